@@ -1,0 +1,4 @@
+package array
+
+// DType names an element type.
+type DType struct{ kind byte }

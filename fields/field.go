@@ -1,0 +1,97 @@
+// Package fields says how one value of each kind is stored in a .beton file
+// and read back: its type id, its 1,024 argument bytes, the members that it
+// has in a sample's metadata row, and the bytes that it keeps in data pages.
+//
+// A program adds a kind of its own by implementing Field with TypeCustom; the
+// package fieldtest proves that it keeps the contract.
+package fields
+
+import "errors"
+
+// TypeID is the first byte of a field descriptor.
+type TypeID uint8
+
+// The type ids of FFCV's format, version 2. They are part of the wire format.
+const (
+	TypeFloat       TypeID = 0
+	TypeInt         TypeID = 1
+	TypeRGBImage    TypeID = 2
+	TypeBytes       TypeID = 3
+	TypeNDArray     TypeID = 4
+	TypeJSON        TypeID = 5
+	TypeTorchTensor TypeID = 6
+	TypeCustom      TypeID = 255
+)
+
+// ArgsSize is the size of a descriptor's arguments.
+const ArgsSize = 1024
+
+// Args are a descriptor's argument bytes, zero where unused.
+type Args [ArgsSize]byte
+
+// Layout describes a field's member of the metadata row.
+type Layout struct {
+	Size  int // bytes
+	Align int // a power of two: the member begins at a multiple of it, as in a C struct
+	// Pointers are the offsets inside the member of its little-endian u64 data
+	// pointers. Encode asks for exactly one region a pointer, in this order, and
+	// stores each pointer there as Alloc gave it: the writer may move a sample's
+	// regions afterwards and then rewrites these eight bytes.
+	Pointers []int
+}
+
+// Alloc reserves size bytes in the sample's page and returns the pointer to
+// store in the metadata and the zeroed bytes to fill. The slice is the
+// caller's until Encode returns. A size of 0 is a value without bytes; it
+// still gets a pointer of its own.
+type Alloc func(size int) (ptr uint64, buf []byte, err error)
+
+// At is where and for whom a value is encoded.
+type At struct {
+	Sample int    // the sample's number in the source
+	Rand   uint64 // 64 random bits that belong to (seed, sample, field)
+	Alloc  Alloc
+}
+
+// Region is a run of bytes in the data pages that a value keeps.
+type Region struct {
+	Ptr  uint64 // offset in the file
+	Size int64  // bytes, or UnknownSize
+}
+
+// UnknownSize says that only the allocation table knows a region's size (a
+// JPEG's, FFCV keeps it nowhere else).
+const UnknownSize = -1
+
+// Field stores and reads values of one kind. Implementations are immutable
+// after construction and safe for concurrent use.
+type Field interface {
+	TypeID() TypeID
+
+	// Args returns the argument bytes from which the field can be made again.
+	Args() (Args, error)
+
+	// Layout describes the field's member of the metadata row. It is constant.
+	Layout() Layout
+
+	// Encode stores value: it writes meta (Layout().Size bytes, zeroed) and the
+	// regions that it takes from at.Alloc. A value of a type, dtype or shape
+	// that the field does not store is an error, never a silent conversion.
+	Encode(meta []byte, value any, at At) error
+
+	// Regions checks meta, read from a file, and appends to dst the regions
+	// that it points at, one for each of Layout().Pointers.
+	Regions(dst []Region, meta []byte) ([]Region, error)
+
+	// Decode returns the value. data holds the bytes of each region (true
+	// sizes); the value borrows them.
+	Decode(meta []byte, data [][]byte) (any, error)
+}
+
+// ErrValue is wrapped by every refusal to encode a value of the wrong type,
+// dtype or shape.
+var ErrValue = errors.New("value does not fit the field")
+
+// Path is a value: the contents of the named file. RGBImage and Bytes read it
+// while they encode, in the worker that encodes the sample.
+type Path string
