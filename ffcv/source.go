@@ -1,0 +1,105 @@
+package ffcv
+
+import (
+	"io"
+	"sync"
+
+	"github.com/betongo/betongo/internal/mmap"
+)
+
+// Range is a run of bytes of a file.
+type Range struct{ Off, Len int64 }
+
+// Source is where a file's bytes come from. It is safe for concurrent use.
+type Source interface {
+	// Name names the file in errors.
+	Name() string
+
+	// Size is the file's length in bytes. It does not change.
+	Size() int64
+
+	// Borrow returns n bytes at off without copying, to be read only, valid
+	// until Close; false when the source cannot, or when they are not all there.
+	Borrow(off, n int64) ([]byte, bool)
+
+	// ReadAt is io.ReaderAt.
+	ReadAt(p []byte, off int64) (int, error)
+
+	// WillNeed tells which bytes will be asked for soon. It is a hint and does
+	// not wait.
+	WillNeed(ranges []Range)
+
+	// Close ends every slice that Borrow gave out. It is idempotent.
+	Close() error
+}
+
+// MapSource maps the regular file at path read-only. All of it can be
+// borrowed. If another process cuts the file short meanwhile, touching the
+// lost bytes faults: File's accessors, run under debug.SetPanicOnFault, turn
+// that into an error.
+func MapSource(path string) (Source, error) {
+	m, err := mmap.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return &mapSource{m}, nil
+}
+
+type mapSource struct{ m *mmap.Map }
+
+func (s *mapSource) Name() string { return s.m.Name() }
+func (s *mapSource) Size() int64  { return s.m.Size() }
+func (s *mapSource) Close() error { return s.m.Close() }
+
+func (s *mapSource) Borrow(off, n int64) ([]byte, bool) {
+	b := s.m.Bytes()
+	if off < 0 || n < 0 || n > int64(len(b)) || off > int64(len(b))-n {
+		return nil, false
+	}
+	return b[off : off+n : off+n], true
+}
+
+func (s *mapSource) ReadAt(p []byte, off int64) (int, error) {
+	b := s.m.Bytes()
+	if off < 0 || off >= int64(len(b)) {
+		return 0, io.EOF
+	}
+	n := copy(p, b[off:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (s *mapSource) WillNeed(ranges []Range) {
+	for _, r := range ranges {
+		s.m.WillNeed(r.Off, r.Len)
+	}
+}
+
+// ReaderAtSource reads the size bytes of r, which must be safe for concurrent
+// use. Nothing can be borrowed. Close closes r if it is an io.Closer.
+func ReaderAtSource(name string, r io.ReaderAt, size int64) Source {
+	return &readerSource{name: name, r: r, size: size}
+}
+
+type readerSource struct {
+	name  string
+	r     io.ReaderAt
+	size  int64
+	close sync.Once
+}
+
+func (s *readerSource) Name() string                       { return s.name }
+func (s *readerSource) Size() int64                        { return s.size }
+func (s *readerSource) Borrow(off, n int64) ([]byte, bool) { return nil, false }
+func (s *readerSource) WillNeed(ranges []Range)            {}
+
+func (s *readerSource) ReadAt(p []byte, off int64) (int, error) { return s.r.ReadAt(p, off) }
+
+func (s *readerSource) Close() (err error) {
+	if c, ok := s.r.(io.Closer); ok {
+		s.close.Do(func() { err = c.Close() })
+	}
+	return err
+}
