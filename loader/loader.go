@@ -1,0 +1,132 @@
+// Package loader turns the samples of a .beton file into batches.
+//
+//	f, err := ffcv.Open("train.beton", nil)
+//	…
+//	l, err := loader.New(f, &loader.Options{BatchSize: 256, Order: loader.Random, Seed: 1})
+//	…
+//	for epoch := range 10 {
+//		for b, err := range l.Epoch(ctx, epoch) {
+//			if err != nil {
+//				return err
+//			}
+//			images, labels := b.Output("image"), b.Output("label")
+//			… // images.Data, images.Shape; labels.Data
+//			b.Release()
+//		}
+//	}
+//
+// # Batches
+//
+// A batch has one output for each field of the file, in file order, and any
+// that Options.Outputs adds. Without a pipeline of its own a field comes as:
+//
+//	Float, Int            (B, 1) <f8, <i8, as FFCV gives them
+//	NDArray, TorchTensor  (B, *shape) of the field's dtype
+//	Bytes, JSON           (B, longest of the batch) |u1, rows padded with zeros,
+//	                      and the true lengths; JSON without its final NUL
+//	RGBImage              (B, height, width, 3) |u1 when all images have one
+//	                      size; otherwise a decoder must be named
+//	custom                (B, size) |u1: the metadata as stored
+//
+// The memory of a batch lies outside the Go heap and belongs to the batch
+// until Release, which hands it to a later batch of the same loader. A batch
+// that is never released keeps its memory until the garbage collector finds
+// the Batch unreachable: memory grows, nothing breaks.
+//
+// # Randomness
+//
+// The order of an epoch is FFCV's own for the same seed (see Random and
+// QuasiRandom). The random numbers of an operation belong to (seed, epoch,
+// sample, output, operation): they come from Philox4x32-10 keyed with these,
+// so that the number of workers, the batch size and the layout of ranks change
+// nothing.
+//
+// # Memory
+//
+// Besides the batches in flight a loader keeps nothing that grows with the
+// dataset for Sequential; Random keeps an epoch's permutation (4 bytes a
+// sample, 8 from 2³² samples), QuasiRandom about as much; Indices and Filter 8
+// bytes for each sample they select.
+package loader
+
+import (
+	"context"
+	"iter"
+
+	"github.com/betongo/betongo/ffcv"
+)
+
+// Dataset is where a loader's samples come from. *ffcv.File is one. Its
+// methods are called by many goroutines at once.
+//
+// Optional abilities are found by type assertion: Lender and Pager.
+type Dataset interface {
+	// Name names the dataset in errors.
+	Name() string
+	// Len returns the number of samples. It never changes.
+	Len() int
+	// Fields describes the fields and where their members lie in a metadata
+	// row. It never changes.
+	Fields() []ffcv.Field
+	// Rows returns the metadata rows of samples [lo, lo+n), one after another:
+	// borrowed until the dataset is closed, or read into buf (grown when it is
+	// too small). The caller doesn't write to them.
+	Rows(lo, n int, buf []byte) ([]byte, error)
+	// Bytes returns size bytes at ptr, which belong to sample, borrowed or read
+	// into buf as Rows does. Bytes outside the dataset are an error.
+	Bytes(sample int, ptr uint64, size int64, buf []byte) ([]byte, error)
+	// RegionSize returns the size of the region at ptr, which belongs to a
+	// field (an index in Fields) of a sample, where the metadata doesn't tell.
+	RegionSize(sample, field int, ptr uint64) (int64, error)
+	// WillNeed hints that ranges of the file are about to be read.
+	WillNeed([]ffcv.Range)
+}
+
+// Lender is the ability of a Dataset whose bytes all lie in memory (a mapped
+// file). Borrow returns the n bytes at offset off of the file without copying,
+// valid until the dataset is closed, or false when it cannot lend them. Rows
+// of a dataset that lends are borrowed too, however many.
+type Lender interface {
+	Borrow(off, n int64) ([]byte, bool)
+}
+
+// Loader makes batches from a dataset. It is immutable and safe for concurrent
+// use; several epochs may run at once.
+type Loader struct {
+	plan *plan
+	pool *pool
+}
+
+// New returns a loader over ds, which stays the caller's and must outlive the
+// loader's epochs and batches. nil options are the defaults. Options that
+// contradict each other or the dataset are an error here, not in an epoch.
+func New(ds Dataset, opts *Options) (*Loader, error) {
+	p, err := newPlan(ds, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &Loader{plan: p, pool: newPool(p)}, nil
+}
+
+// Len returns how many batches an epoch has (for this rank).
+func (l *Loader) Len() int { return l.plan.batches }
+
+// Samples returns how many samples an epoch delivers (to this rank).
+func (l *Loader) Samples() int { return l.plan.samples }
+
+// Epoch returns the batches of epoch n, in order. An error ends the epoch: it
+// comes in the place of the batch that it belongs to, after all batches before
+// it, and is that of the batch's first failing sample. A panic in a decoder or
+// an operation is such an error, with its stack.
+//
+// All goroutines of the epoch have ended when the loop over it has, whether
+// by its last batch, a break, a return, an error, a cancelled context or a
+// panic. Nothing runs before the loop begins.
+func (l *Loader) Epoch(ctx context.Context, n int) iter.Seq2[*Batch, error] {
+	return func(yield func(*Batch, error) bool) { l.run(ctx, n, yield) }
+}
+
+// Close frees the memory that the loader keeps for later batches. Batches that
+// are not released stay valid. A closed loader still works. Calling Close is
+// optional: a loader out of reach is freed by the garbage collector.
+func (l *Loader) Close() error { return l.pool.close() }

@@ -1,0 +1,53 @@
+package loader
+
+// Options configure a Loader. The zero value of every field is its default.
+type Options struct {
+	// BatchSize is the number of samples in a batch; 0 means 256.
+	BatchSize int
+	// Workers is the number of goroutines that fill batches; 0 means GOMAXPROCS.
+	// It changes no batch.
+	Workers int
+	// Order is Sequential (also nil), Random, QuasiRandom or a user's own.
+	Order Order
+	// Seed is where orders and augmentations begin. The same seed gives the
+	// same epochs.
+	Seed uint64
+	// Indices selects samples: position i of the order is sample Indices[i]. A
+	// sample may come more than once. nil means all; the slice is copied.
+	Indices []int
+	// Filter keeps the selected samples for which it returns true. New calls it
+	// once for each, in order, from one goroutine; an error ends New.
+	Filter func(s *Sample) (bool, error)
+	// DropLast leaves out a last batch that is not full. By default it comes,
+	// short. A batch larger than the dataset is then an error of New.
+	DropLast bool
+	// BatchesAhead is how many batches are prepared while one is used; 0 means
+	// 3. The loader holds the memory of about BatchesAhead+1 batches.
+	BatchesAhead int
+	// Rank and WorldSize share an epoch among WorldSize loaders, as PyTorch's
+	// DistributedSampler does: each gets the same number of samples, some twice
+	// when they don't divide. WorldSize 0 means 1.
+	Rank, WorldSize int
+	// Outputs replaces the pipelines of fields and adds further outputs. A
+	// field that no Output names comes with its default pipeline. Outputs come
+	// in the file's order of fields, further ones after them as they stand here.
+	Outputs []Output
+}
+
+// Output is a named pipeline: a field, how to decode it, and operations on the
+// decoded value.
+type Output struct {
+	// Name is the output's name in a batch. It also names the field unless
+	// Field does; several outputs may come from one field.
+	Name string
+	// Field is the name of the source field; "" means Name.
+	Field string
+	// Decoder makes the value of one sample: an ImageDecoder (RGB images), a
+	// Decoder (any field), or Raw. nil is the field's default.
+	Decoder any
+	// Ops are applied to each sample's value, in order. They need an output of
+	// one shape: not Bytes, JSON or Raw images.
+	Ops []Op
+	// Disabled leaves the output out of the batches.
+	Disabled bool
+}
