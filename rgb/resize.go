@@ -97,9 +97,9 @@ func boxes(dst *Image, v view, kx, ky int) {
 				}
 			}
 			o := out[3*x:][:3]
-			o[0] = saturate(float32(r) * scale)
-			o[1] = saturate(float32(g) * scale)
-			o[2] = saturate(float32(b) * scale)
+			o[0] = saturate(float32(float32(r) * scale))
+			o[1] = saturate(float32(float32(g) * scale))
+			o[2] = saturate(float32(float32(b) * scale))
 		}
 	}
 }
@@ -196,7 +196,7 @@ func (t *areaTable) across(row []float32, src []byte) {
 func scaleRow(sum, row []float32, beta float32) {
 	sum = sum[:len(row)]
 	for i, f := range row {
-		sum[i] = f * beta
+		sum[i] = float32(f * beta)
 	}
 }
 
