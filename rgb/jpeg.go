@@ -176,14 +176,18 @@ func (s *jpegScratch) convertCMYK(dst *Image, m *image.CMYK, info *JPEGInfo) err
 	}
 	dst.setSize(info.Width, info.Height)
 	s.convert(dst, luma, info.Width, c, info.ycc())
-	// Pillow takes every such file as Adobe's inverted kind: what the planes
-	// say is the colour before black is taken off.
+	// Pillow takes every such file as Adobe's inverted kind: samples say how
+	// much colour an ink leaves. libjpeg has inverted YCCK's once before that.
+	var invert int
+	if !info.ycc() {
+		invert = 255
+	}
 	for y := range info.Height {
 		out, row := dst.row(y), m.Pix[y*m.Stride:]
 		for x := range info.Width {
 			k := int(row[4*x+3])
 			for i := range 3 {
-				out[3*x+i] = inkToRGB(255-int(out[3*x+i]), k)
+				out[3*x+i] = inkToRGB(invert^int(out[3*x+i]), k)
 			}
 		}
 	}

@@ -18,7 +18,8 @@
 // at a time.
 //
 // Not supported: JPEG of 12 bits, lossless, arithmetic or hierarchical JPEG,
-// animated WebP, BMP with run lengths, TIFF with JPEG inside.
+// animated WebP, BMP with run lengths or 16 bits a pixel, TIFF with JPEG or CMYK
+// inside.
 //
 // This file is the room's one door; everything else is behind it.
 package rgb
