@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"unicode/utf8"
+
+	"github.com/betongo/betongo/internal/wire"
 )
 
 // The payloads of this version's sections.
@@ -159,4 +162,28 @@ func nameHash[T string | []byte](name T) uint64 {
 	h ^= h >> 33
 	h *= 0xc4ceb9fe1a85ec53
 	return h ^ h>>33
+}
+
+// parseClasses reads the payload of a CLAS section.
+func parseClasses(b []byte) ([]string, error) {
+	c := wire.NewCursor(b)
+	n := c.U32()
+	if c.Err() == nil && int64(n) > int64(c.Left()/4) {
+		return nil, fmt.Errorf("%d classes in %d bytes", n, len(b))
+	}
+	list := make([]string, 0, n)
+	for range n {
+		name := c.Bytes(int(c.U32()))
+		if c.Err() == nil && !utf8.Valid(name) {
+			return nil, fmt.Errorf("name of class %d is not UTF-8: %q", len(list), name)
+		}
+		list = append(list, string(name))
+	}
+	if c.Err() != nil {
+		return nil, fmt.Errorf("class %d of %d: %w", len(list), n, c.Err())
+	}
+	if c.Left() != 0 {
+		return nil, fmt.Errorf("%d bytes after the last class", c.Left())
+	}
+	return list, nil
 }

@@ -1,0 +1,127 @@
+package ffcv
+
+import (
+	"context"
+	"hash/crc32"
+)
+
+// block checks the extension block: its trailer, directory and checksum, and
+// the sections that this package knows.
+func (v *verify) block(ctx context.Context) error {
+	f := v.f
+	if !f.ext.found {
+		return nil
+	}
+	var list []Section
+	if err := v.note(f.guard(func() (err error) { list, err = f.sections(); return })); err != nil {
+		return err
+	}
+	if f.ext.err != nil {
+		return nil // where the sections are is not known
+	}
+	sum, err := f.blockSum(ctx)
+	if err != nil {
+		return err
+	}
+	if sum != f.ext.crc {
+		if err := v.emit(f.flaw(f.ext.off, "extension block of %d bytes: checksum 0x%08x, want 0x%08x", f.ext.length, sum, f.ext.crc)); err != nil {
+			return err
+		}
+	}
+	seen := map[Tag]bool{}
+	for _, s := range list {
+		var err error
+		switch {
+		case seen[s.Tag] && s.Tag.known():
+			err = v.emit(f.sectionError(s, -1, "there is one before it"))
+		case s.Tag == TagClasses:
+			err = v.note(f.guard(func() error { _, err := f.classes(s); return err }))
+		case s.Tag == TagNames:
+			err = v.names(ctx, s)
+		}
+		if err != nil {
+			return err
+		}
+		seen[s.Tag] = true
+	}
+	if seen[TagNameIndex] && !seen[TagNames] {
+		return v.emit(f.flaw(f.ext.off, "extension block: section %v without %v", TagNameIndex, TagNames))
+	}
+	return nil
+}
+
+// note emits an error that is a flaw; another one it returns.
+func (v *verify) note(err error) error {
+	if e, ok := err.(*FormatError); ok {
+		return v.emit(e)
+	}
+	return err
+}
+
+// blockSum is the checksum of the sections, read in pieces.
+func (f *File) blockSum(ctx context.Context) (sum uint32, err error) {
+	const piece = 1 << 20
+	buf := make([]byte, min(piece, f.ext.length))
+	for done := int64(0); done < f.ext.length; done += piece {
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+		if err := f.guard(func() error {
+			b, err := f.read(f.ext.off+done, min(piece, f.ext.length-done), buf)
+			sum = crc32.Update(sum, castagnoli, b)
+			return err
+		}); err != nil {
+			return 0, err
+		}
+	}
+	return sum, nil
+}
+
+// names checks a NAME section, and that the NIDX section finds each name: at
+// most one flaw for each chunk of names.
+func (v *verify) names(ctx context.Context, s Section) error {
+	f := v.f
+	if err := f.guard(func() error { _, err := f.numNames(s); return err }); err != nil {
+		return v.note(err)
+	}
+	index, indexed := f.section(TagNameIndex)
+	return v.chunks(ctx, int64(f.Len()), 4096, func() func(context.Context, int64, int64) (chunkResult, error) {
+		var buf []byte
+		return func(ctx context.Context, lo, hi int64) (r chunkResult, err error) {
+			err = f.guard(func() error {
+				for i := int(lo); i < int(hi); i++ {
+					if ctx.Err() != nil {
+						return ctx.Err()
+					}
+					name, err := f.name(s, i, buf)
+					if err != nil {
+						return err
+					}
+					if indexed && len(name) > 0 {
+						if err := f.checkIndexed(s, index, i, string(name)); err != nil {
+							return err
+						}
+					}
+				}
+				return nil
+			})
+			if e, ok := err.(*FormatError); ok {
+				r.flaws, err = append(r.flaws, e), nil
+			}
+			return r, err
+		}
+	}, func(r chunkResult) error { return v.emitAll(r.flaws) })
+}
+
+// checkIndexed checks that the index finds the name of sample i: that sample,
+// or an earlier one of the same name.
+func (f *File) checkIndexed(names, index Section, i int, name string) error {
+	found, ok, err := f.probe(index, nameHash(name), func(sample int) (bool, error) {
+		b, err := f.name(names, sample, nil)
+		return string(b) == name, err
+	})
+	if err == nil && (!ok || found > i) {
+		err = f.sectionError(index, i, "does not find the name %q", name)
+	}
+	return err
+}
