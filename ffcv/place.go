@@ -1,0 +1,438 @@
+package ffcv
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/betongo/betongo/alloc"
+	"golang.org/x/sync/errgroup"
+)
+
+// pipeline carries chunks of samples from their source into the partial file:
+//
+//	producer -> jobs -> encoders
+//	        \-> order ---------> placer -> writes -> writers -> free -> producer
+//
+// A chunk is in order before it is encoded, so that the placer meets the
+// chunks, and their errors, in sample order: every pointer, and which error
+// ends it all, is the same for any number of workers. All the chunks that
+// there are come from free, which bounds memory; every channel holds as many,
+// so that only the producer waits for a chunk, the encoders for jobs, the
+// placer for a chunk's encoder, and the writers for work.
+type pipeline struct {
+	plan     plan
+	part     *partial
+	workers  int
+	pageSize int
+	large    bool
+	seed     uint64
+
+	ds      Dataset // nil for a stream
+	order   order   // of the dataset's samples
+	onError func(key string, err error) error
+	total   int // samples, -1 unknown
+
+	warn     func(string)
+	progress func(Progress)
+
+	free, jobs, queue, writes chan *chunk
+
+	pace pace
+
+	// The placer's, and after run's return the finish's.
+	pages   *alloc.Pages
+	rowsEnd int64 // offset behind which no row may lie: pages begin there
+	rows    int64 // samples placed
+	skipped int
+	big     int   // samples that span pages
+	data    int64 // bytes of values
+	text    int64 // bytes of keys
+	named   int64 // samples with a key
+	shift   int64 // by which makeRoom moved the pages
+	sizes   []int
+	lastRep time.Time
+
+	table   *spool // entries
+	more    *spool // rows that did not fit before rowsEnd
+	keyText *spool
+	keyEnds *spool // u64 a sample: where its key ends in keyText
+
+	sums rowSums
+
+	stopOnce sync.Once
+	stopErr  error
+	cancel   context.CancelFunc
+}
+
+// newPipeline prepares a pipeline whose pages begin at first.
+func (w *Writer) newPipeline(first int64) (*pipeline, error) {
+	p := &pipeline{
+		plan:     w.plan,
+		part:     w.part,
+		workers:  w.opts.Workers,
+		pageSize: int(w.opts.PageSize),
+		large:    w.opts.LargeSamples,
+		seed:     w.opts.Seed,
+		total:    -1,
+		warn:     w.opts.Warn,
+		progress: w.opts.Progress,
+		rowsEnd:  math.MaxInt64,
+	}
+	p.pages = alloc.NewPages(uint64(first), uint64(p.pageSize), p.large)
+	p.sizes = make([]int, len(p.plan.ptrs))
+	if len(p.plan.ptrs) > 0 { // otherwise there will be no pages, and no table
+		p.rowsEnd = first
+		var err error
+		if p.table, err = p.part.spool("table"); err != nil {
+			return nil, err
+		}
+	}
+	// Each encoder and each writer can hold one chunk while as many wait for
+	// their turn: a slow sample stops nobody for a while.
+	n := 3*p.workers + 2
+	p.free = make(chan *chunk, n)
+	p.jobs, p.queue, p.writes = make(chan *chunk, n), make(chan *chunk, n), make(chan *chunk, n)
+	for range n {
+		p.free <- newChunk()
+	}
+	return p, nil
+}
+
+// run runs the pipeline: produce, on the caller's goroutine, takes chunks and
+// sends them. It returns when every goroutine has ended, with the first error
+// in sample order if it is a sample's, with ctx's if that ended it.
+func (p *pipeline) run(parent context.Context, produce func(ctx context.Context) error) error {
+	ctx, cancel := context.WithCancel(parent)
+	p.cancel = cancel
+	g, ctx := errgroup.WithContext(ctx)
+	for range p.workers {
+		g.Go(func() error { return p.encodeAll(ctx) })
+	}
+	g.Go(func() error { return p.placeAll(ctx) })
+	for range min(p.workers, 4) {
+		g.Go(func() error { return p.writeAll(ctx) })
+	}
+	defer g.Wait() // when produce ends this goroutine
+	defer cancel()
+	err := p.drive(ctx, produce)
+	groupErr := g.Wait()
+	return p.verdict(parent, p.stopErr, err, groupErr)
+}
+
+// drive runs produce, and afterwards says that no more chunks come.
+func (p *pipeline) drive(ctx context.Context, produce func(ctx context.Context) error) (err error) {
+	done := false
+	defer close(p.queue)
+	defer close(p.jobs)
+	defer func() {
+		if r := recover(); r != nil {
+			err = &PanicError{Value: r, Stack: debug.Stack()}
+		}
+		if !done || err != nil {
+			p.cancel()
+		}
+	}()
+	err = produce(ctx)
+	done = true
+	return err
+}
+
+// verdict chooses among the errors the one to tell.
+func (p *pipeline) verdict(parent context.Context, errs ...error) error {
+	if err := parent.Err(); err != nil {
+		for _, e := range errs {
+			// What a dataset says after the context ended tells nothing more.
+			if e != nil && !errors.Is(e, err) {
+				return e
+			}
+		}
+		return err
+	}
+	for _, e := range errs {
+		if e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+// stop ends the pipeline with an error from a goroutine that can't return one.
+func (p *pipeline) stop(err error) {
+	p.stopOnce.Do(func() { p.stopErr = err })
+	p.cancel()
+}
+
+// take waits for a free chunk; nil when ctx is done.
+func (p *pipeline) take(ctx context.Context) *chunk {
+	if ctx.Err() != nil {
+		return nil
+	}
+	select {
+	case c := <-p.free:
+		return c
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// send hands a chunk on: its place first, then the work.
+func (p *pipeline) send(c *chunk) {
+	p.queue <- c
+	p.jobs <- c
+}
+
+func (p *pipeline) encodeAll(ctx context.Context) error {
+	e := newEncoder(p)
+	for {
+		select {
+		case c, ok := <-p.jobs:
+			if !ok {
+				return nil
+			}
+			e.run(ctx, c)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// placeAll places the chunks in order.
+func (p *pipeline) placeAll(ctx context.Context) (err error) {
+	normal := false
+	defer close(p.writes)
+	defer func() { // the callbacks run here
+		if r := recover(); r != nil {
+			err = &PanicError{Value: r, Stack: debug.Stack()}
+		} else if !normal {
+			p.stop(errGoexit)
+		}
+	}()
+	p.report(true)
+	for c := range p.queue {
+		for more := true; more; {
+			select {
+			case <-c.ready:
+			case <-ctx.Done():
+				normal = true
+				return nil
+			}
+			more = c.more // read before a writer has the chunk
+			if err := p.place(ctx, c); err != nil {
+				normal = true
+				return err
+			}
+			p.writes <- c
+		}
+		p.report(false)
+	}
+	normal = true
+	return nil
+}
+
+// place gives a chunk's samples their rows, and their regions space.
+func (p *pipeline) place(ctx context.Context, c *chunk) error {
+	for _, fail := range c.failed {
+		if p.onError == nil {
+			return fail
+		}
+		if ctx.Err() != nil {
+			return nil // why the sample failed, most likely
+		}
+		if err := p.onError(fail.Key, fail); err != nil {
+			return err
+		}
+		p.skipped++
+	}
+	c.row = p.rows
+	p.rows += int64(c.good)
+	if err := p.placeRegions(c); err != nil {
+		return err
+	}
+	c.keyAt = p.text
+	p.named += int64(c.named)
+	if p.text += int64(len(c.keys)); len(c.keys) > 0 && p.keyText == nil {
+		var err error
+		if p.keyText, err = p.part.spool("keys"); err != nil {
+			return err
+		}
+		if p.keyEnds, err = p.part.spool("keyends"); err != nil {
+			return err
+		}
+	}
+	if end := p.rowAt(p.rows); end > p.rowsEnd && p.more == nil {
+		var err error
+		if p.more, err = p.part.spool("rows"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// placeRegions rewrites the provisional pointers of a chunk's rows and makes
+// its table entries.
+func (p *pipeline) placeRegions(c *chunk) error {
+	k := len(p.plan.ptrs)
+	n := c.good * k
+	c.ptrs = grown(c.ptrs, n)
+	c.table = grown(c.table, n*alloc.EntrySize)
+	regions := c.arena.Regions(0)
+	if len(regions) != n {
+		return fmt.Errorf("%d samples with %d regions, want %d: a field took one after its Encode", c.good, len(regions), n)
+	}
+	for i := 0; i < n; i += k {
+		sample := c.row + int64(i/k)
+		total := 0
+		for j := range k {
+			p.sizes[j] = regions[i+j].Size
+			total += p.sizes[j]
+		}
+		if err := p.pages.Place(p.sizes, c.ptrs[i:i+k]); err != nil {
+			return fmt.Errorf("row %d: %w", sample, err)
+		}
+		row := c.rows[(i/k)*p.plan.row.size:]
+		for j, off := range p.plan.ptrs {
+			ptr := c.ptrs[i+j]
+			binary.LittleEndian.PutUint64(row[off:], ptr)
+			e := alloc.Entry{Sample: uint64(sample), Ptr: ptr, Size: uint64(p.sizes[j])}
+			e.Put(c.table[(i+j)*alloc.EntrySize:])
+		}
+		if p.data += int64(total); total > p.pageSize {
+			p.warnLarge(sample, total)
+		}
+	}
+	return nil
+}
+
+// warnLarge counts a sample that spans pages, and tells of the first.
+func (p *pipeline) warnLarge(sample int64, size int) {
+	if p.big++; p.big == 1 && p.warn != nil {
+		p.warn(fmt.Sprintf("row %d has %d bytes and spans several pages of %d: FFCV reads this file right with os_cache=True only", sample, size, p.pageSize))
+	}
+}
+
+// report calls Progress when it is time.
+func (p *pipeline) report(now bool) {
+	if p.progress == nil {
+		return
+	}
+	if t := time.Now(); now || t.Sub(p.lastRep) >= 100*time.Millisecond {
+		p.lastRep = t
+		p.progress(Progress{Done: int(p.rows), Skipped: p.skipped, Total: p.total, Bytes: p.data + p.rows*int64(p.plan.row.size)})
+	}
+}
+
+// rowAt is where row i begins in the file.
+func (p *pipeline) rowAt(i int64) int64 {
+	return metadataOffset(len(p.plan.specs)) + i*int64(p.plan.row.size)
+}
+
+func (p *pipeline) writeAll(ctx context.Context) error {
+	for c := range p.writes {
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := p.write(c); err != nil {
+			return err
+		}
+		if c.more {
+			c.resume <- struct{}{}
+		} else {
+			p.free <- c
+		}
+	}
+	return nil
+}
+
+// write writes what a placed chunk holds to its places.
+func (p *pipeline) write(c *chunk) error {
+	for off, b := range c.arena.Spans(c.ptrs) {
+		if _, err := p.part.WriteAt(b, int64(off)); err != nil {
+			return err
+		}
+	}
+	if len(c.table) > 0 {
+		if _, err := p.table.WriteAt(c.table, c.row*int64(len(p.plan.ptrs))*alloc.EntrySize); err != nil {
+			return err
+		}
+	}
+	if err := p.writeRows(c.rows, c.row); err != nil {
+		return err
+	}
+	if len(c.keys) > 0 {
+		if _, err := p.keyText.WriteAt(c.keys, c.keyAt); err != nil {
+			return err
+		}
+	}
+	if c.keyAt+int64(len(c.keys)) > 0 { // before the first key all ends are 0, as is a hole in the spool
+		ends := make([]byte, 0, 8*len(c.ends))
+		for _, end := range c.ends {
+			ends = binary.LittleEndian.AppendUint64(ends, uint64(c.keyAt)+uint64(end))
+		}
+		if _, err := p.keyEnds.WriteAt(ends, 8*c.row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeRows writes rows from number first on: before the pages while they fit
+// there, the others to their spool.
+func (p *pipeline) writeRows(rows []byte, first int64) error {
+	size := int64(p.plan.row.size)
+	fit := int64(len(rows))
+	if p.rowsEnd < p.rowAt(first)+fit {
+		fit = max(0, (p.rowsEnd-p.rowAt(first))/size*size)
+	}
+	if fit > 0 {
+		if _, err := p.part.WriteAt(rows[:fit], p.rowAt(first)); err != nil {
+			return err
+		}
+		p.sums.add(p.rowAt(first), rows[:fit])
+	}
+	if fit < int64(len(rows)) {
+		inPlace := (p.rowsEnd - p.rowAt(0)) / size
+		if _, err := p.more.WriteAt(rows[fit:], (first+fit/size-inPlace)*size); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pace finds how many samples make a good chunk.
+type pace struct{ samples, bytes atomic.Int64 }
+
+const (
+	chunkBytes   = 1 << 20 // of an average chunk: a few writes of a good size
+	chunkSamples = 2048    // at most: a chunk is also what one worker does alone
+	firstChunk   = 16      // samples of a chunk when nothing is known
+)
+
+// learn takes an encoded part of a chunk into account.
+func (p *pace) learn(c *chunk) {
+	p.bytes.Add(int64(c.size()))
+	p.samples.Add(int64(c.good))
+}
+
+// chunk is how many samples the next chunk should have.
+func (p *pace) chunk() int {
+	n, bytes := p.samples.Load(), p.bytes.Load()
+	if n == 0 {
+		return firstChunk
+	}
+	return int(min(chunkSamples, max(1, chunkBytes/max(1, bytes/n))))
+}
+
+// grown returns a slice of length n in b's memory if that is large enough.
+func grown[T any](b []T, n int) []T {
+	if cap(b) < n {
+		return make([]T, n)
+	}
+	return b[:n]
+}

@@ -1,0 +1,244 @@
+package ffcv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+
+	"github.com/betongo/betongo/fields"
+)
+
+// FieldSpec is one field of a file to be written.
+type FieldSpec struct {
+	// Name is ASCII without NUL, at most NameSize bytes, and no other field's.
+	Name string
+	// Field stores the values. Two specs may share one.
+	Field fields.Field
+}
+
+// Sample is one sample of a stream.
+type Sample struct {
+	// Values has one value for each field, in the file's order. The writer
+	// keeps the slice and what it holds until the sample is encoded, which may
+	// be long after the sequence was asked for the next one: a sequence does
+	// not use them again.
+	Values []any
+	// Key is the sample's source path or key, "" for none: relative, with '/'
+	// between its parts. It names the sample in errors, and File.Find finds it.
+	Key string
+}
+
+// Dataset is an indexable source of samples.
+type Dataset interface {
+	// Len is the number of samples. It does not change.
+	Len() int
+
+	// Sample returns sample i's values, one for each field in the file's
+	// order, and its key, "" for none (see Sample.Key). It is called
+	// concurrently, and may be called more than once for one i. The writer is
+	// done with the values once the sample is encoded, on the goroutine that
+	// called: they may borrow memory that lives until that goroutine's next
+	// call.
+	Sample(ctx context.Context, i int) (values []any, key string, err error)
+}
+
+// Options say how a file is written. Nil and the zero value of every member
+// are the defaults.
+type Options struct {
+	// PageSize is the size of a data page in bytes, a power of two from
+	// MinPageSize to MaxPageSize; 0 is DefaultPageSize. The default is wrong
+	// when a sample is larger than it.
+	PageSize int64
+
+	// Workers is the number of goroutines that fetch and encode samples; 0 is
+	// GOMAXPROCS. The file does not depend on it. The default is wrong when
+	// samples come from far away, or when other work needs the processors.
+	Workers int
+
+	// Overwrite allows to replace an existing file, at the very end.
+	Overwrite bool
+
+	// Plain leaves out the extension block: no class names, no keys; what
+	// FFCV itself would have written.
+	Plain bool
+
+	// LargeSamples gives a sample that is larger than a page a run of whole
+	// pages instead of an error. FFCV reads such a file with os_cache=True
+	// only; with os_cache=False it silently reads wrong bytes.
+	LargeSamples bool
+
+	// Seed is where the shuffled order and every random choice of a field
+	// (fields.At.Rand) come from.
+	Seed uint64
+
+	// Classes are the class names of the extension block, none when empty.
+	Classes []string
+
+	// Progress is called at the beginning, then at most about ten times a
+	// second, and at the end. Calls come one after another, from any
+	// goroutine, and writing waits for them.
+	Progress func(Progress)
+
+	// Warn is told, under the same conditions, what a reader of the file
+	// should know.
+	Warn func(msg string)
+}
+
+// Progress tells how far a file is written.
+type Progress struct {
+	Done    int   // samples placed in the file
+	Skipped int   // samples that StreamOptions.OnError let go
+	Total   int   // samples to write, -1 when unknown
+	Bytes   int64 // bytes in data pages and metadata rows
+}
+
+// Stats tells what was written.
+type Stats struct {
+	Samples int   // rows
+	Skipped int   // samples that StreamOptions.OnError let go
+	Large   int   // samples that span pages
+	Data    int64 // bytes of values in data pages
+	Pages   int64
+	Bytes   int64 // size of the file
+}
+
+// Writer writes one file. It collects it in NAME.partial-XXXXXX beside the
+// target, and renames that only when everything is written, synced to the disk
+// and read back: at any time the target is the old file or the whole new one.
+// Only a process that dies leaves the partial file behind.
+//
+// A Writer is for one goroutine and for one of WriteDataset and WriteStream.
+type Writer struct {
+	path   string // as given
+	target string // path with symbolic links resolved
+	opts   Options
+	plan   plan
+	part   *partial // nil when committed or discarded
+	used   bool
+	stats  Stats
+}
+
+// plan is what is fixed about a file before its first sample.
+type plan struct {
+	specs   []FieldSpec
+	members []fields.Layout
+	row     rowLayout
+	ptrs    []int  // offset in the row of each data pointer, in field order
+	descs   []byte // all descriptors
+	classes []byte // payload of the section, nil none
+}
+
+// Create begins a file at path, which must not exist unless Options.Overwrite
+// is set. A symbolic link is followed: the file that it names is written.
+// Close the writer when done with it, after a Write too.
+func Create(path string, specs []FieldSpec, opts *Options) (*Writer, error) {
+	w := &Writer{path: path}
+	if opts != nil {
+		w.opts = *opts
+	}
+	if err := w.create(specs); err != nil {
+		return nil, fmt.Errorf("create %s: %w", path, err)
+	}
+	return w, nil
+}
+
+func (w *Writer) create(specs []FieldSpec) (err error) {
+	if w.opts.PageSize == 0 {
+		w.opts.PageSize = DefaultPageSize
+	}
+	if err := CheckPageSize(w.opts.PageSize); err != nil {
+		return err
+	}
+	if w.opts.Workers < 0 {
+		return fmt.Errorf("%d workers: want 1 or more, or 0 for one a processor", w.opts.Workers)
+	}
+	if w.opts.Workers == 0 {
+		w.opts.Workers = runtime.GOMAXPROCS(0)
+	}
+	if w.plan, err = newPlan(specs); err != nil {
+		return err
+	}
+	if len(w.opts.Classes) > 0 && !w.opts.Plain {
+		if w.plan.classes, err = appendClasses(nil, w.opts.Classes); err != nil {
+			return err
+		}
+	}
+	if w.target, err = resolve(w.path); err != nil {
+		return err
+	}
+	if err := checkTarget(w.target, w.opts.Overwrite); err != nil {
+		return err
+	}
+	w.part, err = createPartial(w.target)
+	return err
+}
+
+// newPlan checks the fields and lays out their rows and descriptors.
+func newPlan(specs []FieldSpec) (plan, error) {
+	if len(specs) == 0 {
+		return plan{}, errors.New("no fields: a file has at least one")
+	}
+	p := plan{specs: append([]FieldSpec(nil), specs...), members: make([]fields.Layout, len(specs))}
+	names := make([]string, len(specs))
+	refs := make([]*fields.Layout, len(specs))
+	for i, s := range specs {
+		if s.Field == nil {
+			return plan{}, fmt.Errorf("field %q: no Field", s.Name)
+		}
+		names[i], p.members[i] = s.Name, s.Field.Layout()
+		refs[i] = &p.members[i]
+	}
+	if err := CheckNames(names); err != nil {
+		return plan{}, err
+	}
+	var err error
+	if p.row, err = layoutRow(refs); err != nil {
+		return plan{}, err
+	}
+	p.descs = make([]byte, len(specs)*DescriptorSize)
+	for i, s := range specs {
+		for _, off := range p.members[i].Pointers {
+			if off < 0 || off > p.members[i].Size-8 {
+				return plan{}, fmt.Errorf("field %q: data pointer at %d, outside of its %d bytes", s.Name, off, p.members[i].Size)
+			}
+			p.ptrs = append(p.ptrs, p.row.offsets[i]+off)
+		}
+		args, err := s.Field.Args()
+		if err != nil {
+			return plan{}, fmt.Errorf("field %q: %w", s.Name, err)
+		}
+		d := FieldDesc{Type: s.Field.TypeID(), Name: s.Name, Args: args}
+		d.Put(p.descs[i*DescriptorSize:])
+	}
+	return p, nil
+}
+
+// begin claims the writer for one Write.
+func (w *Writer) begin() error {
+	if w.used {
+		return errors.New("this writer was used already")
+	}
+	if w.part == nil {
+		return errors.New("the writer is closed")
+	}
+	w.used = true
+	return nil
+}
+
+// Close discards what was written, unless a Write returned without an error.
+// A second Close does nothing.
+func (w *Writer) Close() error {
+	if w.part == nil {
+		return nil
+	}
+	err := w.part.discard()
+	w.part = nil
+	if err != nil {
+		return fmt.Errorf("discard %s: %w", w.path, err)
+	}
+	return nil
+}
+
+// Stats tells what a Write wrote; all zero before it returns without an error.
+func (w *Writer) Stats() Stats { return w.stats }

@@ -1,0 +1,365 @@
+package ffcv
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"sync"
+
+	"github.com/betongo/betongo/alloc"
+	"github.com/betongo/betongo/internal/mmap"
+)
+
+// finish writes what follows the pages, then the header last of all, reads
+// back what a reader needs first, and puts the file in its place.
+func (w *Writer) finish(ctx context.Context, p *pipeline) error {
+	end := p.rowAt(p.rows)
+	if p.pages.Count() > 0 {
+		end = int64(p.pages.End()) + p.shift
+	}
+	if err := p.part.Truncate(end); err != nil { // zeros up to the end of the last page
+		return err
+	}
+	if _, err := p.part.WriteAt(p.plan.descs, HeaderSize); err != nil {
+		return err
+	}
+	out := &tail{f: p.part, at: end}
+	table := end
+	if !w.opts.Plain {
+		var err error
+		if table, err = p.writeBlock(ctx, out); err != nil {
+			return fmt.Errorf("extension block: %w", err)
+		}
+	}
+	if err := p.writeTable(ctx, out); err != nil {
+		return fmt.Errorf("allocation table: %w", err)
+	}
+	if err := p.part.Sync(); err != nil {
+		return err
+	}
+	head := make([]byte, HeaderSize, HeaderSize+len(p.plan.descs))
+	Header{
+		Version:    Version,
+		NumFields:  uint16(len(p.plan.specs)),
+		PageSize:   uint32(p.pageSize),
+		NumSamples: uint64(p.rows),
+		AllocTable: uint64(table),
+	}.Put(head)
+	if _, err := p.part.WriteAt(head, 0); err != nil {
+		return err
+	}
+	if err := p.readBack(ctx, append(head, p.plan.descs...), end, out); err != nil {
+		return fmt.Errorf("read back what was written: %w", err)
+	}
+	if err := p.part.Sync(); err != nil {
+		return err
+	}
+	if err := p.lastReport(); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := p.part.commit(w.target, w.opts.Overwrite); err != nil {
+		return err
+	}
+	w.part = nil
+	w.stats = Stats{
+		Samples: int(p.rows), Skipped: p.skipped, Large: p.big,
+		Data: p.data, Pages: int64(p.pages.Count()), Bytes: out.at,
+	}
+	return nil
+}
+
+// tail writes to a file's end, in order, and keeps the sum of what it wrote.
+type tail struct {
+	f   file
+	at  int64
+	crc uint32
+}
+
+func (t *tail) Write(b []byte) (int, error) {
+	n, err := t.f.WriteAt(b, t.at)
+	t.at += int64(n)
+	t.crc = crc32.Update(t.crc, castagnoli, b[:n])
+	return n, err
+}
+
+// writeBlock writes the extension block if it has anything to say, and returns
+// where the allocation table begins.
+func (p *pipeline) writeBlock(ctx context.Context, out *tail) (table int64, err error) {
+	if p.plan.classes == nil && p.text == 0 {
+		return out.at, nil
+	}
+	buf := bufio.NewWriterSize(out, 1<<20)
+	b := newBlockWriter(buf, out.at)
+	if p.plan.classes != nil {
+		b.begin(TagClasses, 0, int64(len(p.plan.classes)))
+		b.Write(p.plan.classes)
+	}
+	if p.text > 0 {
+		if err := p.writeNames(ctx, b); err != nil {
+			return 0, err
+		}
+		if err := p.writeNameIndex(ctx, b); err != nil {
+			return 0, err
+		}
+	}
+	if table, err = b.finish(); err != nil {
+		return 0, err
+	}
+	return table, buf.Flush()
+}
+
+// writeNames writes the NAME section from the spools.
+func (p *pipeline) writeNames(ctx context.Context, b *blockWriter) error {
+	b.begin(TagNames, 0, namesSize(p.rows, p.text))
+	var head [16]byte // the count, and the first offset
+	binary.LittleEndian.PutUint64(head[:], uint64(p.rows))
+	b.Write(head[:])
+	for _, s := range []struct {
+		*spool
+		n int64
+	}{{p.keyEnds, 8 * p.rows}, {p.keyText, p.text}} {
+		r, err := s.reader(s.n)
+		if err != nil {
+			return err
+		}
+		if _, err := io.Copy(b, ctxReader{ctx, r}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeNameIndex writes the NIDX section, whose table is built in a mapped
+// file: its memory is the system's to drop.
+func (p *pipeline) writeNameIndex(ctx context.Context, b *blockWriter) error {
+	if p.rows > maxNames {
+		return nil // without an index Find reads all names
+	}
+	size := nameTableSize(p.named)
+	scratch, err := mmap.Create(p.part.name+".index", size)
+	if err != nil {
+		return err
+	}
+	defer scratch.Close()
+	table := nameTable(scratch.Bytes())
+	i := int64(-1)
+	err = p.eachName(func(name []byte) error {
+		if i++; i%4096 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if len(name) == 0 {
+			return nil
+		}
+		var readErr error
+		table.put(nameHash(name), i, func(earlier int64) bool {
+			other, err := p.nameAt(earlier, len(name))
+			readErr = errors.Join(readErr, err)
+			return bytes.Equal(other, name)
+		})
+		return readErr
+	})
+	if err != nil {
+		return err
+	}
+	b.begin(TagNameIndex, 0, size)
+	_, err = b.Write(table)
+	return err
+}
+
+// eachName calls yield with each row's key, valid during the call.
+func (p *pipeline) eachName(yield func(name []byte) error) error {
+	ends, err := p.keyEnds.reader(8 * p.rows)
+	if err != nil {
+		return err
+	}
+	text, err := p.keyText.reader(p.text)
+	if err != nil {
+		return err
+	}
+	var b [8]byte
+	var name []byte
+	for at := uint64(0); ; {
+		if _, err := io.ReadFull(ends, b[:]); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		end := binary.LittleEndian.Uint64(b[:])
+		name = grown(name, int(end-at))
+		if _, err := io.ReadFull(text, name); err != nil {
+			return err
+		}
+		at = end
+		if err := yield(name); err != nil {
+			return err
+		}
+	}
+}
+
+// nameAt returns row i's key if it has n bytes.
+func (p *pipeline) nameAt(i int64, n int) ([]byte, error) {
+	var b [16]byte // where it begins, and ends
+	span := b[8:]
+	if i > 0 {
+		span = b[:]
+	}
+	if _, err := p.keyEnds.ReadAt(span, 8*(i+1)-int64(len(span))); err != nil {
+		return nil, err
+	}
+	at, end := binary.LittleEndian.Uint64(b[:]), binary.LittleEndian.Uint64(b[8:])
+	if end-at != uint64(n) {
+		return nil, nil
+	}
+	name := make([]byte, n)
+	_, err := p.keyText.ReadAt(name, int64(at))
+	return name, err
+}
+
+// writeTable copies the allocation table from its spool.
+func (p *pipeline) writeTable(ctx context.Context, out *tail) error {
+	left := p.rows * int64(len(p.plan.ptrs)) * alloc.EntrySize
+	if left == 0 {
+		return nil
+	}
+	r, err := p.table.reader(left)
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, min(left, alloc.EntrySize<<15))
+	for left > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		b := buf[:min(left, int64(len(buf)))]
+		if _, err := io.ReadFull(r, b); err != nil {
+			return err
+		}
+		if p.shift != 0 {
+			for i := 0; i < len(b); i += alloc.EntrySize {
+				e := alloc.EntryAt(b[i:])
+				e.Ptr += uint64(p.shift)
+				e.Put(b[i:])
+			}
+		}
+		if _, err := out.Write(b); err != nil {
+			return err
+		}
+		left -= int64(len(b))
+	}
+	return nil
+}
+
+// readBack compares the header and descriptors, everything behind the pages,
+// and a sample of the rows with what was meant: a bug or bad memory shall not
+// become a dataset.
+func (p *pipeline) readBack(ctx context.Context, head []byte, end int64, out *tail) error {
+	got := make([]byte, len(head))
+	if _, err := p.part.ReadAt(got, 0); err != nil {
+		return err
+	}
+	if !bytes.Equal(got, head) {
+		return errors.New("header and descriptors differ")
+	}
+	crc, err := sumOf(ctx, p.part, end, out.at)
+	if err != nil {
+		return err
+	}
+	if crc != out.crc {
+		return fmt.Errorf("bytes %d to %d, the extension block and the allocation table: CRC32C 0x%08x, want 0x%08x", end, out.at, crc, out.crc)
+	}
+	if n, err := p.part.ReadAt(got[:1], out.at); n != 0 || err != io.EOF {
+		return fmt.Errorf("the file does not end at byte %d (%w)", out.at, err)
+	}
+	for _, s := range p.sums.list {
+		crc, err := sumOf(ctx, p.part, s.off, s.off+int64(s.n))
+		if err != nil {
+			return err
+		}
+		if crc != s.crc {
+			return fmt.Errorf("metadata rows at bytes %d to %d: CRC32C 0x%08x, want 0x%08x", s.off, s.off+int64(s.n), crc, s.crc)
+		}
+	}
+	return nil
+}
+
+// sumOf reads the file from off to end and returns its CRC32C.
+func sumOf(ctx context.Context, f io.ReaderAt, off, end int64) (crc uint32, err error) {
+	buf := make([]byte, min(1<<20, max(0, end-off)))
+	for off < end {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		b := buf[:min(int64(len(buf)), end-off)]
+		if _, err := f.ReadAt(b, off); err != nil {
+			return 0, err
+		}
+		crc = crc32.Update(crc, castagnoli, b)
+		off += int64(len(b))
+	}
+	return crc, nil
+}
+
+// lastReport calls Progress with everything done.
+func (p *pipeline) lastReport() (err error) {
+	defer recovered(&err)
+	p.report(true)
+	return nil
+}
+
+// ctxReader reads until ctx is done.
+type ctxReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r ctxReader) Read(b []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(b)
+}
+
+// rowSums keeps the sums of some of the runs of rows that were written, spread
+// over the whole file: every stride-th, a bounded number of them.
+type rowSums struct {
+	mu     sync.Mutex
+	list   []rowSum
+	seen   int
+	stride int
+}
+
+type rowSum struct {
+	off int64
+	n   int
+	crc uint32
+}
+
+const maxRowSums = 64
+
+func (s *rowSums) add(off int64, rows []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stride = max(s.stride, 1)
+	if s.seen++; (s.seen-1)%s.stride != 0 {
+		return
+	}
+	if len(s.list) == maxRowSums {
+		for i := range maxRowSums / 2 {
+			s.list[i] = s.list[2*i]
+		}
+		s.list = s.list[:maxRowSums/2]
+		s.stride *= 2
+		if (s.seen-1)%s.stride != 0 {
+			return
+		}
+	}
+	s.list = append(s.list, rowSum{off, len(rows), crc32.Checksum(rows, castagnoli)})
+}

@@ -1,0 +1,76 @@
+package ffcv
+
+import (
+	"math"
+	"math/bits"
+)
+
+// order says which sample of a dataset each row of the file holds.
+type order struct {
+	indices []int // nil: all of the dataset's samples
+	mixed   *permutation
+}
+
+// at returns the source sample of row i.
+func (o *order) at(i int) int {
+	if o.mixed != nil {
+		i = o.mixed.at(i)
+	}
+	if o.indices != nil {
+		i = o.indices[i]
+	}
+	return i
+}
+
+// permutation is a bijection of 0 to n-1 that needs no memory for it: a
+// Feistel network over pairs (l, r) with l < a, r < b, a*b just above n, that
+// is walked until it lands below n. Each round adds to one half a keyed hash
+// of the other.
+type permutation struct {
+	n, a, b uint64
+	keys    [8]uint64
+}
+
+// newPermutation returns a permutation of n > 0 numbers, always the same for a
+// seed.
+func newPermutation(n int, seed uint64) *permutation {
+	p := &permutation{n: uint64(n)}
+	p.a = uint64(math.Sqrt(float64(n)))
+	for p.a*p.a < p.n {
+		p.a++
+	}
+	p.b = (p.n-1)/p.a + 1
+	state := mix(seed ^ 0x73687566666c6531) // "shuffle1": not the samples' seed
+	for i := range p.keys {
+		state = mix(state)
+		p.keys[i] = state
+	}
+	return p
+}
+
+func (p *permutation) at(i int) int {
+	for x := uint64(i); ; {
+		l, r := x/p.b, x%p.b
+		for k := 0; k < len(p.keys); k += 2 {
+			l = add(l, below(mix(p.keys[k]+r), p.a), p.a)
+			r = add(r, below(mix(p.keys[k+1]+l), p.b), p.b)
+		}
+		if x = l*p.b + r; x < p.n {
+			return int(x)
+		}
+	}
+}
+
+// below maps a hash to 0 to n-1.
+func below(hash, n uint64) uint64 {
+	hi, _ := bits.Mul64(hash, n)
+	return hi
+}
+
+// add returns (x+y) mod n for x, y below n.
+func add(x, y, n uint64) uint64 {
+	if x += y; x >= n {
+		x -= n
+	}
+	return x
+}
