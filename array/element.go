@@ -60,11 +60,15 @@ func Of[T Element](values []T, shape ...int) (Array, error) {
 	if len(shape) == 0 {
 		shape = []int{len(values)}
 	}
-	var data []byte
-	if len(values) > 0 {
-		data = unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), len(values)*int(unsafe.Sizeof(values[0])))
+	return New(Spec{DType: DTypeOf[T](), Shape: slices.Clone(shape)}, BytesOf(values))
+}
+
+// BytesOf returns the memory of values, which stays theirs.
+func BytesOf[T Element](values []T) []byte {
+	if len(values) == 0 {
+		return nil
 	}
-	return New(Spec{DType: DTypeOf[T](), Shape: slices.Clone(shape)}, data)
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), len(values)*int(unsafe.Sizeof(values[0])))
 }
 
 // View returns the elements without a copy: the slice is the array's own
@@ -94,7 +98,7 @@ func Values[T Element](a Array) ([]T, error) {
 		return nil, err
 	}
 	out := make([]T, n)
-	raw := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(out))), len(a.Data))
+	raw := BytesOf(out)
 	copy(raw, a.Data)
 	if a.DType != DTypeOf[T]() {
 		swap(raw, a.DType.Align()) // a complex number's two halves swap by themselves
