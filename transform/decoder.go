@@ -1,0 +1,149 @@
+package transform
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/rgb"
+)
+
+// Simple decodes whole images; all of the dataset's must have one size (FFCV's
+// SimpleRGBImageDecoder).
+type Simple struct{}
+
+// BindImage takes the size of the dataset's images; 0, 0 stands for sizes that
+// differ and is an error. An image of another size than the bound one is an
+// error of the returned function.
+func (Simple) BindImage(width, height int) (array.Spec, DecodeFunc, error) {
+	if width == 0 && height == 0 {
+		return array.Spec{}, nil, fmt.Errorf("transform: Simple needs images of one size, theirs differ: crop them instead")
+	}
+	spec, err := imageSpec("Simple", width, height)
+	if err != nil {
+		return array.Spec{}, nil, err
+	}
+	return spec, func(dst []byte, src rgb.Encoded, _ *rand.Rand, s *rgb.Scratch) error {
+		if src.Width != width || src.Height != height {
+			return fmt.Errorf("transform: Simple: image of %dx%d, the others are %dx%d", src.Width, src.Height, width, height)
+		}
+		if len(dst) != 3*width*height {
+			return fmt.Errorf("transform: Simple of %dx%d into %d bytes, want %d", width, height, len(dst), 3*width*height)
+		}
+		out := rgb.Image{Pix: dst}
+		return s.Load(&out, src)
+	}, nil
+}
+
+// CenterCrop cuts the square in the middle whose side is Ratio times the
+// image's shorter side and resizes it to Width x Height by area
+// (FFCV's CenterCropRGBImageDecoder). It is not quite torchvision's resize and
+// crop.
+type CenterCrop struct {
+	Width, Height int
+	Ratio         float64 // 0: 224/256; at most 1
+}
+
+// BindImage takes images of any size; its arguments are not used.
+func (c CenterCrop) BindImage(_, _ int) (array.Spec, DecodeFunc, error) {
+	if math.IsNaN(c.Ratio) || c.Ratio < 0 || c.Ratio > 1 {
+		return array.Spec{}, nil, fmt.Errorf("transform: CenterCrop with Ratio %v, want 0 to 1", c.Ratio)
+	}
+	return bindCrop("CenterCrop", c.Width, c.Height, func(width, height int, _ *rand.Rand) rgb.Rect {
+		return c.Box(width, height)
+	})
+}
+
+// Box is the region that is cut out of an image of width x height. Where
+// FFCV's formula gives no pixel at all it is one pixel.
+func (c CenterCrop) Box(width, height int) rgb.Rect {
+	ratio := c.Ratio
+	if ratio == 0 {
+		ratio = 224.0 / 256.0
+	}
+	side := max(1, int(ratio*float64(min(width, height))))
+	return rgb.Rect{X: (width - side) / 2, Y: (height - side) / 2, W: side, H: side}
+}
+
+// RandomResizedCrop cuts a random region and resizes it to Width x Height by
+// area (FFCV's RandomResizedCropRGBImageDecoder, torchvision's formula).
+type RandomResizedCrop struct {
+	Width, Height int
+	Scale         [2]float64 // share of the image's area; 0, 0: 0.08 to 1
+	Ratio         [2]float64 // of width to height; 0, 0: 3/4 to 4/3
+}
+
+// BindImage takes images of any size; its arguments are not used.
+func (c RandomResizedCrop) BindImage(_, _ int) (array.Spec, DecodeFunc, error) {
+	c = c.withDefaults()
+	for _, r := range []struct {
+		name string
+		at   [2]float64
+	}{{"Scale", c.Scale}, {"Ratio", c.Ratio}} {
+		if !(r.at[0] > 0 && r.at[0] <= r.at[1] && r.at[1] <= math.MaxFloat32) {
+			return array.Spec{}, nil, fmt.Errorf("transform: RandomResizedCrop with %s %v, want two numbers above 0, the first not above the second", r.name, r.at)
+		}
+	}
+	return bindCrop("RandomResizedCrop", c.Width, c.Height, c.Box)
+}
+
+func (c RandomResizedCrop) withDefaults() RandomResizedCrop {
+	if c.Scale == [2]float64{} {
+		c.Scale = [2]float64{0.08, 1}
+	}
+	if c.Ratio == [2]float64{} {
+		c.Ratio = [2]float64{3.0 / 4.0, 4.0 / 3.0}
+	}
+	return c
+}
+
+// Box draws the region that is cut out of an image of width x height. It draws
+// two numbers a try (area, then shape), ten tries at most, and two more (row,
+// then column) for one that fits; when none does the region is the largest of
+// an allowed shape in the middle.
+func (c RandomResizedCrop) Box(width, height int, rng *rand.Rand) rgb.Rect {
+	c = c.withDefaults()
+	uniform := func(lo, hi float64) float64 { return lo + float64((hi-lo)*rng.Float64()) }
+	area := float64(height * width)
+	logLo, logHi := math.Log(c.Ratio[0]), math.Log(c.Ratio[1])
+	for range 10 {
+		target := area * uniform(c.Scale[0], c.Scale[1])
+		aspect := math.Exp(uniform(logLo, logHi))
+		w := math.RoundToEven(math.Sqrt(target * aspect))
+		h := math.RoundToEven(math.Sqrt(target / aspect))
+		if w > 0 && w <= float64(width) && h > 0 && h <= float64(height) {
+			r := rgb.Rect{W: int(w), H: int(h)}
+			r.Y = int(uniform(0, float64(height-r.H+1)))
+			r.X = int(uniform(0, float64(width-r.W+1)))
+			return r
+		}
+	}
+	r := rgb.Rect{W: width, H: height}
+	switch in := float64(width) / float64(height); {
+	case in < c.Ratio[0]:
+		r.H = max(1, int(math.RoundToEven(float64(width)/c.Ratio[0])))
+	case in > c.Ratio[1]:
+		r.W = max(1, int(math.RoundToEven(float64(height)*c.Ratio[1])))
+	}
+	r.X, r.Y = (width-r.W)/2, (height-r.H)/2
+	return r
+}
+
+// bindCrop is BindImage of a decoder that cuts out a box and resizes it.
+func bindCrop(name string, width, height int, box func(width, height int, rng *rand.Rand) rgb.Rect) (array.Spec, DecodeFunc, error) {
+	spec, err := imageSpec(name, width, height)
+	if err != nil {
+		return array.Spec{}, nil, err
+	}
+	return spec, func(dst []byte, src rgb.Encoded, rng *rand.Rand, s *rgb.Scratch) error {
+		if len(dst) != 3*width*height {
+			return fmt.Errorf("transform: %s to %dx%d into %d bytes, want %d", name, width, height, len(dst), 3*width*height)
+		}
+		if src.Width < 1 || src.Height < 1 || src.Width > rgb.MaxSide || src.Height > rgb.MaxSide {
+			return fmt.Errorf("transform: %s of an image of %dx%d: a side must be 1 to %d pixels", name, src.Width, src.Height, rgb.MaxSide)
+		}
+		out := rgb.Image{Pix: dst}
+		return s.LoadCrop(&out, src, box(src.Width, src.Height, rng), width, height)
+	}, nil
+}

@@ -1,0 +1,76 @@
+package transform
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/betongo/betongo/array"
+)
+
+// HorizontalFlip mirrors an image left to right with probability P (FFCV's
+// RandomHorizontalFlip). It draws one number.
+type HorizontalFlip struct {
+	P float64 // 0: 0.5. To never flip, leave the operation out
+}
+
+// Bind takes arrays of shape (height, width, channels) of any type; the
+// outcome's is the same. It works in place.
+func (f HorizontalFlip) Bind(in array.Spec) (array.Spec, ApplyFunc, bool, error) {
+	p := f.P
+	if p == 0 {
+		p = 0.5
+	}
+	if !(p > 0 && p <= 1) {
+		return array.Spec{}, nil, false, fmt.Errorf("transform: HorizontalFlip with P %v, want 0 to 1", f.P)
+	}
+	if len(in.Shape) != 3 {
+		return array.Spec{}, nil, false, fmt.Errorf("transform: HorizontalFlip takes (height, width, channels), got %v", in)
+	}
+	n, err := in.Bytes()
+	if err != nil {
+		return array.Spec{}, nil, false, fmt.Errorf("transform: HorizontalFlip: %w", err)
+	}
+	pixel := in.Shape[2] * in.DType.ItemSize()
+	row := in.Shape[1] * pixel
+	return in, func(dst, src []byte, rng *rand.Rand) error {
+		if err := sized("HorizontalFlip", dst, src, n, n); err != nil {
+			return err
+		}
+		if n > 0 && &dst[0] != &src[0] {
+			copy(dst, src)
+		}
+		if rng.Float64() >= p || n == 0 {
+			return nil
+		}
+		for ; len(dst) > 0; dst = dst[row:] {
+			if pixel == 3 {
+				mirror3(dst[:row])
+			} else {
+				mirror(dst[:row], pixel)
+			}
+		}
+		return nil
+	}, true, nil
+}
+
+// mirror3 turns round a row of three-byte pixels.
+func mirror3(row []byte) {
+	for len(row) >= 6 {
+		a, b := row[:3], row[len(row)-3:]
+		a[0], b[0] = b[0], a[0]
+		a[1], b[1] = b[1], a[1]
+		a[2], b[2] = b[2], a[2]
+		row = row[3 : len(row)-3]
+	}
+}
+
+// mirror turns round a row of pixels of n bytes.
+func mirror(row []byte, n int) {
+	for len(row) >= 2*n {
+		a, b := row[:n], row[len(row)-n:]
+		for i := range a {
+			a[i], b[i] = b[i], a[i]
+		}
+		row = row[n : len(row)-n]
+	}
+}
