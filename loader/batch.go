@@ -2,28 +2,33 @@ package loader
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/rgb"
 )
 
 // Batch is the outputs of some samples. It belongs to the consumer until
-// Release. It is not safe for concurrent use with Release.
+// Release. Reading it is safe for concurrent use; Release is not while anything
+// reads.
 type Batch struct {
-	index   int
-	ids     []int
-	columns []Column
-	pool    *pool
+	index    int
+	ids      []int
+	columns  []Column
+	pool     *pool
+	mem      *memory
+	released bool
 }
 
 // Column is one output of a batch. It borrows the batch's memory, as do all
 // slices taken from it: they are valid until the batch is released, and as
-// long as the Batch or the Column is reachable.
+// long as the Batch or a Column of it is reachable.
 type Column struct {
 	// Name is the output's name.
 	Name string
-	// Array holds the values, Shape[0] is the batch's length. Row i is at
-	// Data[i*stride:], stride = len(Data)/Shape[0].
+	// Array holds the values, one after another; Shape[0] is the length of the
+	// batch.
 	array.Array
 	// Lengths holds the true sizes in bytes of an output whose rows differ
 	// (Bytes, JSON, Raw images); the rest of such a row is zero. nil otherwise.
@@ -31,7 +36,7 @@ type Column struct {
 	// Images describes the rows of a Raw image output; nil otherwise.
 	Images []ImageInfo
 
-	batch *Batch // keeps the memory reachable
+	batch *Batch
 }
 
 // ImageInfo is the stored kind and size of an image.
@@ -48,26 +53,81 @@ func (b *Batch) Len() int { return len(b.ids) }
 
 // Samples returns the numbers of the samples in the dataset, in batch order.
 // The slice is the batch's, until Release.
-func (b *Batch) Samples() []int { return b.ids }
+func (b *Batch) Samples() []int {
+	b.check()
+	return b.ids
+}
 
 // Outputs returns all outputs in order. The slice is the batch's, until
 // Release.
-func (b *Batch) Outputs() []Column { return b.columns }
+func (b *Batch) Outputs() []Column {
+	b.check()
+	return b.columns
+}
 
-// Output returns the output of that name. It panics when the loader has none.
-func (b *Batch) Output(name string) Column { panic("loader: " + name) }
+// Output returns the output of that name, the first of several. It panics when
+// the loader has none.
+func (b *Batch) Output(name string) Column {
+	b.check()
+	for i := range b.columns {
+		if b.columns[i].Name == name {
+			return b.columns[i]
+		}
+	}
+	names := make([]string, len(b.columns))
+	for i := range b.columns {
+		names[i] = fmt.Sprintf("%q", b.columns[i].Name)
+	}
+	panic(fmt.Sprintf("loader: no output %q in the batch, it has %s", name, strings.Join(names, ", ")))
+}
 
 // Release gives the batch's memory back to the loader, for a later batch.
-// After it neither the Batch nor anything taken from it may be used; a build
-// with the tag betongodebug catches that. Releasing twice is such a use.
-func (b *Batch) Release() {}
+// After it neither the Batch nor anything taken from it may be used: it would
+// show another batch's values. A build with the tag betongodebug catches that:
+// the methods panic and the memory faults. There, a second Release panics too.
+func (b *Batch) Release() {
+	if debugging && b.released {
+		panic("loader: batch released twice")
+	}
+	if !b.released {
+		b.released = true
+		b.pool.put(b)
+	}
+}
 
-// Row returns row i without its padding.
-func (c Column) Row(i int) []byte { return nil }
+// check catches the use of a released batch, in a debug build.
+func (b *Batch) check() {
+	if debugging && b.released {
+		panic("loader: batch used after its Release")
+	}
+}
 
-// JSON returns row i of a JSON output as it stands in the file. It borrows the
-// batch's memory.
-func (c Column) JSON(i int) json.RawMessage { return json.RawMessage(c.Row(i)) }
+// Value returns the bytes of row i, without padding. It borrows the batch's
+// memory.
+func (c Column) Value(i int) []byte {
+	c.batch.check()
+	n := c.Shape[0]
+	if i < 0 || i >= n {
+		panic(fmt.Sprintf("loader: row %d of output %q, the batch has %d", i, c.Name, n))
+	}
+	size := len(c.Data) / n
+	row := c.Data[i*size : (i+1)*size : (i+1)*size]
+	if c.Lengths != nil {
+		row = row[:c.Lengths[i]]
+	}
+	return row
+}
 
-// Image returns row i of a Raw image output. It borrows the batch's memory.
-func (c Column) Image(i int) rgb.Encoded { return rgb.Encoded{} }
+// JSON returns row i of a JSON output, the text as it stands in the file. It
+// borrows the batch's memory.
+func (c Column) JSON(i int) json.RawMessage { return json.RawMessage(c.Value(i)) }
+
+// Image returns row i of a Raw image output. It borrows the batch's memory. It
+// panics when the output isn't one.
+func (c Column) Image(i int) rgb.Encoded {
+	if c.Images == nil {
+		panic(fmt.Sprintf("loader: output %q does not hold Raw images", c.Name))
+	}
+	v := c.Images[i]
+	return rgb.Encoded{JPEG: v.JPEG, Width: v.Width, Height: v.Height, Data: c.Value(i)}
+}

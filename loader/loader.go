@@ -59,7 +59,8 @@ import (
 // Dataset is where a loader's samples come from. *ffcv.File is one. Its
 // methods are called by many goroutines at once.
 //
-// Optional abilities are found by type assertion: Lender and Pager.
+// The pointers of all samples are offsets in one file. Optional abilities are
+// found by type assertion: Lender and Pager.
 type Dataset interface {
 	// Name names the dataset in errors.
 	Name() string
@@ -80,14 +81,6 @@ type Dataset interface {
 	RegionSize(sample, field int, ptr uint64) (int64, error)
 	// WillNeed hints that ranges of the file are about to be read.
 	WillNeed([]ffcv.Range)
-}
-
-// Lender is the ability of a Dataset whose bytes all lie in memory (a mapped
-// file). Borrow returns the n bytes at offset off of the file without copying,
-// valid until the dataset is closed, or false when it cannot lend them. Rows
-// of a dataset that lends are borrowed too, however many.
-type Lender interface {
-	Borrow(off, n int64) ([]byte, bool)
 }
 
 // Loader makes batches from a dataset. It is immutable and safe for concurrent

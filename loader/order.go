@@ -1,15 +1,38 @@
 package loader
 
-// Selection is what an Order orders: the samples that a loader selects, known
-// by their positions 0 … Len-1.
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Selection is what an Order orders: Len samples of a dataset.
 type Selection struct {
 	Dataset   Dataset
 	Len       int
-	Samples   []int // the sample at each position; nil: position i is sample i
+	Samples   []int // the selected samples, in the order given; nil: samples 0 … Len-1
 	BatchSize int
 	Seed      uint64
 	Rank      int // of WorldSize
 	WorldSize int // at least 1
+}
+
+// Sample returns the dataset's number of the selected sample at position i.
+func (s *Selection) Sample(i int) int {
+	if s.Samples == nil {
+		return i
+	}
+	return s.Samples[i]
+}
+
+// Share returns how many samples each rank gets: Len divided by WorldSize,
+// rounded up.
+func (s *Selection) Share() int {
+	n := s.Len / s.WorldSize
+	if s.Len%s.WorldSize != 0 {
+		n++
+	}
+	return n
 }
 
 // Order decides in which order the samples of an epoch come, and which of them
@@ -21,35 +44,127 @@ type Order interface {
 
 // Plan is an Order for one loader. It is safe for concurrent use.
 type Plan interface {
-	// Len returns how many samples every epoch has.
+	// Len returns how many samples every epoch has (for this rank).
 	Len() int
 	// Epoch returns the order of one epoch.
 	Epoch(epoch int) (Sequence, error)
 }
 
-// Sequence fills dst with the next positions of an epoch. It is called from
-// one goroutine, for Plan.Len positions in total, and a loader that stops
-// early leaves the rest.
+// Sequence fills dst with the next samples of an epoch, as numbers in the
+// dataset. It is called from one goroutine, for Plan.Len samples in total; a
+// loader that stops early leaves the rest.
 type Sequence func(dst []int) error
 
-// OrderFunc is an order of one's own: a function that returns the positions of
-// an epoch in order, as many as this rank gets: Len divided by WorldSize,
-// rounded up.
+// OrderFunc is an order of one's own: a function that returns the samples of
+// an epoch in order, as numbers in the dataset, as many as s.Share().
 type OrderFunc func(s Selection, epoch int) ([]int, error)
+
+// Plan implements Order.
+func (f OrderFunc) Plan(s Selection) (Plan, error) { return &funcPlan{f: f, sel: s}, nil }
+
+type funcPlan struct {
+	f   OrderFunc
+	sel Selection
+}
+
+func (p *funcPlan) Len() int { return p.sel.Share() }
+
+func (p *funcPlan) Epoch(epoch int) (Sequence, error) {
+	samples, err := p.f(p.sel, epoch)
+	if err != nil {
+		return nil, err
+	}
+	if len(samples) != p.Len() {
+		return nil, fmt.Errorf("order gives %d samples, want %d", len(samples), p.Len())
+	}
+	return func(dst []int) error {
+		copy(dst, samples)
+		samples = samples[len(dst):]
+		return nil
+	}, nil
+}
 
 // The orders of FFCV.
 var (
 	// Sequential is the order of the file (or of Indices). Of several ranks,
 	// each takes every WorldSize-th sample.
-	Sequential Order
+	Sequential Order = sequential{}
 	// Random is a permutation of all samples, anew in each epoch: NumPy's
 	// default_rng(seed+epoch).permutation, and with several ranks PyTorch's
 	// DistributedSampler, bit for bit. It keeps 4 bytes a sample (8 from 2³²
 	// samples) while an epoch runs.
-	Random Order
+	Random Order = random{}
 	// QuasiRandom shuffles pages and, within a window of 2*BatchSize pages,
-	// samples, so that a file larger than memory is read page by page, as
-	// FFCV's QUASI_RANDOM with its state, bit for bit. The dataset must be a
-	// Pager; samples without data in pages and several ranks are an error.
-	QuasiRandom Order
+	// samples, so that a file larger than memory is read page by page: FFCV's
+	// QUASI_RANDOM bit for bit, as its Loader gives it from epoch 0 on. It
+	// keeps about 8 bytes a sample. The dataset must be a Pager. Samples
+	// without data in pages, Indices with repeats, and several ranks are errors.
+	QuasiRandom Order = quasiRandom{}
 )
+
+type sequential struct{}
+
+func (sequential) Plan(s Selection) (Plan, error) { return &sequentialPlan{s}, nil }
+
+type sequentialPlan struct{ sel Selection }
+
+func (p *sequentialPlan) Len() int { return p.sel.Share() }
+
+func (p *sequentialPlan) Epoch(int) (Sequence, error) {
+	at := p.sel.Rank
+	return func(dst []int) error {
+		for i := range dst {
+			// Past the end the samples begin again from the front, so that
+			// all ranks get as many.
+			dst[i] = p.sel.Sample(at % p.sel.Len)
+			at += p.sel.WorldSize
+		}
+		return nil
+	}, nil
+}
+
+type random struct{}
+
+func (random) Plan(s Selection) (Plan, error) { return &randomPlan{s}, nil }
+
+type randomPlan struct{ sel Selection }
+
+func (p *randomPlan) Len() int { return p.sel.Share() }
+
+func (p *randomPlan) Epoch(epoch int) (Sequence, error) {
+	if epoch < 0 {
+		return nil, fmt.Errorf("epoch %d is negative", epoch)
+	}
+	if uint64(p.sel.Len) > math.MaxUint32 {
+		return randomSequence[uint64](&p.sel, uint64(epoch)), nil
+	}
+	return randomSequence[uint32](&p.sel, uint64(epoch)), nil
+}
+
+func randomSequence[T uint32 | uint64](sel *Selection, epoch uint64) Sequence {
+	var perm []T
+	if sel.WorldSize > 1 {
+		perm = torchPermutation[T](newMT19937(uint32(sel.Seed+epoch)), sel.Len)
+	} else {
+		perm = permutation[T](newPCG64(sel.Seed, epoch), sel.Len)
+	}
+	at := sel.Rank
+	return func(dst []int) error {
+		for i := range dst {
+			dst[i] = sel.Sample(int(perm[at%len(perm)]))
+			at += sel.WorldSize
+		}
+		return nil
+	}
+}
+
+// checkOrder is what New asks of a selection's share.
+func (s *Selection) check() error {
+	if s.WorldSize < 1 || s.Rank < 0 || s.Rank >= s.WorldSize {
+		return fmt.Errorf("rank %d of world size %d: want 0 to %d", s.Rank, s.WorldSize, s.WorldSize-1)
+	}
+	if s.Len > math.MaxInt-s.WorldSize {
+		return errors.New("too many samples")
+	}
+	return nil
+}

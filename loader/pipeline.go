@@ -1,10 +1,15 @@
 package loader
 
 import (
+	"errors"
+	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/rgb"
 )
 
@@ -36,8 +41,8 @@ type Op interface {
 	// Bind is called once, by New, with the type and shape of the incoming
 	// value. It returns those of the outcome and the function that makes it.
 	// With inPlace the function is called with dst and src the same slice and
-	// out is as long as in; otherwise they don't overlap. It is called by many
-	// goroutines at once.
+	// out is as long as in; otherwise they don't overlap, and src is read-only.
+	// It is called by many goroutines at once.
 	Bind(in array.Spec) (out array.Spec, apply func(dst, src []byte, rng *rand.Rand) error, inPlace bool, err error)
 }
 
@@ -46,3 +51,283 @@ type Op interface {
 // Column.Image, kind and size; JSON keeps its final NUL; a number or an array
 // is as by default; a custom field gives its metadata.
 type Raw struct{}
+
+// kind is how the value of an output is reached.
+type kind uint8
+
+const (
+	kindMember   kind = iota // the bytes of the metadata member itself
+	kindRegion               // one region, of a size known beforehand
+	kindBlob                 // a region whose pointer and size the member holds
+	kindRawImage             // an image as stored
+	kindImage                // an image through an ImageDecoder
+	kindDecoder              // member and regions through a Decoder
+)
+
+// output is an Output bound to its field.
+type output struct {
+	name  string
+	field int
+	src   *ffcv.Field
+	kind  kind
+	ptr   int // offset of the data pointer in a metadata row
+	text  bool
+
+	value      array.Spec // before the operations
+	valueBytes int
+	spec       array.Spec // of a sample, as the batch holds it; rows of a varying output are (0) |u1
+	rowBytes   int
+
+	image  func(dst []byte, src rgb.Encoded, rng *rand.Rand, s *rgb.Scratch) error
+	decode func(dst, meta []byte, data [][]byte, rng *rand.Rand) error
+	key    uint64 // of the decoder's random numbers
+	into   int    // where the decoded value goes: see stage.into
+	stages []stage
+}
+
+// stage is an operation bound to its place in a pipeline.
+type stage struct {
+	apply   func(dst, src []byte, rng *rand.Rand) error
+	inPlace bool
+	key     uint64
+	into    int // 0: the row in the batch; 1, 2: the worker's buffers
+	bytes   int // of the outcome
+}
+
+// varies tells whether rows differ in length.
+func (o *output) varies() bool { return o.kind == kindBlob || o.kind == kindRawImage }
+
+// perSample tells whether samples are worked on one by one.
+func (o *output) perSample() bool {
+	return o.kind == kindImage || o.kind == kindDecoder || len(o.stages) > 0
+}
+
+// prepared tells whether the regions are looked up before the batch is filled.
+func (o *output) prepared() bool {
+	return o.varies() || o.kind == kindImage || o.hinted()
+}
+
+// memberBytes returns how much of its metadata member the output reads.
+func (o *output) memberBytes() int {
+	switch o.kind {
+	case kindMember:
+		return o.valueBytes
+	case kindRegion:
+		return 8
+	case kindBlob:
+		return 16
+	case kindImage, kindRawImage:
+		return imagePtr + 8
+	}
+	return 0
+}
+
+// hinted tells whether the output's regions are large enough that telling the
+// system of them costs nothing beside reading them.
+func (o *output) hinted() bool { return o.kind == kindRegion && o.valueBytes >= hintSize }
+
+// bind resolves the options' outputs and those of fields that they don't name.
+func (p *plan) bind(opts *Options) error {
+	list := make([]*Output, len(p.fields), len(p.fields)+len(opts.Outputs))
+	sources := make([]int, len(p.fields))
+	for i := range p.fields {
+		list[i], sources[i] = &Output{Name: p.fields[i].Name}, i
+	}
+	seen := make(map[string]bool)
+	for i := range opts.Outputs {
+		o := &opts.Outputs[i]
+		if seen[o.Name] {
+			return fmt.Errorf("loader: two outputs %q", o.Name)
+		}
+		seen[o.Name] = true
+		source := o.Field
+		if source == "" {
+			source = o.Name
+		}
+		field := p.fieldIndex(source)
+		if field < 0 {
+			return fmt.Errorf("loader: output %q: no field %q in %s, it has %s", o.Name, source, p.name, p.fieldNames())
+		}
+		at := p.fieldIndex(o.Name)
+		if at < 0 {
+			at = len(list)
+			list, sources = append(list, nil), append(sources, 0)
+		}
+		list[at], sources[at] = o, field
+	}
+	for i, o := range list {
+		if o.Disabled {
+			continue
+		}
+		bound, err := p.bindOutput(o, sources[i], opts.Seed)
+		if err != nil {
+			return fmt.Errorf("loader: output %q of %s: %w", o.Name, p.name, err)
+		}
+		p.prepare = p.prepare || bound.prepared()
+		p.outputs = append(p.outputs, bound)
+	}
+	p.prepare = p.prepare || !p.lends
+	return nil
+}
+
+func (p *plan) fieldIndex(name string) int {
+	return slices.IndexFunc(p.fields, func(f ffcv.Field) bool { return f.Name == name })
+}
+
+func (p *plan) fieldNames() string {
+	names := make([]string, len(p.fields))
+	for i := range p.fields {
+		names[i] = fmt.Sprintf("%q", p.fields[i].Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// bindOutput makes the pipeline of one output.
+func (p *plan) bindOutput(o *Output, field int, seed uint64) (output, error) {
+	f := &p.fields[field]
+	b := output{name: o.Name, field: field, src: f, key: streamKey(seed, o.Name, 0)}
+	if err := p.bindDecoder(&b, o.Decoder); err != nil {
+		return b, err
+	}
+	if b.varies() && len(o.Ops) > 0 {
+		return b, errors.New("operations need values of one shape, these rows differ in length")
+	}
+	var err error
+	if !b.varies() && !b.value.DType.Valid() {
+		return b, errors.New("the decoder gives no dtype")
+	}
+	if b.valueBytes, err = b.value.Bytes(); err != nil {
+		return b, err
+	}
+	if need := b.memberBytes(); f.Size < need {
+		return b, fmt.Errorf("field of type %d: its member has %d bytes, want %d", f.Type, f.Size, need)
+	}
+	b.spec = b.value
+	for i, op := range o.Ops {
+		if op == nil {
+			return b, fmt.Errorf("operation %d is nil", i)
+		}
+		out, apply, inPlace, err := op.Bind(b.spec)
+		if err != nil {
+			return b, fmt.Errorf("operation %d (%T): %w", i, op, err)
+		}
+		n, err := out.Bytes()
+		if err != nil {
+			return b, fmt.Errorf("operation %d (%T): %w", i, op, err)
+		}
+		if before, _ := b.spec.Bytes(); inPlace && n != before {
+			return b, fmt.Errorf("operation %d (%T): works in place, but makes %d bytes of %d", i, op, n, before)
+		}
+		b.spec = array.Spec{DType: out.DType, Shape: slices.Clone(out.Shape)}
+		b.stages = append(b.stages, stage{apply: apply, inPlace: inPlace, key: streamKey(seed, o.Name, i+1), bytes: n})
+	}
+	b.place()
+	batch := array.Spec{DType: b.spec.DType, Shape: append([]int{p.batchSize}, b.spec.Shape...)}
+	if _, err := batch.Bytes(); err != nil {
+		return b, err
+	}
+	b.rowBytes, err = b.spec.Bytes()
+	return b, err
+}
+
+// place decides where each step of the pipeline writes: the last one that
+// doesn't work in place into the batch, the ones before it into two buffers in
+// turn.
+func (o *output) place() {
+	into := 0
+	for i := len(o.stages) - 1; i >= 0; i-- {
+		s := &o.stages[i]
+		s.into = into
+		if !s.inPlace {
+			into = 1 + into%2
+		}
+	}
+	o.into = into
+}
+
+// bindDecoder finds how the value is reached, its kind and spec.
+func (p *plan) bindDecoder(b *output, decoder any) (err error) {
+	f := b.src
+	switch d := decoder.(type) {
+	case nil:
+		return p.bindDefault(b, false)
+	case Raw, *Raw:
+		return p.bindDefault(b, true)
+	case ImageDecoder:
+		if f.Type != fields.TypeRGBImage {
+			return fmt.Errorf("%T decodes images, field %q is of type %d", d, f.Name, f.Type)
+		}
+		return p.bindImage(b, d)
+	case Decoder:
+		if f.Field == nil {
+			return fmt.Errorf("field %q: %w", f.Name, ffcv.ErrUnknownField)
+		}
+		b.kind = kindDecoder
+		b.value, b.decode, err = d.BindField(*f)
+		if err == nil && b.decode == nil {
+			err = fmt.Errorf("%T gives no function", d)
+		}
+		return err
+	}
+	return fmt.Errorf("decoder %T is none of ImageDecoder, Decoder, Raw", decoder)
+}
+
+func (p *plan) bindImage(b *output, d ImageDecoder) (err error) {
+	width, height, err := p.imageSize(b.src)
+	if err != nil {
+		return err
+	}
+	b.kind, b.ptr = kindImage, b.src.Offset+imagePtr
+	b.value, b.image, err = d.BindImage(width, height)
+	if err == nil && b.image == nil {
+		err = fmt.Errorf("%T gives no function", d)
+	}
+	return err
+}
+
+// bindDefault gives a field its default pipeline, or the raw one.
+func (p *plan) bindDefault(b *output, raw bool) error {
+	f := b.src
+	bytes := array.Spec{DType: array.Uint8, Shape: []int{0}}
+	switch f.Type {
+	case fields.TypeFloat:
+		b.kind, b.value = kindMember, array.Spec{DType: array.Float64, Shape: []int{1}}
+	case fields.TypeInt:
+		b.kind, b.value = kindMember, array.Spec{DType: array.Int64, Shape: []int{1}}
+	case fields.TypeBytes, fields.TypeJSON:
+		b.kind, b.value, b.ptr = kindBlob, bytes, f.Offset
+		b.text = f.Type == fields.TypeJSON && !raw
+	case fields.TypeRGBImage:
+		if raw {
+			b.kind, b.value, b.ptr = kindRawImage, bytes, f.Offset+imagePtr
+			return nil
+		}
+		return p.bindImage(b, whole{empty: p.total == 0})
+	case fields.TypeNDArray, fields.TypeTorchTensor:
+		spec, ok := arraySpec(f.Field)
+		if !ok {
+			return fmt.Errorf("field of type %d is a %T", f.Type, f.Field)
+		}
+		b.kind, b.value, b.ptr = kindRegion, spec, f.Offset
+	default:
+		if f.Size < 0 {
+			return fmt.Errorf("field %q: %w", f.Name, ffcv.ErrUnknownField)
+		}
+		b.kind, b.value = kindMember, array.Spec{DType: array.Uint8, Shape: []int{f.Size}}
+	}
+	return nil
+}
+
+func arraySpec(f fields.Field) (array.Spec, bool) {
+	switch f := f.(type) {
+	case fields.NDArray:
+		return array.Spec{DType: f.DType, Shape: f.Shape}, true
+	case *fields.NDArray:
+		return array.Spec{DType: f.DType, Shape: f.Shape}, true
+	case fields.TorchTensor:
+		return array.Spec{DType: f.DType, Shape: f.Shape}, true
+	case *fields.TorchTensor:
+		return array.Spec{DType: f.DType, Shape: f.Shape}, true
+	}
+	return array.Spec{}, false
+}

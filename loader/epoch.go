@@ -1,0 +1,257 @@
+package loader
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+)
+
+// epoch is one run over the batches. The consumer's goroutine issues flights,
+// in order and at most plan.ahead of them; workers fill them together; the
+// consumer takes them in order.
+type epoch struct {
+	plan    *plan
+	pool    *pool
+	number  int
+	seq     Sequence
+	issued  int // batches
+	flights []*flight
+	spare   []*flight
+
+	work    chan *flight // a token for each worker that a flight can use; never full
+	quit    chan struct{}
+	stopped atomic.Bool
+	workers sync.WaitGroup
+}
+
+// flight is a batch being filled.
+type flight struct {
+	batch   *Batch
+	rows    []byte     // metadata rows, read here when the dataset doesn't lend
+	regions [][]region // of the prepared outputs, by position
+	todo    bool       // prepare comes first
+	limit   int        // positions to fill: all, or those before a failed one
+
+	cursor atomic.Int64 // next position that nobody has taken
+	tokens atomic.Int64 // workers that are to come or at work
+	done   chan struct{}
+
+	mu     sync.Mutex
+	failed int // lowest position with an error
+	err    error
+}
+
+// region is where a value's bytes lie.
+type region struct {
+	ptr  uint64
+	size int64
+}
+
+func (l *Loader) run(ctx context.Context, number int, yield func(*Batch, error) bool) {
+	seq, err := l.plan.order.Epoch(number)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		yield(nil, fmt.Errorf("loader: epoch %d: %w", number, err))
+		return
+	}
+	e := newEpoch(l, number, seq)
+	defer e.stop()
+	for range l.plan.batches {
+		e.issue()
+		f := e.flights[0]
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
+			yield(nil, ctx.Err())
+			return
+		}
+		b, err := e.take()
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		e.issue()
+		more := yield(b, nil)
+		runtime.KeepAlive(b) // its memory goes with it, see pool.make
+		if !more {
+			return
+		}
+	}
+}
+
+// newEpoch starts the workers. stop ends them and waits for them.
+func newEpoch(l *Loader, number int, seq Sequence) *epoch {
+	p := l.plan
+	e := &epoch{
+		plan: p, pool: l.pool, number: number, seq: seq,
+		work: make(chan *flight, p.ahead*p.workers),
+		quit: make(chan struct{}),
+	}
+	e.workers.Add(p.workers)
+	for range p.workers {
+		go e.serve()
+	}
+	return e
+}
+
+// stop ends the workers, waits for them, and gives back what was not taken.
+func (e *epoch) stop() {
+	e.stopped.Store(true)
+	close(e.quit)
+	e.workers.Wait()
+	for _, f := range e.flights {
+		if f.batch != nil {
+			f.batch.Release()
+		}
+	}
+}
+
+// issue puts batches in flight until there are as many as may be.
+func (e *epoch) issue() {
+	for len(e.flights) < e.plan.ahead && e.issued < e.plan.batches {
+		f := e.newFlight()
+		e.flights = append(e.flights, f)
+		if err := e.load(f); err != nil {
+			f.fail(0, err)
+			f.done <- struct{}{}
+			e.issued = e.plan.batches // nothing after it will be asked for
+			return
+		}
+		e.issued++
+		f.limit = len(f.batch.ids)
+		tokens := 1
+		if f.todo = e.plan.prepare; !f.todo {
+			tokens = e.tokensFor(f)
+		}
+		f.tokens.Store(int64(tokens))
+		for range tokens {
+			e.work <- f
+		}
+	}
+}
+
+func (e *epoch) newFlight() *flight {
+	if n := len(e.spare); n > 0 {
+		f := e.spare[n-1]
+		e.spare = e.spare[:n-1]
+		return f
+	}
+	f := &flight{done: make(chan struct{}, 1)}
+	if e.plan.prepare {
+		f.regions = make([][]region, len(e.plan.outputs))
+		for i := range f.regions {
+			if e.plan.outputs[i].prepared() {
+				f.regions[i] = make([]region, e.plan.batchSize)
+			}
+		}
+	}
+	return f
+}
+
+// load gives a flight its batch and samples.
+func (e *epoch) load(f *flight) error {
+	p := e.plan
+	n := min(p.batchSize, p.samples-e.issued*p.batchSize)
+	b, err := e.pool.get()
+	if err != nil {
+		return fmt.Errorf("loader: batch %d: %w", e.issued, err)
+	}
+	f.batch = b
+	b.reset(e.issued, n, p.outputs)
+	if err := e.seq(b.ids); err != nil {
+		return fmt.Errorf("loader: order of epoch %d: %w", e.number, err)
+	}
+	for _, v := range b.ids {
+		if uint(v) >= uint(p.total) {
+			return fmt.Errorf("loader: order of epoch %d gives sample %d, %s has %d", e.number, v, p.name, p.total)
+		}
+	}
+	f.cursor.Store(0)
+	return nil
+}
+
+// tokensFor returns how many workers can share the flight.
+func (e *epoch) tokensFor(f *flight) int {
+	runs := (f.limit + e.plan.run - 1) / e.plan.run
+	return max(1, min(runs, e.plan.workers))
+}
+
+// take removes the first flight, which is done.
+func (e *epoch) take() (*Batch, error) {
+	f := e.flights[0]
+	if f.err != nil {
+		return nil, f.err // stop releases the batch
+	}
+	n := copy(e.flights, e.flights[1:])
+	e.flights = e.flights[:n]
+	b := f.batch
+	f.batch = nil
+	e.spare = append(e.spare, f)
+	return b, nil
+}
+
+// fail keeps the error of the lowest position.
+func (f *flight) fail(pos int, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err == nil || pos < f.failed {
+		f.failed, f.err = pos, err
+	}
+}
+
+// serve is a worker: it ends when stop closes quit, and stop waits for it.
+func (e *epoch) serve() {
+	defer e.workers.Done()
+	ended := false
+	defer func() {
+		if !ended { // a decoder or operation called runtime.Goexit: another takes the place
+			e.workers.Add(1)
+			go e.serve()
+		}
+	}()
+	debug.SetPanicOnFault(true)
+	w := newWorker(e)
+	for {
+		select {
+		case f := <-e.work:
+			w.serve(f)
+		case <-e.quit:
+			ended = true
+			return
+		}
+	}
+}
+
+// serve works on a flight until nothing of it is left to take.
+func (w *worker) serve(f *flight) {
+	e := w.epoch
+	defer func() {
+		if f.tokens.Add(-1) == 0 {
+			f.done <- struct{}{}
+		}
+	}()
+	if f.todo {
+		f.todo = false
+		w.prepare(f)
+		more := e.tokensFor(f) - 1
+		f.tokens.Add(int64(more))
+		for range more {
+			e.work <- f
+		}
+	}
+	run := int64(e.plan.run)
+	for !e.stopped.Load() {
+		lo := f.cursor.Add(run) - run
+		if lo >= int64(f.limit) {
+			return
+		}
+		w.fill(f, int(lo), min(int(lo+run), f.limit))
+	}
+}

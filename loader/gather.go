@@ -1,0 +1,412 @@
+package loader
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+	"slices"
+
+	"github.com/betongo/betongo/ffcv"
+)
+
+const (
+	// hintSize is the size of a region from which the system is told of it
+	// before it is read.
+	hintSize = 32 << 10
+	// probeSize is the largest size out of a file that is believed without a
+	// look at its last byte.
+	probeSize = 1 << 20
+)
+
+func le64(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
+
+// row returns the metadata row of the sample id, which is at position pos.
+func (w *worker) row(f *flight, pos, id int) []byte {
+	size := w.plan.rowSize
+	if w.plan.lends {
+		return w.plan.table[id*size : (id+1)*size]
+	}
+	return f.rows[pos*size : (pos+1)*size]
+}
+
+// probe refuses a region outside the dataset before anything is allocated
+// for it.
+func (p *plan) probe(id int, ptr uint64, size int64) error {
+	if size <= probeSize {
+		return nil
+	}
+	if ptr > math.MaxUint64-uint64(size) {
+		return fmt.Errorf("%d bytes at pointer %d: beyond any file", size, ptr)
+	}
+	_, err := p.ds.Bytes(id, ptr+uint64(size)-1, 1, make([]byte, 1))
+	return err
+}
+
+// prepare reads the rows that are not in memory and looks up the regions of
+// the outputs that need it. What fails leaves the positions before it to fill.
+func (w *worker) prepare(f *flight) {
+	w.at, w.out = 0, -1
+	finished := false
+	defer func() {
+		if finished {
+			return
+		}
+		err := errors.New("the dataset ended the goroutine that asked it")
+		if r := recover(); r != nil {
+			err = w.panicked(f, w.at, r)
+		}
+		f.fail(w.at, err)
+		f.limit = 0
+	}()
+	f.limit = w.lookUp(f)
+	finished = true
+}
+
+// lookUp does prepare's work and returns how many positions can be filled.
+func (w *worker) lookUp(f *flight) int {
+	n := len(f.batch.ids)
+	if err := w.readRows(f); err != nil {
+		f.fail(w.at, w.wrap(f, w.at, err))
+		n = w.at
+	}
+	w.ranges = w.ranges[:0]
+	for i := range w.plan.outputs {
+		if o := &w.plan.outputs[i]; o.prepared() {
+			w.out = i
+			if pos, err := w.regionsOf(f, o, n); err != nil {
+				f.fail(pos, w.wrap(f, pos, err))
+				n = pos
+			}
+		}
+	}
+	if len(w.ranges) > 0 {
+		w.plan.ds.WillNeed(w.ranges)
+	}
+	if err := w.widths(f, n); err != nil {
+		f.fail(0, fmt.Errorf("loader: batch %d: %w", f.batch.index, err))
+		return 0
+	}
+	return n
+}
+
+// readRows reads the rows of a batch, neighbours together.
+func (w *worker) readRows(f *flight) error {
+	p, ids := w.plan, f.batch.ids
+	if p.lends {
+		return nil
+	}
+	size := p.rowSize
+	if f.rows == nil {
+		f.rows = make([]byte, p.batchSize*size)
+	}
+	for lo := 0; lo < len(ids); {
+		hi := lo + 1
+		for hi < len(ids) && ids[hi] == ids[lo]+hi-lo {
+			hi++
+		}
+		w.at = lo
+		dst := f.rows[lo*size : hi*size : hi*size]
+		got, err := p.ds.Rows(ids[lo], hi-lo, dst)
+		if err == nil && len(got) != len(dst) {
+			err = fmt.Errorf("%d bytes of metadata, want %d rows of %d", len(got), hi-lo, size)
+		}
+		if err != nil {
+			return err
+		}
+		if len(dst) > 0 && &got[0] != &dst[0] {
+			copy(dst, got)
+		}
+		lo = hi
+	}
+	return nil
+}
+
+// regionsOf looks up the regions of the first n positions of an output. On
+// error it returns the position too.
+func (w *worker) regionsOf(f *flight, o *output, n int) (int, error) {
+	p, list := w.plan, f.regions[w.out]
+	total := int64(0)
+	for pos := range n {
+		w.at = pos
+		id := f.batch.ids[pos]
+		row := w.row(f, pos, id)
+		r := region{ptr: le64(row[o.ptr:])}
+		switch o.kind {
+		case kindRegion:
+			r.size = int64(o.valueBytes)
+		case kindBlob:
+			size := le64(row[o.ptr+8:])
+			if size > math.MaxInt64 {
+				return pos, fmt.Errorf("size %d", size)
+			}
+			r.size = int64(size)
+		default:
+			v, err := imageInfo(row[o.src.Offset:])
+			if err != nil {
+				return pos, err
+			}
+			r.size = 3 * int64(v.Width) * int64(v.Height)
+			if v.JPEG {
+				if r.size, err = p.ds.RegionSize(id, o.field, r.ptr); err != nil {
+					return pos, err
+				}
+			}
+			if o.kind == kindRawImage {
+				f.batch.columns[w.out].Images[pos] = v
+			}
+		}
+		if o.varies() {
+			if err := p.probe(id, r.ptr, r.size); err != nil {
+				return pos, err
+			}
+		}
+		list[pos] = r
+		total += min(r.size, math.MaxInt64/int64(len(list)+1))
+	}
+	if p.lends && n > 0 && total/int64(n) >= hintSize {
+		w.addRanges(list[:n])
+	}
+	return 0, nil
+}
+
+// addRanges notes regions that are about to be read, neighbours as one.
+func (w *worker) addRanges(list []region) {
+	for _, r := range list {
+		if r.ptr > math.MaxInt64 {
+			continue // Bytes refuses it
+		}
+		off := int64(r.ptr)
+		if n := len(w.ranges); n > 0 {
+			if last := &w.ranges[n-1]; last.Off+last.Len == off {
+				last.Len += r.size
+				continue
+			}
+		}
+		w.ranges = append(w.ranges, ffcv.Range{Off: off, Len: r.size})
+	}
+}
+
+// widths makes room for the longest row of each varying output.
+func (w *worker) widths(f *flight, n int) error {
+	for i := range w.plan.outputs {
+		if !w.plan.outputs[i].varies() {
+			continue
+		}
+		longest := int64(0)
+		for _, r := range f.regions[i][:n] {
+			longest = max(longest, r.size)
+		}
+		if longest > math.MaxInt {
+			return fmt.Errorf("a value of %d bytes", longest)
+		}
+		if err := f.batch.setWidth(i, int(longest)); err != nil {
+			return fmt.Errorf("output %q: %w", w.plan.outputs[i].name, err)
+		}
+	}
+	return nil
+}
+
+// blobs copies values of different lengths, and clears the rest of each row.
+func (w *worker) blobs(f *flight, o *output, lo, hi int) (int, error) {
+	c, list := &f.batch.columns[w.out], f.regions[w.out]
+	width := c.Shape[1]
+	for pos := lo; pos < hi; pos++ {
+		w.at = pos
+		r, row := list[pos], c.Data[pos*width:(pos+1)*width]
+		b, err := w.plan.ds.Bytes(f.batch.ids[pos], r.ptr, r.size, row[:r.size:r.size])
+		if err != nil {
+			return pos, err
+		}
+		if int64(len(b)) != r.size {
+			return pos, fmt.Errorf("%d bytes, want %d", len(b), r.size)
+		}
+		if len(b) > 0 && &b[0] != &row[0] {
+			copy(row, b)
+		}
+		clear(row[len(b):])
+		n := len(b)
+		if o.text && n > 0 && b[n-1] == 0 {
+			n-- // JSON's final NUL; it stays in the row, which is zero from there
+		}
+		c.Lengths[pos] = n
+	}
+	return 0, nil
+}
+
+// order decides in which order the samples of a run are visited: the file's,
+// so that the system and the processor find neighbours together. w.visit is
+// left empty when they follow each other in the file already.
+func (w *worker) order(f *flight, lo, hi int) {
+	w.visit = w.visit[:0]
+	if !w.plan.lends || hi <= lo {
+		return
+	}
+	ids := f.batch.ids[lo:hi]
+	step := true
+	for i, id := range ids {
+		if id != ids[0]+i {
+			step = false
+			break
+		}
+	}
+	if step {
+		return
+	}
+	shift := w.plan.posBits
+	for i, id := range ids {
+		w.visit = append(w.visit, uint64(id)<<shift|uint64(lo+i))
+	}
+	if bits.Len(uint(w.plan.total))+shift <= 64 {
+		slices.Sort(w.visit)
+	}
+}
+
+// members copies metadata members: numbers.
+func (w *worker) members(f *flight, o *output, lo, hi int) {
+	dst := f.batch.columns[w.out].Data
+	size, stride, off := o.valueBytes, w.plan.rowSize, o.src.Offset
+	if len(w.visit) == 0 {
+		if hi <= lo || size == 0 {
+			return
+		}
+		rows := w.rows(f, lo, hi)[off:]
+		dst = dst[lo*size : hi*size]
+		if size == 8 {
+			for len(dst) >= 8 {
+				binary.LittleEndian.PutUint64(dst, le64(rows))
+				if dst = dst[8:]; len(dst) > 0 {
+					rows = rows[stride:]
+				}
+			}
+			return
+		}
+		for i := 0; i < hi-lo; i++ {
+			copy(dst[i*size:(i+1)*size], rows[i*stride:])
+		}
+		return
+	}
+	table, shift := w.plan.table[off:], w.plan.posBits
+	mask := uint64(1)<<shift - 1
+	if size == 8 {
+		for _, v := range w.visit {
+			pos := int(v & mask)
+			binary.LittleEndian.PutUint64(dst[pos*8:], le64(table[int(v>>shift)*stride:]))
+		}
+		return
+	}
+	for _, v := range w.visit {
+		pos := int(v & mask)
+		copy(dst[pos*size:(pos+1)*size], table[int(v>>shift)*stride:])
+	}
+}
+
+// rows returns the rows of positions [lo, hi), which lie one after another.
+func (w *worker) rows(f *flight, lo, hi int) []byte {
+	size := w.plan.rowSize
+	if w.plan.lends {
+		first := f.batch.ids[lo]
+		return w.plan.table[first*size : (first+hi-lo)*size]
+	}
+	return f.rows[lo*size : hi*size]
+}
+
+// gather copies regions of one size.
+func (w *worker) gather(f *flight, o *output, lo, hi int) (int, error) {
+	size, n := o.valueBytes, hi-lo
+	if size == 0 || n <= 0 {
+		return 0, nil
+	}
+	ptrs := w.ptrs[:n]
+	stride := w.plan.rowSize
+	if len(w.visit) == 0 {
+		rows := w.rows(f, lo, hi)
+		for i := range ptrs {
+			ptrs[i] = le64(rows[i*stride+o.ptr:])
+		}
+	} else {
+		table, shift := w.plan.table[o.ptr:], w.plan.posBits
+		for i, v := range w.visit {
+			ptrs[i] = le64(table[int(v>>shift)*stride:])
+		}
+	}
+	least, most, adjacent := ptrs[0], ptrs[0], len(w.visit) == 0
+	for i, ptr := range ptrs[1:] {
+		adjacent = adjacent && ptr == ptrs[i]+uint64(size)
+		least, most = min(least, ptr), max(most, ptr)
+	}
+	dst := f.batch.columns[w.out].Data
+	if adjacent && most >= least {
+		return w.copyRun(f, lo, dst[lo*size:hi*size:hi*size], least, size)
+	}
+	if !w.plan.lends || most > math.MaxInt64-uint64(size) {
+		return w.gatherEach(f, o, lo, hi, dst)
+	}
+	span, err := w.plan.ds.Bytes(f.batch.ids[lo], least, int64(most-least)+int64(size), nil)
+	if err != nil {
+		return w.gatherEach(f, o, lo, hi, dst) // finds whose pointer it is
+	}
+	w.gatherSpan(lo, dst, span, ptrs, least, size)
+	return 0, nil
+}
+
+// copyRun copies values that lie in the file as they do in the batch.
+func (w *worker) copyRun(f *flight, lo int, dst []byte, ptr uint64, size int) (int, error) {
+	b, err := w.plan.ds.Bytes(f.batch.ids[lo], ptr, int64(len(dst)), dst)
+	if err == nil && len(b) != len(dst) {
+		err = fmt.Errorf("%d bytes, want %d", len(b), len(dst))
+	}
+	if err == nil {
+		if &b[0] != &dst[0] {
+			copy(dst, b)
+		}
+		return 0, nil
+	}
+	if len(dst) == size {
+		return lo, err
+	}
+	for i := 0; i < len(dst); i += size { // which of them
+		if pos, err := w.copyRun(f, lo+i/size, dst[i:i+size:i+size], ptr+uint64(i), size); err != nil {
+			return pos, err
+		}
+	}
+	return lo, err
+}
+
+// gatherEach copies region by region in the order of the batch.
+func (w *worker) gatherEach(f *flight, o *output, lo, hi int, dst []byte) (int, error) {
+	size := o.valueBytes
+	for pos := lo; pos < hi; pos++ {
+		w.at = pos
+		row := w.row(f, pos, f.batch.ids[pos])
+		if at, err := w.copyRun(f, pos, dst[pos*size:(pos+1)*size:(pos+1)*size], le64(row[o.ptr:]), size); err != nil {
+			return at, err
+		}
+	}
+	return 0, nil
+}
+
+// gatherSpan copies regions out of borrowed bytes that begin at least.
+func (w *worker) gatherSpan(lo int, dst, span []byte, ptrs []uint64, least uint64, size int) {
+	if len(w.visit) == 0 {
+		for i, ptr := range ptrs {
+			copy(dst[(lo+i)*size:(lo+i+1)*size], span[ptr-least:])
+		}
+		return
+	}
+	const block = 32
+	mask := uint64(1)<<w.plan.posBits - 1
+	for i := 0; i < len(ptrs); i += block {
+		// One byte of each value first: the processor waits for many of them
+		// at a time, but for one copy after another.
+		end := min(i+block, len(ptrs))
+		for _, ptr := range ptrs[i:end] {
+			w.sink += span[ptr-least]
+		}
+		for k := i; k < end; k++ {
+			pos := int(w.visit[k] & mask)
+			copy(dst[pos*size:(pos+1)*size], span[ptrs[k]-least:])
+		}
+	}
+}

@@ -1,0 +1,249 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+	"runtime"
+	"runtime/debug"
+	"slices"
+
+	"github.com/betongo/betongo/ffcv"
+)
+
+const (
+	defaultBatchSize = 256
+	defaultAhead     = 3
+)
+
+// plan is what New works out of dataset and options. It is immutable.
+type plan struct {
+	ds      Dataset
+	name    string
+	total   int // samples in the dataset
+	fields  []ffcv.Field
+	rowSize int
+	table   []byte // all metadata rows, when the dataset lends
+	lends   bool
+
+	outputs []output
+	prepare bool // some output needs its regions before the batch can be filled
+	run     int  // samples that a worker takes at a time
+
+	sel       Selection
+	order     Plan
+	batchSize int
+	workers   int
+	ahead     int
+	samples   int // of an epoch, this rank's, that are delivered
+	batches   int
+	posBits   int // a batch's positions fit in so many bits
+}
+
+// Lender is the ability of a Dataset whose bytes all lie in memory (a mapped
+// file, *ffcv.File over one). Borrow returns n bytes at offset off of the file
+// without copying, valid until the dataset is closed, or false. A dataset that
+// lends its first byte lends them all: its Rows and Bytes then return borrowed
+// slices, however long.
+type Lender interface {
+	Borrow(off, n int64) ([]byte, bool)
+}
+
+func newPlan(ds Dataset, opts *Options) (p *plan, err error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	p = &plan{ds: ds, name: ds.Name(), total: ds.Len(), fields: ds.Fields()}
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer guard(p.name, &err)
+	if err := p.setNumbers(opts); err != nil {
+		return nil, fmt.Errorf("loader: %w", err)
+	}
+	if err := p.openRows(); err != nil {
+		return nil, err
+	}
+	if err := p.selectSamples(opts); err != nil {
+		return nil, err
+	}
+	if err := p.setOrder(opts); err != nil {
+		return nil, err
+	}
+	if err := p.bind(opts); err != nil {
+		return nil, err
+	}
+	p.setRun()
+	return p, nil
+}
+
+// setNumbers takes over and checks what is independent of the dataset.
+func (p *plan) setNumbers(opts *Options) error {
+	for _, v := range []struct {
+		name  string
+		value int
+	}{
+		{"BatchSize", opts.BatchSize}, {"Workers", opts.Workers}, {"BatchesAhead", opts.BatchesAhead},
+		{"Rank", opts.Rank}, {"WorldSize", opts.WorldSize},
+	} {
+		if v.value < 0 {
+			return fmt.Errorf("%s %d is negative", v.name, v.value)
+		}
+	}
+	p.batchSize, p.workers, p.ahead = opts.BatchSize, opts.Workers, opts.BatchesAhead
+	if p.batchSize == 0 {
+		p.batchSize = defaultBatchSize
+	}
+	if p.workers == 0 {
+		p.workers = runtime.GOMAXPROCS(0)
+	}
+	if p.ahead == 0 {
+		p.ahead = defaultAhead
+	}
+	p.batchSize = min(p.batchSize, math.MaxInt32)
+	p.sel = Selection{
+		Dataset: p.ds, Len: p.total, BatchSize: p.batchSize,
+		Seed: opts.Seed, Rank: opts.Rank, WorldSize: max(opts.WorldSize, 1),
+	}
+	return p.sel.check()
+}
+
+// openRows finds out how metadata rows are reached.
+func (p *plan) openRows() error {
+	if p.total == 0 {
+		return nil
+	}
+	row, err := p.ds.Rows(0, 1, nil)
+	if err != nil {
+		return err
+	}
+	p.rowSize = len(row)
+	for i := range p.fields {
+		f := &p.fields[i]
+		if f.Offset < 0 || f.Size < 0 || f.Offset > p.rowSize-f.Size {
+			return fmt.Errorf("%s: field %q: bytes %d to %d of a metadata row of %d", p.name, f.Name, f.Offset, f.Offset+f.Size, p.rowSize)
+		}
+	}
+	if l, ok := p.ds.(Lender); ok {
+		if _, p.lends = l.Borrow(0, 1); p.lends {
+			p.table, err = p.ds.Rows(0, p.total, nil)
+			if err == nil && len(p.table) != p.total*p.rowSize {
+				err = fmt.Errorf("%s: %d bytes of metadata, want %d rows of %d", p.name, len(p.table), p.total, p.rowSize)
+			}
+		}
+	}
+	return err
+}
+
+// selectSamples applies Indices and Filter.
+func (p *plan) selectSamples(opts *Options) error {
+	if opts.Indices != nil {
+		for i, v := range opts.Indices {
+			if v < 0 || v >= p.total {
+				return fmt.Errorf("loader: Indices[%d] is %d, %s has %d samples", i, v, p.name, p.total)
+			}
+		}
+		p.sel.Samples = slices.Clone(opts.Indices)
+		p.sel.Len = len(p.sel.Samples)
+	}
+	if opts.Filter == nil {
+		return nil
+	}
+	kept := make([]int, 0)
+	s := &Sample{plan: p}
+	for i := range p.sel.Len {
+		s.index = p.sel.Sample(i)
+		keep, err := opts.Filter(s)
+		if err != nil {
+			return fmt.Errorf("loader: filter sample %d of %s: %w", s.index, p.name, err)
+		}
+		if keep {
+			kept = append(kept, s.index)
+		}
+	}
+	p.sel.Samples = slices.Clip(kept)
+	p.sel.Len = len(kept)
+	return nil
+}
+
+// setOrder makes the order's plan and counts the epoch's batches.
+func (p *plan) setOrder(opts *Options) error {
+	order := opts.Order
+	if order == nil {
+		order = Sequential
+	}
+	var err error
+	if p.order, err = order.Plan(p.sel); err != nil {
+		return fmt.Errorf("loader: %w", err)
+	}
+	p.samples = p.order.Len()
+	if p.samples < 0 {
+		return fmt.Errorf("loader: order of %d samples", p.samples)
+	}
+	p.batches = p.samples / p.batchSize
+	if p.samples%p.batchSize != 0 && !opts.DropLast {
+		p.batches++
+	}
+	if opts.DropLast {
+		if p.batches == 0 {
+			return fmt.Errorf("loader: BatchSize %d with DropLast gives no batch: an epoch of %s has %d samples", p.batchSize, p.name, p.samples)
+		}
+		p.samples = p.batches * p.batchSize
+	}
+	p.batchSize = max(1, min(p.batchSize, p.samples)) // no memory for more
+	p.posBits = bits.Len(uint(p.batchSize - 1))
+	return nil
+}
+
+// setRun chooses how many samples a worker takes at a time: few where a sample
+// takes long, so that workers share a batch, and enough otherwise that taking
+// them costs nothing beside filling them.
+func (p *plan) setRun() {
+	const target = 256 << 10 // bytes of a run of plain copies
+	slow, size := false, p.rowSize
+	for i := range p.outputs {
+		o := &p.outputs[i]
+		slow = slow || o.perSample()
+		size += o.rowBytes
+		if o.varies() {
+			size += 4 << 10 // a guess
+		}
+	}
+	share := max(1, p.batchSize/(4*p.workers))
+	switch {
+	case slow:
+		p.run = min(share, 16)
+	case !p.lends:
+		p.run = min(share, 64)
+	default:
+		p.run = min(p.batchSize, max(target/max(size, 1), 16))
+	}
+}
+
+// guard turns a fault on the dataset's mapped bytes into an error, where
+// debug.SetPanicOnFault is on.
+func guard(name string, err *error) {
+	r := recover()
+	if r == nil {
+		return
+	}
+	if f := asFault(r); f != nil {
+		*err = &ffcv.FormatError{File: name, Sample: -1, Offset: -1, What: lostBytes, Err: f}
+		return
+	}
+	panic(r)
+}
+
+const lostBytes = "its bytes are gone from memory: the file was cut short while it was open, or can't be read"
+
+// asFault returns a recovered value as the error of a memory fault at an
+// address, nil when it isn't one.
+func asFault(r any) error {
+	var f interface {
+		runtime.Error
+		Addr() uintptr
+	}
+	if e, ok := r.(error); ok && errors.As(e, &f) {
+		return f
+	}
+	return nil
+}

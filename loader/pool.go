@@ -1,0 +1,172 @@
+package loader
+
+import (
+	"errors"
+	"runtime"
+	"sync"
+
+	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/internal/mmap"
+)
+
+// pool keeps released batches for reuse: as many as an epoch has in flight,
+// others give their memory back to the system.
+type pool struct {
+	plan *plan
+	keep int
+
+	mu   sync.Mutex
+	free []*Batch
+}
+
+func newPool(p *plan) *pool { return &pool{plan: p, keep: p.ahead + 1} }
+
+// get returns a batch with room for the rows of fixed size.
+func (p *pool) get() (*Batch, error) {
+	p.mu.Lock()
+	if n := len(p.free); n > 0 {
+		b := p.free[n-1]
+		p.free = p.free[:n-1]
+		p.mu.Unlock()
+		b.released = false
+		return b, nil
+	}
+	p.mu.Unlock()
+	return p.make()
+}
+
+func (p *pool) make() (*Batch, error) {
+	outs := p.plan.outputs
+	b := &Batch{
+		pool:    p,
+		ids:     make([]int, 0, p.plan.batchSize),
+		columns: make([]Column, len(outs)),
+		mem:     &memory{blocks: make([][]byte, len(outs))},
+	}
+	for i := range outs {
+		o := &outs[i]
+		c := &b.columns[i]
+		c.Name, c.batch = o.name, b
+		c.DType = o.spec.DType
+		c.Shape = append(make([]int, 1, 1+len(o.spec.Shape)), o.spec.Shape...)
+		if o.varies() {
+			c.Lengths = make([]int, 0, p.plan.batchSize)
+		} else if err := b.mem.ensure(i, p.plan.batchSize*o.rowBytes); err != nil {
+			return nil, errors.Join(err, b.mem.release())
+		}
+		if o.kind == kindRawImage {
+			c.Images = make([]ImageInfo, 0, p.plan.batchSize)
+		}
+	}
+	// A batch that the consumer drops without Release is freed with it. The
+	// iterator keeps the batch reachable while the loop's body runs.
+	runtime.AddCleanup(b, func(m *memory) { m.release() }, b.mem)
+	return b, nil
+}
+
+// put takes a batch back.
+func (p *pool) put(b *Batch) {
+	if debugging {
+		b.mem.protect() // stays mapped, so that no other memory comes to lie there, until b is unreachable
+		return
+	}
+	p.mu.Lock()
+	if len(p.free) < p.keep {
+		p.free = append(p.free, b)
+		p.mu.Unlock()
+		return
+	}
+	p.mu.Unlock()
+	b.mem.release()
+}
+
+// close frees what put kept.
+func (p *pool) close() error {
+	p.mu.Lock()
+	free := p.free
+	p.free = nil
+	p.mu.Unlock()
+	var errs []error
+	for _, b := range free {
+		errs = append(errs, b.mem.release())
+	}
+	return errors.Join(errs...)
+}
+
+// memory is a block outside the Go heap for each output of a batch. Each batch
+// has one; whoever holds the batch may use it.
+type memory struct {
+	mu     sync.Mutex // release may come from a cleanup
+	blocks [][]byte
+}
+
+// ensure makes block i at least n bytes long. Its contents are lost when it
+// grows.
+func (m *memory) ensure(i, n int) error {
+	if n <= cap(m.blocks[i]) {
+		m.blocks[i] = m.blocks[i][:cap(m.blocks[i])]
+		return nil
+	}
+	if old := cap(m.blocks[i]); old > 0 {
+		n = max(n, old+old/4)
+		if err := mmap.Free(m.blocks[i]); err != nil {
+			return err
+		}
+		m.blocks[i] = nil
+	}
+	b, err := mmap.Anon(n)
+	if err != nil {
+		return err
+	}
+	m.blocks[i] = b[:cap(b)]
+	return nil
+}
+
+// release frees all blocks. It is idempotent.
+func (m *memory) release() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var errs []error
+	for i, b := range m.blocks {
+		errs = append(errs, mmap.Free(b))
+		m.blocks[i] = nil
+	}
+	return errors.Join(errs...)
+}
+
+// reset makes b an empty batch for n samples.
+func (b *Batch) reset(index, n int, outs []output) {
+	b.index = index
+	b.ids = b.ids[:n]
+	for i := range b.columns {
+		c := &b.columns[i]
+		c.Shape[0] = n
+		switch o := &outs[i]; {
+		case o.varies():
+			c.Lengths = c.Lengths[:n]
+			c.Shape[1] = 0
+			c.Data = nil
+			if c.Images != nil {
+				c.Images = c.Images[:n]
+			}
+		default:
+			c.Data = b.mem.blocks[i][: n*o.rowBytes : n*o.rowBytes]
+		}
+	}
+}
+
+// setWidth gives the rows of a varying output their common size.
+func (b *Batch) setWidth(out, width int) error {
+	c := &b.columns[out]
+	n := len(b.ids)
+	size, err := array.Spec{DType: array.Uint8, Shape: []int{n, width}}.Bytes()
+	if err != nil {
+		return err
+	}
+	if err := b.mem.ensure(out, size); err != nil {
+		return err
+	}
+	c.Shape[1] = width
+	c.Data = b.mem.blocks[out][:size:size]
+	return nil
+}

@@ -1,0 +1,277 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/rgb"
+)
+
+// PanicError is a panic in a decoder or an operation.
+type PanicError struct {
+	Value any    // what was given to panic
+	Stack []byte // where, as debug.Stack formats it
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v\n%s", e.Value, e.Stack) }
+
+// Unwrap returns the value when it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// worker is what one goroutine needs to fill batches, all its own.
+type worker struct {
+	epoch *epoch
+	plan  *plan
+
+	at  int // position worked on, -1: some of the run
+	out int // output worked on
+
+	source  philox
+	rng     *rand.Rand
+	scratch rgb.Scratch
+	temp    [3][]byte // of pipelines; temp[0] is unused
+	bufs    [][]byte  // what a dataset that doesn't lend reads into
+	data    [][]byte
+	regions []fields.Region
+	visit   []uint64 // samples of the run in file order: sample<<posBits | position
+	ptrs    []uint64
+	ranges  []ffcv.Range
+	sink    byte
+}
+
+func newWorker(e *epoch) *worker {
+	w := &worker{epoch: e, plan: e.plan}
+	w.rng = rand.New(&w.source)
+	for i := range e.plan.outputs {
+		o := &e.plan.outputs[i]
+		w.grow(o.into, o.valueBytes)
+		for k := range o.stages {
+			w.grow(o.stages[k].into, o.stages[k].bytes)
+		}
+	}
+	w.visit = make([]uint64, 0, e.plan.run)
+	w.ptrs = make([]uint64, e.plan.run)
+	return w
+}
+
+func (w *worker) grow(into, n int) {
+	if into > 0 && len(w.temp[into]) < n {
+		w.temp[into] = make([]byte, n)
+	}
+}
+
+// fill makes positions [lo, hi) of the batch.
+func (w *worker) fill(f *flight, lo, hi int) {
+	if pos, err := w.try(f, lo, hi); err != nil {
+		f.fail(pos, err)
+	}
+}
+
+// try fills [lo, hi) and returns the lowest position that fails, with its
+// error.
+func (w *worker) try(f *flight, lo, hi int) (pos int, err error) {
+	w.at, w.out = -1, -1
+	finished := false
+	defer func() {
+		r := recover()
+		switch {
+		case finished:
+		case r == nil: // runtime.Goexit: record it before the goroutine ends
+			f.fail(max(w.at, lo), w.wrap(f, max(w.at, lo), errors.New("a decoder or operation ended its goroutine")))
+		case w.at < 0 && hi-lo > 1:
+			pos, err = w.singly(f, lo, hi, r)
+		default:
+			pos = max(w.at, lo)
+			err = w.panicked(f, pos, r)
+		}
+	}()
+	pos, err = w.outputs(f, lo, hi)
+	finished = true
+	return pos, err
+}
+
+// singly finds which sample of a run made it panic.
+func (w *worker) singly(f *flight, lo, hi int, r any) (int, error) {
+	for i := lo; i < hi; i++ {
+		if pos, err := w.try(f, i, i+1); err != nil {
+			return pos, err
+		}
+	}
+	return lo, w.panicked(f, lo, r) // the fault did not come again
+}
+
+// panicked makes the error of a panic while working on position pos.
+func (w *worker) panicked(f *flight, pos int, r any) error {
+	if fault := asFault(r); fault != nil {
+		return &ffcv.FormatError{File: w.plan.name, Sample: f.batch.ids[pos], Offset: -1, What: lostBytes, Err: fault}
+	}
+	return w.wrap(f, pos, &PanicError{Value: r, Stack: debug.Stack()})
+}
+
+// wrap says of which sample and output an error is.
+func (w *worker) wrap(f *flight, pos int, err error) error {
+	var name string
+	if w.out >= 0 {
+		name = fmt.Sprintf("output %q: ", w.plan.outputs[w.out].name)
+	}
+	var format *ffcv.FormatError
+	if errors.As(err, &format) && format.Sample == f.batch.ids[pos] {
+		return fmt.Errorf("%s%w", name, err)
+	}
+	return fmt.Errorf("%s: sample %d: %s%w", w.plan.name, f.batch.ids[pos], name, err)
+}
+
+// outputs fills [lo, hi) of every output. When one fails at a position the
+// others go on before it, so that the first failing sample is found.
+func (w *worker) outputs(f *flight, lo, hi int) (pos int, err error) {
+	w.order(f, lo, hi)
+	for i := range w.plan.outputs {
+		w.at, w.out = -1, i
+		p, e := w.output(f, &w.plan.outputs[i], lo, hi)
+		if e != nil {
+			pos, err, hi = p, w.wrap(f, p, e), p
+			w.order(f, lo, hi)
+		}
+	}
+	return pos, err
+}
+
+func (w *worker) output(f *flight, o *output, lo, hi int) (pos int, err error) {
+	switch {
+	case o.perSample():
+		return w.each(f, o, lo, hi)
+	case o.varies():
+		return w.blobs(f, o, lo, hi)
+	case o.kind == kindRegion:
+		return w.gather(f, o, lo, hi)
+	}
+	w.members(f, o, lo, hi)
+	return 0, nil
+}
+
+// each runs a pipeline for one sample after another.
+func (w *worker) each(f *flight, o *output, lo, hi int) (int, error) {
+	c := &f.batch.columns[w.out]
+	for pos := lo; pos < hi; pos++ {
+		w.at = pos
+		dst := c.Data[pos*o.rowBytes : (pos+1)*o.rowBytes : (pos+1)*o.rowBytes]
+		if err := w.sample(f, o, pos, dst); err != nil {
+			return pos, err
+		}
+	}
+	return 0, nil
+}
+
+// sample decodes one sample and applies the operations.
+func (w *worker) sample(f *flight, o *output, pos int, dst []byte) error {
+	id := f.batch.ids[pos]
+	src := dst
+	if o.into > 0 {
+		src = w.temp[o.into]
+	}
+	src = src[:o.valueBytes:o.valueBytes]
+	src, err := w.decode(f, o, pos, id, src)
+	if err != nil {
+		return err
+	}
+	for i := range o.stages {
+		s := &o.stages[i]
+		to := src
+		if !s.inPlace {
+			if to = dst; s.into > 0 {
+				to = w.temp[s.into]
+			}
+			to = to[:s.bytes:s.bytes]
+		}
+		w.source.rekey(s.key, uint32(w.epoch.number), uint64(id))
+		if err := s.apply(to, src, w.rng); err != nil {
+			return fmt.Errorf("operation %d: %w", i, err)
+		}
+		src = to
+	}
+	return nil
+}
+
+// decode makes a sample's value in dst, or returns the dataset's own bytes
+// where the first operation only reads them.
+func (w *worker) decode(f *flight, o *output, pos, id int, dst []byte) ([]byte, error) {
+	row := w.row(f, pos, id)
+	member := row[o.src.Offset : o.src.Offset+o.src.Size : o.src.Offset+o.src.Size]
+	borrow := len(o.stages) > 0 && !o.stages[0].inPlace
+	switch o.kind {
+	case kindMember:
+		copy(dst, member)
+		return dst, nil
+	case kindRegion:
+		b, err := w.bytes(0, id, le64(row[o.ptr:]), int64(o.valueBytes))
+		if err != nil || borrow {
+			return b, err
+		}
+		copy(dst, b)
+		return dst, nil
+	case kindImage:
+		v, err := imageInfo(member)
+		if err != nil {
+			return nil, err
+		}
+		r := f.regions[w.out][pos]
+		b, err := w.bytes(0, id, r.ptr, r.size)
+		if err != nil {
+			return nil, err
+		}
+		w.source.rekey(o.key, uint32(w.epoch.number), uint64(id))
+		return dst, o.image(dst, rgb.Encoded{JPEG: v.JPEG, Width: v.Width, Height: v.Height, Data: b}, w.rng, &w.scratch)
+	}
+	data, err := w.all(o, id, member)
+	if err != nil {
+		return nil, err
+	}
+	w.source.rekey(o.key, uint32(w.epoch.number), uint64(id))
+	return dst, o.decode(dst, member, data, w.rng)
+}
+
+// all returns the bytes of all regions of a member.
+func (w *worker) all(o *output, id int, member []byte) ([][]byte, error) {
+	var err error
+	if w.regions, err = o.src.Field.Regions(w.regions[:0], member); err != nil {
+		return nil, err
+	}
+	w.data = w.data[:0]
+	for k, r := range w.regions {
+		if r.Size < 0 {
+			if r.Size, err = w.plan.ds.RegionSize(id, o.field, r.Ptr); err != nil {
+				return nil, err
+			}
+		}
+		b, err := w.bytes(k, id, r.Ptr, r.Size)
+		if err != nil {
+			return nil, err
+		}
+		w.data = append(w.data, b)
+	}
+	return w.data, nil
+}
+
+// bytes returns a region, borrowed or in the worker's k-th buffer.
+func (w *worker) bytes(k, id int, ptr uint64, size int64) ([]byte, error) {
+	if w.plan.lends {
+		return w.plan.ds.Bytes(id, ptr, size, nil)
+	}
+	for len(w.bufs) <= k {
+		w.bufs = append(w.bufs, nil)
+	}
+	if err := w.plan.probe(id, ptr, size); err != nil {
+		return nil, err
+	}
+	if int64(cap(w.bufs[k])) < size {
+		w.bufs[k] = make([]byte, size+size/4)
+	}
+	return w.plan.ds.Bytes(id, ptr, size, w.bufs[k])
+}
