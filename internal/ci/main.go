@@ -1,0 +1,77 @@
+// Command ci runs everything that must hold before a change goes in, with
+// nothing but Go installed, and ends with what ran, what was skipped and why:
+//
+//	go run ./internal/ci           all of it, each fuzz target for some seconds
+//	go run ./internal/ci -quick    formatting, vet, build and tests for this system
+//	go run ./internal/ci -full     each fuzz target for a minute
+//
+// With -strict, or with CI set in the environment, a step that had to be
+// skipped is a failure. The exit status is 1 when a step failed.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "ci: error:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("ci", flag.ContinueOnError)
+	flags.SetOutput(out)
+	quick := flags.Bool("quick", false, "only formatting, vet, build and tests for this system")
+	full := flags.Bool("full", false, "run each fuzz target for a minute")
+	strict := flags.Bool("strict", os.Getenv("CI") != "", "a skipped step is a failure (default: whether CI is set)")
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if *quick && *full {
+		return errors.New("-quick and -full exclude each other")
+	}
+	root, err := moduleRoot(ctx)
+	if err != nil {
+		return err
+	}
+	m, err := readModule(root)
+	if err != nil {
+		return err
+	}
+	fuzzTime := 3 * time.Second
+	if *full {
+		fuzzTime = time.Minute
+	}
+	results := runAll(ctx, out, plan(m, fuzzTime, *quick))
+	return report(out, results, *strict)
+}
+
+// moduleRoot returns the folder of go.mod.
+func moduleRoot(ctx context.Context) (string, error) {
+	b, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
+	if err != nil {
+		return "", fmt.Errorf("go env GOMOD: %w", err)
+	}
+	name := strings.TrimSpace(string(b))
+	if filepath.Base(name) != "go.mod" {
+		return "", fmt.Errorf("not inside of the module: go env GOMOD says %q", name)
+	}
+	return filepath.Dir(name), nil
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"go/ast"
+	"go/format"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// moduleInfo is what the sources say about themselves.
+type moduleInfo struct {
+	root       string
+	goVersion  string   // the lowest, by go.mod: "1.24.0"
+	files      []string // all Go files, from root
+	fuzz       []target // in the order of files
+	concurrent []string // packages whose code or tests run things side by side: "./loader"
+}
+
+// target is a fuzz target.
+type target struct{ pkg, name string }
+
+// readModule reads every Go file of the module.
+func readModule(root string) (*moduleInfo, error) {
+	m := &moduleInfo{root: root}
+	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		return nil, err
+	}
+	for lines := bufio.NewScanner(bytes.NewReader(mod)); lines.Scan(); {
+		if v, ok := strings.CutPrefix(lines.Text(), "go "); ok {
+			m.goVersion = strings.TrimSpace(v)
+		}
+	}
+	if m.goVersion == "" {
+		return nil, fmt.Errorf("%s names no Go version", filepath.Join(root, "go.mod"))
+	}
+	err = filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if name != root && (d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") || isModule(name)) {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") {
+			return nil
+		}
+		return m.readFile(name)
+	})
+	if err == nil && len(m.files) == 0 {
+		err = fmt.Errorf("no Go file below %s", root)
+	}
+	return m, err
+}
+
+func isModule(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "go.mod"))
+	return err == nil
+}
+
+func (m *moduleInfo) readFile(name string) error {
+	rel, err := filepath.Rel(m.root, name)
+	if err != nil {
+		return err
+	}
+	m.files = append(m.files, rel)
+	tree, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+	if err != nil {
+		return err
+	}
+	pkg := "./" + filepath.ToSlash(filepath.Dir(rel))
+	if isConcurrent(tree) && !slices.Contains(m.concurrent, pkg) {
+		m.concurrent = append(m.concurrent, pkg)
+	}
+	if strings.HasSuffix(name, "_test.go") {
+		for _, f := range fuzzTargets(tree) {
+			m.fuzz = append(m.fuzz, target{pkg, f})
+		}
+	}
+	return nil
+}
+
+// fuzzTargets returns the names of the functions func FuzzX(f *testing.F).
+func fuzzTargets(tree *ast.File) []string {
+	var names []string
+	for _, d := range tree.Decls {
+		f, ok := d.(*ast.FuncDecl)
+		if !ok || f.Recv != nil || !strings.HasPrefix(f.Name.Name, "Fuzz") || len(f.Type.Params.List) != 1 {
+			continue
+		}
+		star, ok := f.Type.Params.List[0].Type.(*ast.StarExpr)
+		if !ok {
+			continue
+		}
+		if sel, ok := star.X.(*ast.SelectorExpr); ok && sel.Sel.Name == "F" {
+			names = append(names, f.Name.Name)
+		}
+	}
+	return names
+}
+
+// isConcurrent tells whether a file starts goroutines or guards against them.
+func isConcurrent(tree *ast.File) bool {
+	for _, spec := range tree.Imports {
+		switch p, _ := strconv.Unquote(spec.Path.Value); p {
+		case "sync", "sync/atomic", "golang.org/x/sync/errgroup":
+			return true
+		}
+	}
+	found := false
+	ast.Inspect(tree, func(n ast.Node) bool {
+		_, is := n.(*ast.GoStmt)
+		found = found || is
+		return !found
+	})
+	return found
+}
+
+// unformatted returns the files that gofmt would change.
+func (m *moduleInfo) unformatted() ([]string, error) {
+	var bad []string
+	for _, name := range m.files {
+		b, err := os.ReadFile(filepath.Join(m.root, name))
+		if err != nil {
+			return nil, err
+		}
+		b = bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n")) // git on Windows may check out so
+		want, err := format.Source(b)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if !bytes.Equal(b, want) {
+			bad = append(bad, name)
+		}
+	}
+	return bad, nil
+}

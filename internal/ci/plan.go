@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// staticcheck is pinned, so that a new release changes nothing unasked. This
+// one reads what Go 1.24 to 1.26 compile and is itself built by 1.25 or later.
+const staticcheck = "honnef.co/go/tools/cmd/staticcheck@v0.7.0"
+
+// targets are the systems that the module must build for.
+var targets = []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64"}
+
+// plan returns the steps, cheap and telling ones first.
+func plan(m *moduleInfo, fuzzTime time.Duration, quick bool) []step {
+	steps := []step{
+		{"modules", m.command(nil, "go", "mod", "download")},
+		{"gofmt", func(context.Context) error {
+			bad, err := m.unformatted()
+			if err == nil && len(bad) > 0 {
+				err = fmt.Errorf("gofmt would change:\n%s", strings.Join(bad, "\n"))
+			}
+			return err
+		}},
+		{"build", m.command(nil, "go", "build", "./...")},
+		{"vet", m.command(nil, "go", "vet", "./...")},
+		{"test", m.command(nil, "go", "test", "-timeout", "20m", "./...")},
+	}
+	var long []step
+	long = append(long, step{"staticcheck", m.staticcheck}, step{"go.mod tidy", m.command(nil, "go", "mod", "tidy", "-diff")})
+	for _, t := range targets {
+		long = append(long, step{"build " + t, m.cross(t)})
+	}
+	long = append(long,
+		step{"race", m.race},
+		step{"benchmarks once", m.command(nil, "go", "test", "-timeout", "20m", "-run", "^$", "-bench", ".", "-benchtime", "1x", "./...")},
+		step{"go " + m.goVersion, m.lowest})
+	for _, t := range m.fuzz {
+		long = append(long, step{"fuzz " + strings.TrimPrefix(t.pkg, "./") + "." + t.name, m.fuzzing(t, fuzzTime)})
+	}
+	for _, s := range long {
+		if quick {
+			s = skip(s.name, "-quick")
+		}
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+// command returns a step's function that runs a program in the module's root
+// and fails with its output.
+func (m *moduleInfo) command(env []string, name string, args ...string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		_, err := m.output(ctx, env, name, args...)
+		return err
+	}
+}
+
+func (m *moduleInfo) output(ctx context.Context, env []string, name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = m.root
+	cmd.Env = append(os.Environ(), env...)
+	cmd.WaitDelay = 10 * time.Second // for what the program started and an interrupt left behind
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		line := strings.Join(append(append(append([]string{}, env...), name), args...), " ")
+		return out.String(), fmt.Errorf("%s: %w\n%s", line, err, strings.TrimSpace(out.String()))
+	}
+	return out.String(), nil
+}
+
+// cross builds for one system and type-checks its tests.
+func (m *moduleInfo) cross(target string) func(context.Context) error {
+	goos, goarch, _ := strings.Cut(target, "/")
+	env := []string{"CGO_ENABLED=0", "GOOS=" + goos, "GOARCH=" + goarch}
+	return func(ctx context.Context) error {
+		if err := m.command(env, "go", "build", "./...")(ctx); err != nil {
+			return err
+		}
+		return m.command(env, "go", "vet", "./...")(ctx)
+	}
+}
+
+func (m *moduleInfo) staticcheck(ctx context.Context) error {
+	if out, err := m.output(ctx, nil, "go", "run", staticcheck, "-version"); err != nil {
+		return skipped("it can't be fetched and built here: " + lastLine(out))
+	}
+	return m.command(nil, "go", "run", staticcheck, "./...")(ctx)
+}
+
+// race runs the tests of the concurrent packages under the race detector.
+func (m *moduleInfo) race(ctx context.Context) error {
+	switch runtime.GOOS + "/" + runtime.GOARCH {
+	case "linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64":
+	default:
+		return skipped("Go has no race detector for " + runtime.GOOS + "/" + runtime.GOARCH)
+	}
+	if runtime.GOOS != "darwin" { // where it needs no C compiler
+		cc, err := m.output(ctx, nil, "go", "env", "CC")
+		if err != nil {
+			return err
+		}
+		if words := strings.Fields(cc); len(words) > 0 {
+			if _, err := exec.LookPath(words[0]); err != nil {
+				return skipped("the race detector needs a C compiler, and there is no " + words[0])
+			}
+		}
+	}
+	if len(m.concurrent) == 0 {
+		return fmt.Errorf("no package with goroutines was found")
+	}
+	args := append([]string{"test", "-race", "-timeout", "30m"}, m.concurrent...)
+	return m.command([]string{"CGO_ENABLED=1"}, "go", args...)(ctx)
+}
+
+// lowest builds and tests with the Go version of go.mod.
+func (m *moduleInfo) lowest(ctx context.Context) error {
+	version := "go" + m.goVersion
+	env := []string{"GOTOOLCHAIN=" + version}
+	out, err := m.output(ctx, env, "go", "version")
+	if err != nil || !strings.Contains(out, version+" ") {
+		return skipped(version + " can't be fetched here: " + lastLine(out))
+	}
+	if err := m.command(env, "go", "build", "./...")(ctx); err != nil {
+		return err
+	}
+	return m.command(env, "go", "test", "-timeout", "20m", "./...")(ctx)
+}
+
+// fuzzing runs one target. Go's fuzzing engine may report the end of its time
+// as a failure of the target; that one, without an input to blame, is tried
+// again.
+func (m *moduleInfo) fuzzing(t target, d time.Duration) func(context.Context) error {
+	args := []string{"test", "-run", "^" + t.name + "$", "-fuzz", "^" + t.name + "$", "-fuzztime", d.String(), t.pkg}
+	return func(ctx context.Context) error {
+		out, err := m.output(ctx, nil, "go", args...)
+		if err != nil && ctx.Err() == nil && strings.Contains(out, "context deadline exceeded") && !strings.Contains(out, "Failing input") {
+			_, err = m.output(ctx, nil, "go", args...)
+		}
+		return err
+	}
+}
+
+// lastLine returns a program's last word.
+func lastLine(s string) string {
+	s = strings.TrimSpace(s)
+	return s[strings.LastIndexByte(s, '\n')+1:]
+}

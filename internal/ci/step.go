@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// step is one thing that must hold.
+type step struct {
+	name string
+	run  func(ctx context.Context) error // a skipped for what can't run here
+}
+
+// skipped says why a step did not run.
+type skipped string
+
+func (s skipped) Error() string { return string(s) }
+
+// skip makes a step that is not to run.
+func skip(name, why string) step {
+	return step{name, func(context.Context) error { return skipped(why) }}
+}
+
+// result is what became of a step: ok when err is nil.
+type result struct {
+	name string
+	err  error
+	took time.Duration
+}
+
+func (r *result) skipped() (why string, ok bool) {
+	var s skipped
+	ok = errors.As(r.err, &s)
+	return string(s), ok
+}
+
+// runAll runs the steps one after another, also those after a failed one:
+// each tells something of its own.
+func runAll(ctx context.Context, out io.Writer, steps []step) []result {
+	var results []result
+	for _, s := range steps {
+		if ctx.Err() != nil {
+			results = append(results, result{name: s.name, err: fmt.Errorf("not run: %w", ctx.Err())})
+			continue
+		}
+		fmt.Fprintf(out, "%-28s ", s.name)
+		start := time.Now()
+		r := result{name: s.name, err: s.run(ctx), took: time.Since(start)}
+		word, why := r.outcome()
+		fmt.Fprintf(out, "%-8s %6.1f s\n", word, r.took.Seconds())
+		if why != "" {
+			fmt.Fprintln(out, indent(why))
+		}
+		results = append(results, r)
+	}
+	return results
+}
+
+// outcome returns the word for it and, unless all is well, why.
+func (r *result) outcome() (word, why string) {
+	if why, ok := r.skipped(); ok {
+		return "skipped", why
+	}
+	if r.err != nil {
+		return "FAILED", r.err.Error()
+	}
+	return "ok", ""
+}
+
+func indent(s string) string {
+	return "    " + strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n    ")
+}
+
+// report prints the table of all steps and returns an error when one failed,
+// or with strict when one was skipped.
+func report(out io.Writer, results []result, strict bool) error {
+	var ok, failed, left int
+	var total time.Duration
+	fmt.Fprintf(out, "\n%-28s %-8s %8s\n", "step", "result", "seconds")
+	for _, r := range results {
+		word, why := r.outcome()
+		switch word {
+		case "ok":
+			ok++
+		case "skipped":
+			left++
+		default:
+			failed++
+		}
+		total += r.took
+		first, _, _ := strings.Cut(why, "\n")
+		fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("%-28s %-8s %8.1f  %s", r.name, word, r.took.Seconds(), first), " "))
+	}
+	fmt.Fprintf(out, "%d ran and are ok, %d failed, %d skipped, %.0f s\n", ok, failed, left, total.Seconds())
+	switch {
+	case failed > 0:
+		return fmt.Errorf("%d of %d steps failed", failed, len(results))
+	case strict && left > 0:
+		return fmt.Errorf("%d of %d steps were skipped, and with -strict none may be", left, len(results))
+	case ok == 0:
+		return errors.New("no step ran")
+	}
+	return nil
+}
