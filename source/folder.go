@@ -1,0 +1,237 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/betongo/betongo/fields"
+)
+
+// FolderOptions choose how a folder is read. nil and the zero value are the
+// defaults.
+type FolderOptions struct {
+	// Classes fixes the classes and their labels: a class's label is its index
+	// here. A class folder that is not among them is an *UnknownClassError; a
+	// class without a folder is fine. The default, the folder's own classes, is
+	// wrong when several folders (train and validation) must agree.
+	Classes []string
+}
+
+// UnknownClassError says that a folder holds a class which the given mapping
+// does not know.
+type UnknownClassError struct {
+	Dir   string   // the folder of class folders
+	Class string   // the class folder's name
+	Known []string // the mapping
+}
+
+func (e *UnknownClassError) Error() string {
+	return fmt.Sprintf("folder %s: class folder %q is not among the %d known classes (%s)",
+		e.Dir, e.Class, len(e.Known), shorten(e.Known))
+}
+
+// Folder is a folder of class folders, the layout of torchvision's ImageFolder:
+// every folder directly inside is a class, all images below it, at any depth,
+// are its samples. A class's label is its index among the sorted class names.
+// The fields are "image" and "label".
+//
+// Samples are ordered by class name, then path, in byte order; a sample's key
+// is its path relative to the folder, with '/'. Symbolic links to folders and
+// files are followed, but not into a folder that holds the link. Unlike
+// torchvision, hidden files and folders (a dot begins their name) are left
+// aside and reported.
+type Folder struct {
+	dir     string
+	classes []string
+	groups  []group // by class name
+	starts  []int   // the number of each group's first sample, and the total
+	skipped []Skip
+}
+
+// group is one class with its images.
+type group struct {
+	class string
+	label int64
+	names names // relative to the class folder
+}
+
+// OpenFolder lists dir. Files whose extension is an image's are taken without a
+// look inside (content that is no image is an error of its sample); others are
+// opened and taken when their content is an image's, otherwise reported by
+// Skipped. A class folder without any image is an error, as in torchvision.
+func OpenFolder(ctx context.Context, dir string, opts *FolderOptions) (*Folder, error) {
+	if opts == nil {
+		opts = &FolderOptions{}
+	}
+	f := &Folder{dir: dir}
+	found, err := f.classFolders()
+	if err != nil {
+		return nil, err
+	}
+	f.classes = slices.Clone(opts.Classes)
+	if opts.Classes == nil {
+		f.classes = found
+	}
+	labels := make(map[string]int64, len(f.classes))
+	for i, c := range f.classes {
+		if _, ok := labels[c]; ok {
+			return nil, fmt.Errorf("classes: %q is named twice", c)
+		}
+		labels[c] = int64(i)
+	}
+	for _, c := range found {
+		label, ok := labels[c]
+		if !ok {
+			return nil, &UnknownClassError{Dir: dir, Class: c, Known: f.classes}
+		}
+		f.groups = append(f.groups, group{class: c, label: label})
+	}
+	if err := f.list(ctx); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// classFolders returns the names of the class folders, sorted.
+func (f *Folder) classFolders() ([]string, error) {
+	entries, err := os.ReadDir(f.dir)
+	if err != nil {
+		return nil, fmt.Errorf("folder of classes: %w", err)
+	}
+	var found []string
+	files := 0
+	for _, e := range entries {
+		name := e.Name()
+		if hidden(name) {
+			f.skipped = append(f.skipped, Skip{name, reasonHidden})
+			continue
+		}
+		mode, err := follow(filepath.Join(f.dir, name), e)
+		switch {
+		case err != nil:
+			f.skipped = append(f.skipped, Skip{name, "broken link: " + err.Error()})
+		case mode.IsDir():
+			found = append(found, name)
+		default:
+			files++
+			f.skipped = append(f.skipped, Skip{name, "not in a class folder"})
+		}
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("folder %s: no class folders, %d files directly in it; expected a folder for each class with its images inside, such as %s",
+			f.dir, files, filepath.Join(f.dir, "cat", "1.jpg"))
+	}
+	slices.Sort(found)
+	return found, nil
+}
+
+// listers is how many class folders are listed at the same time: enough to hide
+// the latency of a network file system.
+const listers = 8
+
+func (f *Folder) list(ctx context.Context) error {
+	skipped := make([][]Skip, len(f.groups))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(listers)
+	for i := range f.groups {
+		g.Go(func() error {
+			l := lister{root: filepath.Join(f.dir, f.groups[i].class)}
+			if err := l.walk(ctx, "", nil); err != nil {
+				return fmt.Errorf("list class folder: %w", err)
+			}
+			f.groups[i].names = l.files.sorted()
+			for _, s := range l.skipped {
+				skipped[i] = append(skipped[i], Skip{f.groups[i].class + "/" + s.Path, s.Reason})
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	var empty []string
+	total := 0
+	for i := range f.groups {
+		f.starts = append(f.starts, total)
+		total += f.groups[i].names.len()
+		f.skipped = append(f.skipped, skipped[i]...)
+		if f.groups[i].names.len() == 0 {
+			empty = append(empty, f.groups[i].class)
+		}
+	}
+	f.starts = append(f.starts, total)
+	slices.SortFunc(f.skipped, func(a, b Skip) int { return strings.Compare(a.Path, b.Path) })
+	if len(empty) > 0 {
+		return fmt.Errorf("folder %s: no image in class folder %s; expected at least one in each", f.dir, shorten(empty))
+	}
+	return nil
+}
+
+// Len returns the number of images.
+func (f *Folder) Len() int { return f.starts[len(f.groups)] }
+
+// Classes returns the class names by label. The slice is the folder's own.
+func (f *Folder) Classes() []string { return f.classes }
+
+// Skipped returns what was left aside, by path in byte order. The slice is the
+// folder's own.
+func (f *Folder) Skipped() []Skip { return f.skipped }
+
+// Fields returns "image", stored as JPEG, and "label".
+func (f *Folder) Fields() []Field {
+	return []Field{
+		{"image", fields.RGBImage{Mode: fields.ModeJPEG}},
+		{"label", fields.Int{}},
+	}
+}
+
+// Sample returns image i as a fields.Path and its label as an int64; the key is
+// the path relative to the folder, with '/'.
+func (f *Folder) Sample(ctx context.Context, i int) (values []any, key string, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, "", err
+	}
+	if i < 0 || i >= f.Len() {
+		return nil, "", fmt.Errorf("folder %s: sample %d of %d", f.dir, i, f.Len())
+	}
+	k := sort.SearchInts(f.starts, i+1) - 1
+	g := &f.groups[k]
+	key = g.class + "/" + string(g.names.at(i-f.starts[k]))
+	return []any{fields.Path(filepath.Join(f.dir, filepath.FromSlash(key))), g.label}, key, nil
+}
+
+// follow returns the type of what path, listed as e, is or links to.
+func follow(path string, e fs.DirEntry) (fs.FileMode, error) {
+	if e.Type()&fs.ModeSymlink == 0 {
+		return e.Type(), nil
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	return info.Mode().Type(), nil
+}
+
+// hidden says whether a file or folder is hidden by its name.
+func hidden(name string) bool { return strings.HasPrefix(name, ".") }
+
+const reasonHidden = "hidden"
+
+// shorten writes a list for an error message: all of a short one, the beginning
+// of a long one.
+func shorten(list []string) string {
+	const most = 10
+	s := strings.Join(list[:min(len(list), most)], ", ")
+	if n := len(list) - most; n > 0 {
+		s += fmt.Sprintf(" and %d more", n)
+	}
+	return s
+}
