@@ -58,10 +58,13 @@ func (c Convert) Bind(in array.Spec) (array.Spec, ApplyFunc, bool, error) {
 }
 
 // table holds the bits of 0 to 255 in the type, so that writing them
-// little-endian gives the type's byte order.
+// little-endian gives the type's byte order; false for a type not served.
 func (c Convert) table() (*[256]uint64, bool) {
 	var table [256]uint64
 	kind, item := c.DType.Kind(), c.DType.ItemSize()
+	if kind != 'i' && kind != 'u' && kind != 'f' || item != 2 && item != 4 && item != 8 {
+		return nil, false
+	}
 	for v := range table {
 		b := uint64(v)
 		switch {
@@ -74,10 +77,10 @@ func (c Convert) table() (*[256]uint64, bool) {
 		case item == 8:
 			b = math.Float64bits(float64(v))
 		}
-		if c.DType.String()[0] == '>' {
+		if c.DType.Order() == '>' {
 			b = bits.ReverseBytes64(b) >> (64 - 8*item)
 		}
 		table[v] = b
 	}
-	return &table, (kind == 'i' || kind == 'u' || kind == 'f') && (item == 2 || item == 4 || item == 8)
+	return &table, true
 }
