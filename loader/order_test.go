@@ -1,0 +1,225 @@
+package loader_test
+
+import (
+	"encoding/json"
+	"errors"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/betongo/betongo/alloc"
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/loader"
+)
+
+type orders struct {
+	Random []struct {
+		N           int
+		Indices     []int
+		Seed, Epoch uint64
+		Order       []int
+	}
+	Distributed []struct {
+		Kind  string
+		World int `json:"world_size"`
+		Rank  int
+		N     int
+		Seed  uint64
+		Epoch int
+		Order []int
+	}
+	Quasi []struct {
+		Beton     string
+		BatchSize int `json:"batch_size"`
+		Indices   []int
+		Seed      uint64
+		Epoch     int
+		Order     json.RawMessage
+	} `json:"quasi_random"`
+}
+
+func readOrders(t *testing.T) orders {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(goldenDir, "orders.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var o orders
+	if err := json.Unmarshal(b, &o); err != nil {
+		t.Fatal(err)
+	}
+	if len(o.Random) < 20 || len(o.Distributed) < 50 || len(o.Quasi) < 19 {
+		t.Fatalf("%d, %d and %d orders", len(o.Random), len(o.Distributed), len(o.Quasi))
+	}
+	return o
+}
+
+// sequence reads a whole epoch in pieces of that size.
+func sequence(t *testing.T, p loader.Plan, epoch, piece int) []int {
+	t.Helper()
+	next, err := p.Epoch(epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := make([]int, p.Len())
+	for lo := 0; lo < len(out); lo += piece {
+		if err := next(out[lo:min(lo+piece, len(out))]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
+}
+
+func TestRandomIsNumPy(t *testing.T) {
+	for _, g := range readOrders(t).Random {
+		s := loader.Selection{Len: g.N, Seed: g.Seed, BatchSize: 16, WorldSize: 1}
+		if g.Indices != nil {
+			s.Samples, s.Len = g.Indices, len(g.Indices)
+		}
+		p, err := loader.Random.Plan(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := sequence(t, p, int(g.Epoch), 7); !slices.Equal(got, g.Order) {
+			t.Errorf("n %d, seed %d, epoch %d: %v, want %v", g.N, g.Seed, g.Epoch, got, g.Order)
+		}
+	}
+}
+
+// TestRandomSeeds: the seed of an epoch is seed+epoch, beyond 64 bits too.
+func TestRandomSeeds(t *testing.T) {
+	for _, g := range []struct {
+		seed  uint64
+		epoch int
+	}{{1<<32 - 1, 0}, {1<<32 - 1, 1}, {1<<64 - 1, 0}, {1<<64 - 1, 1}, {1<<64 - 1, 3}} {
+		a := plan(t, loader.Random, loader.Selection{Len: 6, Seed: g.seed, WorldSize: 1})
+		b := plan(t, loader.Random, loader.Selection{Len: 6, Seed: g.seed - 5, WorldSize: 1})
+		if x, y := sequence(t, a, g.epoch, 6), sequence(t, b, g.epoch+5, 6); !slices.Equal(x, y) {
+			t.Errorf("seed %d, epoch %d: %v, but %v from the same sum", g.seed, g.epoch, x, y)
+		}
+	}
+}
+
+func plan(t *testing.T, o loader.Order, s loader.Selection) loader.Plan {
+	t.Helper()
+	p, err := o.Plan(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestDistributedIsTorch(t *testing.T) {
+	for _, g := range readOrders(t).Distributed {
+		order := loader.Sequential
+		if g.Kind == "RANDOM" {
+			order = loader.Random
+		}
+		p := plan(t, order, loader.Selection{Len: g.N, Seed: g.Seed, BatchSize: 16, Rank: g.Rank, WorldSize: g.World})
+		if got := sequence(t, p, g.Epoch, 5); !slices.Equal(got, g.Order) {
+			t.Errorf("%s, n %d, seed %d, epoch %d, rank %d of %d: %v, want %v", g.Kind, g.N, g.Seed, g.Epoch, g.Rank, g.World, got, g.Order)
+		}
+	}
+}
+
+func TestQuasiRandomIsFFCV(t *testing.T) {
+	for _, g := range readOrders(t).Quasi {
+		if g.Indices != nil {
+			continue // a first call of its own: see TestQuasiFirstCall
+		}
+		var want []int
+		if err := json.Unmarshal(g.Order, &want); err != nil {
+			t.Fatal(err)
+		}
+		s := loader.Selection{Dataset: open(t, g.Beton), Len: len(want), Seed: g.Seed, BatchSize: g.BatchSize, WorldSize: 1}
+		p := plan(t, loader.QuasiRandom, s)
+		got := sequence(t, p, g.Epoch, g.BatchSize)
+		if !slices.Equal(got, want) {
+			t.Errorf("batch size %d, seed %d, epoch %d: %v…, want %v…", g.BatchSize, g.Seed, g.Epoch, got[:5], want[:5])
+		}
+		// The state is a function of the epoch, whatever was asked before.
+		sequence(t, p, g.Epoch+3, 100)
+		if again := sequence(t, p, g.Epoch, 100); !slices.Equal(again, got) {
+			t.Errorf("epoch %d differs after epoch %d", g.Epoch, g.Epoch+3)
+		}
+	}
+}
+
+// pager is a dataset with an allocation table of its own.
+type pager struct {
+	*ffcv.File
+	entries []alloc.Entry
+	err     error
+}
+
+func (p *pager) Entries() iter.Seq2[alloc.Entry, error] {
+	return func(yield func(alloc.Entry, error) bool) {
+		for _, e := range p.entries {
+			if !yield(e, nil) {
+				return
+			}
+		}
+		if p.err != nil {
+			yield(alloc.Entry{}, p.err)
+		}
+	}
+}
+
+func TestQuasiRandomRefuses(t *testing.T) {
+	f := open(t, "ndarray_multipage")
+	page := uint64(f.Header().PageSize)
+	boom := errors.New("boom")
+	for name, s := range map[string]loader.Selection{
+		"ranks":           {Dataset: f, Len: f.Len(), WorldSize: 2},
+		"repeats":         {Dataset: f, Len: 2, Samples: []int{3, 3}, WorldSize: 1},
+		"no pages":        {Dataset: open(t, "ints_floats"), Len: 3, WorldSize: 1},
+		"a sample apart":  {Dataset: &pager{File: f, entries: []alloc.Entry{{Sample: 1, Ptr: page}}}, Len: 2, WorldSize: 1},
+		"unknown sample":  {Dataset: &pager{File: f, entries: []alloc.Entry{{Sample: 1000, Ptr: page}}}, Len: 1, WorldSize: 1},
+		"pointer outside": {Dataset: &pager{File: f, entries: []alloc.Entry{{Sample: 0, Ptr: 1 << 62}}}, Len: 1, WorldSize: 1},
+		"no table":        {Dataset: &pager{File: f, err: boom}, Len: 1, WorldSize: 1},
+		"no pager":        {Dataset: struct{ loader.Dataset }{f}, Len: 1, WorldSize: 1},
+	} {
+		s.BatchSize = 4
+		if _, err := loader.QuasiRandom.Plan(s); err == nil {
+			t.Errorf("%s: accepted", name)
+		} else if name == "no table" && !errors.Is(err, boom) {
+			t.Errorf("%s: %v, want %v", name, err, boom)
+		}
+	}
+}
+
+func TestRanksCoverAll(t *testing.T) {
+	for _, n := range []int{0, 1, 2, 7, 10, 1000} {
+		for world := 1; world <= 12; world++ {
+			for _, order := range []loader.Order{loader.Sequential, loader.Random} {
+				seen := make([]int, n)
+				share := (n + world - 1) / world
+				for rank := range world {
+					p := plan(t, order, loader.Selection{Len: n, Seed: 3, BatchSize: 4, Rank: rank, WorldSize: world})
+					if p.Len() != share {
+						t.Fatalf("n %d, world %d: rank %d has %d samples, want %d", n, world, rank, p.Len(), share)
+					}
+					for _, v := range sequence(t, p, 1, 3) {
+						seen[v]++
+					}
+				}
+				for v, k := range seen {
+					if k == 0 || n >= world && k > 2 {
+						t.Errorf("n %d, world %d: sample %d comes %d times", n, world, v, k)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestRankOutOfRange(t *testing.T) {
+	f := open(t, "ints_floats")
+	for _, o := range []loader.Options{{Rank: 1}, {Rank: 2, WorldSize: 2}, {Rank: -1}, {WorldSize: -1}, {BatchSize: -1}, {Workers: -1}, {BatchesAhead: -1}} {
+		if _, err := loader.New(f, &o); err == nil {
+			t.Errorf("%+v: accepted", o)
+		}
+	}
+}
