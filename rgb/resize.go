@@ -176,20 +176,34 @@ func (r *resizeScratch) area(dst *Image, v view, xScale, yScale float64) {
 	}
 }
 
-// across weighs one source row into row, three values a pixel.
+// across weighs one source row into row, three values a pixel. Two and three
+// source places, the usual shrink of a photo, are written out.
 func (t *areaTable) across(row []float32, src []byte) {
 	for d, first := range t.first {
 		weight := t.weight[t.at[d]:t.at[d+1]]
-		p := src[3*int(first):][:3*len(weight)]
-		var r, g, b float32
-		for _, a := range weight {
-			r += float32(float32(p[0]) * a)
-			g += float32(float32(p[1]) * a)
-			b += float32(float32(p[2]) * a)
-			p = p[3:]
-		}
 		o := row[3*d:][:3]
-		o[0], o[1], o[2] = r, g, b
+		switch len(weight) {
+		case 2:
+			p, a, b := src[3*int(first):][:6], weight[0], weight[1]
+			o[0] = float32(float32(p[0])*a) + float32(float32(p[3])*b)
+			o[1] = float32(float32(p[1])*a) + float32(float32(p[4])*b)
+			o[2] = float32(float32(p[2])*a) + float32(float32(p[5])*b)
+		case 3:
+			p, a, b, c := src[3*int(first):][:9], weight[0], weight[1], weight[2]
+			o[0] = float32(float32(p[0])*a) + float32(float32(p[3])*b) + float32(float32(p[6])*c)
+			o[1] = float32(float32(p[1])*a) + float32(float32(p[4])*b) + float32(float32(p[7])*c)
+			o[2] = float32(float32(p[2])*a) + float32(float32(p[5])*b) + float32(float32(p[8])*c)
+		default:
+			p := src[3*int(first):][:3*len(weight)]
+			var r, g, b float32
+			for _, a := range weight {
+				r += float32(float32(p[0]) * a)
+				g += float32(float32(p[1]) * a)
+				b += float32(float32(p[2]) * a)
+				p = p[3:]
+			}
+			o[0], o[1], o[2] = r, g, b
+		}
 	}
 }
 
