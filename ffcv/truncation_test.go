@@ -1,0 +1,237 @@
+package ffcv_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/betongo/betongo/ffcv"
+)
+
+// flawed says whether Open or Verify finds the file wrong, and fails when that
+// is another kind of error than they promise.
+func flawed(t testing.TB, src ffcv.Source, opts *ffcv.OpenOptions) bool {
+	t.Helper()
+	f, err := ffcv.New(src, opts)
+	if err == nil {
+		if err = f.Verify(context.Background(), nil); err == nil {
+			return false
+		}
+	}
+	if e, u := new(ffcv.FormatError), new(ffcv.UnsupportedError); !errors.As(err, &e) && !errors.As(err, &u) {
+		t.Fatalf("%T: %v", err, err)
+	}
+	return true
+}
+
+// lengths are the places to cut a file at: all of them up to 8 KiB after the
+// metadata and in the table, and those around each page's end.
+func lengths(m *manifest) []int64 {
+	size, table, page := m.Size, int64(m.Header.AllocTablePtr), int64(m.Header.PageSize)
+	end := m.MetadataStart + int64(m.SampleItemsize)*int64(m.Header.NumSamples)
+	var list []int64
+	add := func(lo, hi int64) {
+		for n := max(lo, 0); n < min(hi, size); n++ {
+			list = append(list, n)
+		}
+	}
+	add(0, end+8<<10)
+	for p := page; p < table; p += page {
+		add(p-2, p+3)
+	}
+	add(table-100, size)
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+func TestTruncation(t *testing.T) {
+	for _, m := range goldens(t) {
+		if m.File == "ndarray_zero_dim.beton" {
+			continue // never sound
+		}
+		b := golden(t, m.File)
+		opts := m.options()
+		if flawed(t, lend(b), opts) {
+			t.Fatalf("%s is flawed when whole", m.File)
+		}
+		for _, n := range lengths(&m) {
+			if !flawed(t, lend(b[:n]), opts) {
+				t.Errorf("%s is sound when cut to %d of %d bytes", m.File, n, m.Size)
+			}
+		}
+		for _, n := range []int64{23, 24, 1065, m.MetadataStart + 1, int64(m.Header.AllocTablePtr), m.Size - 1} {
+			if n < m.Size && !flawed(t, ffcv.ReaderAtSource("cut", bytes.NewReader(b[:n]), n), opts) {
+				t.Errorf("%s is sound through a reader when cut to %d bytes", m.File, n)
+			}
+		}
+	}
+}
+
+// A source that says more than it has: a file cut short after it was opened.
+func TestShortReads(t *testing.T) {
+	for _, name := range []string{"mixed.beton", "rgb_raw.beton", "ints_floats.beton"} {
+		for _, m := range goldens(t) {
+			if m.File != name {
+				continue
+			}
+			b := golden(t, name)
+			rng := rand.New(rand.NewPCG(1, 2))
+			for range 100 {
+				n := rng.Int64N(m.Size)
+				if n > m.Size/2 {
+					n = m.Size - rng.Int64N(2000) - 1
+				}
+				if !flawed(t, ffcv.ReaderAtSource("short", bytes.NewReader(b[:n]), m.Size), m.options()) {
+					t.Errorf("%s is sound with %d of %d bytes", name, n, m.Size)
+				}
+			}
+		}
+	}
+}
+
+// Verify of a mapped file that is cut short meanwhile returns an error instead
+// of ending the program.
+func TestCutUnderMap(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the system may refuse to cut a mapped file")
+	}
+	for _, name := range []string{"rgb_raw.beton", "bytes_page_edges.beton"} {
+		b := golden(t, name)
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, b, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		f, err := ffcv.Open(path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		for _, n := range []int64{3 << 20, 1 << 20, 0} {
+			if err := os.Truncate(path, n); err != nil {
+				t.Fatal(err)
+			}
+			var e *ffcv.FormatError
+			if err := f.Verify(context.Background(), func(*ffcv.FormatError) {}); !errors.As(err, &e) {
+				t.Errorf("%s cut to %d: %v", name, n, err)
+			}
+		}
+	}
+}
+
+// Every byte of header, descriptors, metadata and table flipped: an error or
+// other values, never a panic, and never bytes outside the file.
+func TestFlippedBytes(t *testing.T) {
+	for _, m := range goldens(t) {
+		switch m.File {
+		case "u1_then_i8.beton", "ints_3_fields.beton", "bytes_zero_first.beton", "ndarray_bigendian.beton", "rgb_tiny_odd_jpg.beton", "subset.beton":
+		default:
+			continue
+		}
+		b := golden(t, m.File)
+		opts := m.options()
+		table := int64(m.Header.AllocTablePtr)
+		end := m.MetadataStart + int64(m.SampleItemsize)*int64(m.Header.NumSamples)
+		for i := int64(0); i < m.Size; i++ {
+			if i == end {
+				i = table
+			}
+			for _, x := range []byte{0x01, 0x80, 0xff} {
+				b[i] ^= x
+				if f, err := ffcv.New(lend(b), opts); err == nil {
+					touch(f)
+				}
+				b[i] ^= x
+				if i > 24 && i < m.MetadataStart {
+					break // one flip for each of the many argument bytes
+				}
+			}
+		}
+		if sum(b) != m.SHA256 {
+			t.Errorf("%s changed", m.File)
+		}
+	}
+}
+
+// touch uses all of a File that a flaw may have reached.
+func touch(f *ffcv.File) {
+	for i := range min(f.Len(), 3) {
+		for k := range f.Fields() {
+			f.Value(i, k)
+			f.Int(i, k)
+			f.BytesValue(i, k)
+			f.Image(i, k)
+		}
+		f.Key(i)
+	}
+	f.Sections()
+	f.Classes()
+	f.Verify(context.Background(), func(*ffcv.FormatError) {})
+}
+
+// Map and reader agree on everything, from many goroutines at once.
+func TestSourcesAgree(t *testing.T) {
+	for _, m := range goldens(t) {
+		if m.File != "mixed_w4.beton" && m.File != "rgb_bytes.beton" {
+			continue
+		}
+		files := readers(t, golden(t, m.File), m.options())
+		var wg sync.WaitGroup
+		for worker := range 8 {
+			wg.Add(1)
+			go func() { // ends after its samples; waited for below
+				defer wg.Done()
+				rng := rand.New(rand.NewPCG(uint64(worker), 0))
+				for range 200 {
+					i, k := rng.IntN(files["map"].Len()), rng.IntN(len(m.Fields))
+					for name, f := range files {
+						if err := checkValue(f, i, k, &m.Fields[k]); err != nil {
+							t.Errorf("%s: sample %d, field %d: %v", name, i, k, err)
+						}
+					}
+				}
+			}()
+		}
+		for _, f := range files {
+			if err := f.Verify(context.Background(), nil); err != nil {
+				t.Error(err)
+			}
+		}
+		wg.Wait()
+	}
+}
+
+// counter counts what is read.
+type counter struct {
+	io.ReaderAt
+	reads, bytes int
+}
+
+func (c *counter) ReadAt(p []byte, off int64) (int, error) {
+	c.reads++
+	c.bytes += len(p)
+	return c.ReaderAt.ReadAt(p, off)
+}
+
+// Open reads the header, the descriptors and the place of a trailer, whatever
+// the number of samples.
+func TestOpenReadsLittle(t *testing.T) {
+	for _, name := range []string{"ints_floats.beton", "cifar_like.beton", "bytes_page16m.beton"} {
+		b := golden(t, name)
+		c := &counter{ReaderAt: bytes.NewReader(b)}
+		f, err := ffcv.New(ffcv.ReaderAtSource(name, c, int64(len(b))), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if most := ffcv.HeaderSize + len(f.Fields())*ffcv.DescriptorSize + 64; c.bytes > most || c.reads > 3 {
+			t.Errorf("%s: %d bytes in %d reads, want at most %d in 3", name, c.bytes, c.reads, most)
+		}
+	}
+}
