@@ -51,10 +51,11 @@ func runAll(ctx context.Context, out io.Writer, steps []step) []result {
 		start := time.Now()
 		r := result{name: s.name, err: s.run(ctx), took: time.Since(start)}
 		word, why := r.outcome()
-		fmt.Fprintf(out, "%-8s %6.1f s\n", word, r.took.Seconds())
-		if why != "" {
-			fmt.Fprintln(out, indent(why))
+		fmt.Fprintf(out, "%-8s %6.1f s", word, r.took.Seconds())
+		if strings.Contains(why, "\n") {
+			why = "\n" + indent(why)
 		}
+		fmt.Fprintln(out, strings.TrimRight("  "+why, " "))
 		results = append(results, r)
 	}
 	return results
