@@ -105,11 +105,11 @@ func TestCut(t *testing.T) {
 	for _, g := range goldens {
 		file := read(t, g.name)
 		for i := range file {
-			if a, err := npy.Parse(file[:i]); err == nil || a.Data != nil {
-				t.Fatalf("%s cut at %d: %v, %v", g.name, i, a.Spec, err)
-			}
 			if g.name == "needs_recovery" && i >= 144 {
 				continue // the array that the header tells is whole
+			}
+			if a, err := npy.Parse(file[:i]); err == nil || a.Data != nil {
+				t.Fatalf("%s cut at %d: %v, %v", g.name, i, a.Spec, err)
 			}
 			if a, err := npy.Read(bytes.NewReader(file[:i])); err == nil || a.Data != nil {
 				t.Fatalf("%s cut at %d: Read %v, %v", g.name, i, a.Spec, err)
