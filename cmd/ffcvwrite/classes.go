@@ -1,0 +1,53 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/term"
+)
+
+// readClasses returns the class names of a text file, one a line, or those of
+// a .beton.
+func readClasses(path string) ([]string, error) {
+	if strings.EqualFold(filepath.Ext(path), ".beton") {
+		return betonClasses(path)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("--classes: %w", err)
+	}
+	if bytes.IndexByte(text, 0) >= 0 { // no text; a .beton has zeros in its first bytes
+		return betonClasses(path)
+	}
+	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
+	lines := strings.Split(strings.TrimRight(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n"), "\n")
+	for i, line := range lines {
+		if line == "" {
+			return nil, fmt.Errorf("--classes: %s:%d: empty; expected a class name on each line", path, i+1)
+		}
+	}
+	return lines, nil
+}
+
+func betonClasses(path string) ([]string, error) {
+	f, err := ffcv.Open(path, nil)
+	if err != nil {
+		return nil, fmt.Errorf("--classes: %w", err)
+	}
+	defer f.Close()
+	classes := f.Classes()
+	if len(classes) == 0 {
+		return nil, term.WithHint(fmt.Errorf("--classes: %s: no class names in it", path),
+			"files by FFCV and files written with --plain have none; give a text file with a class name a line")
+	}
+	// The names may borrow from the file, which is closed now.
+	for i := range classes {
+		classes[i] = strings.Clone(classes[i])
+	}
+	return classes, nil
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/betongo/betongo/alloc"
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/term"
+	"github.com/betongo/betongo/source"
+)
+
+// dataset is an opened source.
+type dataset struct {
+	ffcv.Dataset
+	fields  []source.Field
+	classes []string
+	leftOut []source.Skip // found by the source, and no samples
+	unit    string        // what a sample is called
+	close   func() error
+}
+
+// job is one run of the command.
+type job struct {
+	output       *outputFlags
+	image        *imageFlags
+	open         func(context.Context, fields.RGBImage) (dataset, error)
+	qualityGiven bool
+
+	stdout, stderr io.Writer
+	progress       *term.Progress
+	stats          fields.ImageStats
+
+	mu      sync.Mutex
+	skipped []source.Skip // samples that failed
+}
+
+// do packs the samples and reports.
+func (j *job) do(ctx context.Context) (err error) {
+	start := time.Now()
+	if err := j.checkOutput(); err != nil {
+		return err
+	}
+	image, err := j.image.field(&j.stats)
+	if err != nil {
+		return term.Usage(err)
+	}
+	d, err := j.open(ctx, image)
+	if err != nil {
+		return err
+	}
+	if d.close != nil {
+		defer func() { err = errors.Join(err, d.close()) }()
+	}
+	j.progress = term.NewProgress(j.stderr, prog, d.unit+"s", int64(d.Len()))
+	written, err := j.write(ctx, d)
+	j.progress.Clear()
+	if err != nil {
+		return err
+	}
+	r := j.report(d, written, time.Since(start))
+	return j.print(r)
+}
+
+// checkOutput refuses what the writer would refuse, before a long listing.
+func (j *job) checkOutput() error {
+	path := j.output.Output
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return fmt.Errorf("output %s: is a folder; expected the name of a file", path)
+	case err == nil && !j.output.Force:
+		return fmt.Errorf("output %s: %w", path, fs.ErrExist)
+	}
+	if info, err := os.Stat(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("output folder: %w", err)
+	} else if !info.IsDir() {
+		return fmt.Errorf("output folder %s: not a folder", filepath.Dir(path))
+	}
+	return nil
+}
+
+func (j *job) write(ctx context.Context, d dataset) (ffcv.Stats, error) {
+	specs := make([]ffcv.FieldSpec, len(d.fields))
+	for i, f := range d.fields {
+		specs[i] = ffcv.FieldSpec{Name: f.Name, Field: f.Field}
+	}
+	w, err := ffcv.Create(j.output.Output, specs, &ffcv.Options{
+		PageSize:     int64(j.output.PageSize),
+		Workers:      j.output.Workers,
+		Overwrite:    j.output.Force,
+		Plain:        j.output.Plain,
+		LargeSamples: j.output.LargeSamples,
+		Seed:         j.output.Seed,
+		Classes:      d.classes,
+		Progress:     func(p ffcv.Progress) { j.progress.Set(int64(p.Done), int64(d.Len())) },
+		Warn: func(msg string) {
+			j.progress.Clear()
+			term.Say(j.stderr, prog, "warning", msg)
+		},
+	})
+	if err != nil {
+		return ffcv.Stats{}, err
+	}
+	defer w.Close()
+	if j.output.OnError == "skip" {
+		err = w.WriteStream(ctx, j.samples(ctx, d), &ffcv.StreamOptions{Reserve: int64(d.Len()), OnError: j.skip})
+	} else {
+		err = w.WriteDataset(ctx, d, &ffcv.DatasetOptions{Shuffle: j.output.Shuffle})
+	}
+	if err != nil {
+		return ffcv.Stats{}, err
+	}
+	return w.Stats(), nil
+}
+
+// skip lets a failed sample go and remembers it.
+func (j *job) skip(key string, err error) error {
+	var failed *ffcv.SampleError
+	if errors.As(err, &failed) {
+		err = failed.Err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.skipped = append(j.skipped, source.Skip{Path: key, Reason: err.Error()})
+	return nil
+}
+
+// samples is the dataset as a stream, in the order that --shuffle asks for.
+func (j *job) samples(ctx context.Context, d dataset) iter.Seq2[ffcv.Sample, error] {
+	order := func(i int) int { return i }
+	if j.output.Shuffle {
+		perm := rand.New(rand.NewPCG(j.output.Seed, 0)).Perm(d.Len())
+		order = func(i int) int { return perm[i] }
+	}
+	return func(yield func(ffcv.Sample, error) bool) {
+		for i := range d.Len() {
+			values, key, err := d.Sample(ctx, order(i))
+			if ctx.Err() != nil || !yield(ffcv.Sample{Values: values, Key: key}, err) {
+				return
+			}
+		}
+	}
+}
+
+// advise adds a hint to errors that a flag would have helped with.
+func advise(err error, o *outputFlags) error {
+	var large *alloc.TooLargeError
+	var unknown *source.UnknownClassError
+	var sample *ffcv.SampleError
+	switch {
+	case err == nil || term.Hint(err) != "":
+		return err
+	case errors.Is(err, context.Canceled):
+		return errors.New("interrupted; no file was written")
+	case errors.As(err, &large) && large.Fits > 0:
+		return term.WithHint(err, fmt.Sprintf("--page-size %s holds this sample; --large-samples or --max-resolution help too", compact(int64(large.Fits))))
+	case errors.As(err, &large):
+		return term.WithHint(err, "no page is that large; --large-samples gives a sample several pages, --max-resolution shrinks images")
+	case errors.As(err, &unknown):
+		return term.WithHint(err, "add the class to --classes, or take its folder out of "+unknown.Dir)
+	case errors.As(err, &sample) && o.OnError == "fail":
+		return term.WithHint(err, "--on-error skip leaves out samples that cannot be read, and lists them")
+	case errors.Is(err, fs.ErrExist):
+		return term.WithHint(err, "--force replaces an existing file")
+	}
+	return err
+}
+
+// compact writes a size as --page-size reads it.
+func compact(n int64) string {
+	if n>>30 > 0 {
+		return fmt.Sprintf("%dGiB", n>>30)
+	}
+	return fmt.Sprintf("%dMiB", n>>20)
+}

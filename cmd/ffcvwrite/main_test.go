@@ -1,0 +1,217 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/array/npy"
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/rgb"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"ffcvwrite": main,
+		"beton":     beton,
+	})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "script"),
+		Condition: func(cond string) (bool, error) {
+			if cond == "root" {
+				return os.Getuid() == 0, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code":  code,
+			"photo": photo,
+			"array": saveArray,
+			"rows":  rows,
+			"await": await,
+		},
+	})
+}
+
+// beton is the program that prints what is in a .beton, a line a thing.
+func beton() {
+	if err := printBeton(os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func printBeton(path string) error {
+	f, err := ffcv.Open(path, nil)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Verify(context.Background(), func(e *ffcv.FormatError) { err = errors.Join(err, e) }); err != nil {
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	sections, err := f.Sections()
+	if err != nil {
+		return err
+	}
+	fmt.Printf("samples %d page %d sections %d classes %q\n", f.Len(), f.Header().PageSize, len(sections), f.Classes())
+	for i := range f.Len() {
+		key, err := f.Key(i)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%d %q", i, key)
+		for k, field := range f.Fields() {
+			v, err := f.Value(i, k)
+			if err != nil {
+				return err
+			}
+			fmt.Printf(" %s=%s", field.Name, valueText(v))
+		}
+		fmt.Println()
+	}
+	return nil
+}
+
+func valueText(v any) string {
+	switch v := v.(type) {
+	case rgb.Encoded:
+		// Not a JPEG's size: Go's encoder may change.
+		return fmt.Sprintf("%dx%d %s", v.Width, v.Height, map[bool]string{true: "jpeg", false: "raw"}[v.JPEG])
+	case array.Array:
+		return fmt.Sprintf("%v %v", v.Spec, v.Data)
+	case json.RawMessage:
+		return string(v)
+	case []byte:
+		return fmt.Sprintf("%q", v)
+	}
+	return fmt.Sprint(v)
+}
+
+// code N PROGRAM ARG… runs the program, which must end with that exit code.
+func code(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code N PROGRAM ARG…")
+	}
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if strconv.Itoa(got) != args[0] {
+		ts.Fatalf("got exit code %d, want %s", got, args[0])
+	}
+}
+
+// photo WxH[@ORIENTATION] FILE… writes JPEGs.
+func photo(ts *testscript.TestScript, neg bool, args []string) {
+	size, orientation, _ := strings.Cut(args[0], "@")
+	var w, h int
+	if _, err := fmt.Sscanf(size, "%dx%d", &w, &h); err != nil || neg {
+		ts.Fatalf("usage: photo WxH[@ORIENTATION] FILE…")
+	}
+	img := image.NewRGBA(image.Rect(0, 0, w, h))
+	for y := range h {
+		for x := range w {
+			img.Set(x, y, color.RGBA{byte(x), byte(y), byte(x + y), 255})
+		}
+	}
+	var b bytes.Buffer
+	ts.Check(jpeg.Encode(&b, img, nil))
+	data := b.Bytes()
+	if orientation != "" {
+		n, err := strconv.Atoi(orientation)
+		ts.Check(err)
+		data = withOrientation(data, uint16(n))
+	}
+	for _, name := range args[1:] {
+		ts.Check(os.MkdirAll(filepath.Dir(ts.MkAbs(name)), 0o777))
+		ts.Check(os.WriteFile(ts.MkAbs(name), data, 0o666))
+	}
+}
+
+// withOrientation puts an EXIF segment with that orientation behind the SOI.
+func withOrientation(data []byte, orientation uint16) []byte {
+	exif := []byte("Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01")
+	exif = binary.BigEndian.AppendUint16(exif, orientation)
+	exif = append(exif, 0, 0, 0, 0, 0, 0)
+	out := append([]byte{}, data[:2]...)
+	out = append(out, 0xff, 0xe1)
+	out = binary.BigEndian.AppendUint16(out, uint16(len(exif)+2))
+	return append(append(out, exif...), data[2:]...)
+}
+
+// array DTYPE SHAPE FILE writes a .npy whose bytes count from 0.
+func saveArray(ts *testscript.TestScript, neg bool, args []string) {
+	d, err := array.ParseDType(args[0])
+	ts.Check(err)
+	spec := array.Spec{DType: d}
+	for _, s := range strings.Split(args[1], "x") {
+		n, err := strconv.Atoi(s)
+		ts.Check(err)
+		spec.Shape = append(spec.Shape, n)
+	}
+	size, err := spec.Bytes()
+	ts.Check(err)
+	data := make([]byte, size)
+	for i := range data {
+		data[i] = byte(i)
+	}
+	a, err := array.New(spec, data)
+	ts.Check(err)
+	var b bytes.Buffer
+	ts.Check(npy.Write(&b, a))
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), b.Bytes(), 0o666))
+}
+
+// rows N FILE writes a csv of one column i.
+func rows(ts *testscript.TestScript, neg bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	b := []byte("i\n")
+	for i := range n {
+		b = append(strconv.AppendInt(b, int64(i), 10), '\n')
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b, 0o666))
+}
+
+// await PATTERN waits until a file matches; ! await checks that none does.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		names, err := filepath.Glob(ts.MkAbs(args[0]))
+		ts.Check(err)
+		switch {
+		case neg && len(names) > 0:
+			ts.Fatalf("found %v", names)
+		case neg || len(names) > 0:
+			return
+		case time.Now().After(end):
+			ts.Fatalf("no file matches %s", args[0])
+		}
+	}
+}
