@@ -28,7 +28,7 @@ func (o *order) at(i int) int {
 // of the other.
 type permutation struct {
 	n, a, b uint64
-	keys    [8]uint64
+	keys    []uint64 // one a round, an even number
 }
 
 // newPermutation returns a permutation of n > 0 numbers, always the same for a
@@ -40,6 +40,12 @@ func newPermutation(n int, seed uint64) *permutation {
 		p.a++
 	}
 	p.b = (p.n-1)/p.a + 1
+	// Few numbers need more rounds: there a round has few values to draw from.
+	rounds := 8
+	if n < 1<<16 {
+		rounds = 32
+	}
+	p.keys = make([]uint64, rounds)
 	state := mix(seed ^ 0x73687566666c6531) // "shuffle1": not the samples' seed
 	for i := range p.keys {
 		state = mix(state)
