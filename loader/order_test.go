@@ -88,16 +88,23 @@ func TestRandomIsNumPy(t *testing.T) {
 	}
 }
 
-// TestRandomSeeds: the seed of an epoch is seed+epoch, beyond 64 bits too.
+// TestRandomSeeds checks sums of seed and epoch at the edges of one, two and
+// three words against NumPy 2.4.6: default_rng(seed+epoch).permutation(8).
 func TestRandomSeeds(t *testing.T) {
 	for _, g := range []struct {
 		seed  uint64
 		epoch int
-	}{{1<<32 - 1, 0}, {1<<32 - 1, 1}, {1<<64 - 1, 0}, {1<<64 - 1, 1}, {1<<64 - 1, 3}} {
-		a := plan(t, loader.Random, loader.Selection{Len: 6, Seed: g.seed, WorldSize: 1})
-		b := plan(t, loader.Random, loader.Selection{Len: 6, Seed: g.seed - 5, WorldSize: 1})
-		if x, y := sequence(t, a, g.epoch, 6), sequence(t, b, g.epoch+5, 6); !slices.Equal(x, y) {
-			t.Errorf("seed %d, epoch %d: %v, but %v from the same sum", g.seed, g.epoch, x, y)
+		want  []int
+	}{
+		{1<<32 - 1, 0, []int{0, 6, 4, 5, 3, 2, 1, 7}},
+		{1<<32 - 1, 1, []int{1, 3, 7, 6, 0, 4, 2, 5}},
+		{1<<64 - 1, 0, []int{0, 4, 3, 5, 6, 1, 2, 7}},
+		{1<<64 - 1, 1, []int{4, 1, 5, 3, 6, 7, 2, 0}},
+		{1<<64 - 1, 3, []int{3, 0, 5, 2, 1, 6, 4, 7}},
+	} {
+		p := plan(t, loader.Random, loader.Selection{Len: 8, Seed: g.seed, BatchSize: 4, WorldSize: 1})
+		if got := sequence(t, p, g.epoch, 8); !slices.Equal(got, g.want) {
+			t.Errorf("seed %d, epoch %d: %v, want %v", g.seed, g.epoch, got, g.want)
 		}
 	}
 }

@@ -41,6 +41,7 @@ type worker struct {
 	data    [][]byte
 	regions []fields.Region
 	visit   []uint64 // samples of the run in file order: sample<<posBits | position
+	spare   []uint64 // for sorting visit
 	ptrs    []uint64
 	ranges  []ffcv.Range
 	sink    byte
@@ -57,6 +58,7 @@ func newWorker(e *epoch) *worker {
 		}
 	}
 	w.visit = make([]uint64, 0, e.plan.run)
+	w.spare = make([]uint64, e.plan.run)
 	w.ptrs = make([]uint64, e.plan.run)
 	return w
 }

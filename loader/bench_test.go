@@ -1,0 +1,93 @@
+package loader_test
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/loader"
+)
+
+// writeRows writes n samples of an f4[32] and a float label.
+func writeRows(t testing.TB, n int) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "rows.beton")
+	w, err := ffcv.Create(path, []ffcv.FieldSpec{
+		{Name: "x", Field: fields.NDArray{DType: array.Float32, Shape: []int{32}}},
+		{Name: "y", Field: fields.Float{}},
+	}, &ffcv.Options{PageSize: 2 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if err := w.WriteStream(context.Background(), rowValues(n), &ffcv.StreamOptions{Reserve: int64(n)}); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func rowValues(n int) iter.Seq2[ffcv.Sample, error] {
+	return func(yield func(ffcv.Sample, error) bool) {
+		for i := range n {
+			x := make([]float32, 32)
+			for k := range x {
+				x[k] = float32(i) + float32(k)/32
+			}
+			if !yield(ffcv.Sample{Values: []any{x, float64(i) / 10}}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// BenchmarkRows loads 1,000,000 rows of 136 bytes an iteration. ns/op divided
+// by a million is the time a row; cpu/row is user and system time.
+func BenchmarkRows(b *testing.B) {
+	const n = 1_000_000
+	f, err := ffcv.Open(writeRows(b, n), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	for _, order := range []struct {
+		name string
+		loader.Order
+	}{{"sequential", loader.Sequential}, {"random", loader.Random}, {"quasi", loader.QuasiRandom}} {
+		for _, batch := range []int{256, 1024, 8192} {
+			for _, workers := range []int{1, 2} {
+				b.Run(fmt.Sprintf("order=%s/batch=%d/workers=%d", order.name, batch, workers), func(b *testing.B) {
+					benchmarkEpochs(b, f, &loader.Options{BatchSize: batch, Order: order.Order, Workers: workers, Seed: 1})
+				})
+			}
+		}
+	}
+}
+
+func benchmarkEpochs(b *testing.B, f *ffcv.File, opts *loader.Options) {
+	l, err := loader.New(f, opts)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	b.ReportAllocs()
+	b.ResetTimer()
+	before := cpuTime()
+	for e := range b.N {
+		for batch, err := range l.Epoch(context.Background(), e) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			batch.Release()
+		}
+	}
+	rows := float64(b.N) * float64(l.Samples())
+	b.ReportMetric(float64(cpuTime()-before)/rows, "cpu-ns/row")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/rows, "ns/row")
+	runtime.KeepAlive(f)
+}
