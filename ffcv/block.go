@@ -54,7 +54,7 @@ func (f *File) readTrailer() error {
 			return nil
 		}
 		if errors.Is(err, ErrUnsupported) {
-			return &UnsupportedError{File: f.src.Name(), What: "the samples cannot be read without", Err: err}
+			return &UnsupportedError{File: f.src.Name(), What: "the samples cannot be read without the extension block", Err: err}
 		}
 		return e
 	}

@@ -21,6 +21,7 @@ type checker struct {
 
 	// Of the row parsed last.
 	at      int
+	sound   bool            // no flaw was found in it
 	whole   bool            // every field's regions could be told
 	regions []fields.Region // in field order, sizes known
 	owner   []int           // the field of each
@@ -59,10 +60,8 @@ func (c *checker) caught(i int, err *error) {
 
 // bad notes a flaw of a value.
 func (c *checker) bad(i, field int, err error) {
-	e, ok := c.f.valueError(i, field, err).(*FormatError)
-	if ok {
-		c.flaws = append(c.flaws, e)
-	}
+	c.sound = false
+	c.flaws = append(c.flaws, c.f.valueError(i, field, err))
 }
 
 // row checks a row and all its values and notes the flaws. An error ends the
@@ -114,11 +113,11 @@ func (c *checker) metadata(i int) ([]byte, error) {
 // parse finds the regions of row i. It returns nil when the row cannot be
 // read.
 func (c *checker) parse(i int) []byte {
-	c.at, c.whole = i, true
+	c.at, c.whole, c.sound = i, true, true
 	c.regions, c.owner, c.kept, c.ptrs = c.regions[:0], c.owner[:0], c.kept[:0], c.ptrs[:0]
 	meta, err := c.metadata(i)
 	if err != nil {
-		c.whole = false
+		c.whole, c.sound = false, false
 		e := c.f.flaw(c.f.meta+int64(i)*int64(c.f.row), "metadata row")
 		e.Sample, e.Err = i, err
 		c.flaws = append(c.flaws, e)
@@ -245,5 +244,8 @@ func (c *checker) checkValue(i, k int, meta []byte, regions []fields.Region) {
 	}
 	if err != nil {
 		c.bad(i, k, err)
+		if e := c.flaws[len(c.flaws)-1]; len(regions) > 0 && e.Err == err { // in the value, not in its metadata
+			e.What, e.Offset = "value", int64(regions[0].Ptr)
+		}
 	}
 }

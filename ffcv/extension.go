@@ -87,7 +87,7 @@ func (t trailer) put(b []byte) {
 }
 
 // errTrailerCRC says that a trailer has the magic but not its own CRC.
-var errTrailerCRC = errors.New("extension trailer: wrong checksum")
+var errTrailerCRC = errors.New("trailer: wrong checksum")
 
 // trailerAt reads a trailer from b. found is false when the magic is not
 // there: then the file has no extension block. With an error the numbers must
@@ -216,11 +216,11 @@ func (t trailer) blockRange(low, end int64) (off, length int64, err error) {
 	at := uint64(end - trailerSize)
 	switch {
 	case t.version != trailerVersion:
-		return 0, 0, fmt.Errorf("extension block of version %d, this package knows %d: %w", t.version, trailerVersion, ErrUnsupported)
+		return 0, 0, fmt.Errorf("version %d, this package knows %d: %w", t.version, trailerVersion, ErrUnsupported)
 	case t.offset > math.MaxInt64 || t.offset%sectionAlign != 0 || int64(t.offset) < low:
-		return 0, 0, fmt.Errorf("extension trailer: block at %d, want a multiple of %d at or after %d", t.offset, sectionAlign, low)
+		return 0, 0, fmt.Errorf("trailer: block at %d, want a multiple of %d at or after %d", t.offset, sectionAlign, low)
 	case t.offset > at || t.length != at-t.offset:
-		return 0, 0, fmt.Errorf("extension trailer: block of %d bytes at %d does not end at the trailer, %d", t.length, t.offset, at)
+		return 0, 0, fmt.Errorf("trailer: block of %d bytes at %d does not end at the trailer, %d", t.length, t.offset, at)
 	}
 	return int64(t.offset), int64(t.length), nil
 }
@@ -233,10 +233,10 @@ func walkSections(read func(p []byte, off int64) error, off, length int64) ([]Se
 	var h [sectionHeaderSize]byte
 	for end := off + length; off < end; {
 		if len(list) == maxSections {
-			return list, fmt.Errorf("extension block: more than %d sections", maxSections)
+			return list, fmt.Errorf("more than %d sections", maxSections)
 		}
 		if end-off < sectionHeaderSize {
-			return list, fmt.Errorf("extension block: %d bytes at %d, want a section header of %d", end-off, off, sectionHeaderSize)
+			return list, fmt.Errorf("%d bytes at %d, want a section header of %d", end-off, off, sectionHeaderSize)
 		}
 		if err := read(h[:], off); err != nil {
 			return list, err
@@ -248,7 +248,7 @@ func walkSections(read func(p []byte, off int64) error, off, length int64) ([]Se
 		}
 		n, left := binary.LittleEndian.Uint64(h[8:]), end-off-sectionHeaderSize
 		if n > uint64(left) {
-			return list, fmt.Errorf("extension block: section %v at %d has %d bytes, %d are left", s.Tag, off, n, left)
+			return list, fmt.Errorf("section %v at %d has %d bytes, %d are left", s.Tag, off, n, left)
 		}
 		s.Length = int64(n)
 		list = append(list, s)

@@ -211,7 +211,7 @@ func (f *File) regions(dst []fields.Region, i, field int, meta []byte) ([]fields
 }
 
 // valueError places an error of a value, unless it is placed already.
-func (f *File) valueError(i, field int, err error) error {
+func (f *File) valueError(i, field int, err error) *FormatError {
 	if e, ok := err.(*FormatError); ok && e.Sample == i {
 		if e.Field == "" && field >= 0 {
 			e.Field = f.fields[field].Name

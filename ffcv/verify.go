@@ -3,6 +3,7 @@ package ffcv
 import (
 	"context"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 
@@ -178,22 +179,27 @@ func (c *checker) entry(i int64, custom bool) error {
 	bad := func(format string, args ...any) {
 		c.flaws = append(c.flaws, f.flaw(off, "allocation table entry %d: %s", i, fmt.Sprintf(format, args...)))
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		bad("%v", err)
-	case e.Sample >= f.header.NumSamples:
+		return nil
+	}
+	if e.Sample >= f.header.NumSamples {
 		bad("sample %d of %d", e.Sample, f.header.NumSamples)
-	case e.Size > 0 && (e.Ptr < uint64(f.pages) || e.Ptr > uint64(f.data) || e.Size > uint64(f.data)-e.Ptr):
+		return nil
+	}
+	if int(e.Sample) != c.at {
+		if _, err := c.spans(int(e.Sample)); err != nil {
+			return err
+		}
+	}
+	_, pointed := slices.BinarySearch(c.ptrs, e.Ptr)
+	switch {
+	case pointed && !c.sound:
+		// the flaw was reported with the row
+	case e.Size > 0 && (e.Size > math.MaxInt64 || f.inPages(-1, e.Ptr, int64(e.Size)) != nil):
 		bad("%d bytes at pointer %d, the data pages are from %d to %d", e.Size, e.Ptr, f.pages, f.data)
-	case !custom:
-		if int(e.Sample) != c.at {
-			if _, err := c.spans(int(e.Sample)); err != nil {
-				return err
-			}
-		}
-		if _, ok := slices.BinarySearch(c.ptrs, e.Ptr); !ok && c.whole {
-			bad("sample %d has no region at pointer %d", e.Sample, e.Ptr)
-		}
+	case !pointed && c.whole && !custom:
+		bad("sample %d has no region at pointer %d", e.Sample, e.Ptr)
 	}
 	return nil
 }
