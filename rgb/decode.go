@@ -42,15 +42,34 @@ func decodeOdd(dst *Image, f Format, data []byte) error {
 		}
 		return convert(dst, BMP, img, err)
 	case TIFF:
-		img, err := tiff.Decode(bytes.NewReader(data))
-		var u tiff.UnsupportedError
-		if errors.As(err, &u) {
-			return unsupported(TIFF, "%s", string(u))
-		}
-		return convert(dst, TIFF, img, err)
+		return decodeTIFF(dst, data, w, h)
 	default:
 		return decodeWebP(dst, data)
 	}
+}
+
+// decodeTIFF turns the picture as its orientation tag says: Pillow does so for
+// TIFF, and for no other format.
+func decodeTIFF(dst *Image, data []byte, w, h int) error {
+	// A bit a pixel at least, and no compression makes 8192 bytes of one.
+	if w*h/8/8192 > len(data) {
+		return invalid(TIFF, len(data), "%d bytes are too few for %dx%d: truncated", len(data), w, h)
+	}
+	img, err := tiff.Decode(bytes.NewReader(data))
+	var u tiff.UnsupportedError
+	if errors.As(err, &u) {
+		return unsupported(TIFF, "%s", string(u))
+	}
+	orient := orientation(data)
+	if orient <= 1 {
+		return convert(dst, TIFF, img, err)
+	}
+	var lying Image
+	if err := convert(&lying, TIFF, img, err); err != nil {
+		return err
+	}
+	Orient(dst, lying, orient)
+	return nil
 }
 
 // decodePNG differs from the other formats in 16-bit gray with transparency,

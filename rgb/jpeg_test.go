@@ -224,6 +224,58 @@ func TestLoadHoldsToTheMetadata(t *testing.T) {
 	}
 }
 
+// TestStorableSampling tries all sampling factors on a photo's header: what
+// Storable accepts, the decoder must not call unsupported.
+func TestStorableSampling(t *testing.T) {
+	data := bytes.Clone(photo(t).Data)
+	at := bytes.Index(data, []byte("\xFF\xC0")) + 2 + 2 + 6 + 1
+	var dst rgb.Image
+	accepted := 0
+	for y := range 16 {
+		for c := range 16 {
+			luma, chroma := byte(y/4+1)<<4|byte(y%4+1), byte(c/4+1)<<4|byte(c%4+1)
+			data[at], data[at+3], data[at+6] = luma, chroma, chroma
+			info, err := rgb.ScanJPEG(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var not *rgb.UnsupportedError
+			err = rgb.DecodeJPEG(&dst, data)
+			if info.Storable() == nil {
+				accepted++
+				if errors.As(err, &not) {
+					t.Errorf("%x over %x: storable, but %v", luma, chroma, err)
+				}
+			} else if !errors.As(err, &not) {
+				t.Errorf("%x over %x: not storable, but decoding says %v", luma, chroma, err)
+			}
+		}
+	}
+	if accepted < 8 {
+		t.Errorf("only %d kinds accepted", accepted)
+	}
+}
+
+func TestNothingAllocated(t *testing.T) {
+	e := photo(t)
+	var s rgb.Scratch
+	dst := rgb.Image{Pix: make([]byte, 3*300*300)}
+	src := noise(200, 150)
+	for name, f := range map[string]func(){
+		"ScanJPEG":  func() { rgb.ScanJPEG(e.Data) },
+		"ScanImage": func() { rgb.ScanImage(e.Data) },
+		"shrink":    func() { s.ResizeArea(&dst, src, rgb.Rect{X: 3, W: 90, H: 140}, 64, 64) },
+		"grow":      func() { s.ResizeArea(&dst, src, rgb.Rect{X: 3, W: 90, H: 140}, 200, 200) },
+		"raw": func() {
+			s.LoadCrop(&dst, rgb.Encoded{Width: 200, Height: 150, Data: src.Pix}, rgb.Rect{W: 90, H: 140}, 64, 64)
+		},
+	} {
+		if n := testing.AllocsPerRun(20, f); n != 0 {
+			t.Errorf("%s allocates %v times", name, n)
+		}
+	}
+}
+
 func BenchmarkScanJPEG(b *testing.B) {
 	e := photo(b)
 	b.SetBytes(int64(len(e.Data)))

@@ -57,7 +57,8 @@ type Rect struct{ X, Y, W, H int }
 // Decode decodes an image file of any known format into dst, as Pillow's
 // convert('RGB') does: palettes are looked up, alpha is dropped (not blended),
 // gray is repeated, 16-bit gray is cut off at 255, CMYK is taken apart the
-// simple way. A GIF gives its first frame. EXIF orientation is not applied.
+// simple way. A GIF gives its first frame. EXIF orientation is not applied; a
+// TIFF's orientation tag is.
 //
 // Bad input is an *InvalidError, valid input of a kind that isn't read here an
 // *UnsupportedError. On error dst holds no picture.

@@ -47,9 +47,10 @@ type JPEGInfo struct {
 // component is one colour channel of a frame: its id and sampling factors.
 type component struct{ id, h, v byte }
 
-// Storable is nil when the stream is of the kind that any libjpeg-turbo, the
-// one in FFCV too, decodes to RGB: 8 bits, Huffman coded, lossy, one or three
-// components. Otherwise it is the *UnsupportedError that tells why.
+// Storable is nil when the stream is of the kind that this package and any
+// libjpeg-turbo, the one in FFCV too, decode to RGB: 8 bits, Huffman coded,
+// lossy, one or three components, chroma sampled as often as luma or a half or
+// (across) a quarter. Otherwise it is the *UnsupportedError that tells why.
 func (i *JPEGInfo) Storable() error {
 	switch {
 	case i.Lossless:
@@ -60,6 +61,14 @@ func (i *JPEGInfo) Storable() error {
 		return unsupported(JPEG, "%d bits a sample", i.Precision)
 	case i.Components != 1 && i.Components != 3:
 		return unsupported(JPEG, "%d components", i.Components)
+	}
+	luma, cb, cr := i.comp[0], i.comp[1], i.comp[2]
+	if i.Components == 1 {
+		cb, cr = luma, luma
+	}
+	odd := luma.h == 3 || luma.v > 2 || cb.h == 3
+	if odd || cb.h != cr.h || cb.v != cr.v || luma.h%cb.h != 0 || luma.v%cb.v != 0 {
+		return unsupported(JPEG, "sampling factors %dx%d, %dx%d, %dx%d", luma.h, luma.v, cb.h, cb.v, cr.h, cr.v)
 	}
 	return nil
 }

@@ -40,10 +40,11 @@ func Sniff(head []byte) Format {
 }
 
 // ScanImage reads the header of an image file of any known format: its size in
-// pixels and its EXIF orientation (1 to 8, 0 when there is none). Only headers
-// are read, so a size is no promise that the rest is sound; for JPEG see
-// [ScanJPEG]. Errors as in [Decode]; a file of no known format is an
-// *UnsupportedError and Format "".
+// pixels as [Decode] gives it and its EXIF orientation (1 to 8, 0 when there is
+// none), which Decode leaves to the caller; a TIFF's is 0, since Decode turns it
+// as Pillow does. Only headers are read, so a size is no promise that the rest
+// is sound; for JPEG see [ScanJPEG]. Errors as in [Decode]; a file of no known
+// format is an *UnsupportedError and Format "".
 func ScanImage(data []byte) (f Format, width, height, orient int, err error) {
 	f = Sniff(data)
 	switch f {
@@ -65,6 +66,10 @@ func ScanImage(data []byte) (f Format, width, height, orient int, err error) {
 		if !ok {
 			err = invalid(TIFF, 4, "no image directory: truncated")
 		}
+		if orient >= 5 {
+			width, height = height, width
+		}
+		orient = 0 // Decode turns it, as Pillow does
 	case WebP:
 		width, height, orient, err = scanWebP(data)
 	default:

@@ -41,16 +41,16 @@ func (c Convert) Bind(in array.Spec) (array.Spec, ApplyFunc, bool, error) {
 		le := binary.LittleEndian
 		switch item {
 		case 2:
-			for i, v := range src {
-				le.PutUint16(dst[2*i:], uint16(table[v]))
+			for ; len(src) > 0 && len(dst) >= 2; src, dst = src[1:], dst[2:] {
+				le.PutUint16(dst, uint16(table[src[0]]))
 			}
 		case 4:
-			for i, v := range src {
-				le.PutUint32(dst[4*i:], uint32(table[v]))
+			for ; len(src) > 0 && len(dst) >= 4; src, dst = src[1:], dst[4:] {
+				le.PutUint32(dst, uint32(table[src[0]]))
 			}
 		default:
-			for i, v := range src {
-				le.PutUint64(dst[8*i:], table[v])
+			for ; len(src) > 0 && len(dst) >= 8; src, dst = src[1:], dst[8:] {
+				le.PutUint64(dst, table[src[0]])
 			}
 		}
 		return nil

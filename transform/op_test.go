@@ -333,7 +333,8 @@ func TestOpsRefuse(t *testing.T) {
 	}
 }
 
-func TestOpsHoldToTheirLengths(t *testing.T) {
+// TestOpsCall checks what every operation's function does on each call.
+func TestOpsCall(t *testing.T) {
 	for _, o := range []op{
 		transform.HorizontalFlip{}, transform.Translate{Padding: 1}, transform.Cutout{Size: 2},
 		transform.Normalize{Std: [3]float64{1, 1, 1}}, transform.ToCHW{}, transform.Convert{DType: array.Int32},
@@ -344,6 +345,10 @@ func TestOpsHoldToTheirLengths(t *testing.T) {
 		}
 		n, _ := out.Bytes()
 		rng := rand.New(rand.NewPCG(1, 1))
+		dst, src := make([]byte, n), make([]byte, 48)
+		if k := testing.AllocsPerRun(10, func() { apply(dst, src, rng) }); k != 0 {
+			t.Errorf("%T allocates %v times", o, k)
+		}
 		if apply(make([]byte, n-1), make([]byte, 48), rng) == nil || apply(make([]byte, n), make([]byte, 49), rng) == nil {
 			t.Errorf("%T: no error for slices of other lengths", o)
 		}

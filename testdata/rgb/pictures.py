@@ -22,7 +22,7 @@ def keep(name, data, off=0, orientation=0, convert="RGB"):
         f.write(data)
     im = Image.open(io.BytesIO(data))
     assert im.format.lower() in ("jpeg", "png", "gif", "bmp", "tiff", "webp"), im.format
-    px = np.asarray(im.convert("RGB"))
+    px = np.asarray(im.convert("RGB"))  # turns a TIFF, also im itself
     out.append({"file": name, "format": im.format.lower(), "mode": im.mode, "width": im.width, "height": im.height,
                 "orientation": orientation, "off": off,
                 "rgb": base64.b64encode(zlib.compress(px.tobytes(), 9)).decode()})
@@ -132,6 +132,8 @@ keep("bit.tiff", save(bit, "TIFF"))
 keep("palette.tiff", save(palette, "TIFF"))
 keep("gray16.tiff", save(Image.fromarray(g16), "TIFF"))
 keep("packbits.tiff", save(rgb, "TIFF", compression="packbits"))
+for o in range(1, 9):
+    keep("turned%d.tiff" % o, save(rgb, "TIFF", tiffinfo={274: o}))
 
 # WebP
 for w, h in [(23, 17), (24, 16), (1, 1), (2, 3), (3, 2), (17, 1)]:
