@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/term"
+	"github.com/betongo/betongo/loader"
+)
+
+type benchCommand struct {
+	fileFlags
+	Pipeline string `default:"raw" enum:"raw,simple,cc224,rrc224,rrc224f32,cifar" placeholder:"NAME" help:"What happens to the first image field: raw (bytes as stored, the default), simple (whole images of one size), cc224 (center crop), rrc224 (random resized crop and flip), rrc224f32 (the same, normalised float32 CHW), cifar (flip, translate, cutout). Other fields come as stored."`
+	Order    string `default:"sequential" enum:"sequential,random,quasi" placeholder:"ORDER" help:"sequential (the default), random or quasi."`
+	Batch    int    `default:"256" placeholder:"N" help:"Samples in a batch (default 256)."`
+	Epochs   int    `default:"3" placeholder:"N" help:"Epochs to load (default 3); the figures are medians of those after the first."`
+	Workers  int    `default:"0" placeholder:"N" help:"Goroutines that fill batches; 0 is one a processor."`
+	DropLast bool   `help:"Leave out a last batch that is not full."`
+	Seed     uint64 `default:"0" placeholder:"S" help:"Seed of the order and of the augmentations."`
+	JSON     bool   `name:"json" help:"Print one JSON object."`
+}
+
+// Validate is kong's hook.
+func (c *benchCommand) Validate() error {
+	switch {
+	case c.Batch < 1:
+		return fmt.Errorf("--batch: %d; expected 1 or more", c.Batch)
+	case c.Epochs < 1:
+		return fmt.Errorf("--epochs: %d; expected 1 or more", c.Epochs)
+	case c.Workers < 0:
+		return fmt.Errorf("--workers: %d; expected 0 or more", c.Workers)
+	}
+	return nil
+}
+
+// benchResult is what the verb prints; as JSON it is a contract with other
+// programs. Times are in seconds, memory in MiB.
+type benchResult struct {
+	File     string `json:"file"`
+	Pipeline string `json:"pipeline"`
+	Order    string `json:"order"`
+	Batch    int    `json:"batch"`
+	Workers  int    `json:"workers"`
+
+	Open       float64      `json:"open_s"`
+	FirstBatch *float64     `json:"start_to_first_batch_s"` // from process start; null when there was no batch
+	Epochs     []benchEpoch `json:"epochs"`
+
+	// Medians of the epochs after the first, or of the only one.
+	SamplesPerSec float64 `json:"samples_per_s"`
+	CPUPerSample  float64 `json:"cpu_ms_per_sample"`
+
+	PeakRSS  *float64 `json:"peak_rss_mb"`  // null where the system does not tell
+	PeakAnon *float64 `json:"peak_anon_mb"` // RssAnon + RssShmem; null elsewhere than on Linux
+}
+
+type benchEpoch struct {
+	Wall       float64 `json:"wall_s"`
+	CPU        float64 `json:"cpu_s"` // user + system of the process
+	FirstBatch float64 `json:"first_batch_s"`
+	Samples    int     `json:"samples"`
+	Batches    int     `json:"batches"`
+}
+
+// Run is kong's hook.
+func (c *benchCommand) Run(e *env) error {
+	watch := watchMemory()
+	defer watch.stop()
+	start := time.Now()
+	f, err := c.openWhole()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	r := benchResult{File: c.File, Pipeline: c.Pipeline, Order: c.Order, Batch: c.Batch, Workers: c.Workers,
+		Open: time.Since(start).Seconds()}
+	if err := c.load(e.ctx, f, &r); err != nil {
+		return suggestVerify(err, c.File)
+	}
+	r.PeakAnon, r.PeakRSS = watch.stop(), peakRSS()
+	if c.JSON {
+		enc := json.NewEncoder(e.stdout)
+		enc.SetEscapeHTML(false)
+		return enc.Encode(r)
+	}
+	return r.print(e.stdout)
+}
+
+var orders = map[string]loader.Order{
+	"sequential": loader.Sequential,
+	"random":     loader.Random,
+	"quasi":      loader.QuasiRandom,
+}
+
+// load runs the epochs.
+func (c *benchCommand) load(ctx context.Context, f *ffcv.File, r *benchResult) error {
+	outputs, err := pipeline(f, c.Pipeline)
+	if err != nil {
+		return err
+	}
+	l, err := loader.New(f, &loader.Options{
+		BatchSize: c.Batch,
+		Workers:   c.Workers,
+		Order:     orders[c.Order],
+		Seed:      c.Seed,
+		DropLast:  c.DropLast,
+		Outputs:   outputs,
+	})
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	for n := range c.Epochs {
+		epoch, first, err := runEpoch(ctx, l, n)
+		if err != nil {
+			return err
+		}
+		if r.FirstBatch == nil && epoch.Batches > 0 {
+			s := first.Sub(processStart()).Seconds()
+			r.FirstBatch = &s
+		}
+		r.Epochs = append(r.Epochs, epoch)
+	}
+	r.summarise()
+	return nil
+}
+
+// runEpoch loads one epoch; first is when its first batch came.
+func runEpoch(ctx context.Context, l *loader.Loader, n int) (epoch benchEpoch, first time.Time, err error) {
+	cpu, err := cpuTime()
+	if err != nil {
+		return epoch, first, err
+	}
+	start := time.Now()
+	for b, err := range l.Epoch(ctx, n) {
+		if err != nil {
+			return epoch, first, err
+		}
+		if epoch.Batches == 0 {
+			first = time.Now()
+			epoch.FirstBatch = first.Sub(start).Seconds()
+		}
+		epoch.Batches++
+		epoch.Samples += b.Len()
+		b.Release()
+	}
+	epoch.Wall = time.Since(start).Seconds()
+	after, err := cpuTime()
+	epoch.CPU = (after - cpu).Seconds()
+	return epoch, first, err
+}
+
+// summarise computes the medians.
+func (r *benchResult) summarise() {
+	hot := r.Epochs
+	if len(hot) > 1 {
+		hot = hot[1:]
+	}
+	if samples := float64(hot[0].Samples); samples > 0 {
+		r.SamplesPerSec = samples / max(median(hot, func(e benchEpoch) float64 { return e.Wall }), 1e-9)
+		r.CPUPerSample = 1000 * median(hot, func(e benchEpoch) float64 { return e.CPU }) / samples
+	}
+}
+
+func median(epochs []benchEpoch, of func(benchEpoch) float64) float64 {
+	values := make([]float64, len(epochs))
+	for i, e := range epochs {
+		values[i] = of(e)
+	}
+	slices.Sort(values)
+	mid := len(values) / 2
+	if len(values)%2 == 0 {
+		return (values[mid-1] + values[mid]) / 2
+	}
+	return values[mid]
+}
+
+func (r *benchResult) print(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintf(t, "file\t%s\n", r.File)
+	fmt.Fprintf(t, "pipeline\t%s, %s order, batches of %d\n", r.Pipeline, r.Order, r.Batch)
+	fmt.Fprintf(t, "open\t%.2f ms\n", 1000*r.Open)
+	if r.FirstBatch != nil {
+		fmt.Fprintf(t, "first batch\t%.0f ms after the process began\n", 1000**r.FirstBatch)
+	}
+	for i, e := range r.Epochs {
+		fmt.Fprintf(t, "epoch %d\t%s samples in %.3f s, %.3f CPU-s\n", i, term.FormatCount(int64(e.Samples)), e.Wall, e.CPU)
+	}
+	fmt.Fprintf(t, "median\t%s samples/s, %.4g CPU-ms a sample\n", term.FormatCount(int64(r.SamplesPerSec)), r.CPUPerSample)
+	if r.PeakAnon != nil {
+		fmt.Fprintf(t, "memory\t%.1f MiB of the process's own at most\n", *r.PeakAnon)
+	}
+	return t.Flush()
+}
+
+// errNoImage says that a pipeline has nothing to work on.
+var errNoImage = errors.New("the file has no image field")

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/term"
+)
+
+const prog = "ffcv"
+
+const description = "Look into .beton files, the dataset format of FFCV: contents, soundness, speed."
+
+// grammar is the command line.
+type grammar struct {
+	Version kong.VersionFlag `help:"Print the version and exit."`
+	Info    infoCommand      `cmd:"" help:"Print the header, the fields and the sections of a file."`
+	Dump    dumpCommand      `cmd:"" help:"Print the samples of a file."`
+	Verify  verifyCommand    `cmd:"" help:"Read all of a file and print every flaw."`
+	Bench   benchCommand     `cmd:"" help:"Load a file's batches and print how fast it went."`
+	Demo    demoCommand      `cmd:"" help:"Pack photographs, load augmented batches from them and show one."`
+}
+
+// env is what a verb runs in.
+type env struct {
+	ctx            context.Context
+	stdout, stderr io.Writer
+}
+
+// run is the program: it returns the exit code. When ctx is done the verbs
+// stop early, with an error.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var g grammar
+	k, code := term.Parse(prog, description, &g, args, stdout, stderr)
+	if k == nil {
+		return code
+	}
+	err := k.Run(&env{ctx: ctx, stdout: stdout, stderr: stderr})
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		err = errors.New("interrupted")
+	}
+	return term.Fail(stderr, prog, err)
+}
+
+// fileFlags name the file that a verb reads.
+type fileFlags struct {
+	File   string   `arg:"" help:"The .beton file."`
+	Custom []string `sep:"none" placeholder:"NAME=DTYPE" help:"The NumPy dtype of a custom field's metadata, such as flag=|u1 or 'box=(4,)<f4' or 'a=<u4,|u1' (packed); the flag repeats."`
+
+	custom map[string]fields.Field
+}
+
+// Validate is kong's hook.
+func (f *fileFlags) Validate() error {
+	f.custom = make(map[string]fields.Field)
+	for _, text := range f.Custom {
+		name, dtype, ok := strings.Cut(text, "=")
+		if !ok {
+			return fmt.Errorf("--custom: %q; expected NAME=DTYPE", text)
+		}
+		field := fields.Opaque{DType: dtype}
+		if _, err := field.Args(); err != nil {
+			return fmt.Errorf("--custom %s: %w", name, err)
+		}
+		if _, twice := f.custom[name]; twice {
+			return fmt.Errorf("--custom %s: given twice", name)
+		}
+		f.custom[name] = field
+	}
+	return nil
+}
+
+// open opens the file. Its custom fields may be of unknown layout.
+func (f *fileFlags) open() (*ffcv.File, error) {
+	return ffcv.Open(f.File, &ffcv.OpenOptions{Custom: f.custom})
+}
+
+// openWhole opens a file all of whose fields can be read.
+func (f *fileFlags) openWhole() (*ffcv.File, error) {
+	file, err := f.open()
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range file.Fields() {
+		if d.Field == nil {
+			file.Close()
+			return nil, term.WithHint(
+				fmt.Errorf("%s: field %q is a custom one that no registered type describes", f.File, d.Name),
+				fmt.Sprintf("say what its metadata is with --custom '%s=DTYPE', DTYPE a NumPy dtype such as |u1 or <i8", d.Name))
+		}
+	}
+	return file, nil
+}
+
+// suggestVerify points from one flaw to the command that finds them all.
+func suggestVerify(err error, path string) error {
+	var flaw *ffcv.FormatError
+	if err == nil || term.Hint(err) != "" || !errors.As(err, &flaw) {
+		return err
+	}
+	return term.WithHint(err, fmt.Sprintf("'ffcv verify %s' lists every flaw", path))
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/rgb"
+)
+
+type dumpCommand struct {
+	fileFlags
+	JSON   bool   `name:"json" help:"Print one JSON object a line for each sample."`
+	Range  string `placeholder:"A:B" help:"Only samples A to B-1; either may be left out, and negative numbers count from the end, as in Python (write --range=-5:)."`
+	Pixels bool   `help:"Decode images and print the SHA-256 of their pixels too."`
+}
+
+// Validate is kong's hook.
+func (c *dumpCommand) Validate() error {
+	_, _, err := parseRange(c.Range, 0)
+	return err
+}
+
+// parseRange reads A:B as Python's slice of n samples: what lies outside is
+// left out.
+func parseRange(text string, n int) (lo, hi int, err error) {
+	hi = n
+	if text == "" {
+		return lo, hi, nil
+	}
+	a, b, ok := strings.Cut(text, ":")
+	for _, end := range []struct {
+		text string
+		to   *int
+	}{{a, &lo}, {b, &hi}} {
+		if end.text == "" || !ok {
+			continue
+		}
+		v, numErr := strconv.Atoi(end.text)
+		ok = numErr == nil
+		if v < 0 {
+			v += n
+		}
+		*end.to = min(max(v, 0), n)
+	}
+	if !ok {
+		return 0, 0, fmt.Errorf("--range: %q; expected A:B with whole numbers A and B", text)
+	}
+	return lo, max(lo, hi), nil
+}
+
+// Run is kong's hook.
+func (c *dumpCommand) Run(e *env) error {
+	f, err := c.openWhole()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	lo, hi, err := parseRange(c.Range, f.Len())
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriterSize(e.stdout, 1<<16)
+	d := newDumper(f, c.Pixels)
+	add := d.human
+	if c.JSON {
+		add = d.json
+	}
+	for i := lo; i < hi && err == nil; i++ {
+		if err = e.ctx.Err(); err == nil {
+			err = d.sample(out, i, add)
+		}
+	}
+	if flushErr := out.Flush(); err == nil {
+		err = flushErr
+	}
+	return suggestVerify(err, c.File)
+}
+
+// dumper prints samples one by one. Its buffers grow to what the largest
+// sample needs.
+type dumper struct {
+	f      *ffcv.File
+	fields []ffcv.Field
+	keys   [][]byte // the fields' names as JSON strings, no two alike
+	pixels bool     // decode images
+
+	line    []byte
+	image   rgb.Image
+	scratch rgb.Scratch
+}
+
+func newDumper(f *ffcv.File, pixels bool) *dumper {
+	d := &dumper{f: f, fields: f.Fields(), pixels: pixels}
+	for i := range d.fields {
+		key := appendString(nil, d.fields[i].Name)
+		if slices.ContainsFunc(d.keys, func(k []byte) bool { return string(k) == string(key) }) {
+			// Readers of JSON keep one of two equal keys: the field's
+			// number tells them apart.
+			key = appendString(nil, fmt.Sprintf("%s#%d", d.fields[i].Name, i))
+		}
+		d.keys = append(d.keys, key)
+	}
+	return d
+}
+
+// sample writes one sample whole, or nothing of it and an error.
+func (d *dumper) sample(w io.Writer, i int, add func(line []byte, i int) ([]byte, error)) error {
+	line, err := add(d.line[:0], i)
+	if err != nil {
+		return err
+	}
+	d.line = line
+	_, err = w.Write(line)
+	return err
+}
+
+// flaw is an error about a value.
+func (d *dumper) flaw(i, field int, err error) error {
+	return &ffcv.FormatError{File: d.f.Name(), Field: d.fields[field].Name, Sample: i, Offset: -1, Err: err}
+}
+
+// json appends a sample as a JSON object and a line end.
+func (d *dumper) json(line []byte, i int) ([]byte, error) {
+	line = append(line, `{"sample":`...)
+	line = strconv.AppendInt(line, int64(i), 10)
+	line = append(line, `,"fields":{`...)
+	var err error
+	for k := range d.fields {
+		if k > 0 {
+			line = append(line, ',')
+		}
+		line = append(line, d.keys[k]...)
+		line = append(line, ':')
+		if line, err = d.value(line, i, k); err != nil {
+			return nil, err
+		}
+	}
+	return append(line, "}}\n"...), nil
+}
+
+// human appends a sample for people.
+func (d *dumper) human(line []byte, i int) ([]byte, error) {
+	line = fmt.Appendf(line, "sample %d", i)
+	key, err := d.f.Key(i)
+	if err != nil {
+		return nil, err
+	}
+	if key != "" {
+		line = fmt.Appendf(line, "  %s", key)
+	}
+	line = append(line, '\n')
+	width := 0
+	for k := range d.fields {
+		width = max(width, len(d.fields[k].Name))
+	}
+	for k := range d.fields {
+		line = fmt.Appendf(line, "  %-*s  ", width, d.fields[k].Name)
+		if line, err = d.plain(line, i, k); err != nil {
+			return nil, err
+		}
+		line = append(line, '\n')
+	}
+	return line, nil
+}
+
+// specOf returns the type and shape of an array field.
+func specOf(f fields.Field) (array.Spec, bool) {
+	switch f := f.(type) {
+	case fields.NDArray:
+		return array.Spec{DType: f.DType, Shape: f.Shape}, true
+	case fields.TorchTensor:
+		return array.Spec{DType: f.DType, Shape: f.Shape}, true
+	}
+	return array.Spec{}, false
+}

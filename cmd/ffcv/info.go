@@ -1,0 +1,164 @@
+package main
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/term"
+)
+
+type infoCommand struct {
+	fileFlags
+	JSON bool `name:"json" help:"Print one JSON object."`
+}
+
+// info is what the verb prints; as JSON it is a contract with other programs.
+type info struct {
+	Version      int           `json:"version"`
+	NumFields    int           `json:"num_fields"`
+	PageSize     int64         `json:"page_size"`
+	NumSamples   int           `json:"num_samples"`
+	AllocTable   uint64        `json:"alloc_table_ptr"`
+	SampleSize   *int          `json:"sample_itemsize"` // null: a custom field's layout is unknown
+	AllocEntries int64         `json:"alloc_entries"`
+	Pages        int64         `json:"pages"`
+	Classes      []string      `json:"classes"`
+	Sections     []infoSection `json:"sections"`
+	Fields       []infoField   `json:"fields"`
+}
+
+type infoSection struct {
+	Tag    string `json:"tag"`
+	Flags  uint32 `json:"flags"`
+	Offset int64  `json:"offset"`
+	Length int64  `json:"length"`
+}
+
+type infoField struct {
+	Name   string `json:"name"`
+	Type   string `json:"type"`
+	TypeID int    `json:"type_id"`
+	Offset *int   `json:"metadata_offset"` // null: unknown, as are those after a field of unknown size
+	Size   *int   `json:"metadata_size"`
+	Args   string `json:"arguments"` // hex without trailing zeros
+}
+
+// Run is kong's hook.
+func (c *infoCommand) Run(e *env) error {
+	f, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	in, damage := describe(f)
+	if c.JSON {
+		enc := json.NewEncoder(e.stdout)
+		enc.SetEscapeHTML(false)
+		err = enc.Encode(in)
+	} else {
+		err = in.print(e.stdout, f)
+	}
+	if err != nil {
+		return err
+	}
+	return suggestVerify(damage, c.File)
+}
+
+// describe collects everything; the error tells what of the extension block
+// could not be read and is missing.
+func describe(f *ffcv.File) (info, error) {
+	h := f.Header()
+	_, pages := f.Pages()
+	in := info{
+		Version:      int(h.Version),
+		NumFields:    int(h.NumFields),
+		PageSize:     int64(h.PageSize),
+		NumSamples:   f.Len(),
+		AllocTable:   h.AllocTable,
+		SampleSize:   known(f.RowSize()),
+		AllocEntries: f.NumEntries(),
+		Pages:        pages,
+		Classes:      append([]string{}, f.Classes()...), // [] rather than null
+		Sections:     []infoSection{},
+	}
+	for _, d := range f.Fields() {
+		in.Fields = append(in.Fields, infoField{
+			Name:   d.Name,
+			Type:   d.Type.String(),
+			TypeID: int(d.Type),
+			Offset: known(d.Offset),
+			Size:   known(d.Size),
+			Args:   hex.EncodeToString([]byte(strings.TrimRight(string(d.Args[:]), "\x00"))),
+		})
+	}
+	sections, err := f.Sections()
+	for _, s := range sections {
+		in.Sections = append(in.Sections, infoSection{s.Tag.String(), s.Flags, s.Offset, s.Length})
+	}
+	return in, err
+}
+
+// known is nil for a negative number.
+func known(n int) *int {
+	if n < 0 {
+		return nil
+	}
+	return &n
+}
+
+func (in *info) print(w io.Writer, f *ffcv.File) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintf(t, "file\t%s\n", f.Name())
+	fmt.Fprintf(t, "version\t%d\n", in.Version)
+	fmt.Fprintf(t, "samples\t%s\n", term.FormatCount(int64(in.NumSamples)))
+	fmt.Fprintf(t, "pages\t%s of %s\n", term.FormatCount(in.Pages), term.FormatSize(in.PageSize))
+	fmt.Fprintf(t, "metadata row\t%s bytes\n", number(in.SampleSize))
+	fmt.Fprintf(t, "allocation table\t%s entries at byte %d\n", term.FormatCount(in.AllocEntries), in.AllocTable)
+	if n := len(in.Classes); n > 0 {
+		fmt.Fprintf(t, "classes\t%s: %s\n", term.FormatCount(int64(n)), shorten(in.Classes, 10))
+	}
+	fmt.Fprintf(t, "\nfield\ttype\toffset\tsize\targuments\n")
+	for i, d := range in.Fields {
+		fmt.Fprintf(t, "%q\t%s\t%s\t%s\t%s\n", d.Name, d.Type, number(d.Offset), number(d.Size), arguments(&f.Fields()[i]))
+	}
+	if len(in.Sections) > 0 {
+		fmt.Fprintf(t, "\nsection\tat byte\tbytes\n")
+		for _, s := range in.Sections {
+			fmt.Fprintf(t, "%s\t%d\t%d\n", s.Tag, s.Offset, s.Length)
+		}
+	}
+	return t.Flush()
+}
+
+func number(n *int) string {
+	if n == nil {
+		return "?"
+	}
+	return fmt.Sprint(*n)
+}
+
+// shorten lists the first names.
+func shorten(names []string, most int) string {
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + ", …"
+	}
+	return strings.Join(names, ", ")
+}
+
+// arguments says what a field's arguments mean, or else what they are.
+func arguments(d *ffcv.Field) string {
+	if spec, ok := specOf(d.Field); ok {
+		return fmt.Sprintf("%s %v", spec.DType, spec.Shape)
+	}
+	text := strings.TrimRight(string(d.Args[:]), "\x00")
+	const most = 24
+	if len(text) > most {
+		return hex.EncodeToString([]byte(text[:most])) + "…"
+	}
+	return hex.EncodeToString([]byte(text))
+}

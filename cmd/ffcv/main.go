@@ -1,0 +1,27 @@
+// Command ffcv looks into .beton files, the datasets of FFCV: what they are
+// (info), what they hold (dump), whether they are sound (verify), how fast
+// they load (bench).
+//
+//	ffcv info train.beton
+//	ffcv dump train.beton --range 0:10 --json
+//	ffcv verify train.beton
+//	ffcv bench train.beton --pipeline rrc224 --order random
+//	ffcv demo
+//
+// It ends with 0 when done, 1 when it failed or a file is not sound, and 2 on
+// wrong usage.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal ends the run in order, a second one at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/term"
+	"github.com/betongo/betongo/loader"
+	"github.com/betongo/betongo/transform"
+)
+
+// ImageNet's mean and standard deviation, in units of pixel values.
+var (
+	imageMean = [3]float64{0.485 * 255, 0.456 * 255, 0.406 * 255}
+	imageStd  = [3]float64{0.229 * 255, 0.224 * 255, 0.225 * 255}
+)
+
+// cropSide is the side of the images that the crop pipelines give.
+const cropSide = 224
+
+// pipeline returns the outputs of a pipeline: the first image field through
+// it, every other field as stored.
+func pipeline(f *ffcv.File, name string) ([]loader.Output, error) {
+	list := f.Fields()
+	var outputs []loader.Output
+	at := -1 // the image among the outputs
+	for i, d := range list {
+		if slices.ContainsFunc(list[:i], func(e ffcv.Field) bool { return e.Name == d.Name }) {
+			continue // a loader tells fields apart by name, this one comes by its default pipeline
+		}
+		if at < 0 && d.Type == fields.TypeRGBImage {
+			at = len(outputs)
+		}
+		outputs = append(outputs, loader.Output{Name: d.Name, Decoder: loader.Raw{}})
+	}
+	if name == "raw" {
+		return outputs, nil
+	}
+	if at < 0 {
+		return nil, term.WithHint(errNoImage, "--pipeline raw loads any file")
+	}
+	image := &outputs[at]
+	switch name {
+	case "simple":
+		image.Decoder = transform.Simple{}
+	case "cc224":
+		image.Decoder = transform.CenterCrop{Width: cropSide, Height: cropSide}
+	case "rrc224":
+		image.Decoder = transform.RandomResizedCrop{Width: cropSide, Height: cropSide}
+		image.Ops = []loader.Op{transform.HorizontalFlip{}}
+	case "rrc224f32":
+		image.Decoder = transform.RandomResizedCrop{Width: cropSide, Height: cropSide}
+		image.Ops = []loader.Op{transform.HorizontalFlip{}, transform.Normalize{Mean: imageMean, Std: imageStd}, transform.ToCHW{}}
+	case "cifar":
+		image.Decoder = transform.Simple{}
+		image.Ops = []loader.Op{transform.HorizontalFlip{}, transform.Translate{Padding: 2}, transform.Cutout{Size: 4}}
+	}
+	return outputs, nil
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/windows"
+)
+
+// processTimes returns when the process began and the processor time that it
+// has used.
+func processTimes() (start time.Time, cpu time.Duration, err error) {
+	var created, exited, kernel, user windows.Filetime
+	if err := windows.GetProcessTimes(windows.CurrentProcess(), &created, &exited, &kernel, &user); err != nil {
+		return start, 0, fmt.Errorf("GetProcessTimes: %w", err)
+	}
+	// Durations are in units of 100 ns; Filetime.Nanoseconds is for dates.
+	ticks := func(t windows.Filetime) time.Duration {
+		return time.Duration(int64(t.HighDateTime)<<32|int64(t.LowDateTime)) * 100
+	}
+	return time.Unix(0, created.Nanoseconds()), ticks(kernel) + ticks(user), nil
+}
+
+// cpuTime returns the user and system time that the process has used.
+func cpuTime() (time.Duration, error) {
+	_, cpu, err := processTimes()
+	return cpu, err
+}
+
+// processStart returns when the process began.
+func processStart() time.Time {
+	if start, _, err := processTimes(); err == nil {
+		return start
+	}
+	return begun
+}
+
+// ownMemory returns -1: the system does not tell anonymous memory apart.
+func ownMemory() int64 { return -1 }
+
+// memoryCounters is PROCESS_MEMORY_COUNTERS.
+type memoryCounters struct {
+	size           uint32
+	pageFaults     uint32
+	peakWorkingSet uintptr
+	others         [7]uintptr
+}
+
+var getProcessMemoryInfo = windows.NewLazySystemDLL("kernel32.dll").NewProc("K32GetProcessMemoryInfo")
+
+// peakRSS returns the highest working set in MiB.
+func peakRSS() *float64 {
+	var c memoryCounters
+	c.size = uint32(unsafe.Sizeof(c))
+	if getProcessMemoryInfo.Find() != nil {
+		return nil
+	}
+	ok, _, _ := getProcessMemoryInfo.Call(uintptr(windows.CurrentProcess()), uintptr(unsafe.Pointer(&c)), uintptr(c.size))
+	if ok == 0 {
+		return nil
+	}
+	return inMiB(int64(c.peakWorkingSet))
+}
