@@ -1,7 +1,6 @@
 package loader
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"math/bits"
@@ -226,8 +225,8 @@ func guard(name string, err *error) {
 	if r == nil {
 		return
 	}
-	if f := asFault(r); f != nil {
-		*err = &ffcv.FormatError{File: name, Sample: -1, Offset: -1, What: lostBytes, Err: f}
+	if isFault(r) {
+		*err = &ffcv.FormatError{File: name, Sample: -1, Offset: -1, What: lostBytes}
 		return
 	}
 	panic(r)
@@ -235,15 +234,12 @@ func guard(name string, err *error) {
 
 const lostBytes = "its bytes are gone from memory: the file was cut short while it was open, or can't be read"
 
-// asFault returns a recovered value as the error of a memory fault at an
-// address, nil when it isn't one.
-func asFault(r any) error {
-	var f interface {
-		runtime.Error
-		Addr() uintptr
+// isFault tells whether a recovered value is a fault at an address.
+func isFault(r any) bool {
+	e, ok := r.(runtime.Error)
+	if !ok {
+		return false
 	}
-	if e, ok := r.(error); ok && errors.As(e, &f) {
-		return f
-	}
-	return nil
+	_, ok = e.(interface{ Addr() uintptr })
+	return ok
 }

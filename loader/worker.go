@@ -111,8 +111,8 @@ func (w *worker) singly(f *flight, lo, hi int, r any) (int, error) {
 
 // panicked makes the error of a panic while working on position pos.
 func (w *worker) panicked(f *flight, pos int, r any) error {
-	if fault := asFault(r); fault != nil {
-		return &ffcv.FormatError{File: w.plan.name, Sample: f.batch.ids[pos], Offset: -1, What: lostBytes, Err: fault}
+	if isFault(r) {
+		return &ffcv.FormatError{File: w.plan.name, Sample: f.batch.ids[pos], Offset: -1, What: lostBytes}
 	}
 	return w.wrap(f, pos, &PanicError{Value: r, Stack: debug.Stack()})
 }
