@@ -37,7 +37,7 @@ func (c *benchCommand) Validate() error {
 	case c.Workers < 0:
 		return fmt.Errorf("--workers: %d; expected 0 or more", c.Workers)
 	}
-	return nil
+	return c.fileFlags.Validate()
 }
 
 // benchResult is what the verb prints; as JSON it is a contract with other

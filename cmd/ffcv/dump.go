@@ -23,8 +23,10 @@ type dumpCommand struct {
 
 // Validate is kong's hook.
 func (c *dumpCommand) Validate() error {
-	_, _, err := parseRange(c.Range, 0)
-	return err
+	if _, _, err := parseRange(c.Range, 0); err != nil {
+		return err
+	}
+	return c.fileFlags.Validate()
 }
 
 // parseRange reads A:B as Python's slice of n samples: what lies outside is

@@ -73,7 +73,6 @@ func (c *infoCommand) Run(e *env) error {
 // could not be read and is missing.
 func describe(f *ffcv.File) (info, error) {
 	h := f.Header()
-	_, pages := f.Pages()
 	in := info{
 		Version:      int(h.Version),
 		NumFields:    int(h.NumFields),
@@ -82,7 +81,7 @@ func describe(f *ffcv.File) (info, error) {
 		AllocTable:   h.AllocTable,
 		SampleSize:   known(f.RowSize()),
 		AllocEntries: f.NumEntries(),
-		Pages:        pages,
+		Pages:        pages(f),
 		Classes:      append([]string{}, f.Classes()...), // [] rather than null
 		Sections:     []infoSection{},
 	}
@@ -101,6 +100,26 @@ func describe(f *ffcv.File) (info, error) {
 		in.Sections = append(in.Sections, infoSection{s.Tag.String(), s.Flags, s.Offset, s.Length})
 	}
 	return in, err
+}
+
+// pages returns the number of data pages. Where the size of the metadata is
+// not known, they begin with the page of the first stored byte.
+func pages(f *ffcv.File) int64 {
+	first, n := f.Pages()
+	if f.RowSize() >= 0 {
+		return n
+	}
+	size, end := uint64(f.Header().PageSize), uint64(first) // no pages are known, and that is where they end
+	begin := end
+	for e, err := range f.Entries() {
+		if err != nil {
+			break
+		}
+		if e.Size > 0 { // an empty value's pointer may be anything
+			begin = min(begin, e.Ptr)
+		}
+	}
+	return int64((end - begin + size - 1) / size)
 }
 
 // known is nil for a negative number.

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/hex"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"ffcv": main})
+}
+
+// goldens is where the files by the real FFCV lie.
+const goldens = "../../testdata/ffcv"
+
+// call runs the program in the test's process.
+func call(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = run(context.Background(), args, &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+// unpack puts a golden file into a folder and returns its path.
+func unpack(dir, name string) (string, error) {
+	zipped, err := os.Open(filepath.Join(goldens, name+".beton.gz"))
+	if err != nil {
+		return "", err
+	}
+	defer zipped.Close()
+	plain, err := gzip.NewReader(zipped)
+	if err != nil {
+		return "", err
+	}
+	data, err := io.ReadAll(plain)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, name+".beton")
+	return path, os.WriteFile(path, data, 0o666)
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			photos, err := filepath.Abs("../../testdata/photos")
+			e.Setenv("PHOTOS", photos)
+			return err
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			// golden NAME… puts golden files into the script's folder.
+			"golden": func(ts *testscript.TestScript, _ bool, args []string) {
+				for _, name := range args {
+					_, err := unpack(ts.MkAbs("."), name)
+					ts.Check(err)
+				}
+			},
+			// exits CODE COMMAND… runs a command that ends with the code.
+			"exits": func(ts *testscript.TestScript, _ bool, args []string) {
+				err := ts.Exec(args[1], args[2:]...)
+				var exit *exec.ExitError
+				code := 0
+				if errors.As(err, &exit) {
+					code = exit.ExitCode()
+				} else {
+					ts.Check(err)
+				}
+				if strconv.Itoa(code) != args[0] {
+					ts.Fatalf("exit code %d, want %s", code, args[0])
+				}
+			},
+			// cut FILE SIZE shortens a file.
+			"cut": func(ts *testscript.TestScript, _ bool, args []string) {
+				size, err := strconv.ParseInt(args[1], 10, 64)
+				ts.Check(err)
+				ts.Check(os.Truncate(ts.MkAbs(args[0]), size))
+			},
+			// poke FILE OFFSET HEX overwrites bytes of a file.
+			"poke": func(ts *testscript.TestScript, _ bool, args []string) {
+				off, err := strconv.ParseInt(args[1], 10, 64)
+				ts.Check(err)
+				b, err := hex.DecodeString(args[2])
+				ts.Check(err)
+				f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_WRONLY, 0)
+				ts.Check(err)
+				_, err = f.WriteAt(b, off)
+				ts.Check(err)
+				ts.Check(f.Close())
+			},
+		},
+	})
+}
