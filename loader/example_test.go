@@ -1,0 +1,204 @@
+package loader_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+
+	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/loader"
+	"github.com/betongo/betongo/rgb"
+	"github.com/betongo/betongo/transform"
+)
+
+// photos writes a dataset of n small pictures with labels and captions and
+// opens it.
+func photos(n int) (f *ffcv.File, remove func()) {
+	dir, err := os.MkdirTemp("", "loader")
+	if err != nil {
+		log.Fatal(err)
+	}
+	path := filepath.Join(dir, "photos.beton")
+	w, err := ffcv.Create(path, []ffcv.FieldSpec{
+		{Name: "image", Field: &fields.RGBImage{}},
+		{Name: "label", Field: fields.Int{}},
+		{Name: "caption", Field: fields.JSON{}},
+	}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer w.Close()
+	err = w.WriteStream(context.Background(), func(yield func(ffcv.Sample, error) bool) {
+		for i := range n {
+			img := rgb.Image{Width: 40 + i, Height: 30, Pix: make([]byte, 3*(40+i)*30)}
+			caption := map[string]any{"photo": i}
+			if !yield(ffcv.Sample{Values: []any{img, i % 3, caption}}, nil) {
+				return
+			}
+		}
+	}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if f, err = ffcv.Open(path, nil); err != nil {
+		log.Fatal(err)
+	}
+	return f, func() { f.Close(); os.RemoveAll(dir) }
+}
+
+func Example() {
+	f, remove := photos(10)
+	defer remove()
+
+	l, err := loader.New(f, &loader.Options{
+		BatchSize: 4,
+		Order:     loader.Random,
+		Seed:      1,
+		Outputs: []loader.Output{{
+			Name:    "image",
+			Decoder: transform.RandomResizedCrop{Width: 24, Height: 16},
+			Ops:     []loader.Op{transform.HorizontalFlip{}, transform.ToCHW{}},
+		}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	fmt.Println(l.Len(), "batches of", l.Samples(), "samples")
+	for b, err := range l.Epoch(context.Background(), 0) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		images, captions := b.Output("image"), b.Output("caption")
+		labels, err := array.View[int64](b.Output("label").Array)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(images.Spec, b.Samples(), labels, string(captions.JSON(0)))
+		b.Release()
+	}
+	// Output:
+	// 3 batches of 10 samples
+	// |u1 (4, 3, 16, 24) [8 4 7 0] [2 1 1 0] {"photo": 8}
+	// |u1 (4, 3, 16, 24) [1 2 5 9] [1 2 2 0] {"photo": 1}
+	// |u1 (2, 3, 16, 24) [6 3] [0 0] {"photo": 6}
+}
+
+// Images of different sizes can be had as they are stored.
+func ExampleRaw() {
+	f, remove := photos(3)
+	defer remove()
+
+	l, err := loader.New(f, &loader.Options{Outputs: []loader.Output{
+		{Name: "image", Decoder: loader.Raw{}},
+		{Name: "caption", Disabled: true},
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for b, err := range l.Epoch(context.Background(), 0) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		c := b.Output("image")
+		for i := range b.Len() {
+			v := c.Image(i)
+			fmt.Println(v.JPEG, v.Width, v.Height, len(v.Data) == c.Lengths[i])
+		}
+		b.Release()
+	}
+	// Output:
+	// true 40 30 true
+	// true 41 30 true
+	// true 42 30 true
+}
+
+// jitter adds up to one to the numbers of an Int field.
+type jitter struct{}
+
+// Bind makes float64 out of int64.
+func (jitter) Bind(in array.Spec) (array.Spec, func(dst, src []byte, rng *rand.Rand) error, bool, error) {
+	if in.DType != array.Int64 {
+		return in, nil, false, fmt.Errorf("want %v, not %v", array.Int64, in.DType)
+	}
+	out := array.Spec{DType: array.Float64, Shape: in.Shape}
+	return out, func(dst, src []byte, rng *rand.Rand) error {
+		from, err := array.View[int64](array.Array{Spec: in, Data: src})
+		if err != nil {
+			return err
+		}
+		to, err := array.View[float64](array.Array{Spec: out, Data: dst})
+		for i, v := range from {
+			to[i] = float64(v) + rng.Float64()
+		}
+		return err
+	}, false, nil
+}
+
+// An operation of one's own. Its random numbers belong to the sample: the
+// batch size and the number of workers don't change them.
+func ExampleOp() {
+	f, remove := photos(4)
+	defer remove()
+
+	for _, workers := range []int{1, 3} {
+		l, err := loader.New(f, &loader.Options{
+			BatchSize: workers, Workers: workers, Indices: []int{1, 2, 3},
+			Outputs: []loader.Output{
+				{Name: "label", Ops: []loader.Op{jitter{}}},
+				{Name: "image", Disabled: true}, {Name: "caption", Disabled: true},
+			},
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+		for b, err := range l.Epoch(context.Background(), 7) {
+			if err != nil {
+				log.Fatal(err)
+			}
+			v, _ := array.View[float64](b.Output("label").Array)
+			fmt.Printf("%.3f\n", v)
+			b.Release()
+		}
+	}
+	// Output:
+	// [1.283]
+	// [2.170]
+	// [0.049]
+	// [1.283 2.170 0.049]
+}
+
+// The samples of one class, half of them for each of two machines.
+func ExampleOptions_filter() {
+	f, remove := photos(9)
+	defer remove()
+
+	for rank := range 2 {
+		l, err := loader.New(f, &loader.Options{
+			Filter: func(s *loader.Sample) (bool, error) {
+				label, err := s.Int("label")
+				return label == 2, err
+			},
+			Rank: rank, WorldSize: 2,
+			Outputs: []loader.Output{{Name: "image", Disabled: true}},
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+		for b, err := range l.Epoch(context.Background(), 0) {
+			if err != nil {
+				log.Fatal(err)
+			}
+			fmt.Println(rank, b.Samples())
+			b.Release()
+		}
+	}
+	// Output:
+	// 0 [2 8]
+	// 1 [5 2]
+}
