@@ -52,6 +52,23 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+func TestRunCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "t.csv"), []byte("i\n1\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	got := run(ctx, []string{"table", filepath.Join(dir, "t.csv"), "--field=i=int", "-o", filepath.Join(dir, "out.beton")}, &stdout, &stderr)
+	if want := "ffcvwrite: error: interrupted; no file was written\n"; got != 1 || stderr.String() != want || stdout.Len() > 0 {
+		t.Errorf("got code %d, stdout %q, stderr %q; want 1, nothing, %q", got, stdout.String(), stderr.String(), want)
+	}
+	if names, err := os.ReadDir(dir); err != nil || len(names) != 1 {
+		t.Errorf("files left: %v, %v", names, err)
+	}
+}
+
 // beton is the program that prints what is in a .beton, a line a thing.
 func beton() {
 	if err := printBeton(os.Args[1]); err != nil {
