@@ -2,8 +2,15 @@
 // and read back: its type id, its 1,024 argument bytes, the members that it
 // has in a sample's metadata row, and the bytes that it keeps in data pages.
 //
-// A program adds a kind of its own by implementing Field with TypeCustom; the
-// package fieldtest proves that it keeps the contract.
+// A program adds a kind of its own by implementing Field with TypeCustom; Audio
+// is one that does, and the package fieldtest proves that it keeps the
+// contract. Arguments made by PackArgs that name the field, and Register, let
+// files be read without being told what is in them.
+//
+// What a field doesn't store is refused with an error that wraps ErrValue; so
+// are floats where integers belong, other dtypes and other shapes, all of which
+// FFCV casts. Structured NumPy types have no field: their bytes can be stored
+// as Bytes or by a custom field.
 package fields
 
 import "errors"
@@ -65,6 +72,13 @@ const UnknownSize = -1
 
 // Field stores and reads values of one kind. Implementations are immutable
 // after construction and safe for concurrent use.
+//
+// A field may also have the method
+//
+//	Check(meta []byte, data [][]byte) error
+//
+// with Decode's arguments. It looks deeper than Decode, which need not find
+// damage inside the data: RGBImage decodes the picture, JSON parses the text.
 type Field interface {
 	TypeID() TypeID
 

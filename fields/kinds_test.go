@@ -122,6 +122,7 @@ func TestContract(t *testing.T) {
 	run("TorchTensor", fields.TorchTensor(f), a, []float32{1, 2})
 	run("NDArray/slice", f, []float32{1, 2})
 	run("Opaque", fields.Opaque{DType: "<u4,|u1"}, []byte("abcde"), make([]byte, 5))
+	run("BoxField", BoxField{}, Box{1, 2, 3, 4}, Box{})
 	run("Audio", fields.Audio{}, fields.AudioClip{SampleRate: 16000, Channels: 2, DurationMS: 7, Data: make([]byte, 64)},
 		fields.AudioClip{SampleRate: 1, Channels: 1, Encoding: fields.AudioFLAC, Data: []byte("fLaC....")},
 		fields.AudioClip{SampleRate: math.MaxUint32, Channels: 255, DurationMS: math.MaxUint32, Encoding: fields.AudioMP3})
@@ -271,7 +272,7 @@ func TestScalarBits(t *testing.T) {
 	}
 }
 
-// TestScalarsDoNotAllocate also covers arrays and bytes, whose memory is the sample's.
+// TestNothingIsAllocated: a value's only memory is its sample's.
 func TestNothingIsAllocated(t *testing.T) {
 	meta, place := make([]byte, 32), make([]byte, 1<<16)
 	at := fields.At{Alloc: func(size int) (uint64, []byte, error) { return 1, place[:size], nil }}
