@@ -123,12 +123,10 @@ func putSectionHeader(b []byte, tag Tag, flags uint32, length int64) {
 // then exactly its length by Write; at last finish. The first error sticks. It
 // is not safe for concurrent use.
 //
-//	b := newBlockWriter(f, off)              // f stands at off; at most 7 zeros are written to reach a multiple of 8
-//	b.classes(names)
-//	b.names(count, each)                     // each is called three times and must yield the same names
-//	b.begin(TagNameIndex, 0, int64(len(t)))  // t: a nameTable built with newNameTable(scratch), put…
-//	b.Write(t)
-//	table, err := b.finish()                 // table: where the allocation table begins (header.AllocTable)
+//	b := newBlockWriter(f, off)   // f stands at off; at most 7 zeros are written to reach a multiple of 8
+//	b.begin(TagClasses, 0, int64(len(p)))
+//	b.Write(p)                    // …
+//	table, err := b.finish()      // where the allocation table begins (Header.AllocTable)
 type blockWriter struct {
 	w     io.Writer
 	start int64 // of the first section

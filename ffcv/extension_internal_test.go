@@ -16,6 +16,66 @@ import (
 	"github.com/betongo/betongo/fields"
 )
 
+// classes writes a CLAS section.
+func (b *blockWriter) classes(classes []string) {
+	p, err := appendClasses(nil, classes)
+	if err != nil && b.err == nil {
+		b.err = err
+	}
+	b.begin(TagClasses, 0, int64(len(p)))
+	b.Write(p)
+}
+
+// names writes a NAME section. each calls yield with the name of every sample
+// in order, "" for none, and returns yield's error at once; it is called three
+// times. names returns where the section's payload begins in the file.
+func (b *blockWriter) names(count int64, each func(yield func(name []byte) error) error) (payload int64) {
+	var total, n int64
+	err := each(func(name []byte) error {
+		total += int64(len(name))
+		n++
+		return nil
+	})
+	if err == nil && n != count {
+		err = fmt.Errorf("extension block: %d names for %d samples", n, count)
+	}
+	if err != nil {
+		b.err = errors.Join(b.err, err)
+		return 0
+	}
+	b.begin(TagNames, 0, namesSize(count, total))
+	payload = b.at
+	buf := binary.LittleEndian.AppendUint64(make([]byte, 0, 64<<10), uint64(count))
+	buf = binary.LittleEndian.AppendUint64(buf, 0)
+	add := func(p []byte) error {
+		if len(buf)+len(p) > cap(buf) {
+			b.Write(buf)
+			buf = buf[:0]
+		}
+		if len(p) > cap(buf) {
+			b.Write(p)
+			return b.err
+		}
+		buf = append(buf, p...)
+		return b.err
+	}
+	var off uint64
+	err = each(func(name []byte) error {
+		off += uint64(len(name))
+		var p [8]byte
+		binary.LittleEndian.PutUint64(p[:], off)
+		return add(p[:])
+	})
+	if err == nil {
+		err = each(add)
+	}
+	if err != nil && b.err == nil {
+		b.err = err
+	}
+	b.Write(buf)
+	return payload
+}
+
 // withBlock puts an extension block before the allocation table of a file
 // without one.
 func withBlock(t testing.TB, file []byte, build func(b *blockWriter)) []byte {
