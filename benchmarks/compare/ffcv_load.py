@@ -1,0 +1,56 @@
+"""Loads a .beton with the real FFCV and prints one JSON line: ffcv_load.py FILE PIPELINE ORDER BATCH EPOCHS WORKERS
+
+PIPELINE: rows (x an array, label an int), cc224, rrc224 or rrc224f32 (image, label), as "ffcv bench" has them.
+Run it in a folder that has no folder named ffcv. The environment's START, seconds since 1970, is when the process was
+started.
+"""
+import json, os, resource, sys, time
+
+START = float(os.environ.get("START", time.time()))
+path, pipeline, order = sys.argv[1:4]
+batch, epochs, workers = map(int, sys.argv[4:7])
+
+import numpy as np
+from ffcv.fields.basics import IntDecoder
+from ffcv.fields.ndarray import NDArrayDecoder
+from ffcv.fields.rgb_image import CenterCropRGBImageDecoder, RandomResizedCropRGBImageDecoder
+from ffcv.loader import Loader, OrderOption
+from ffcv.transforms import NormalizeImage, RandomHorizontalFlip, Squeeze, ToTensor, ToTorchImage
+
+mean = np.array([0.485, 0.456, 0.406]) * 255
+std = np.array([0.229, 0.224, 0.225]) * 255
+
+
+def image():
+    if pipeline == "cc224":
+        return [CenterCropRGBImageDecoder((224, 224), 224 / 256), ToTensor()]
+    ops = [RandomResizedCropRGBImageDecoder((224, 224)), RandomHorizontalFlip()]
+    if pipeline == "rrc224":
+        return ops + [ToTensor()]
+    return ops + [NormalizeImage(mean, std, np.float32), ToTensor(), ToTorchImage(channels_last=False)]
+
+
+def cpu():
+    u = resource.getrusage(resource.RUSAGE_SELF)
+    return u.ru_utime + u.ru_stime
+
+
+pipelines = {"label": [IntDecoder(), ToTensor(), Squeeze()]}
+if pipeline == "rows":
+    pipelines["x"] = [NDArrayDecoder(), ToTensor()]
+else:
+    pipelines["image"] = image()
+
+before = time.time()
+loader = Loader(path, batch_size=batch, num_workers=workers, os_cache=True, order=OrderOption[order], pipelines=pipelines,
+                seed=3, drop_last=False)
+result = {"open_s": time.time() - before, "epochs": []}
+for _ in range(epochs):
+    wall, used, samples = time.time(), cpu(), 0
+    for b in loader:
+        if "start_to_first_batch_s" not in result:
+            result["start_to_first_batch_s"] = time.time() - START
+        samples += len(b[0])
+    result["epochs"].append({"wall_s": time.time() - wall, "cpu_s": cpu() - used, "samples": samples})
+result["peak_rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps(result))
