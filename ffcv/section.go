@@ -5,14 +5,14 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
-	"unicode/utf8"
 
 	"github.com/betongo/betongo/internal/wire"
 )
 
 // The payloads of this version's sections.
 //
-// CLAS: u32 count, then for each class u32 length and that many bytes of UTF-8.
+// CLAS: u32 count, then for each class u32 length and that many bytes, UTF-8 as
+// a rule: a folder's name may be anything, and is kept.
 //
 // NAME: u64 count (the number of samples), count+1 u64 offsets from the end of
 // this index, the first 0 and none smaller than the one before, then the bytes:
@@ -113,9 +113,6 @@ func parseClasses(b []byte) ([]string, error) {
 	list := make([]string, 0, n)
 	for range n {
 		name := c.Bytes(int(c.U32()))
-		if c.Err() == nil && !utf8.Valid(name) {
-			return nil, fmt.Errorf("name of class %d is not UTF-8: %q", len(list), name)
-		}
 		list = append(list, string(name))
 	}
 	if c.Err() != nil {
