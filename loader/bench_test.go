@@ -12,6 +12,7 @@ import (
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/loader"
+	"github.com/betongo/betongo/transform"
 )
 
 // writeRows writes n samples of an f4[32] and a float label.
@@ -59,7 +60,7 @@ func BenchmarkRows(b *testing.B) {
 		name string
 		loader.Order
 	}{{"sequential", loader.Sequential}, {"random", loader.Random}, {"quasi", loader.QuasiRandom}} {
-		for _, batch := range []int{256, 1024, 8192} {
+		for _, batch := range []int{256, 2048, 8192} {
 			for _, workers := range []int{1, 2} {
 				b.Run(fmt.Sprintf("order=%s/batch=%d/workers=%d", order.name, batch, workers), func(b *testing.B) {
 					benchmarkEpochs(b, f, &loader.Options{BatchSize: batch, Order: order.Order, Workers: workers, Seed: 1})
@@ -90,4 +91,60 @@ func benchmarkEpochs(b *testing.B, f *ffcv.File, opts *loader.Options) {
 	b.ReportMetric(float64(cpuTime()-before)/rows, "cpu-ns/row")
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/rows, "ns/row")
 	runtime.KeepAlive(f)
+}
+
+// BenchmarkBytes loads 50,000 values of 100 to 4,000 bytes an iteration.
+func BenchmarkBytes(b *testing.B) {
+	const n = 50_000
+	path := filepath.Join(b.TempDir(), "bytes.beton")
+	w, err := ffcv.Create(path, []ffcv.FieldSpec{{Name: "data", Field: fields.Bytes{}}, {Name: "label", Field: fields.Int{}}}, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer w.Close()
+	noise := make([]byte, 4000)
+	for i := range noise {
+		noise[i] = byte(i * i >> 3)
+	}
+	err = w.WriteStream(context.Background(), func(yield func(ffcv.Sample, error) bool) {
+		for i := range n {
+			if !yield(ffcv.Sample{Values: []any{noise[:100+i*7919%3900], i}}, nil) {
+				return
+			}
+		}
+	}, &ffcv.StreamOptions{Reserve: n})
+	if err != nil {
+		b.Fatal(err)
+	}
+	f, err := ffcv.Open(path, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	for _, order := range []struct {
+		name string
+		loader.Order
+	}{{"sequential", loader.Sequential}, {"random", loader.Random}} {
+		b.Run("order="+order.name, func(b *testing.B) {
+			benchmarkEpochs(b, f, &loader.Options{BatchSize: 256, Order: order.Order, Workers: 2})
+		})
+	}
+}
+
+// BenchmarkImages decodes the goldens' images: what the loader adds to a
+// decoder is in the allocations.
+func BenchmarkImages(b *testing.B) {
+	for _, c := range []struct {
+		file string
+		loader.Output
+	}{
+		{"cifar_like", loader.Output{Name: "image"}},
+		{"rgb_jpg", loader.Output{Name: "image", Decoder: transform.CenterCrop{Width: 224, Height: 224}}},
+		{"rgb_jpg", loader.Output{Name: "image", Decoder: loader.Raw{}}},
+	} {
+		b.Run(fmt.Sprintf("file=%s/decoder=%T", c.file, c.Decoder), func(b *testing.B) {
+			f := open(b, c.file)
+			benchmarkEpochs(b, f, &loader.Options{BatchSize: 8, Workers: 2, Outputs: []loader.Output{c.Output}})
+		})
+	}
 }

@@ -217,13 +217,14 @@ func (e *epoch) serve() {
 		}
 	}()
 	debug.SetPanicOnFault(true)
-	w := newWorker(e)
+	w := e.pool.worker(e)
 	for {
 		select {
 		case f := <-e.work:
 			w.serve(f)
 		case <-e.quit:
 			ended = true
+			e.pool.rest(w)
 			return
 		}
 	}

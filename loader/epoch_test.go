@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -358,6 +359,35 @@ func TestFirstFailure(t *testing.T) {
 				t.Fatalf("%d workers: %v", workers, err)
 			}
 		}
+	}
+}
+
+// TestSlowSample: while one sample takes its time, the other workers go on with
+// the rest of its batch and with the batches after it.
+func TestSlowSample(t *testing.T) {
+	const batch, ahead = 32, 3
+	f := numbers(t, 10*batch)["map"]
+	var others atomic.Int64
+	enough := make(chan struct{})
+	slow := opFunc(func(b []byte, _ *rand.Rand) error {
+		id := int(b[0]) + int(b[1])<<8
+		if id == 0 {
+			select {
+			case <-enough:
+				return nil
+			case <-time.After(10 * time.Second):
+				return fmt.Errorf("only %d other samples were filled", others.Load())
+			}
+		}
+		// All that is in flight, but for the run of the slow sample itself.
+		if others.Add(1) == ahead*batch-batch/4 {
+			close(enough)
+		}
+		return nil
+	})
+	l := newLoader(t, f, &loader.Options{BatchSize: batch, BatchesAhead: ahead, Workers: 2, Outputs: []loader.Output{{Name: "n", Ops: []loader.Op{slow}}}})
+	if n, err := consume(t.Context(), l, 99); n != 10 || err != nil {
+		t.Errorf("%d batches, %v", n, err)
 	}
 }
 

@@ -119,7 +119,7 @@ func (l *Loader) Epoch(ctx context.Context, n int) iter.Seq2[*Batch, error] {
 	return func(yield func(*Batch, error) bool) { l.run(ctx, n, yield) }
 }
 
-// Close frees the memory that the loader keeps for later batches. Batches that
+// Close frees the memory that the loader keeps for later batches and epochs. Batches that
 // are not released stay valid. A closed loader still works. Calling Close is
 // optional: a loader out of reach is freed by the garbage collector.
 func (l *Loader) Close() error { return l.pool.close() }

@@ -114,9 +114,10 @@ func (p *sequentialPlan) Epoch(int) (Sequence, error) {
 	at := p.sel.Rank
 	return func(dst []int) error {
 		for i := range dst {
-			// Past the end the samples begin again from the front, so that
-			// all ranks get as many.
-			dst[i] = p.sel.Sample(at % p.sel.Len)
+			if at >= p.sel.Len { // begin again from the front, so that all ranks get as many
+				at %= p.sel.Len
+			}
+			dst[i] = p.sel.Sample(at)
 			at += p.sel.WorldSize
 		}
 		return nil
@@ -151,7 +152,10 @@ func randomSequence[T uint32 | uint64](sel *Selection, epoch uint64) Sequence {
 	at := sel.Rank
 	return func(dst []int) error {
 		for i := range dst {
-			dst[i] = sel.Sample(int(perm[at%len(perm)]))
+			if at >= len(perm) {
+				at %= len(perm)
+			}
+			dst[i] = sel.Sample(int(perm[at]))
 			at += sel.WorldSize
 		}
 		return nil

@@ -197,7 +197,7 @@ func (p *plan) setOrder(opts *Options) error {
 // takes long, so that workers share a batch, and enough otherwise that taking
 // them costs nothing beside filling them.
 func (p *plan) setRun() {
-	const target = 256 << 10 // bytes of a run of plain copies
+	const target = 1 << 20 // bytes of a run of plain copies
 	slow, size := false, p.rowSize
 	for i := range p.outputs {
 		o := &p.outputs[i]

@@ -2,21 +2,24 @@ package loader
 
 import (
 	"errors"
+	"fmt"
+	"math"
 	"runtime"
 	"sync"
 
-	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/internal/mmap"
 )
 
 // pool keeps released batches for reuse: as many as an epoch has in flight,
-// others give their memory back to the system.
+// others give their memory back to the system. It also keeps what workers have
+// allocated, from one epoch to the next.
 type pool struct {
 	plan *plan
 	keep int
 
 	mu   sync.Mutex
 	free []*Batch
+	idle []*worker
 }
 
 func newPool(p *plan) *pool { return &pool{plan: p, keep: p.ahead + 1} }
@@ -64,6 +67,30 @@ func (p *pool) make() (*Batch, error) {
 	return b, nil
 }
 
+// worker returns a worker for an epoch.
+func (p *pool) worker(e *epoch) *worker {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.idle)
+	if n == 0 {
+		return newWorker(e)
+	}
+	w := p.idle[n-1]
+	p.idle = p.idle[:n-1]
+	w.epoch = e
+	return w
+}
+
+// rest takes a worker back.
+func (p *pool) rest(w *worker) {
+	w.epoch = nil
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.idle) < p.plan.workers {
+		p.idle = append(p.idle, w)
+	}
+}
+
 // put takes a batch back.
 func (p *pool) put(b *Batch) {
 	if debugging {
@@ -84,7 +111,7 @@ func (p *pool) put(b *Batch) {
 func (p *pool) close() error {
 	p.mu.Lock()
 	free := p.free
-	p.free = nil
+	p.free, p.idle = nil, nil
 	p.mu.Unlock()
 	var errs []error
 	for _, b := range free {
@@ -159,10 +186,10 @@ func (b *Batch) reset(index, n int, outs []output) {
 func (b *Batch) setWidth(out, width int) error {
 	c := &b.columns[out]
 	n := len(b.ids)
-	size, err := array.Spec{DType: array.Uint8, Shape: []int{n, width}}.Bytes()
-	if err != nil {
-		return err
+	if width > 0 && n > math.MaxInt/width {
+		return fmt.Errorf("%d rows of %d bytes: more than memory can hold", n, width)
 	}
+	size := n * width
 	if err := b.mem.ensure(out, size); err != nil {
 		return err
 	}
