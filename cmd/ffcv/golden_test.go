@@ -207,7 +207,7 @@ func checkInfo(t *testing.T, m *manifest, path string, custom []string) {
 	}
 	for i, f := range m.Fields {
 		g := got.Fields[i]
-		if g.Name != f.Name || g.TypeID != f.TypeID || g.Args != f.Args || g.Offset == nil || *g.Offset != m.Layout[i].Offset ||
+		if string(g.Name) != f.Name || g.TypeID != f.TypeID || g.Args != f.Args || g.Offset == nil || *g.Offset != m.Layout[i].Offset ||
 			g.Size == nil || *g.Size != m.Layout[i].Size {
 			t.Errorf("info: field %d: %+v, want %+v, layout %+v", i, g, f.Name, m.Layout[i])
 		}

@@ -40,13 +40,19 @@ type infoSection struct {
 }
 
 type infoField struct {
-	Name   string `json:"name"`
-	Type   string `json:"type"`
-	TypeID int    `json:"type_id"`
-	Offset *int   `json:"metadata_offset"` // null: unknown, as are those after a field of unknown size
-	Size   *int   `json:"metadata_size"`
-	Args   string `json:"arguments"` // hex without trailing zeros
+	Name   fieldName `json:"name"`
+	Type   string    `json:"type"`
+	TypeID int       `json:"type_id"`
+	Offset *int      `json:"metadata_offset"` // null: unknown, as are those after a field of unknown size
+	Size   *int      `json:"metadata_size"`
+	Args   string    `json:"arguments"` // hex without trailing zeros
 }
+
+// fieldName is a name that may be no UTF-8.
+type fieldName string
+
+// MarshalJSON writes the name as dump does.
+func (n fieldName) MarshalJSON() ([]byte, error) { return appendString(nil, string(n)), nil }
 
 // Run is kong's hook.
 func (c *infoCommand) Run(e *env) error {
@@ -87,7 +93,7 @@ func describe(f *ffcv.File) (info, error) {
 	}
 	for _, d := range f.Fields() {
 		in.Fields = append(in.Fields, infoField{
-			Name:   d.Name,
+			Name:   fieldName(d.Name),
 			Type:   d.Type.String(),
 			TypeID: int(d.Type),
 			Offset: known(d.Offset),
