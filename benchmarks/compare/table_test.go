@@ -1,0 +1,31 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestTable(t *testing.T) {
+	var out strings.Builder
+	tab := newTable(&out, "a machine", "abc", "a command")
+	var pairs []pair
+	for _, cpu := range []float64{40e-9, 60e-9, 50e-9} {
+		pairs = append(pairs, pair{
+			ffcv: result{Open: 2, FirstBatch: 5, PeakRSS: 1000, cpu: 100e-9, wall: 1e-6},
+			ours: result{Open: 0.001, FirstBatch: 0.02, PeakRSS: 100, cpu: cpu, wall: 1e-3},
+		})
+	}
+	tab.add("rows", pairs)
+	if err := tab.print(); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"Machine: a machine. Commit: abc. Command: `a command`.",
+		"| rows | 100.0 ns | 50.0 ns | **0.500** (0.400 to 0.600) | 1.00 M | 1,000 |\n",
+		"| rows | 2000 ms | 1.00 ms | 5.0 s | 0.020 s | 1000 MiB | 100 MiB |\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
