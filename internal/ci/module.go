@@ -48,7 +48,8 @@ func readModule(root string) (*moduleInfo, error) {
 			return err
 		}
 		if d.IsDir() {
-			if name != root && (d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") || isModule(name)) {
+			other := d.Name() == "testdata" && filepath.Dir(name) != root // ours at the root holds programs
+			if name != root && (other || strings.HasPrefix(d.Name(), ".") || isModule(name)) {
 				return fs.SkipDir
 			}
 			return nil

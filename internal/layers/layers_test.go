@@ -31,6 +31,7 @@ type room struct {
 // rooms is the whole house. A test file may import anything of a lower layer,
 // and the rooms that exist for tests.
 var rooms = []room{
+	{"testdata/photos", 0, nil}, // photographs, embedded
 	{"internal/wire", 0, nil},
 	{"internal/mmap", 0, nil},
 	{"rgb", 0, nil},
@@ -48,10 +49,11 @@ var rooms = []room{
 	{"internal/ci", 5, nil},
 	{"cmd/*", 5, []string{"*"}},
 	{"benchmarks/*", 5, []string{"*"}},
+	{"testdata/*", 5, []string{"*"}}, // programs that made the files there
 }
 
 // forTests are the rooms that serve tests: of the layer just below them too.
-var forTests = []string{"fields/fieldtest"}
+var forTests = []string{"fields/fieldtest", "testdata/photos"}
 
 // find returns the room of a package, given by its folder.
 func find(dir string) *room {
@@ -102,7 +104,8 @@ func readModule(t *testing.T) []*file {
 		}
 		if d.IsDir() && name != root {
 			_, nested := os.Stat(filepath.Join(name, "go.mod"))
-			if d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") || strings.HasPrefix(d.Name(), "_") || nested == nil {
+			other := d.Name() == "testdata" && filepath.Dir(name) != root // ours at the root is read too
+			if other || strings.HasPrefix(d.Name(), ".") || strings.HasPrefix(d.Name(), "_") || nested == nil {
 				return fs.SkipDir
 			}
 		}
@@ -171,7 +174,7 @@ func TestImportsPointDownwards(t *testing.T) {
 		}
 	}
 	for _, dir := range []string{"internal/wire", "internal/mmap", "rgb", "array", "array/npy", "alloc", "fields",
-		"ffcv", "source", "transform", "loader", "cmd/ffcv", "cmd/ffcvwrite"} {
+		"ffcv", "source", "transform", "loader", "cmd/ffcv", "cmd/ffcvwrite", "testdata/photos"} {
 		if seen[dir] == 0 {
 			t.Errorf("no source file of %s was read", dir)
 		}
@@ -211,6 +214,10 @@ func TestViolationsAreCaught(t *testing.T) {
 		{"fields/x_test.go", module + "/fields/fieldtest", ""},
 		{"fields/x.go", module + "/fields/fieldtest", "may not import fields/fieldtest"},
 		{"rgb/x_test.go", module + "/fields/fieldtest", "may not import fields/fieldtest"},
+		{"rgb/x_test.go", module + "/testdata/photos", ""},
+		{"rgb/x.go", module + "/testdata/photos", "may not import testdata/photos"},
+		{"testdata/broken/x.go", module + "/ffcv", ""},
+		{"testdata/photos/x.go", module + "/rgb", "may not import rgb"},
 		{"cmd/ffcv/x.go", module + "/loader", ""},
 		{"cmd/ffcv/x.go", module + "/cmd/ffcvwrite", "may not import cmd/ffcvwrite"},
 		{"ffcv/x.go", module + "/util", "no room"},
