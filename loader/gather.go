@@ -39,8 +39,10 @@ func (p *plan) probe(id int, ptr uint64, size int64) error {
 	if ptr > math.MaxUint64-uint64(size) {
 		return fmt.Errorf("%d bytes at pointer %d: beyond any file", size, ptr)
 	}
-	_, err := p.ds.Bytes(id, ptr+uint64(size)-1, 1, make([]byte, 1))
-	return err
+	if _, err := p.ds.Bytes(id, ptr+uint64(size)-1, 1, make([]byte, 1)); err != nil {
+		return fmt.Errorf("the last of %d bytes at pointer %d: %w", size, ptr, err)
+	}
+	return nil
 }
 
 // prepare reads the rows that are not in memory and looks up the regions of

@@ -146,12 +146,10 @@ func TestGolden(t *testing.T) {
 func checkGolden(t *testing.T, m *manifest, f *ffcv.File, order loader.Order) {
 	opts := &loader.Options{BatchSize: 7, Order: order, Seed: 5, Workers: 3}
 	zeroDim := m.File == "ndarray_zero_dim.beton" // the file doesn't hold its shape (3, 0)
-	var raw []int
 	for k, field := range m.Fields {
 		switch {
 		case field.TypeID == int(fields.TypeRGBImage):
 			opts.Outputs = append(opts.Outputs, loader.Output{Name: f.Fields()[k].Name, Decoder: loader.Raw{}})
-			raw = append(raw, k)
 		case zeroDim && k == 0:
 			opts.Outputs = append(opts.Outputs, loader.Output{Name: field.Name, Disabled: true})
 		}
@@ -180,7 +178,6 @@ func checkGolden(t *testing.T, m *manifest, f *ffcv.File, order loader.Order) {
 	if n != m.Header.NumSamples {
 		t.Errorf("%d samples, want %d", n, m.Header.NumSamples)
 	}
-	_ = raw
 }
 
 func checkColumn(t *testing.T, m *manifestField, b *loader.Batch, c loader.Column) {

@@ -45,8 +45,8 @@
 //
 // Besides the batches in flight a loader keeps nothing that grows with the
 // dataset for Sequential; Random keeps an epoch's permutation (4 bytes a
-// sample, 8 from 2³² samples), QuasiRandom about as much; Indices and Filter 8
-// bytes for each sample they select.
+// sample, 8 from 2³² samples), QuasiRandom three times as much; Indices and
+// Filter 8 bytes for each sample they select.
 package loader
 
 import (

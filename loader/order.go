@@ -97,7 +97,8 @@ var (
 	// QuasiRandom shuffles pages and, within a window of 2*BatchSize pages,
 	// samples, so that a file larger than memory is read page by page: FFCV's
 	// QUASI_RANDOM bit for bit, as its Loader gives it from epoch 0 on. It
-	// keeps about 8 bytes a sample. The dataset must be a Pager. Samples
+	// keeps 8 bytes a sample, and 4 more while an epoch runs; an epoch out of
+	// turn costs the shuffles of all before it. The dataset must be a Pager. Samples
 	// without data in pages, Indices with repeats, and several ranks are errors.
 	QuasiRandom Order = quasiRandom{}
 )
@@ -162,7 +163,7 @@ func randomSequence[T uint32 | uint64](sel *Selection, epoch uint64) Sequence {
 	}
 }
 
-// checkOrder is what New asks of a selection's share.
+// check is what New asks of a selection's share.
 func (s *Selection) check() error {
 	if s.WorldSize < 1 || s.Rank < 0 || s.Rank >= s.WorldSize {
 		return fmt.Errorf("rank %d of world size %d: want 0 to %d", s.Rank, s.WorldSize, s.WorldSize-1)
