@@ -44,9 +44,11 @@ func TestWriteGoldens(t *testing.T) {
 			ds := made{n: old.Len(), at: func(i int) []any {
 				values := make([]any, len(specs))
 				for k := range specs {
-					if values[k], err = old.Value(i, k); err != nil {
+					v, err := old.Value(i, k)
+					if err != nil {
 						panic(err)
 					}
+					values[k] = v
 				}
 				return values
 			}}
