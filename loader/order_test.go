@@ -132,6 +132,7 @@ func TestDistributedIsTorch(t *testing.T) {
 }
 
 func TestQuasiRandomIsFFCV(t *testing.T) {
+	files := map[string]*ffcv.File{}
 	for _, g := range readOrders(t).Quasi {
 		if g.Indices != nil {
 			continue // a first call of its own: see TestQuasiFirstCall
@@ -140,7 +141,10 @@ func TestQuasiRandomIsFFCV(t *testing.T) {
 		if err := json.Unmarshal(g.Order, &want); err != nil {
 			t.Fatal(err)
 		}
-		s := loader.Selection{Dataset: open(t, g.Beton), Len: len(want), Seed: g.Seed, BatchSize: g.BatchSize, WorldSize: 1}
+		if files[g.Beton] == nil {
+			files[g.Beton] = open(t, g.Beton)
+		}
+		s := loader.Selection{Dataset: files[g.Beton], Len: len(want), Seed: g.Seed, BatchSize: g.BatchSize, WorldSize: 1}
 		p := plan(t, loader.QuasiRandom, s)
 		got := sequence(t, p, g.Epoch, g.BatchSize)
 		if !slices.Equal(got, want) {
