@@ -94,9 +94,9 @@ func (w *Writer) newPipeline(first int64) (*pipeline, error) {
 			return nil, err
 		}
 	}
-	// Each encoder and each writer can hold one chunk while as many wait for
-	// their turn: a slow sample stops nobody for a while.
-	n := 3*p.workers + 2
+	// While each encoder holds a chunk, as many wait for their turn to be
+	// placed or written: a slow sample stops nobody for a while.
+	n := 2*p.workers + 4
 	p.free = make(chan *chunk, n)
 	p.jobs, p.queue, p.writes = make(chan *chunk, n), make(chan *chunk, n), make(chan *chunk, n)
 	for range n {
@@ -409,9 +409,9 @@ func (p *pipeline) writeRows(rows []byte, first int64) error {
 type pace struct{ samples, bytes atomic.Int64 }
 
 const (
-	chunkBytes   = 1 << 20 // of an average chunk: a few writes of a good size
-	chunkSamples = 2048    // at most: a chunk is also what one worker does alone
-	firstChunk   = 16      // samples of a chunk when nothing is known
+	chunkBytes   = 768 << 10 // of an average chunk: a few writes of a good size, one block of its arena
+	chunkSamples = 2048      // at most: a chunk is also what one worker does alone
+	firstChunk   = 16        // samples of a chunk when nothing is known
 )
 
 // learn takes an encoded part of a chunk into account.

@@ -144,6 +144,9 @@ func Create(path string, specs []FieldSpec, opts *Options) (*Writer, error) {
 }
 
 func (w *Writer) create(specs []FieldSpec) (err error) {
+	if w.path == "" {
+		return errors.New("no file name")
+	}
 	if w.opts.PageSize == 0 {
 		w.opts.PageSize = DefaultPageSize
 	}

@@ -47,7 +47,11 @@ func (w *Writer) write(do func() error) (err error) {
 			err = closeErr
 		}
 	}()
-	if err := do(); err != nil {
+	err = func() (err error) {
+		defer recovered(&err)
+		return do()
+	}()
+	if err != nil {
 		return fmt.Errorf("write %s: %w", w.path, err)
 	}
 	return nil

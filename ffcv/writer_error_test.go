@@ -32,6 +32,7 @@ func TestCreateRefuses(t *testing.T) {
 		is    error
 		want  string
 	}{
+		{"no name", "", one, nil, nil, "no file name"},
 		{"no fields", "x", nil, nil, nil, "no fields"},
 		{"nil field", "x", []ffcv.FieldSpec{{"a", nil}}, nil, nil, `"a": no Field`},
 		{"long name", "x", []ffcv.FieldSpec{{"a23456789_1234567", fields.Int{}}}, nil, nil, "a23456789_1234567"},
@@ -142,6 +143,21 @@ func TestWriteSymlink(t *testing.T) {
 	}
 }
 
+// A name as long as the system allows leaves no room for the partial file's.
+func TestWriteLongName(t *testing.T) {
+	specs, ds := everyKind(3)
+	path := filepath.Join(t.TempDir(), strings.Repeat("ä", 124)+".beton")
+	w, err := ffcv.Create(path, specs, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.WriteDataset(t.Context(), ds, nil); err != nil {
+		t.Fatal(err)
+	}
+	checkAlone(t, path)
+	checkFile(t, path, specs, ds, 3, nil)
+}
+
 func TestWriterClose(t *testing.T) {
 	specs, ds := everyKind(10)
 	w, path := create(t, specs, nil)
@@ -242,6 +258,11 @@ func TestWriteFails(t *testing.T) {
 		s := []ffcv.FieldSpec{{"good", fields.Bytes{}}, {"bad", refusing{how: c.how}}}
 		fails(name, s, one, c.is, `sample 700, field "bad": `+c.want)
 	}
+	w, path := create(t, specs, nil)
+	if err := w.WriteDataset(t.Context(), nil, nil); err == nil || !strings.Contains(err.Error(), "panic: ") {
+		t.Errorf("no dataset: %v", err)
+	}
+	checkNothing(t, path)
 	panicky, _ := create(t, specs, &ffcv.Options{Progress: func(ffcv.Progress) { panic("in progress") }})
 	var p *ffcv.PanicError
 	if err := panicky.WriteDataset(t.Context(), ds, nil); !errors.As(err, &p) || p.Value != "in progress" {

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // resolve follows symbolic links in the last part of path, also when they end
@@ -72,10 +73,18 @@ type partial struct {
 	spools []*spool
 }
 
+// maxBase is how much of the target's name goes into the partial file's: with
+// what is added to it, names stay within the 255 bytes that systems allow.
+const maxBase = 200
+
 // createPartial makes NAME.partial-XXXXXX with mode 0666 less the umask.
 func createPartial(target string) (*partial, error) {
+	dir, base := filepath.Split(target)
+	if len(base) > maxBase {
+		base = strings.ToValidUTF8(base[:maxBase], "")
+	}
 	for try := 0; ; try++ {
-		name := target + ".partial-" + randomSuffix()
+		name := dir + base + ".partial-" + randomSuffix()
 		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 		if errors.Is(err, fs.ErrExist) && try < 100 {
 			continue
