@@ -184,6 +184,8 @@ func (c *checker) size(i, k, j int, r *fields.Region) error {
 		return fmt.Errorf("no entry for pointer %d in the allocation table", r.Ptr)
 	case r.Size < 0:
 		r.Size = size
+	case r.Size > 0 && size == 0 && (f.fields[k].Type == fields.TypeNDArray || f.fields[k].Type == fields.TypeTorchTensor):
+		return fmt.Errorf("%d bytes by the shape, none by the allocation table: FFCV loses the zeros that a shape ends in", r.Size)
 	case r.Size > 0 && r.Size != size: // with 0 the table may mean a neighbour of the same pointer
 		return fmt.Errorf("%d bytes at pointer %d by the metadata, %d by the allocation table", r.Size, r.Ptr, size)
 	}

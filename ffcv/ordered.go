@@ -57,7 +57,10 @@ func ordered[R any](ctx context.Context, workers, n int, start func() func(ctx c
 				return err
 			}
 		case <-ctx.Done():
-			return g.Wait()
+			if err := g.Wait(); err != nil {
+				return err
+			}
+			return ctx.Err() // every job was done, but not every result was emitted
 		}
 	}
 	return g.Wait()
