@@ -143,6 +143,9 @@ func TestFlippedBytes(t *testing.T) {
 			if i == end {
 				i = table
 			}
+			if in := (i - 24) % ffcv.DescriptorSize; i >= 24 && i < m.MetadataStart && in > 300 && in%50 != 0 {
+				continue // arguments that nobody uses
+			}
 			for _, x := range []byte{0x01, 0x80, 0xff} {
 				b[i] ^= x
 				if f, err := ffcv.New(lend(b), opts); err == nil {

@@ -1,0 +1,126 @@
+package ffcv_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"iter"
+	"log"
+	"os"
+	"path/filepath"
+
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/fields"
+)
+
+// petFile writes a small file and returns its path.
+func petFile() string {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	path := filepath.Join(dir, "pets.beton")
+	w, err := ffcv.Create(path, []ffcv.FieldSpec{
+		{Name: "sound", Field: fields.Bytes{}},
+		{Name: "label", Field: fields.Int{}},
+	}, &ffcv.Options{Classes: []string{"cat", "dog"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer w.Close()
+	var samples iter.Seq2[ffcv.Sample, error] = func(yield func(ffcv.Sample, error) bool) {
+		_ = yield(ffcv.Sample{Values: []any{[]byte("meow"), 0}, Key: "cat/1.wav"}, nil) &&
+			yield(ffcv.Sample{Values: []any{[]byte("wau"), 1}, Key: "dog/1.wav"}, nil) &&
+			yield(ffcv.Sample{Values: []any{[]byte("woof"), 1}, Key: "dog/2.wav"}, nil)
+	}
+	if err := w.WriteStream(context.Background(), samples, nil); err != nil {
+		log.Fatal(err)
+	}
+	return path
+}
+
+func ExampleOpen() {
+	path := petFile()
+	defer os.RemoveAll(filepath.Dir(path))
+	f, err := ffcv.Open(path, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer f.Close()
+	sound, label := f.FieldIndex("sound"), f.FieldIndex("label")
+	classes := f.Classes()
+	for i := range f.Len() {
+		s, err := f.BytesValue(i, sound) // borrowed until Close
+		if err != nil {
+			log.Fatal(err)
+		}
+		l, err := f.Int(i, label)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%s: %s\n", classes[l], s)
+	}
+	// Output:
+	// cat: meow
+	// dog: wau
+	// dog: woof
+}
+
+func ExampleNew() {
+	path := petFile()
+	defer os.RemoveAll(filepath.Dir(path))
+	b, err := os.ReadFile(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Any io.ReaderAt will do: bytes in memory, a file in an archive, a remote one.
+	f, err := ffcv.New(ffcv.ReaderAtSource("pets.beton", bytes.NewReader(b), int64(len(b))), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer f.Close()
+	for _, d := range f.Fields() {
+		fmt.Printf("%s: %v, %d bytes at %d of a row of %d\n", d.Name, d.Type, d.Size, d.Offset, f.RowSize())
+	}
+	// Output:
+	// sound: bytes, 16 bytes at 0 of a row of 24
+	// label: int, 8 bytes at 16 of a row of 24
+}
+
+func ExampleFile_Find() {
+	path := petFile()
+	defer os.RemoveAll(filepath.Dir(path))
+	f, err := ffcv.Open(path, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer f.Close()
+	i, ok, err := f.Find("dog/2.wav")
+	fmt.Println(i, ok, err)
+	key, err := f.Key(0)
+	fmt.Println(key, err)
+	// Output:
+	// 2 true <nil>
+	// cat/1.wav <nil>
+}
+
+func ExampleFile_Verify() {
+	path := petFile()
+	defer os.RemoveAll(filepath.Dir(path))
+	b, err := os.ReadFile(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	b[ffcv.HeaderSize+2*ffcv.DescriptorSize+24] ^= 1 // the second sample's pointer
+	f, err := ffcv.New(ffcv.ReaderAtSource("pets.beton", bytes.NewReader(b), int64(len(b))), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer f.Close()
+	f.Verify(context.Background(), func(e *ffcv.FormatError) {
+		fmt.Println(e.Sample, e.Field, e.Err)
+	})
+	// Output:
+	// 1 sound no entry for pointer 8388613 in the allocation table
+	// -1  <nil>
+}
