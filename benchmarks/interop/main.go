@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/fields"
 )
 
 func main() {
@@ -201,7 +202,13 @@ func (c *testCase) order(path string) ([]int, error) {
 	if c.data == nil || !c.data.Shuffle {
 		return order, nil
 	}
-	f, err := ffcv.Open(path, nil)
+	custom := map[string]fields.Field{}
+	for _, col := range c.columns {
+		if col.field.TypeID() == fields.TypeCustom {
+			custom[col.name] = col.field
+		}
+	}
+	f, err := ffcv.Open(path, &ffcv.OpenOptions{Custom: custom})
 	if err != nil {
 		return nil, err
 	}
