@@ -1,0 +1,283 @@
+package jpeg
+
+import (
+	"encoding/binary"
+	"image"
+	"math/bits"
+	"sync"
+)
+
+// Marks are checkpoints of one JPEG: what a decoder must know to start in the
+// middle of its coded data, namely which bit comes next and the DC predictors.
+// There is one for every every-th MCU of each row of MCUs, from the row's first;
+// the picture's first is left out, since everything about it is known.
+//
+// They are encoded as the differences from mark to mark, as Rice codes with one
+// parameter for each kind of number:
+//
+//	byte     version, 1
+//	uvarint  every
+//	bits     5 for each parameter: the bit distance's, then each component's
+//	bits     for each mark: distance in bits of the file from the one before,
+//	         then each predictor's difference, zigzag (0, -1, 1, -2, ...)
+//
+// A Rice code with parameter k is the value's bits above the lowest k in unary
+// (that many ones, then a zero), then those k. riceMax ones mean that the value
+// follows in 32 bits. The last byte is filled up with zeros.
+const (
+	marksVersion = 1
+	riceMax      = 20
+	riceParam    = 20 // the largest
+)
+
+// point is a mark in full.
+type point struct {
+	at   int // bit in the file
+	pred [3]int32
+}
+
+// Bytes of one mark, as measured on photos, and the spacing below which marks
+// are more to read than they save.
+const (
+	markBytes = 4
+	leastGap  = 4
+)
+
+// AppendMarks appends the marks of a JPEG to dst. every is their distance in
+// MCUs along a row; 0 chooses one by which they take about a hundredth of the
+// file. The whole stream is walked through, so an error says that it is broken,
+// or of a kind that isn't read here. A file with restart markers, which serve as
+// well, or of several scans gets none: dst comes back as it was.
+func AppendMarks(dst, data []byte, every int) ([]byte, error) {
+	d := markers.Get().(*Decoder)
+	defer func() {
+		d.data = nil
+		markers.Put(d)
+	}()
+	return d.AppendMarks(dst, data, every)
+}
+
+var markers = sync.Pool{New: func() any { return new(Decoder) }}
+
+// AppendMarks is the package's [AppendMarks] with this decoder's memory.
+func (d *Decoder) AppendMarks(dst, data []byte, every int) ([]byte, error) {
+	h, err := d.Open(data)
+	if err != nil {
+		return dst, err
+	}
+	if h.Restart > 0 || d.scan.n != len(h.Components) {
+		return dst, nil
+	}
+	if every <= 0 {
+		every = h.spacing(len(data) - d.scan.at)
+	}
+	every = min(every, h.Cols)
+	if err := d.walk(every); err != nil {
+		return dst, err
+	}
+	return encodeMarks(dst, d.points, every, len(h.Components)), nil
+}
+
+// spacing gives marks a hundredth of the coded data, and divides rows evenly.
+func (h *Header) spacing(size int) int {
+	every := min(max(100*markBytes*h.Cols*h.Rows/size, leastGap), h.Cols)
+	return ceil(h.Cols, ceil(h.Cols, every))
+}
+
+// walk goes through the coded data and gathers the marks.
+func (d *Decoder) walk(every int) error {
+	h, c := &d.header, &d.cur
+	if err := c.open(d); err != nil {
+		return err
+	}
+	d.points = d.points[:0]
+	pos, stuffed := 0, 0 // position in the data and zeros left out before it
+	for row := range h.Rows {
+		for col := 0; col < h.Cols; col += every {
+			if err := c.seek(row*h.Cols + col); err != nil {
+				return err
+			}
+			bit := c.bit()
+			for ; pos < bit>>3; pos++ {
+				if c.data[pos] == 0xFF {
+					stuffed++
+				}
+			}
+			d.points = append(d.points, point{at: 8*(d.scan.at+pos+stuffed) + bit&7, pred: c.pred})
+		}
+	}
+	c.skip(c.total - c.mcu)
+	if c.mcu = c.total; c.bad != 0 || c.ended() {
+		return c.fail()
+	}
+	return nil
+}
+
+// zig maps small numbers of either sign to small ones without.
+func zig(v int32) uint64 { return uint64(uint32(v<<1 ^ v>>31)) }
+
+func zag(v uint64) int32 { return int32(uint32(v)>>1) ^ -int32(v&1) }
+
+// deltas gives each mark's numbers, of one kind.
+func delta(p, before *point, kind int) uint64 {
+	if kind == 0 {
+		return uint64(p.at - before.at)
+	}
+	return zig(p.pred[kind-1] - before.pred[kind-1])
+}
+
+func encodeMarks(dst []byte, points []point, every, comps int) []byte {
+	dst = append(dst, marksVersion)
+	w := bitWriter{dst: binary.AppendUvarint(dst, uint64(every))}
+	var param [4]uint
+	for kind := range comps + 1 {
+		var sum uint64
+		for i := range points[1:] {
+			sum += delta(&points[i+1], &points[i], kind)
+		}
+		// The best parameter leaves a mean of 1 or 2 in unary.
+		mean := sum / uint64(max(len(points)-1, 1))
+		param[kind] = min(uint(bits.Len64(mean*11/16)), riceParam)
+		w.put(uint64(param[kind]), 5)
+	}
+	for i := range points[1:] {
+		for kind := range comps + 1 {
+			w.rice(delta(&points[i+1], &points[i], kind), param[kind])
+		}
+	}
+	return w.end()
+}
+
+// bitWriter appends bits, the highest first.
+type bitWriter struct {
+	dst  []byte
+	word uint64
+	n    uint // bits of word that are in use, from the lowest
+}
+
+func (w *bitWriter) put(v uint64, n uint) {
+	w.word, w.n = w.word<<n|v, w.n+n
+	for ; w.n >= 8; w.n -= 8 {
+		w.dst = append(w.dst, byte(w.word>>(w.n-8)))
+	}
+}
+
+func (w *bitWriter) rice(v uint64, k uint) {
+	high := v >> k
+	if high >= riceMax {
+		w.put(1<<riceMax-1, riceMax)
+		w.put(v, 32)
+		return
+	}
+	w.put(1<<(high+1)-2, uint(high)+1)
+	w.put(v&(1<<k-1), k)
+}
+
+func (w *bitWriter) end() []byte {
+	if w.n > 0 {
+		w.put(0, 8-w.n)
+	}
+	return w.dst
+}
+
+// markReader reads marks one by one.
+type markReader struct {
+	reader
+	point
+	param  [4]uint
+	comps  int
+	index  int // of point
+	count  int
+	perRow int
+	every  int
+}
+
+// openMarks reads what comes before the first mark. Its data are a copy with
+// the padding that the bit reader wants.
+func (d *Decoder) openMarks(marks []byte) (m markReader, ok bool) {
+	h := &d.header
+	if marks[0] != marksVersion {
+		return m, false
+	}
+	every, n := binary.Uvarint(marks[1:])
+	if n <= 0 || every == 0 || every > uint64(h.Cols) {
+		return m, false
+	}
+	d.markBuf = append(append(d.markBuf[:0], marks[1+n:]...), padding[:]...)
+	m.start(d.markBuf, 0)
+	m.every, m.perRow, m.comps = int(every), ceil(h.Cols, int(every)), len(h.Components)
+	m.count = m.perRow * h.Rows
+	m.at = 8 * d.scan.at
+	for kind := range m.comps + 1 {
+		m.fill()
+		m.param[kind] = uint(m.word >> 59)
+		m.word, m.n = m.word<<5, m.n-5
+		if m.param[kind] > riceParam {
+			return m, false
+		}
+	}
+	return m, true
+}
+
+// number reads one Rice code.
+func (m *markReader) number(k uint) uint64 {
+	m.fill()
+	high := uint(bits.LeadingZeros64(^m.word))
+	if high >= riceMax {
+		v := m.word << riceMax >> 32
+		m.word, m.n = m.word<<(riceMax+32), m.n-(riceMax+32)
+		return v
+	}
+	m.word <<= high + 1
+	v := uint64(high)<<k | m.word>>1>>(63-k)
+	m.word, m.n = m.word<<k, m.n-(high+1+k)
+	return v
+}
+
+// next steps to mark i, at or after this one, which the count allows.
+func (m *markReader) next(i int) {
+	for ; m.index < i; m.index++ {
+		m.at += int(m.number(m.param[0]))
+		for c := range m.comps {
+			m.pred[c] += zag(m.number(m.param[c+1]))
+		}
+	}
+}
+
+// sane says whether the mark may be used on a file of size bytes.
+func (m *markReader) sane(size int) bool {
+	wild := 0
+	for _, p := range m.pred {
+		wild |= int(p+1<<15) >> 16
+	}
+	return !m.ended() && wild == 0 && m.at>>3 <= size
+}
+
+// fromMarks decodes the region's rows, each from the last mark before it.
+func (d *Decoder) fromMarks(marks []byte, r image.Rectangle) error {
+	c, cols := &d.cur, d.header.Cols
+	m, ok := d.openMarks(marks)
+	if !ok {
+		return broken(0, "the marks are not this picture's: their head")
+	}
+	for row := r.Min.Y; row < r.Max.Y; row++ {
+		m.next(row*m.perRow + r.Min.X/m.every)
+		if !m.sane(len(d.data)) {
+			return broken(0, "the marks are not this picture's: mark %d of %d", m.index, m.count)
+		}
+		start, end := m.point, len(d.data)
+		c.mcu = row*cols + r.Min.X/m.every*m.every
+		// The first mark at or after the region's end bounds the bytes: its
+		// first byte has this row's last bits, and a zero follows 0xFF.
+		if i := row*m.perRow + ceil(r.Max.X, m.every); i < m.count {
+			m.next(i)
+			end = max(min(m.at>>3+2, end), start.at>>3)
+		}
+		c.pred = start.pred
+		c.load(start.at>>3, end, uint(start.at&7))
+		if err := d.run(row*cols+r.Min.X, r.Dx()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
