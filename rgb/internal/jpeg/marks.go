@@ -12,14 +12,16 @@ import (
 // There is one for every every-th MCU of each row of MCUs, from the row's first;
 // the picture's first is left out, since everything about it is known.
 //
-// They are encoded as the differences from mark to mark, as Rice codes with one
-// parameter for each kind of number:
+// Each mark has four numbers (two in gray pictures): the distance in bits of the
+// file from the mark before it, and the predictors. They are encoded as what they
+// differ by from the mark above, one row earlier in the same column, since that
+// is the nearest on the picture; in the first row, from the mark before. The
+// differences are Rice codes with one parameter for each kind:
 //
 //	byte     version, 1
 //	uvarint  every
-//	bits     5 for each parameter: the bit distance's, then each component's
-//	bits     for each mark: distance in bits of the file from the one before,
-//	         then each predictor's difference, zigzag (0, -1, 1, -2, ...)
+//	bits     5 for each parameter: the distance's, then each component's
+//	bits     for each mark its differences, zigzag (0, -1, 1, -2, ...)
 //
 // A Rice code with parameter k is the value's bits above the lowest k in unary
 // (that many ones, then a zero), then those k. riceMax ones mean that the value
@@ -33,6 +35,7 @@ const (
 // point is a mark in full.
 type point struct {
 	at   int // bit in the file
+	dist int // from the mark before
 	pred [3]int32
 }
 
@@ -75,13 +78,13 @@ func (d *Decoder) AppendMarks(dst, data []byte, every int) ([]byte, error) {
 	if err := d.walk(every); err != nil {
 		return dst, err
 	}
-	return encodeMarks(dst, d.points, every, len(h.Components)), nil
+	return encodeMarks(dst, d.points, every, ceil(h.Cols, every), len(h.Components)), nil
 }
 
 // spacing gives marks a hundredth of the coded data, and divides rows evenly.
 func (h *Header) spacing(size int) int {
-	every := min(max(100*markBytes*h.Cols*h.Rows/size, leastGap), h.Cols)
-	return ceil(h.Cols, ceil(h.Cols, every))
+	every := min(max(ceil(100*markBytes*h.Cols*h.Rows, size), leastGap), h.Cols)
+	return ceil(h.Cols, h.Cols/every)
 }
 
 // walk goes through the coded data and gathers the marks.
@@ -103,7 +106,11 @@ func (d *Decoder) walk(every int) error {
 					stuffed++
 				}
 			}
-			d.points = append(d.points, point{at: 8*(d.scan.at+pos+stuffed) + bit&7, pred: c.pred})
+			p := point{at: 8*(d.scan.at+pos+stuffed) + bit&7, pred: c.pred}
+			if n := len(d.points); n > 0 {
+				p.dist = p.at - d.points[n-1].at
+			}
+			d.points = append(d.points, p)
 		}
 	}
 	c.skip(c.total - c.mcu)
@@ -118,34 +125,41 @@ func zig(v int32) uint64 { return uint64(uint32(v<<1 ^ v>>31)) }
 
 func zag(v uint64) int32 { return int32(uint32(v)>>1) ^ -int32(v&1) }
 
-// deltas gives each mark's numbers, of one kind.
-func delta(p, before *point, kind int) uint64 {
-	if kind == 0 {
-		return uint64(p.at - before.at)
-	}
-	return zig(p.pred[kind-1] - before.pred[kind-1])
-}
-
-func encodeMarks(dst []byte, points []point, every, comps int) []byte {
+func encodeMarks(dst []byte, points []point, every, perRow, comps int) []byte {
 	dst = append(dst, marksVersion)
 	w := bitWriter{dst: binary.AppendUvarint(dst, uint64(every))}
+	delta := func(i, kind int) uint64 {
+		p, q := &points[i], predictor(points, i, perRow)
+		if kind == 0 {
+			return zig(int32(p.dist - q.dist))
+		}
+		return zig(p.pred[kind-1] - q.pred[kind-1])
+	}
 	var param [4]uint
 	for kind := range comps + 1 {
 		var sum uint64
-		for i := range points[1:] {
-			sum += delta(&points[i+1], &points[i], kind)
+		for i := 1; i < len(points); i++ {
+			sum += delta(i, kind)
 		}
 		// The best parameter leaves a mean of 1 or 2 in unary.
 		mean := sum / uint64(max(len(points)-1, 1))
 		param[kind] = min(uint(bits.Len64(mean*11/16)), riceParam)
 		w.put(uint64(param[kind]), 5)
 	}
-	for i := range points[1:] {
+	for i := 1; i < len(points); i++ {
 		for kind := range comps + 1 {
-			w.rice(delta(&points[i+1], &points[i], kind), param[kind])
+			w.rice(delta(i, kind), param[kind])
 		}
 	}
 	return w.end()
+}
+
+// predictor is the mark that mark i differs from.
+func predictor(points []point, i, perRow int) *point {
+	if i < perRow {
+		return &points[i-1]
+	}
+	return &points[i-perRow]
 }
 
 // bitWriter appends bits, the highest first.
@@ -184,6 +198,8 @@ func (w *bitWriter) end() []byte {
 type markReader struct {
 	reader
 	point
+	row    []point // the last mark read in each column
+	col    int     // of point
 	param  [4]uint
 	comps  int
 	index  int // of point
@@ -208,6 +224,11 @@ func (d *Decoder) openMarks(marks []byte) (m markReader, ok bool) {
 	m.every, m.perRow, m.comps = int(every), ceil(h.Cols, int(every)), len(h.Components)
 	m.count = m.perRow * h.Rows
 	m.at = 8 * d.scan.at
+	if cap(d.points) < m.perRow {
+		d.points = make([]point, m.perRow)
+	}
+	m.row = d.points[:m.perRow]
+	m.row[0] = m.point
 	for kind := range m.comps + 1 {
 		m.fill()
 		m.param[kind] = uint(m.word >> 59)
@@ -236,19 +257,29 @@ func (m *markReader) number(k uint) uint64 {
 
 // next steps to mark i, at or after this one, which the count allows.
 func (m *markReader) next(i int) {
-	for ; m.index < i; m.index++ {
-		m.at += int(m.number(m.param[0]))
-		for c := range m.comps {
-			m.pred[c] += zag(m.number(m.param[c+1]))
+	for m.index < i {
+		m.index++
+		if m.col++; m.col == m.perRow {
+			m.col = 0
 		}
+		q := &m.row[m.col]
+		if m.index < m.perRow {
+			q = &m.row[m.col-1]
+		}
+		m.dist = q.dist + int(zag(m.number(m.param[0])))
+		m.at += m.dist
+		for c := range m.comps {
+			m.pred[c] = q.pred[c] + zag(m.number(m.param[c+1]))
+		}
+		m.row[m.col] = m.point
 	}
 }
 
 // sane says whether the mark may be used on a file of size bytes.
 func (m *markReader) sane(size int) bool {
-	wild := 0
+	wild := m.at >> 63 // distances of another file may lead below 0
 	for _, p := range m.pred {
-		wild |= int(p+1<<15) >> 16
+		wild |= int(int64(p)+1<<15) >> 16
 	}
 	return !m.ended() && wild == 0 && m.at>>3 <= size
 }
