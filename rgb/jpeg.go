@@ -4,18 +4,24 @@ import (
 	"bytes"
 	"errors"
 	"image"
-	"image/jpeg"
+	stdjpeg "image/jpeg"
 	"io"
+
+	"github.com/betongo/betongo/rgb/internal/jpeg"
 )
 
-// The entropy decoder and inverse DCT are the standard library's; what follows
-// them, chroma upsampling and colour conversion, is libjpeg's, so that pixels
-// differ from libjpeg's by the rounding of the DCT only.
+// Sequential JPEGs are decoded by internal/jpeg, bit for bit as libjpeg does.
+// The rest, progressive files and ones of four components, goes to the standard
+// library's decoder; what follows its transform, chroma upsampling and colour
+// conversion, is libjpeg's too, so that pixels differ from libjpeg's by the
+// rounding of the transform only.
 
 // jpegScratch holds a decoder's memory beside the result.
 type jpegScratch struct {
+	dec    jpeg.Decoder
+	planes jpeg.Planes
 	in     bytes.Reader
-	cb, cr []byte // one row of chroma at full width
+	rows   [3][]byte // one row of each plane at full width
 }
 
 // DecodeJPEG is the package's [DecodeJPEG] with this scratch memory.
@@ -29,15 +35,51 @@ func (s *Scratch) DecodeJPEG(dst *Image, data []byte) error {
 
 // decodeScanned decodes a JPEG whose markers have been walked.
 func (s *Scratch) decodeScanned(dst *Image, data []byte, info *JPEGInfo) error {
-	if err := info.Storable(); err != nil && !(info.CMYK && info.Precision == 8 && !info.Lossless && !info.Arithmetic) {
-		return err
-	}
 	if err := checkSize(JPEG, info.Width, info.Height); err != nil {
 		return err
 	}
-	img, err := jpeg.Decode(s.jpeg.open(data, info))
-	if err != nil {
+	err := s.jpeg.decode(dst, data[:info.Size])
+	if !errors.Is(err, jpeg.ErrUnsupported) {
 		return jpegError(err)
+	}
+	if err := info.Storable(); err != nil && !(info.CMYK && info.Precision == 8 && !info.Lossless && !info.Arithmetic) {
+		return err
+	}
+	return s.jpeg.decodeStandard(dst, data, info)
+}
+
+// decode is for the JPEGs that internal/jpeg reads.
+func (s *jpegScratch) decode(dst *Image, data []byte) error {
+	h, err := s.dec.Open(data)
+	if err != nil {
+		return err
+	}
+	defer s.dec.Close()
+	if err := s.dec.Decode(&s.planes); err != nil {
+		return err
+	}
+	p := &s.planes
+	var planes [3]plane
+	for c := range h.Components {
+		planes[c] = plane{p.Pix[c], p.Stride[c], p.W[c], p.H[c], p.SubX[c], p.SubY[c]}
+	}
+	dst.setSize(h.Width, h.Height)
+	switch h.Transform {
+	case jpeg.Gray:
+		for y := range dst.Height {
+			grayRow(dst.row(y), planes[0].pix[y*planes[0].stride:])
+		}
+	default:
+		s.convert(dst, &planes, h.Transform == jpeg.YCbCr)
+	}
+	return nil
+}
+
+// decodeStandard is for those that the standard library reads.
+func (s *jpegScratch) decodeStandard(dst *Image, data []byte, info *JPEGInfo) error {
+	img, err := stdjpeg.Decode(s.open(data, info))
+	if err != nil {
+		return standardError(err)
 	}
 	switch m := img.(type) {
 	case *image.Gray:
@@ -46,14 +88,14 @@ func (s *Scratch) decodeScanned(dst *Image, data []byte, info *JPEGInfo) error {
 			grayRow(dst.row(y), m.Pix[y*m.Stride:])
 		}
 	case *image.YCbCr:
-		c, err := chromaOf(m, info)
+		planes, err := planesOf(m, info)
 		if err != nil {
 			return err
 		}
 		dst.setSize(info.Width, info.Height)
-		s.jpeg.convert(dst, m.Y, m.YStride, c, info.ycc())
+		s.convert(dst, &planes, info.ycc())
 	case *image.CMYK:
-		return s.jpeg.convertCMYK(dst, m, info)
+		return s.convertCMYK(dst, m, info)
 	default:
 		return unsupported(JPEG, "pixels of type %T", img)
 	}
@@ -79,13 +121,22 @@ func (s *jpegScratch) open(data []byte, info *JPEGInfo) io.Reader {
 		bytes.NewReader(data[info.sos:info.Size]))
 }
 
-// jpegError makes this package's error of the standard decoder's.
+// jpegError makes this package's error of internal/jpeg's.
 func jpegError(err error) error {
-	var u jpeg.UnsupportedError
+	var bad *jpeg.Error
+	if errors.As(err, &bad) {
+		return invalid(JPEG, bad.Offset, "%s", bad.What)
+	}
+	return err
+}
+
+// standardError makes this package's error of the standard decoder's.
+func standardError(err error) error {
+	var u stdjpeg.UnsupportedError
 	if errors.As(err, &u) {
 		return unsupported(JPEG, "%s", string(u))
 	}
-	var f jpeg.FormatError
+	var f stdjpeg.FormatError
 	if errors.As(err, &f) {
 		return invalid(JPEG, -1, "%s", string(f))
 	}
@@ -105,47 +156,45 @@ func (i *JPEGInfo) ycc() bool {
 	return !(i.comp[0].id == 'R' && i.comp[1].id == 'G' && i.comp[2].id == 'B')
 }
 
-// chroma is the two colour planes of a picture, smaller than it by hs and vs.
-type chroma struct {
-	cb, cr []byte
-	stride int
-	w, h   int // of a plane, without its padding
-	hs, vs int
-}
-
-// chromaOf takes the colour planes out of a decoded picture.
-func chromaOf(m *image.YCbCr, info *JPEGInfo) (chroma, error) {
-	c := chroma{cb: m.Cb, cr: m.Cr, stride: m.CStride}
+// planesOf takes a picture decoded by the standard library apart.
+func planesOf(m *image.YCbCr, info *JPEGInfo) (p [3]plane, err error) {
+	hs, vs := 1, 1
 	switch m.SubsampleRatio {
 	case image.YCbCrSubsampleRatio444:
-		c.hs, c.vs = 1, 1
 	case image.YCbCrSubsampleRatio440:
-		c.hs, c.vs = 1, 2
+		vs = 2
 	case image.YCbCrSubsampleRatio422:
-		c.hs, c.vs = 2, 1
+		hs = 2
 	case image.YCbCrSubsampleRatio420:
-		c.hs, c.vs = 2, 2
+		hs, vs = 2, 2
 	case image.YCbCrSubsampleRatio411:
-		c.hs, c.vs = 4, 1
+		hs = 4
 	case image.YCbCrSubsampleRatio410:
-		c.hs, c.vs = 4, 2
+		hs, vs = 4, 2
 	default:
-		return chroma{}, unsupported(JPEG, "chroma subsampling %v", m.SubsampleRatio)
+		return p, unsupported(JPEG, "chroma subsampling %v", m.SubsampleRatio)
 	}
-	c.w, c.h = (info.Width+c.hs-1)/c.hs, (info.Height+c.vs-1)/c.vs
-	return c, nil
+	w, h := (info.Width+hs-1)/hs, (info.Height+vs-1)/vs
+	p[0] = plane{m.Y, m.YStride, info.Width, info.Height, 1, 1}
+	p[1] = plane{m.Cb, m.CStride, w, h, hs, vs}
+	p[2] = plane{m.Cr, m.CStride, w, h, hs, vs}
+	return p, nil
 }
 
-// convert writes the rows of dst from a luma plane and its chroma.
-func (s *jpegScratch) convert(dst *Image, luma []byte, stride int, c chroma, ycc bool) {
-	s.cb, s.cr = grow(s.cb, c.w*c.hs), grow(s.cr, c.w*c.hs)
+// convert writes the rows of dst from three planes.
+func (s *jpegScratch) convert(dst *Image, planes *[3]plane, ycc bool) {
+	var row [3][]byte
+	for c, p := range planes {
+		s.rows[c] = grow(s.rows[c], p.w*p.hs)
+	}
 	for y := range dst.Height {
-		cb := c.row(s.cb, c.cb, y)
-		cr := c.row(s.cr, c.cr, y)
+		for c := range planes {
+			row[c] = planes[c].row(s.rows[c], y)
+		}
 		if ycc {
-			yccRow(dst.row(y), luma[y*stride:], cb, cr)
+			yccRow(dst.row(y), row[0], row[1], row[2])
 		} else {
-			mergeRow(dst.row(y), luma[y*stride:], cb, cr)
+			mergeRow(dst.row(y), row[0], row[1], row[2])
 		}
 	}
 }
@@ -153,29 +202,26 @@ func (s *jpegScratch) convert(dst *Image, luma []byte, stride int, c chroma, ycc
 // convertCMYK makes RGB of four components. The standard decoder has inverted
 // them all and repeated the smaller planes' samples.
 func (s *jpegScratch) convertCMYK(dst *Image, m *image.CMYK, info *JPEGInfo) error {
-	c := chroma{hs: 1, vs: 1}
+	hs, vs := 1, 1
 	if info.comp[0].h != info.comp[1].h {
-		c.hs, c.vs = 2, 2
+		hs, vs = 2, 2
 	}
-	c.w, c.h = (info.Width+c.hs-1)/c.hs, (info.Height+c.vs-1)/c.vs
-	c.stride = c.w
-	c.cb, c.cr = make([]byte, c.w*c.h), make([]byte, c.w*c.h)
-	for y := range c.h {
-		row := m.Pix[y*c.vs*m.Stride:]
-		for x := range c.w {
-			c.cb[y*c.w+x] = ^row[4*c.hs*x+1]
-			c.cr[y*c.w+x] = ^row[4*c.hs*x+2]
-		}
+	w, h := (info.Width+hs-1)/hs, (info.Height+vs-1)/vs
+	planes := [3]plane{
+		{make([]byte, info.Width*info.Height), info.Width, info.Width, info.Height, 1, 1},
+		{make([]byte, w*h), w, w, h, hs, vs},
+		{make([]byte, w*h), w, w, h, hs, vs},
 	}
-	luma := make([]byte, info.Width*info.Height)
-	for y := range info.Height {
-		row := m.Pix[y*m.Stride:]
-		for x := range info.Width {
-			luma[y*info.Width+x] = ^row[4*x]
+	for c, p := range planes {
+		for y := range p.h {
+			row := m.Pix[y*p.vs*m.Stride:]
+			for x := range p.w {
+				p.pix[y*p.w+x] = ^row[4*p.hs*x+c]
+			}
 		}
 	}
 	dst.setSize(info.Width, info.Height)
-	s.convert(dst, luma, info.Width, c, info.ycc())
+	s.convert(dst, &planes, info.ycc())
 	// Pillow takes every such file as Adobe's inverted kind: samples say how
 	// much colour an ink leaves. libjpeg has inverted YCCK's once before that.
 	var invert int

@@ -225,7 +225,7 @@ func TestLoadHoldsToTheMetadata(t *testing.T) {
 }
 
 // TestStorableSampling tries all sampling factors on a photo's header: what
-// Storable accepts, the decoder must not call unsupported.
+// Storable accepts, the decoder must not call unsupported. It reads more.
 func TestStorableSampling(t *testing.T) {
 	data := bytes.Clone(photo(t).Data)
 	at := bytes.Index(data, []byte("\xFF\xC0")) + 2 + 2 + 6 + 1
@@ -246,8 +246,6 @@ func TestStorableSampling(t *testing.T) {
 				if errors.As(err, &not) {
 					t.Errorf("%x over %x: storable, but %v", luma, chroma, err)
 				}
-			} else if !errors.As(err, &not) {
-				t.Errorf("%x over %x: not storable, but decoding says %v", luma, chroma, err)
 			}
 		}
 	}

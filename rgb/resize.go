@@ -22,6 +22,8 @@ type resizeScratch struct {
 	xLinear, yLinear linearTable
 	row, sum         []float32
 	lines            [2][]int32
+	taps             taps
+	narrow           []byte
 }
 
 // ResizeArea is the package's [ResizeArea] with this scratch memory.

@@ -44,11 +44,13 @@ type Image struct {
 }
 
 // Encoded is a picture as a .beton stores it: JPEG bytes, or raw pixels as in
-// Image. Data is borrowed from whoever made the value.
+// Image. Data and Marks are borrowed from whoever made
+// the value.
 type Encoded struct {
 	JPEG          bool
 	Width, Height int // as the metadata says
 	Data          []byte
+	Marks         []byte // of a JPEG, from AppendMarks; nil when there are none
 }
 
 // Rect is a region of a picture in pixels: rows [Y, Y+H), columns [X, X+W).
@@ -102,9 +104,12 @@ func ResizeArea(dst *Image, src Image, crop Rect, w, h int) {
 // worker its own.
 type Scratch struct {
 	whole  Image // the picture before a crop
+	small  Image // the crop before it becomes other numbers
+	spread spreader
 	jpeg   jpegScratch
 	enc    encodeScratch
 	resize resizeScratch
+	render renderScratch
 }
 
 // pool serves the package's functions, whose callers keep no Scratch.

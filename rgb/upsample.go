@@ -3,13 +3,22 @@ package rgb
 // Chroma upsampling and colour conversion as in libjpeg-turbo's jdsample.c and
 // jdcolor.c: what Pillow, OpenCV and FFCV show.
 
-// row gives row y of a colour plane at the picture's size: a slice of the
-// plane itself, or buf filled. Planes halved across or down are interpolated
-// by a triangle filter (3/4 the nearer sample, 1/4 the farther); others, and
-// ones of two columns or fewer that are halved across, are repeated.
-func (c *chroma) row(buf, plane []byte, y int) []byte {
+// plane is the samples of one component: w x h of them, rows stride bytes
+// apart, one for hs x vs pixels.
+type plane struct {
+	pix    []byte
+	stride int
+	w, h   int
+	hs, vs int
+}
+
+// row gives row y of a plane at the picture's size: a slice of the plane
+// itself, or buf filled. Planes halved across or down are interpolated by a
+// triangle filter (3/4 the nearer sample, 1/4 the farther); others, and ones of
+// two columns or fewer that are halved across, are repeated.
+func (c *plane) row(buf []byte, y int) []byte {
 	near := y / c.vs
-	line := func(i int) []byte { return plane[min(max(i, 0), c.h-1)*c.stride:][:c.w] }
+	line := func(i int) []byte { return c.pix[min(max(i, 0), c.h-1)*c.stride:][:c.w] }
 	far := near + 1
 	if y%c.vs == 0 {
 		far = near - 1
@@ -23,6 +32,8 @@ func (c *chroma) row(buf, plane []byte, y int) []byte {
 		across(buf, line(near))
 	case c.hs == 2 && c.vs == 2 && smooth:
 		acrossDown(buf, line(near), line(far))
+	case c.hs == 1:
+		return line(near)
 	default:
 		for x, v := range line(near) {
 			for i := range c.hs {

@@ -70,7 +70,7 @@ func FuzzDecode(f *testing.F) {
 		if sum(&whole) != sum(&second) {
 			t.Fatal("assembly and Go give different samples")
 		}
-		likeStandard(t, data, h, &whole)
+		likeStandard(t, data, h, &whole, 40)
 		for i, scale := range []int{1, 2, 4, 8} {
 			marks, err := jpeg.AppendMarks(nil, data, i*int(w)%9)
 			if err != nil {
@@ -120,9 +120,10 @@ func FuzzMarks(f *testing.F) {
 }
 
 // likeStandard compares with the standard library's decoder where that takes
-// the stream. Its transform rounds elsewhere, and clamps elsewhere: pixels in
-// blocks that reach black or white are left out.
-func likeStandard(t *testing.T, data []byte, h *jpeg.Header, p *jpeg.Planes) int {
+// the stream. Its transform rounds elsewhere, more so with coefficients that no
+// encoder makes, and clamps elsewhere: blocks that reach black or white are left
+// out.
+func likeStandard(t *testing.T, data []byte, h *jpeg.Header, p *jpeg.Planes, tolerance int) int {
 	t.Helper()
 	img, err := stdjpeg.Decode(bytes.NewReader(data))
 	if err != nil {
@@ -151,7 +152,7 @@ func likeStandard(t *testing.T, data []byte, h *jpeg.Header, p *jpeg.Planes) int
 						flat = flat || min(a, b) == 0 || max(a, b) == 255
 					}
 				}
-				if compared++; most > 3 && !flat {
+				if compared++; most > tolerance && !flat {
 					t.Fatalf("component %d, block at %d, %d: differs from image/jpeg by %d", c, x, y, most)
 				}
 			}
@@ -169,7 +170,7 @@ func TestLikeStandard(t *testing.T) {
 			if err := d.Decode(&out); err != nil {
 				t.Fatal(err)
 			}
-			blocks += likeStandard(t, v.data, h, &out)
+			blocks += likeStandard(t, v.data, h, &out, 3)
 		}
 	}
 	photos, err := filepath.Glob("../../../testdata/photos/*/*.jpg")
@@ -185,7 +186,7 @@ func TestLikeStandard(t *testing.T) {
 			if err := d.Decode(&out); err != nil {
 				t.Fatal(name, err)
 			}
-			blocks += likeStandard(t, data, h, &out)
+			blocks += likeStandard(t, data, h, &out, 3)
 		}
 	}
 	t.Log(blocks, "blocks")

@@ -139,3 +139,6 @@ func (d *Decoder) Open(data []byte) (*Header, error) {
 	}
 	return &d.header, nil
 }
+
+// Close lets go of the picture's bytes. What was decoded stays.
+func (d *Decoder) Close() { d.data, d.cur.file = nil, nil }

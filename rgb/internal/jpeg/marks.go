@@ -54,7 +54,7 @@ const (
 func AppendMarks(dst, data []byte, every int) ([]byte, error) {
 	d := markers.Get().(*Decoder)
 	defer func() {
-		d.data = nil
+		d.Close()
 		markers.Put(d)
 	}()
 	return d.AppendMarks(dst, data, every)

@@ -91,7 +91,8 @@ func (d *Decoder) scans(scale int, out *Planes) error {
 	}
 }
 
-// withContext grows r by one sample of each plane that is to be upsampled.
+// withContext grows r by one sample of each plane that is to be upsampled, and
+// keeps three across: planes of fewer are upsampled another way.
 func (h *Header) withContext(r image.Rectangle, scale int) image.Rectangle {
 	x, y := 0, 0
 	for c := range h.Components {
@@ -103,7 +104,7 @@ func (h *Header) withContext(r image.Rectangle, scale int) image.Rectangle {
 			y = max(y, subY*scale)
 		}
 	}
-	return image.Rect(r.Min.X-x, r.Min.Y-y, r.Max.X+x, r.Max.Y+y)
+	return image.Rect(min(r.Min.X-x, h.Width-3*x), r.Min.Y-y, r.Max.X+x, r.Max.Y+y)
 }
 
 // blockSize is how many samples across a block of component c becomes. As in

@@ -244,13 +244,13 @@ func grow[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// narrow takes the weights that signed 16 bits don't hold, lone ones of one,
-// down to what the horizontal kernels multiply by.
+// narrow takes lone weights of one, which signed 16 bits don't hold, down to
+// what the horizontal kernels multiply by.
 func (a *axis) narrow() {
 	if a.long() {
 		return
 	}
 	for i, w := range a.weight {
-		a.weight[i] = narrow(w)
+		a.weight[i] = min(w, 1<<weightBits-1)
 	}
 }

@@ -27,10 +27,15 @@ func crops(n, w, h int) []resize.Crop {
 	return out
 }
 
-func texture(w, h, per int) resize.Plane {
+// texture is a plane with slopes and grain such as a photo has, swing around
+// the middle.
+func texture(w, h, per int, swing float64) resize.Plane {
 	p := resize.Plane{Stride: w * per, W: w, H: h, Pix: make([]byte, w*h*per)}
+	r := rand.New(rand.NewPCG(3, uint64(w)))
 	for i := range p.Pix {
-		p.Pix[i] = byte(uint32(i) * 2654435761 >> 24)
+		x, y := float64(i/per%w)/float64(w), float64(i/per/w)/float64(h)
+		v := math.Sin(9*x+4*y) + math.Sin(23*x*y+float64(i%per)) + 0.4*r.NormFloat64()
+		p.Pix[i] = byte(min(max(128+swing*v/2, 0), 255))
 	}
 	return p
 }
@@ -81,7 +86,7 @@ func run(b *testing.B, n int, t *resize.Target, one func(dst []byte, i int) erro
 func BenchmarkPlanar(b *testing.B) {
 	const n = 256
 	cs := crops(n, 500, 375)
-	p := &resize.Photo{Y: texture(500, 375, 1), Cb: texture(250, 188, 1), Cr: texture(250, 188, 1), H: 2, V: 2}
+	p := &resize.Photo{Y: texture(500, 375, 1, 110), Cb: texture(250, 188, 1, 30), Cr: texture(250, 188, 1, 30), H: 2, V: 2}
 	for _, plain := range []bool{false, true} {
 		for _, f := range []resize.Filter{resize.Area, resize.Bilinear} {
 			for _, t := range benchTargets {
@@ -97,7 +102,7 @@ func BenchmarkPlanar(b *testing.B) {
 func BenchmarkPacked(b *testing.B) {
 	const n = 256
 	cs := crops(n, 256, 256)
-	p := texture(256, 256, 3)
+	p := texture(256, 256, 3, 110)
 	for _, plain := range []bool{false, true} {
 		for _, f := range []resize.Filter{resize.Area, resize.Bilinear} {
 			for _, t := range benchTargets[:3] {

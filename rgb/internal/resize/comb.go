@@ -21,8 +21,7 @@ type comb struct {
 type form uint8
 
 const (
-	slow  form = iota // no layout: the weights have too many bits
-	near              // two pairs out of one window
+	near  form = iota // tight, two pairs out of one window
 	tight             // a window for each pair
 	wide
 )
@@ -33,8 +32,6 @@ var laneOrder = [4]int{0, 2, 1, 3}
 func (c *comb) lay(a *axis, first int) {
 	reach := a.reach()
 	switch {
-	case a.long():
-		c.form = slow
 	case reach > 6:
 		c.form = wide
 		c.layWide(a, int32(first))
@@ -115,11 +112,8 @@ func (c *comb) layWide(a *axis, first int32) {
 	}
 }
 
-// pair is two weights as one multiply-add takes them. A lone weight of one
-// has a bit too many and loses 1/32768.
-func pair(v, w int32) uint32 { return uint32(narrow(v)) | uint32(narrow(w))<<16 }
-
-func narrow(w int32) int32 { return min(w, 1<<weightBits-1) }
+// pair is two weights as one multiply-add takes them.
+func pair(v, w int32) uint32 { return uint32(v) | uint32(w)<<16 }
 
 // A pixelComb is a horizontal axis for interleaved RGB: one lane per pixel,
 // eight pixels to a block.
@@ -129,7 +123,7 @@ type pixelComb struct {
 	pairs  int
 }
 
-func (c *pixelComb) lay(a *axis, first int32) {
+func (c *pixelComb) lay(a *axis, first int) {
 	n := len(a.start)
 	blocks := (n + 7) / 8
 	c.pairs = a.count / 2
@@ -145,7 +139,7 @@ func (c *pixelComb) lay(a *axis, first int32) {
 			}
 			continue
 		}
-		c.offset[lane] = 6 * (a.start[o] - first)
+		c.offset[lane] = 6 * (a.start[o] - int32(first))
 		w := a.weight[o*a.count:][:a.count]
 		for p := 0; p+1 < len(w); p += 2 {
 			q, both := weight[4*p:][:4], pair(w[p], w[p+1])

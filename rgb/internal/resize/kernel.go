@@ -2,35 +2,43 @@ package resize
 
 // The loops in Go. What the assembly does too, these do to the same bit.
 
+// A sum in flight is a uint32 here, for two of them make one uint64 load: then
+// (a | b<<32) * (v | u<<32) has a*u + b*v in its upper half, two taps for one
+// multiplication, and (a | b<<32) * w weighs two channels at once. Nothing
+// carries from half to half: sums have 15 bits, weights 15, and an output's
+// weights add up to one.
+
+// both is two neighbours in one register.
+func both(a, b uint32) uint64 { return uint64(a) | uint64(b)<<32 }
+
 // vpass8 sets dst to the weighted sum of len(w) rows of bytes, stride apart.
 // Products are cut off, not rounded, and half a unit a tap makes up for it.
-func vpass8(dst []int16, src []byte, stride int, w []int32) {
-	half := int16(len(w) / 2)
+func vpass8(dst []uint32, src []byte, stride int, w []int32) {
+	half := uint32(len(w) / 2)
 	n := len(dst)
 	switch len(w) {
 	case 1:
-		r := src[:n]
-		c := w[0]
+		r, c := src[:n], uint32(w[0])
 		for i := range dst {
-			dst[i] = int16(int32(r[i]) * c >> 8)
+			dst[i] = uint32(r[i]) * c >> 8
 		}
 	case 2:
 		r, s := src[:n], src[stride:][:n]
-		c, d := w[0], w[1]
+		c, d := uint32(w[0]), uint32(w[1])
 		for i := range dst {
-			dst[i] = half + int16(int32(r[i])*c>>8+int32(s[i])*d>>8)
+			dst[i] = half + uint32(r[i])*c>>8 + uint32(s[i])*d>>8
 		}
 	case 3:
 		r, s, t := src[:n], src[stride:][:n], src[2*stride:][:n]
-		c, d, e := w[0], w[1], w[2]
+		c, d, e := uint32(w[0]), uint32(w[1]), uint32(w[2])
 		for i := range dst {
-			dst[i] = half + int16(int32(r[i])*c>>8+int32(s[i])*d>>8+int32(t[i])*e>>8)
+			dst[i] = half + uint32(r[i])*c>>8 + uint32(s[i])*d>>8 + uint32(t[i])*e>>8
 		}
 	case 4:
 		r, s, t, u := src[:n], src[stride:][:n], src[2*stride:][:n], src[3*stride:][:n]
-		c, d, e, f := w[0], w[1], w[2], w[3]
+		c, d, e, f := uint32(w[0]), uint32(w[1]), uint32(w[2]), uint32(w[3])
 		for i := range dst {
-			dst[i] = half + int16(int32(r[i])*c>>8+int32(s[i])*d>>8+int32(t[i])*e>>8+int32(u[i])*f>>8)
+			dst[i] = half + uint32(r[i])*c>>8 + uint32(s[i])*d>>8 + uint32(t[i])*e>>8 + uint32(u[i])*f>>8
 		}
 	default:
 		for i := range dst {
@@ -39,107 +47,129 @@ func vpass8(dst []int16, src []byte, stride int, w []int32) {
 		for k, c := range w {
 			row := src[k*stride:][:n]
 			for i := range dst {
-				dst[i] += int16(int32(row[i]) * c >> 8)
+				dst[i] += uint32(row[i]) * uint32(c) >> 8
 			}
 		}
 	}
 }
 
 // vlong is vpass8 for weights of longBits, exact to the last rounding.
-func vlong(dst []int16, acc []uint32, src []byte, stride int, w []int32) {
-	acc = acc[:len(dst)]
-	for i := range acc {
-		acc[i] = 1 << (longBits - 8)
+func vlong(dst []uint32, src []byte, stride int, w []int32) {
+	for i := range dst {
+		dst[i] = 1 << (longBits - 8)
 	}
 	for k, c := range w {
 		if c == 0 {
 			continue
 		}
-		row := src[k*stride:][:len(acc)]
-		for i := range acc {
-			acc[i] += uint32(row[i]) * uint32(c)
+		row := src[k*stride:][:len(dst)]
+		for i := range dst {
+			dst[i] += uint32(row[i]) * uint32(c)
 		}
 	}
-	for i, v := range acc {
-		dst[i] = int16(v >> (longBits - 7))
+	for i, v := range dst {
+		dst[i] = v >> (longBits - 7)
 	}
 }
 
-// hpass sums each output's neighbours; src begins at source sample first.
-func hpass(dst, src []int16, a *axis, first int) {
-	const half = 1 << (weightBits - 1)
-	from := int32(first)
+// A quad is an output of up to four taps: where they begin and their weights,
+// pairs crossed as both's product wants them.
+type quad struct {
+	at   uint64
+	a, b uint64
+}
+
+// cross is two weights for both's product.
+func cross(v, w int32) uint64 { return uint64(v)<<32 | uint64(w) }
+
+// quads lays out a horizontal axis for rows that begin at source sample first,
+// unless it has more taps.
+func quads(q []quad, a *axis, first int) []quad {
+	if a.count > 4 {
+		return q[:0]
+	}
+	q = grow(q, len(a.start))
+	for i, s := range a.start {
+		w := a.weight[i*a.count:][:a.count]
+		q[i] = quad{at: uint64(int(s) - first), a: cross(w[0], w[1])}
+		if len(w) == 4 {
+			q[i].b = cross(w[2], w[3])
+		}
+	}
+	return q
+}
+
+// hquads sums each output's neighbours.
+func hquads(dst []int16, src []uint32, q []quad) {
+	const half = 1 << (32 + weightBits - 1)
+	dst = dst[:len(q)]
+	for i := range q {
+		t := &q[i]
+		v := (*[4]uint32)(src[t.at:])
+		dst[i] = int16((both(v[0], v[1])*t.a + both(v[2], v[3])*t.b + half) >> (32 + weightBits))
+	}
+}
+
+// hquads2 is hquads for two rows at the same places.
+func hquads2(dst, dst2 []int16, src, src2 []uint32, q []quad) {
+	const half = 1 << (32 + weightBits - 1)
+	dst, dst2 = dst[:len(q)], dst2[:len(q)]
+	for i := range q {
+		t := &q[i]
+		a, b := t.a, t.b
+		v, u := (*[4]uint32)(src[t.at:]), (*[4]uint32)(src2[t.at:])
+		dst[i] = int16((both(v[0], v[1])*a + both(v[2], v[3])*b + half) >> (32 + weightBits))
+		dst2[i] = int16((both(u[0], u[1])*a + both(u[2], u[3])*b + half) >> (32 + weightBits))
+	}
+}
+
+// hpass is hquads for any number of taps and bits; src begins at source sample
+// first.
+func hpass(dst []int16, src []uint32, a *axis, first int) {
 	dst = dst[:len(a.start)]
-	switch {
-	case a.long():
-		for i, s := range a.start {
-			sum := int64(1 << (longBits - 1))
-			for k, c := range a.at(i) {
-				sum += int64(c) * int64(src[int(s-from)+k])
-			}
-			dst[i] = int16(sum >> longBits)
+	for i, s := range a.start {
+		sum := uint64(1) << (a.bits - 1)
+		v := src[int(s)-first:]
+		for k, c := range a.at(i) {
+			sum += uint64(c) * uint64(v[k])
 		}
-	case a.count == 2:
-		w := a.weight
-		for i, s := range a.start {
-			v := src[s-from:][:2]
-			dst[i] = int16((w[0]*int32(v[0]) + w[1]*int32(v[1]) + half) >> weightBits)
-			w = w[2:]
-		}
-	case a.count == 4:
-		w := a.weight
-		for i, s := range a.start {
-			v, c := src[s-from:][:4], w[:4]
-			sum := c[0]*int32(v[0]) + c[1]*int32(v[1]) + c[2]*int32(v[2]) + c[3]*int32(v[3])
-			dst[i] = int16((sum + half) >> weightBits)
-			w = w[4:]
-		}
-	default:
-		for i, s := range a.start {
-			w := a.weight[i*a.count:][:a.count]
-			v := src[s-from:][:len(w)]
-			sum := int32(half)
-			for k, c := range w {
-				sum += c * int32(v[k])
-			}
-			dst[i] = int16(sum >> weightBits)
-		}
+		dst[i] = int16(sum >> a.bits)
 	}
 }
 
 // hpixel is hpass for three interleaved channels, down to bytes.
-func hpixel(dst []byte, src []int16, a *axis, first int) {
-	from := int32(first)
+func hpixel(dst []byte, src []uint32, a *axis, first int) {
+	const half = 1 << 21 // of a byte: seven bits of the sums, 15 of the weights
 	if a.long() {
-		hpixelLong(dst, src, a, from)
+		hpixelLong(dst, src, a, first)
 		return
 	}
-	const half = 1 << 21 // of a byte: seven bits of the samples, 15 of the weights
+	dst = dst[:3*len(a.start)]
 	for i, s := range a.start {
 		w := a.weight[i*a.count:][:a.count]
-		v := src[3*(s-from):][:3*len(w)]
-		r, g, b := int32(half), int32(half), int32(half)
-		for len(w) >= 2 && len(v) >= 6 {
-			c, d := w[0], w[1]
-			r += c*int32(v[0]) + d*int32(v[3])
-			g += c*int32(v[1]) + d*int32(v[4])
-			b += c*int32(v[2]) + d*int32(v[5])
+		v := src[3*(int(s)-first):]
+		rg, b := uint64(half<<32|half), uint64(half)
+		for len(w) >= 2 {
+			t := (*[6]uint32)(v)
+			c, d := uint64(w[0]), uint64(w[1])
+			rg += both(t[0], t[1])*c + both(t[3], t[4])*d
+			b += uint64(t[2])*c + uint64(t[5])*d
 			w, v = w[2:], v[6:]
 		}
-		d := dst[3*i:][:3]
-		d[0], d[1], d[2] = byte(r>>22), byte(g>>22), byte(b>>22)
+		d := (*[3]byte)(dst[3*i:])
+		d[0], d[1], d[2] = byte(rg>>22), byte(rg>>54), byte(b>>22)
 	}
 }
 
-func hpixelLong(dst []byte, src []int16, a *axis, from int32) {
+func hpixelLong(dst []byte, src []uint32, a *axis, first int) {
 	const half = 1 << (longBits + 6)
 	for i, s := range a.start {
-		r, g, b := int64(half), int64(half), int64(half)
-		v := src[3*(s-from):]
+		r, g, b := uint64(half), uint64(half), uint64(half)
+		v := src[3*(int(s)-first):]
 		for _, c := range a.at(i) {
-			r += int64(c) * int64(v[0])
-			g += int64(c) * int64(v[1])
-			b += int64(c) * int64(v[2])
+			r += uint64(c) * uint64(v[0])
+			g += uint64(c) * uint64(v[1])
+			b += uint64(c) * uint64(v[2])
 			v = v[3:]
 		}
 		d := dst[3*i:][:3]
@@ -147,35 +177,51 @@ func hpixelLong(dst []byte, src []int16, a *axis, from int32) {
 	}
 }
 
-// The colour conversion's factors, of 15 bits, less what is added whole: 1.402
-// as 1 and 0.402, 1.772 as 2 and -0.228.
+// The colour conversion's factors, of 15 bits. The assembly multiplies by
+// signed 16 bits and adds the rest whole: 1.402 is 1 and 0.402, 1.772 is 2 and
+// -0.228.
 const (
-	crRed   = 13173
-	cbBlue  = -7471
+	crRed   = 1<<15 + 13173
+	cbBlue  = 2<<15 - 7471
 	cbGreen = -11277
 	crGreen = -23401
 )
 
-// colour makes bytes of Y, Cb and Cr of 8.7 bits, in 8.6 bits for the range of
-// blue.
+// convert makes a pixel of Y, Cb and Cr of 8.7 bits, in 8.6 bits for the range
+// of blue.
+func convert(l, cb, cr int16) (r, g, b byte) {
+	const half = 1 << 14
+	y := int32(l)>>1 + 32
+	u, v := (int32(cb)-128<<7)>>1, (int32(cr)-128<<7)>>1
+	red := (y + (v*crRed+half)>>15) >> 6
+	green := (y + (u*cbGreen+half)>>15 + (v*crGreen+half)>>15) >> 6
+	blue := (y + (u*cbBlue+half)>>15) >> 6
+	if uint32(red|green|blue) > 255 {
+		return clamp(red), clamp(green), clamp(blue)
+	}
+	return byte(red), byte(green), byte(blue)
+}
+
+func clamp(v int32) byte { return byte(min(max(v, 0), 255)) }
+
+// colour converts a row.
 func colour(r, g, b []byte, y, cb, cr []int16) {
 	n := len(y)
 	r, g, b, cb, cr = r[:n], g[:n], b[:n], cb[:n], cr[:n]
-	const half = 1 << 14
-	for i, v := range y {
-		y := int32(v)>>1 + 32
-		u, w := (int32(cb[i])-128<<7)>>1, (int32(cr[i])-128<<7)>>1
-		r[i] = clamp((y + w + (w*crRed+half)>>15) >> 6)
-		b[i] = clamp((y + u + u + (u*cbBlue+half)>>15) >> 6)
-		g[i] = clamp((y + (u*cbGreen+half)>>15 + (w*crGreen+half)>>15) >> 6)
+	for i, l := range y {
+		r[i], g[i], b[i] = convert(l, cb[i], cr[i])
 	}
 }
 
-func clamp(v int32) byte {
-	if uint32(v) > 255 {
-		return byte(^v >> 31)
+// pixels is colour, interleaved.
+func pixels(dst []byte, y, cb, cr []int16) {
+	n := len(y)
+	cb, cr = cb[:n], cr[:n]
+	for i, l := range y {
+		d := (*[3]byte)(dst)
+		d[0], d[1], d[2] = convert(l, cb[i], cr[i])
+		dst = dst[3:]
 	}
-	return byte(v)
 }
 
 // round makes bytes of samples of 8.7 bits.

@@ -6,42 +6,56 @@ package resize
 type Resizer struct {
 	plain bool // do without assembly
 
-	xKey, yKey             axisKey
-	lumaX, lumaY           axis
-	chromaX, chromaY       axis
-	lumaComb, chromaComb   comb
-	pixels                 pixelComb
-	lumaStrip, chromaStrip strip
-	chromaDown             *axis
+	x, y   tables
+	pixels pixelComb
+	fast   bool // the picture at hand is for the assembly
+	laid   laid // how its horizontal tables are laid out
 
-	sum       []int16
-	narrow    []byte
-	acc       []uint32
-	y, cb, cr []int16
+	sum       [2][]uint32 // of rows, for Go's loops
+	sums      []int16     // and for the assembly
+	lent      []byte      // rows shorter than the assembly's
+	l, cb, cr []int16     // rows of the result
 	out       sink
 }
 
-// slack is how many samples the horizontal kernels may read past a row: of
-// those after the crop's last, all of which weigh nothing.
-const slack = 4 * (manyTaps + 16)
+// tables is all of one direction.
+type tables struct {
+	key          tablesKey
+	luma, chroma axis
+	of           [2]strip // of luma and chroma, or of both
+}
 
-// axisKey is all that an axis and what is derived from it depend on.
-type axisKey struct {
+// tablesKey is all that tables depend on.
+type tablesKey struct {
 	span           span
 	n              int
 	kind           kind
 	mirrored       bool
-	samples, ratio int // of the chroma planes; samples is 0 for packed pictures
+	ratio, samples int // of chroma to luma, of the chroma plane
 	smooth         bool
-	plain          bool
 }
 
-// strip is the part of a plane that a horizontal axis reads.
+// strip is the part of a plane that an axis reads, and for a horizontal one
+// how its kernels are laid out.
 type strip struct {
-	x          *axis
-	comb       *comb
+	axis       *axis
 	first, end int
+	comb       comb
+	quads      []quad
 }
+
+// laid says what horizontal tables are laid out for.
+type laid uint8
+
+const (
+	nothing laid = iota
+	planar
+	packed
+)
+
+// slack is how many samples the horizontal kernels may read past a row: of
+// those after the crop's last, all of which weigh nothing.
+const slack = 4 * (manyTaps + 16)
 
 // Planar resizes crop c of p to t by filter f and writes it to dst, which is
 // t.Size() bytes and may be any part of a batch. Nothing is written outside of
@@ -56,36 +70,66 @@ func (z *Resizer) Planar(dst []byte, p *Photo, c Crop, t *Target, f Filter) erro
 	if err := c.check(&p.Y); err != nil {
 		return err
 	}
-	z.planarTables(p, c, t, f)
-	n := (t.Width + block - 1) / block * block
-	z.y, z.cb, z.cr = grow(z.y, n), grow(z.cb, n), grow(z.cr, n)
-	fast := z.fast()
-	out := &z.out
-	out.open(dst, t, fast)
-	for i := range t.Height {
-		r, g, b := out.rows(i)
-		z.line(z.y, &p.Y, &z.lumaStrip, &z.lumaY, i)
-		if p.Gray {
-			z.round(r, z.y, t.Width)
-			out.planes(i, r, r, r)
-			continue
+	z.prepare(p, c, t, f)
+	if z.laid != planar {
+		z.laid = planar
+		z.lay(&z.x.of[0])
+		if z.x.key.ratio > 1 {
+			z.lay(&z.x.of[1])
 		}
-		z.line(z.cb, &p.Cb, &z.chromaStrip, z.chromaDown, i)
-		z.line(z.cr, &p.Cr, &z.chromaStrip, z.chromaDown, i)
-		switch {
-		case p.RGB:
-			z.round(r, z.y, t.Width)
-			z.round(g, z.cb, t.Width)
-			z.round(b, z.cr, t.Width)
-		case fast:
-			colourAVX2(&r[0], &g[0], &b[0], &z.y[0], &z.cb[0], &z.cr[0], n/block)
-		default:
-			colour(r, g, b, z.y[:t.Width], z.cb, z.cr)
-		}
-		out.planes(i, r, g, b)
 	}
-	out.close()
+	n := (t.Width + block - 1) / block * block
+	z.l, z.cb, z.cr = grow(z.l, n), grow(z.cb, n), grow(z.cr, n)
+	z.out.open(dst, t, z.fast)
+	for i := range t.Height {
+		z.planarRow(p, i, n)
+	}
+	z.out.close()
 	return nil
+}
+
+// planarRow makes row i, n samples of it with what fills up the last block.
+func (z *Resizer) planarRow(p *Photo, i, n int) {
+	out := &z.out
+	r, g, b := out.rows(i)
+	w := out.t.Width
+	luma := &z.x.of[0]
+	z.line(z.l, &p.Y, luma, &z.y.luma, i)
+	if p.Gray {
+		z.bytes(r, z.l, w)
+		out.planes(i, r, r, r)
+		return
+	}
+	chroma, down := luma, &z.y.luma
+	if z.x.key.ratio > 1 {
+		chroma = &z.x.of[1]
+	}
+	if z.y.key.ratio > 1 {
+		down = &z.y.chroma
+	}
+	if !z.fast && len(chroma.quads) > 0 {
+		cb, cr := z.vertical(0, &p.Cb, chroma.first, chroma.end, down, i), z.vertical(1, &p.Cr, chroma.first, chroma.end, down, i)
+		hquads2(z.cb, z.cr, cb, cr, chroma.quads)
+	} else {
+		z.line(z.cb, &p.Cb, chroma, down, i)
+		z.line(z.cr, &p.Cr, chroma, down, i)
+	}
+	switch {
+	case p.RGB:
+		z.bytes(r, z.l, w)
+		z.bytes(g, z.cb, w)
+		z.bytes(b, z.cr, w)
+	case z.fast:
+		colourAVX2(&r[0], &g[0], &b[0], &z.l[0], &z.cb[0], &z.cr[0], n/block)
+	case out.t.Layout == HWC:
+		row := out.interleaved(i)
+		pixels(row, z.l[:w], z.cb, z.cr)
+		out.pixels(i, row)
+		return
+	default:
+		colour(r, g, b, z.l[:w], z.cb, z.cr)
+	}
+	out.planes(i, r, g, b)
 }
 
 // Packed is [Resizer.Planar] for a plane of pixels: p's rows are W times red,
@@ -100,145 +144,149 @@ func (z *Resizer) Packed(dst []byte, p *Plane, c Crop, t *Target, f Filter) erro
 	if err := c.check(p); err != nil {
 		return err
 	}
-	z.packedTables(p, c, t, f)
-	first, end := z.lumaStrip.first, z.lumaStrip.end
-	fast := z.fast() && !z.lumaX.long()
-	out := &z.out
-	out.open(dst, t, z.fast())
+	z.prepare(&Photo{Y: *p, Gray: true}, c, t, f)
+	x := &z.x.of[0]
+	if z.fast && z.laid != packed {
+		z.laid = packed
+		z.pixels.lay(x.axis, x.first)
+	}
+	z.out.open(dst, t, z.fast)
 	for i := range t.Height {
-		sum := z.vertical(p, 3*first, 3*end, &z.lumaY, i)
-		row := out.interleaved(i)
-		if fast {
+		row := z.out.interleaved(i)
+		if z.fast {
+			sum := z.verticalFast(p, 3*x.first, 3*x.end, &z.y.luma, i)
 			q := &z.pixels
 			hpixelAVX2(&row[0], &sum[0], &q.offset[0], &q.weight[0], (t.Width+7)/8, q.pairs)
 		} else {
-			hpixel(row, sum, &z.lumaX, first)
+			sum := z.vertical(0, p, 3*x.first, 3*x.end, &z.y.luma, i)
+			hpixel(row, sum, x.axis, x.first)
 		}
-		out.pixels(i, row)
+		z.out.pixels(i, row)
 	}
-	out.close()
+	z.out.close()
 	return nil
 }
 
-func (z *Resizer) fast() bool { return fast && !z.plain }
-
-// planarTables prepares the taps of both resolutions.
-func (z *Resizer) planarTables(p *Photo, c Crop, t *Target, f Filter) {
-	h, v := max(p.H, 1), max(p.V, 1)
+// prepare builds the taps of both directions and resolutions that the last
+// picture did not leave.
+func (z *Resizer) prepare(p *Photo, c Crop, t *Target, f Filter) {
+	h, v, samples := max(p.H, 1), max(p.V, 1), [2]int{p.Cb.W, p.Cb.H}
 	if p.Gray {
-		h, v = 1, 1
+		h, v, samples = 1, 1, [2]int{}
 	}
 	// libjpeg repeats the samples of planes too narrow for its filter.
 	smooth := h <= 2 && v <= 2 && (h == 1 || p.Cb.W > 2)
 	kind := kindOf(f, c, t)
-	x := axisKey{span{c.X, c.W, p.Y.W}, t.Width, kind, c.Flip, p.Cb.W, h, smooth, z.plain}
-	if x.samples = max(x.samples, 1); x != z.xKey {
-		z.xKey = x
-		z.lumaX.build(x.span, x.n, kind, c.Flip)
-		chroma := &z.lumaX
+	if z.x.build(tablesKey{span{c.X, c.W, p.Y.W}, t.Width, kind, c.Flip, h, samples[0], smooth}) {
+		z.laid = nothing
+		z.x.luma.narrow()
 		if h > 1 {
-			chroma = &z.chromaX
-			chroma.carry(&z.lumaX, h, smooth, p.Cb.W)
-		}
-		z.columns(&z.lumaStrip, &z.lumaX, &z.lumaComb, p.Y.W)
-		z.chromaStrip = z.lumaStrip
-		if h > 1 {
-			z.columns(&z.chromaStrip, chroma, &z.chromaComb, p.Cb.W)
+			z.x.chroma.narrow()
 		}
 	}
-	y := axisKey{span{c.Y, c.H, p.Y.H}, t.Height, kind, false, p.Cb.H, v, smooth, z.plain}
-	if y.samples = max(y.samples, 1); y != z.yKey {
-		z.yKey = y
-		z.lumaY.build(y.span, y.n, kind, false)
-		z.chromaDown = &z.lumaY
-		if v > 1 {
-			z.chromaDown = &z.chromaY
-			z.chromaY.carry(&z.lumaY, v, smooth, p.Cb.H)
-		}
+	z.y.build(tablesKey{span{c.Y, c.H, p.Y.H}, t.Height, kind, false, v, samples[1], smooth})
+	if now := fast && !z.plain && !z.x.luma.long() && !z.y.luma.long(); now != z.fast {
+		z.fast, z.laid = now, nothing
 	}
 }
 
-// columns lays out a horizontal axis over a plane of so many samples.
-func (z *Resizer) columns(s *strip, x *axis, c *comb, samples int) {
-	s.x, s.comb = x, c
-	s.first, s.end = x.extent(samples)
-	if z.fast() {
-		c.lay(x, s.first)
+// build makes the tables for a key and reports whether it had to.
+func (b *tables) build(key tablesKey) bool {
+	if key == b.key {
+		return false
+	}
+	b.key = key
+	b.luma.build(key.span, key.n, key.kind, key.mirrored)
+	b.of[0].reach(&b.luma, key.span.limit)
+	if key.ratio > 1 {
+		b.chroma.carry(&b.luma, key.ratio, key.smooth, key.samples)
+		b.of[1].reach(&b.chroma, key.samples)
+	}
+	return true
+}
+
+// reach sets s to what a reads of a plane of so many samples.
+func (s *strip) reach(a *axis, samples int) {
+	s.axis = a
+	s.first, s.end = a.extent(samples)
+}
+
+// lay lays a horizontal strip out for the kernels to use.
+func (z *Resizer) lay(s *strip) {
+	if z.fast {
+		s.comb.lay(s.axis, s.first)
 	} else {
-		x.narrow()
-	}
-}
-
-func (z *Resizer) packedTables(p *Plane, c Crop, t *Target, f Filter) {
-	kind := kindOf(f, c, t)
-	x := axisKey{span: span{c.X, c.W, p.W}, n: t.Width, kind: kind, mirrored: c.Flip, plain: z.plain}
-	if x != z.xKey {
-		z.xKey = x
-		z.lumaX.build(x.span, x.n, kind, c.Flip)
-		s := &z.lumaStrip
-		s.first, s.end = z.lumaX.extent(p.W)
-		if z.fast() && !z.lumaX.long() {
-			z.pixels.lay(&z.lumaX, int32(s.first))
-		} else {
-			z.lumaX.narrow()
-		}
-	}
-	y := axisKey{span: span{c.Y, c.H, p.H}, n: t.Height, kind: kind, plain: z.plain}
-	if y != z.yKey {
-		z.yKey = y
-		z.lumaY.build(y.span, y.n, kind, false)
+		s.quads = quads(s.quads, s.axis, s.first)
 	}
 }
 
 // line makes row i of a plane's result.
 func (z *Resizer) line(dst []int16, p *Plane, s *strip, y *axis, i int) {
-	sum := z.vertical(p, s.first, s.end, y, i)
-	n := len(s.x.start)
-	if !z.fast() {
-		hpass(dst, sum, s.x, s.first)
+	if !z.fast {
+		sum := z.vertical(0, p, s.first, s.end, y, i)
+		if len(s.quads) > 0 {
+			hquads(dst, sum, s.quads)
+		} else {
+			hpass(dst, sum, s.axis, s.first)
+		}
 		return
 	}
-	switch c := s.comb; c.form {
+	sum := z.verticalFast(p, s.first, s.end, y, i)
+	n := len(s.axis.start)
+	switch c := &s.comb; c.form {
 	case near:
 		hnearAVX2(&dst[0], &sum[0], &c.offset[0], &c.prog[0], (n+15)/16)
 	case tight:
 		hpassAVX2(&dst[0], &sum[0], &c.offset[0], &c.prog[0], (n+15)/16, c.steps)
 	case wide:
 		hwideAVX2(&dst[0], &sum[0], &c.offset[0], &c.prog[0], (n+7)/8, c.steps)
-	default:
-		hpass(dst, sum, s.x, s.first)
 	}
+}
+
+// rows are the bytes that output row i is made of, from first to end of each
+// row, and their weights.
+func (p *Plane) rows(first, end int, y *axis, i int) ([]byte, []int32) {
+	w := y.at(i)
+	src := p.Pix[int(y.start[i])*p.Stride+first:]
+	return src[:(len(w)-1)*p.Stride+end-first], w
 }
 
 // vertical sums the rows of output row i, of the plane's bytes from first to
 // end in a row. Past the sum lies memory that may be read.
-func (z *Resizer) vertical(p *Plane, first, end int, y *axis, i int) []int16 {
+func (z *Resizer) vertical(k int, p *Plane, first, end int, y *axis, i int) []uint32 {
 	n := end - first
-	z.sum = grow(z.sum, max(n, block)+slack)
-	w := y.at(i)
-	src := p.Pix[int(y.start[i])*p.Stride+first:]
-	src = src[:(len(w)-1)*p.Stride+n]
-	switch {
-	case y.long():
-		z.acc = grow(z.acc, n)
-		vlong(z.sum[:n], z.acc, src, p.Stride, w)
-	case !z.fast():
-		vpass8(z.sum[:n], src, p.Stride, w)
-	case n >= block:
-		vpass8AVX2(&z.sum[0], &src[0], p.Stride, n, &w[0], len(w))
-	default: // the kernel wants more columns than there are
-		z.narrow = grow(z.narrow, manyTaps*block)
-		for k := range w {
-			copy(z.narrow[k*block:][:n], src[k*p.Stride:])
-		}
-		vpass8AVX2(&z.sum[0], &z.narrow[0], block, block, &w[0], len(w))
+	z.sum[k] = grow(z.sum[k], n+slack)
+	sum := z.sum[k]
+	src, w := p.rows(first, end, y, i)
+	if y.long() {
+		vlong(sum[:n], src, p.Stride, w)
+	} else {
+		vpass8(sum[:n], src, p.Stride, w)
 	}
-	return z.sum
+	return sum
 }
 
-// round makes n bytes of a plane's result.
-func (z *Resizer) round(dst []byte, src []int16, n int) {
-	if z.fast() {
+// verticalFast is vertical for the assembly.
+func (z *Resizer) verticalFast(p *Plane, first, end int, y *axis, i int) []int16 {
+	n := end - first
+	z.sums = grow(z.sums, max(n, block)+slack)
+	src, w := p.rows(first, end, y, i)
+	if n >= block {
+		vpass8AVX2(&z.sums[0], &src[0], p.Stride, n, &w[0], len(w))
+		return z.sums
+	}
+	// The kernel wants more columns than there are.
+	z.lent = grow(z.lent, manyTaps*block)
+	for k := range w {
+		copy(z.lent[k*block:][:n], src[k*p.Stride:])
+	}
+	vpass8AVX2(&z.sums[0], &z.lent[0], block, block, &w[0], len(w))
+	return z.sums
+}
+
+// bytes makes n bytes of a plane's result.
+func (z *Resizer) bytes(dst []byte, src []int16, n int) {
+	if z.fast {
 		roundAVX2(&dst[0], &src[0], (n+block-1)/block)
 	} else {
 		round(dst, src[:n])
