@@ -185,44 +185,37 @@ const (
 	cbBlue  = 2<<15 - 7471
 	cbGreen = -11277
 	crGreen = -23401
+
+	// What is added to the products: half, for rounding, less the factor of
+	// the middle of the range, which is no colour.
+	addRed   = 1<<14 - 128<<6*crRed
+	addBlue  = 1<<14 - 128<<6*cbBlue
+	addGreen = 1<<14 - 128<<6*cbGreen
+	lessCr   = 1<<14 - 128<<6*crGreen
 )
 
-// convert makes a pixel of Y, Cb and Cr of 8.7 bits, in 8.6 bits for the range
-// of blue.
-func convert(l, cb, cr int16) (r, g, b byte) {
-	const half = 1 << 14
-	y := int32(l)>>1 + 32
-	u, v := (int32(cb)-128<<7)>>1, (int32(cr)-128<<7)>>1
-	red := (y + (v*crRed+half)>>15) >> 6
-	green := (y + (u*cbGreen+half)>>15 + (v*crGreen+half)>>15) >> 6
-	blue := (y + (u*cbBlue+half)>>15) >> 6
-	if uint32(red|green|blue) > 255 {
-		return clamp(red), clamp(green), clamp(blue)
-	}
-	return byte(red), byte(green), byte(blue)
-}
-
-func clamp(v int32) byte { return byte(min(max(v, 0), 255)) }
-
-// colour converts a row.
-func colour(r, g, b []byte, y, cb, cr []int16) {
-	n := len(y)
-	r, g, b, cb, cr = r[:n], g[:n], b[:n], cb[:n], cr[:n]
-	for i, l := range y {
-		r[i], g[i], b[i] = convert(l, cb[i], cr[i])
-	}
-}
-
-// pixels is colour, interleaved.
+// pixels converts a row of Y, Cb and Cr of 8.7 bits, in 8.6 bits for the range
+// of blue, to interleaved bytes. Few colours need clamping.
 func pixels(dst []byte, y, cb, cr []int16) {
 	n := len(y)
-	cb, cr = cb[:n], cr[:n]
+	cb, cr, dst = cb[:n], cr[:n], dst[:3*n]
+	o := uint(0)
 	for i, l := range y {
-		d := (*[3]byte)(dst)
-		d[0], d[1], d[2] = convert(l, cb[i], cr[i])
-		dst = dst[3:]
+		l, u, v := int32(l)>>1+32, int32(cb[i])>>1, int32(cr[i])>>1
+		r := (l + (v*crRed+addRed)>>15) >> 6
+		g := (l + (u*cbGreen+addGreen)>>15 + (v*crGreen+lessCr)>>15) >> 6
+		b := (l + (u*cbBlue+addBlue)>>15) >> 6
+		if uint32(r|g|b) > 255 {
+			r, g, b = clamp(r), clamp(g), clamp(b)
+		}
+		if o+2 < uint(len(dst)) {
+			dst[o], dst[o+1], dst[o+2] = byte(r), byte(g), byte(b)
+		}
+		o += 3
 	}
 }
+
+func clamp(v int32) int32 { return min(max(v, 0), 255) }
 
 // round makes bytes of samples of 8.7 bits.
 func round(dst []byte, src []int16) {

@@ -121,13 +121,11 @@ func (z *Resizer) planarRow(p *Photo, i, n int) {
 		z.bytes(b, z.cr, w)
 	case z.fast:
 		colourAVX2(&r[0], &g[0], &b[0], &z.l[0], &z.cb[0], &z.cr[0], n/block)
-	case out.t.Layout == HWC:
+	default:
 		row := out.interleaved(i)
 		pixels(row, z.l[:w], z.cb, z.cr)
 		out.pixels(i, row)
 		return
-	default:
-		colour(r, g, b, z.l[:w], z.cb, z.cr)
 	}
 	out.planes(i, r, g, b)
 }
