@@ -123,6 +123,9 @@ func (s *jpegScratch) open(data []byte, info *JPEGInfo) io.Reader {
 
 // jpegError makes this package's error of internal/jpeg's.
 func jpegError(err error) error {
+	if err == nil {
+		return nil
+	}
 	var bad *jpeg.Error
 	if errors.As(err, &bad) {
 		return invalid(JPEG, bad.Offset, "%s", bad.What)

@@ -164,6 +164,11 @@ func (s *Scratch) Render(dst []byte, src Encoded, crop Rect, flip bool, t *Targe
 	if !crop.within(src.Width, src.Height) {
 		return fmt.Errorf("rgb: crop %v is not inside a picture of %dx%d", crop, src.Width, src.Height)
 	}
+	if !t.Exact {
+		if err := s.renderFast(dst, src, crop, flip, t); !errors.Is(err, jpeg.ErrUnsupported) {
+			return err
+		}
+	}
 	return s.renderExact(dst, src, crop, flip, t)
 }
 

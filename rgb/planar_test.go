@@ -1,0 +1,201 @@
+package rgb_test
+
+import (
+	"bytes"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/betongo/betongo/rgb"
+)
+
+// album is stored JPEGs: those of the folder that BETONGO_PHOTOS names, 300 at
+// most, or testdata's.
+func album(tb testing.TB) (list []rgb.Encoded) {
+	tb.Helper()
+	dir := os.Getenv("BETONGO_PHOTOS")
+	if dir == "" {
+		dir = "../testdata/photos"
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*", "*.jpg"))
+	if err != nil || len(files) == 0 {
+		tb.Fatalf("no photos in %s: %v", dir, err)
+	}
+	for _, f := range files[:min(len(files), 300)] {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		info, err := rgb.ScanJPEG(data)
+		if err != nil {
+			tb.Fatal(f, err)
+		}
+		list = append(list, rgb.Encoded{JPEG: true, Width: info.Width, Height: info.Height, Data: data})
+	}
+	return list
+}
+
+// randomResized draws a crop as torchvision's RandomResizedCrop does.
+func randomResized(rnd *rand.Rand, w, h int) rgb.Rect {
+	for range 10 {
+		area := float64(w*h) * (0.08 + 0.92*rnd.Float64())
+		ratio := math.Exp((2*rnd.Float64() - 1) * math.Log(4.0/3))
+		cw, ch := int(math.Round(math.Sqrt(area*ratio))), int(math.Round(math.Sqrt(area/ratio)))
+		if cw >= 1 && ch >= 1 && cw <= w && ch <= h {
+			return rgb.Rect{X: rnd.IntN(w - cw + 1), Y: rnd.IntN(h - ch + 1), W: cw, H: ch}
+		}
+	}
+	return rgb.Rect{W: w, H: h}
+}
+
+// psnr is the likeness of two pictures in dB.
+func psnr(a, b []byte) float64 {
+	sum := 0.0
+	for i := range a {
+		d := float64(a[i]) - float64(b[i])
+		sum += d * d
+	}
+	return 10 * math.Log10(255*255*float64(len(a))/max(sum, 1e-9))
+}
+
+// TestRenderLikeExact holds the fast way to the exact one, and to itself with
+// marks.
+func TestRenderLikeExact(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	var s rgb.Scratch
+	fast := rgb.Target{Width: 224, Height: 224}
+	exact := fast
+	exact.Exact = true
+	a, b, c := make([]byte, fast.Bytes()), make([]byte, fast.Bytes()), make([]byte, fast.Bytes())
+	least := math.Inf(1)
+	for i, e := range album(t) {
+		crop, flip := randomResized(rnd, e.Width, e.Height), i%2 == 0
+		for _, filter := range []rgb.Filter{rgb.Area, rgb.Bilinear} {
+			fast.Filter, exact.Filter = filter, filter
+			if err := s.Render(a, e, crop, flip, &exact); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Render(b, e, crop, flip, &fast); err != nil {
+				t.Fatal(err)
+			}
+			least = min(least, psnr(a, b))
+		}
+		var err error
+		if e.Marks, err = rgb.AppendMarks(nil, e.Data); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Render(c, e, crop, flip, &fast); err != nil || !bytes.Equal(b, c) {
+			t.Fatalf("photo %d, %v with marks: %v, or other pixels", i, crop, err)
+		}
+		for k := range e.Marks {
+			e.Marks[k] ^= byte(rnd.IntN(3) * rnd.IntN(2) * 0x55) // of nothing: no panic, no error
+		}
+		if err := s.Render(c, e, crop, flip, &fast); err != nil {
+			t.Fatalf("photo %d, %v with broken marks: %v", i, crop, err)
+		}
+	}
+	t.Logf("at least %.1f dB", least)
+	if least < 40 {
+		t.Error("too different")
+	}
+}
+
+// TestRenderAllKinds renders every kind of JPEG, and crops of one pixel.
+func TestRenderAllKinds(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	var s rgb.Scratch
+	for _, v := range jpegVectors(t) {
+		e := rgb.Encoded{JPEG: true, Width: v.Width, Height: v.Height, Data: v.data}
+		marks, err := rgb.AppendMarks(nil, v.data)
+		if err != nil {
+			t.Fatal(v.Name, err)
+		}
+		for i := range 12 {
+			if e.Marks = nil; i%2 == 0 {
+				e.Marks = marks
+			}
+			crop := randomResized(rnd, e.Width, e.Height)
+			if i < 4 { // a corner, whole side by side
+				crop = rgb.Rect{X: i % 2 * (e.Width - 1), Y: i / 2 * (e.Height - 1), W: 1, H: 1}
+			}
+			fast := rgb.Target{Width: 1 + rnd.IntN(40), Height: 1 + rnd.IntN(40)}
+			exact := fast
+			exact.Exact = true
+			a, b := make([]byte, fast.Bytes()), make([]byte, fast.Bytes())
+			if err := s.Render(a, e, crop, i%3 == 0, &exact); err != nil {
+				t.Fatal(v.Name, err)
+			}
+			if err := s.Render(b, e, crop, i%3 == 0, &fast); err != nil {
+				t.Fatal(v.Name, err)
+			}
+			if like := psnr(a, b); like < 25 {
+				t.Errorf("%s, %v to %dx%d: %.1f dB from the exact way", v.Name, crop, fast.Width, fast.Height, like)
+			}
+		}
+	}
+}
+
+// TestRenderAllocatesNothing repeats what a worker does all day.
+func TestRenderAllocatesNothing(t *testing.T) {
+	list := album(t)[:8]
+	var s rgb.Scratch
+	target := rgb.Target{Width: 64, Height: 64, Type: rgb.Float32, Layout: rgb.CHW}
+	dst := make([]byte, target.Bytes())
+	rnd := rand.New(rand.NewPCG(5, 6))
+	for i := range list {
+		list[i].Marks, _ = rgb.AppendMarks(nil, list[i].Data)
+	}
+	if n := testing.AllocsPerRun(20, func() {
+		for _, e := range list {
+			if err := s.Render(dst, e, randomResized(rnd, e.Width, e.Height), true, &target); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkRender(b *testing.B) {
+	list := album(b)
+	marks := make([][]byte, len(list))
+	for i, e := range list {
+		marks[i], _ = rgb.AppendMarks(nil, e.Data)
+	}
+	for _, k := range []struct {
+		name   string
+		marks  bool
+		target rgb.Target
+	}{
+		{"rrc224/marks=no", false, rgb.Target{Width: 224, Height: 224}},
+		{"rrc224/marks=yes", true, rgb.Target{Width: 224, Height: 224}},
+		{"rrc224/marks=yes/float32", true, rgb.Target{Width: 224, Height: 224, Type: rgb.Float32, Layout: rgb.CHW, Mean: [3]float64{124, 116, 104}, Std: [3]float64{58, 57, 57}}},
+		{"rrc224/exact", false, rgb.Target{Width: 224, Height: 224, Exact: true}},
+	} {
+		b.Run(k.name, func(b *testing.B) {
+			var s rgb.Scratch
+			dst := make([]byte, k.target.Bytes())
+			best := time.Duration(math.MaxInt64)
+			b.ReportAllocs()
+			for b.Loop() {
+				rnd := rand.New(rand.NewPCG(7, 8))
+				start := time.Now()
+				for i, e := range list {
+					if k.marks {
+						e.Marks = marks[i]
+					}
+					if err := s.Render(dst, e, randomResized(rnd, e.Width, e.Height), i%2 == 0, &k.target); err != nil {
+						b.Fatal(err)
+					}
+				}
+				best = min(best, time.Since(start))
+			}
+			n := float64(len(list))
+			b.ReportMetric(b.Elapsed().Seconds()*1e3/float64(b.N)/n, "ms/photo")
+			b.ReportMetric(best.Seconds()*1e3/n, "best-ms/photo")
+		})
+	}
+}
