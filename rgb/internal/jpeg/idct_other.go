@@ -7,3 +7,5 @@ const haveSIMD = false
 func acLoop(*reader, *acTable, *[64]int16, uint, uint) (uint, uint) { panic("jpeg: no assembly") }
 
 func idctPair(*[2][64]int16, *quantPair, *byte, int, *byte, int) { panic("jpeg: no assembly") }
+
+func idctHalfPair(*[2][64]int16, *quantPair, *byte, int, *byte, int) { panic("jpeg: no assembly") }

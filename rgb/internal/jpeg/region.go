@@ -180,7 +180,7 @@ func (d *Decoder) placeBlocks(out *Planes) {
 			n++
 		}
 	}
-	d.places[n] = place{pix: d.spare[:], stride: 8, size: 8, quant: &d.quant[0]}
+	d.places[n] = place{pix: d.spare[:], stride: 8, size: d.places[n-1].size, quant: &d.quant[0]}
 }
 
 // run decodes n MCUs from t on, a row of the region.
@@ -244,18 +244,24 @@ func (d *Decoder) pixels(at *[maxBlocks + 1]int) {
 		p, q := &d.places[i], &d.places[i+1]
 		a, b := at[i], at[i+1]
 		at[i], at[i+1] = a+p.step, b+q.step
-		if p.size&q.size&8 == 0 {
+		if p.size != q.size || p.size < 4 {
 			if d.single(i, a); i+1 < n {
 				d.single(i+1, b)
 			}
 			continue
 		}
-		if d.last[i]|d.last[i+1] == 0 {
+		if d.last[i]|d.last[i+1] == 0 && p.size == 8 {
 			idctDC(d.mcu[i][0], p.quant[0], p.pix[a:], p.stride)
 			idctDC(d.mcu[i+1][0], q.quant[0], q.pix[b:], q.stride)
 			continue
 		}
-		_, _ = p.pix[a+7*p.stride+7], q.pix[b+7*q.stride+7] // the assembly trusts us
-		idctPair((*[2][64]int16)(d.mcu[i:]), &d.pairs[i/2], &p.pix[a], p.stride, &q.pix[b], q.stride)
+		last := p.size - 1
+		_, _ = p.pix[a+last*p.stride+last], q.pix[b+last*q.stride+last] // the assembly trusts us
+		blocks := (*[2][64]int16)(d.mcu[i:])
+		if last == 7 {
+			idctPair(blocks, &d.pairs[i/2], &p.pix[a], p.stride, &q.pix[b], q.stride)
+		} else {
+			idctHalfPair(blocks, &d.pairs[i/2], &p.pix[a], p.stride, &q.pix[b], q.stride)
+		}
 	}
 }

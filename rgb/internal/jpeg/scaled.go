@@ -24,7 +24,8 @@ func idctHalf(coefs, quant *[64]int16, dst []byte, stride int) {
 		}
 		at := func(y int) int32 { return int32(coefs[8*y+x&63] * quant[8*y+x&63]) }
 		o0, o1, o2, o3 := half(at(0), at(1), at(2), at(3), at(5), at(6), at(7), 1<<(shift-1))
-		ws[0][x], ws[1][x], ws[2][x], ws[3][x] = o0>>shift, o1>>shift, o2>>shift, o3>>shift
+		ws[0][x], ws[1][x] = clamp16(o0>>shift), clamp16(o1>>shift)
+		ws[2][x], ws[3][x] = clamp16(o2>>shift), clamp16(o3>>shift)
 	}
 	for y := range ws {
 		const shift = constBits + passBits + 4
@@ -48,7 +49,7 @@ func idctQuarter(coefs, quant *[64]int16, dst []byte, stride int) {
 	for _, x := range [5]int{0, 1, 3, 5, 7} {
 		at := func(y int) int32 { return int32(coefs[8*y+x&63] * quant[8*y+x&63]) }
 		o0, o1 := quarter(at(0), at(1), at(3), at(5), at(7), 1<<(shift-1))
-		ws[0][x], ws[1][x] = o0>>shift, o1>>shift
+		ws[0][x], ws[1][x] = clamp16(o0>>shift), clamp16(o1>>shift)
 	}
 	for y := range ws {
 		const shift = constBits + passBits + 5
