@@ -29,9 +29,12 @@ func (v *verify) block(ctx context.Context) error {
 		}
 	}
 	seen := map[Tag]bool{}
+	v.marked = map[uint32]bool{}
 	for _, s := range list {
 		var err error
 		switch {
+		case s.Tag == TagMarks:
+			err = v.marks(ctx, s)
 		case seen[s.Tag] && s.Tag.known():
 			err = v.emit(f.sectionError(s, -1, "there is one before it"))
 		case s.Tag == TagClasses:
@@ -124,4 +127,60 @@ func (f *File) checkIndexed(names, index Section, i int, name string) error {
 		err = f.sectionError(index, i, "does not find the name %q", name)
 	}
 	return err
+}
+
+// marks checks a MARK section: its head, and that its offsets go up to the
+// section's end; at most one flaw for each chunk of them. The marks themselves
+// were checked beside the values.
+func (v *verify) marks(ctx context.Context, s Section) error {
+	f := v.f
+	var m marksSection
+	err := f.guard(func() (err error) { m, err = f.marksHead(s); return })
+	if err == nil {
+		err = m.err
+	}
+	if err != nil {
+		return v.note(err)
+	}
+	switch {
+	case int64(m.field) >= int64(len(f.fields)):
+		err = v.emit(f.sectionError(s, -1, "of field %d of %d", m.field, len(f.fields)))
+	case v.marked[m.field]:
+		err = v.emit(f.sectionError(s, -1, "there is one of field %q before it", f.fields[m.field].Name))
+	}
+	if v.marked[m.field] = true; err != nil {
+		return err
+	}
+	return v.chunks(ctx, int64(f.Len())+1, 4096, func() func(context.Context, int64, int64) (chunkResult, error) {
+		return func(ctx context.Context, lo, hi int64) (r chunkResult, err error) {
+			if ctx.Err() != nil {
+				return r, ctx.Err()
+			}
+			err = f.guard(func() error { return f.checkMarksIndex(&m, int(lo), int(hi)) })
+			if e, ok := err.(*FormatError); ok {
+				r.flaws, err = append(r.flaws, e), nil
+			}
+			return r, err
+		}
+	}, func(r chunkResult) error { return v.emitAll(r.flaws) })
+}
+
+// checkMarksIndex checks the offsets from lo to hi of a MARK section.
+func (f *File) checkMarksIndex(m *marksSection, lo, hi int) error {
+	before := uint64(0)
+	for i := max(lo-1, 0); i < hi; i++ {
+		off, err := f.marksOffset(m, i)
+		switch {
+		case err != nil:
+			return err
+		case i == 0 && off != 0:
+			return f.sectionError(m.Section, -1, "the first offset is %d, want 0", off)
+		case off > m.total || i >= lo && off < before:
+			return f.sectionError(m.Section, i-1, "marks from %d to %d of %d bytes", before, off, m.total)
+		case i == f.Len() && off != m.total:
+			return f.sectionError(m.Section, -1, "the last offset is %d of %d bytes", off, m.total)
+		}
+		before = off
+	}
+	return nil
 }

@@ -249,5 +249,35 @@ func (c *checker) checkValue(i, k int, meta []byte, regions []fields.Region) {
 		if e := c.flaws[len(c.flaws)-1]; len(regions) > 0 && e.Err == err { // in the value, not in its metadata
 			e.What, e.Offset = "value", int64(regions[0].Ptr)
 		}
+		return
+	}
+	c.checkMarks(i, k, meta)
+}
+
+// markChecker is the ability of a fields.Marker to hold marks, read from a
+// file, to the value that they are of.
+type markChecker interface {
+	CheckMarks(meta []byte, data [][]byte, marks []byte) error
+}
+
+// checkMarks looks into the marks of a value that is sound, whose bytes are in
+// c.data. What is wrong with their section is said where that is checked.
+func (c *checker) checkMarks(i, k int, meta []byte) {
+	f := c.f
+	d := &f.fields[k]
+	check, ok := d.Field.(markChecker)
+	if !ok {
+		return
+	}
+	r, err := f.MarksRange(k, i, 1)
+	if err != nil || r.Len == 0 {
+		return
+	}
+	marks, err := f.Marks(i, k)
+	if err == nil {
+		err = check.CheckMarks(meta[d.Offset:][:d.Size], c.data, marks)
+	}
+	if err != nil {
+		c.flaws = append(c.flaws, &FormatError{File: f.src.Name(), Field: d.Name, Sample: i, Offset: r.Off, What: "marks", Err: err})
 	}
 }

@@ -74,21 +74,24 @@ type chunk struct {
 
 	// What encode made of the chunk or of a part of it: the samples that did
 	// not fail, one after another.
-	good   int
-	rows   []byte // metadata, with provisional pointers
-	arena  alloc.Arena
-	bytes  int // in the arena's regions
-	keys   []byte
-	ends   []int // where each sample's key ends in keys
-	named  int   // samples with a key
-	failed []*SampleError
-	more   bool // the encoder waits for resume with another part
+	good     int
+	rows     []byte // metadata, with provisional pointers
+	arena    alloc.Arena
+	bytes    int // in the arena's regions
+	keys     []byte
+	ends     []int // where each sample's key ends in keys
+	named    int   // samples with a key
+	marks    []byte
+	markEnds []int // where each sample's marks of each marked field end in marks
+	failed   []*SampleError
+	more     bool // the encoder waits for resume with another part
 
 	// What place made.
-	row   int64    // of the first good sample
-	ptrs  []uint64 // final, of each region
-	table []byte
-	keyAt int64 // in the text of all keys
+	row    int64    // of the first good sample
+	ptrs   []uint64 // final, of each region
+	table  []byte
+	keyAt  int64 // in the text of all keys
+	markAt int64 // in that of all marks
 
 	ready  chan struct{} // a part is encoded: the placer's turn
 	resume chan struct{} // the part is written: the encoder's turn
@@ -108,13 +111,14 @@ func newChunk() *chunk {
 func (c *chunk) reset() {
 	c.good, c.bytes, c.named, c.more = 0, 0, 0, false
 	c.rows, c.keys, c.ends = c.rows[:0], c.keys[:0], c.ends[:0]
+	c.marks, c.markEnds = c.marks[:0], c.markEnds[:0]
 	clear(c.failed)
 	c.failed = c.failed[:0]
 	c.arena.Reset()
 }
 
 // size is how much memory the encoded part takes.
-func (c *chunk) size() int { return c.bytes + len(c.rows) + len(c.keys) }
+func (c *chunk) size() int { return c.bytes + len(c.rows) + len(c.keys) + len(c.marks) }
 
 // partSize is how many bytes of a chunk are encoded before they go on to be
 // written. It bounds a chunk's memory when samples are larger than the ones
@@ -127,6 +131,7 @@ type encoder struct {
 	c     *chunk       // being encoded
 	alloc fields.Alloc // e.region, made once
 	field int          // being encoded, -1 none
+	data  [][]byte     // of the value that gets marks
 }
 
 func newEncoder(p *pipeline) *encoder {
@@ -173,6 +178,7 @@ func (e *encoder) run(ctx context.Context, c *chunk) {
 func (e *encoder) sample(ctx context.Context, i int) (fail *SampleError) {
 	c, pos, key, done := e.c, e.c.lo+i, "", false
 	rows, regions, bytes := len(c.rows), c.arena.Mark(), c.bytes
+	marks, markEnds := len(c.marks), len(c.markEnds)
 	defer func() {
 		if r := recover(); r != nil {
 			fail = &SampleError{Sample: pos, Key: key, Err: &PanicError{Value: r, Stack: debug.Stack()}}
@@ -186,6 +192,7 @@ func (e *encoder) sample(ctx context.Context, i int) (fail *SampleError) {
 			}
 			c.rows, c.bytes = c.rows[:rows], bytes
 			c.arena.Truncate(regions)
+			c.marks, c.markEnds = c.marks[:marks], c.markEnds[:markEnds]
 		}
 	}()
 	e.field = -1
@@ -234,9 +241,35 @@ func (e *encoder) values(pos int, values []any) error {
 		if err := checkPointers(meta, m.Pointers, c.arena.Regions(mark)); err != nil {
 			return err
 		}
+		if plan.markers == nil || plan.markers[f] == nil {
+			continue
+		}
+		if err := e.mark(plan.markers[f], meta, c.arena.Regions(mark)); err != nil {
+			return err
+		}
 	}
 	e.field = -1
 	return e.checkSize(first)
+}
+
+// mark makes the marks of a value.
+func (e *encoder) mark(m fields.Marker, meta []byte, regions []alloc.Region) error {
+	c := e.c
+	e.data = e.data[:0]
+	for i := range regions {
+		n := regions[i].Size
+		e.data = append(e.data, regions[i].Buf[:n:n])
+	}
+	marks, err := m.AppendMarks(c.marks, meta, e.data)
+	if err == nil && len(marks) < len(c.marks) {
+		err = fmt.Errorf("%d bytes with the marks, %d without: they were not appended", len(marks), len(c.marks))
+	}
+	if err != nil {
+		return fmt.Errorf("marks: %w", err)
+	}
+	c.marks = marks
+	c.markEnds = append(c.markEnds, len(marks))
+	return nil
 }
 
 // region is the fields.Alloc of the value being encoded.

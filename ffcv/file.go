@@ -50,6 +50,7 @@ type File struct {
 	table  *alloc.Table
 	count  int64 // whole entries of the allocation table
 	ext    extension
+	marks  markSections
 }
 
 // Open maps the file at path. Close closes it.

@@ -53,16 +53,17 @@ type pipeline struct {
 	skipped int
 	big     int   // samples that span pages
 	data    int64 // bytes of values
-	text    int64 // bytes of keys
 	named   int64 // samples with a key
 	shift   int64 // by which makeRoom moved the pages
 	sizes   []int
 	lastRep time.Time
 
-	table   *spool // entries
-	more    *spool // rows that did not fit before rowsEnd
-	keyText *spool
-	keyEnds *spool // u64 a sample: where its key ends in keyText
+	table *spool      // entries
+	more  *spool      // rows that did not fit before rowsEnd
+	keys  stringSpool // one a row
+	marks stringSpool // for each row one of each field in plan.marked
+
+	markBytes []int64 // of each such field
 
 	sums rowSums
 
@@ -87,6 +88,7 @@ func (w *Writer) newPipeline(first int64) (*pipeline, error) {
 	}
 	p.pages = alloc.NewPages(uint64(first), uint64(p.pageSize), p.large)
 	p.sizes = make([]int, len(p.plan.ptrs))
+	p.markBytes = make([]int64, len(p.plan.marked))
 	if len(p.plan.ptrs) > 0 { // otherwise there will be no pages, and no table
 		p.rowsEnd = first
 		var err error
@@ -255,19 +257,20 @@ func (p *pipeline) place(ctx context.Context, c *chunk) error {
 	if err := p.placeRegions(c); err != nil {
 		return err
 	}
-	c.keyAt = p.text
 	p.named += int64(c.named)
-	if p.text += int64(len(c.keys)); len(c.keys) > 0 && p.keyText == nil {
-		var err error
-		if p.keyText, err = p.part.spool("keys"); err != nil {
-			return err
-		}
-		if p.keyEnds, err = p.part.spool("keyends"); err != nil {
-			return err
-		}
+	var err error
+	if c.keyAt, err = p.keys.place(p.part, "keys", len(c.keys)); err != nil {
+		return err
+	}
+	if c.markAt, err = p.marks.place(p.part, "marks", len(c.marks)); err != nil {
+		return err
+	}
+	at := 0
+	for i, end := range c.markEnds {
+		p.markBytes[i%len(p.markBytes)] += int64(end - at)
+		at = end
 	}
 	if end := p.rowAt(p.rows); end > p.rowsEnd && p.more == nil {
-		var err error
 		if p.more, err = p.part.spool("rows"); err != nil {
 			return err
 		}
@@ -365,21 +368,10 @@ func (p *pipeline) write(c *chunk) error {
 	if err := p.writeRows(c.rows, c.row); err != nil {
 		return err
 	}
-	if len(c.keys) > 0 {
-		if _, err := p.keyText.WriteAt(c.keys, c.keyAt); err != nil {
-			return err
-		}
+	if err := p.keys.write(c.keys, c.keyAt, c.ends, c.row); err != nil {
+		return err
 	}
-	if c.keyAt+int64(len(c.keys)) > 0 { // before the first key all ends are 0, as is a hole in the spool
-		ends := make([]byte, 0, 8*len(c.ends))
-		for _, end := range c.ends {
-			ends = binary.LittleEndian.AppendUint64(ends, uint64(c.keyAt)+uint64(end))
-		}
-		if _, err := p.keyEnds.WriteAt(ends, 8*c.row); err != nil {
-			return err
-		}
-	}
-	return nil
+	return p.marks.write(c.marks, c.markAt, c.markEnds, c.row*int64(len(p.plan.marked)))
 }
 
 // writeRows writes rows from number first on: before the pages while they fit

@@ -21,6 +21,8 @@ import (
 //
 // NIDX: u64 slots, their number a power of two and above the number of names;
 // see nameTable.
+//
+// MARK: see marksSection.
 
 const maxClassBytes = 64 << 20 // bounds what Classes reads into memory
 

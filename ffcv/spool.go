@@ -2,6 +2,7 @@ package ffcv
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"io"
 	"io/fs"
@@ -48,5 +49,46 @@ func (s *spool) close() error {
 	if rmErr := os.Remove(s.name); !errors.Is(rmErr, fs.ErrNotExist) {
 		err = errors.Join(err, rmErr)
 	}
+	return err
+}
+
+// stringSpool holds byte strings of any length, in order: their bytes, and
+// where each ends among them as a u64. Its files are made for the first byte.
+type stringSpool struct {
+	text, ends *spool // nil while all strings are empty
+	size       int64  // of all strings that have a place
+}
+
+// place gives strings of n bytes in all their place, which it returns. They
+// come after those of all calls before.
+func (s *stringSpool) place(p *partial, kind string, n int) (at int64, err error) {
+	at = s.size
+	s.size += int64(n)
+	if n > 0 && s.text == nil {
+		if s.text, err = p.spool(kind); err != nil {
+			return 0, err
+		}
+		s.ends, err = p.spool(kind + "ends")
+	}
+	return at, err
+}
+
+// write writes strings to their place: the first is number first of all, and
+// each ends in b at one of ends. It may be called concurrently, and while place
+// gives others theirs.
+func (s *stringSpool) write(b []byte, at int64, ends []int, first int64) error {
+	if len(b) > 0 {
+		if _, err := s.text.WriteAt(b, at); err != nil {
+			return err
+		}
+	}
+	if at+int64(len(b)) == 0 || len(ends) == 0 {
+		return nil // before the first byte all ends are 0, as is a hole in the spool
+	}
+	list := make([]byte, 0, 8*len(ends))
+	for _, end := range ends {
+		list = binary.LittleEndian.AppendUint64(list, uint64(at)+uint64(end))
+	}
+	_, err := s.ends.WriteAt(list, 8*first)
 	return err
 }

@@ -49,6 +49,7 @@ type verify struct {
 	f      *File
 	report func(*FormatError)
 	first  *FormatError
+	marked map[uint32]bool // fields whose MARK section was seen
 }
 
 // emit reports a flaw; its error ends the run.

@@ -59,8 +59,8 @@ type Options struct {
 	// Overwrite allows to replace an existing file, at the very end.
 	Overwrite bool
 
-	// Plain leaves out the extension block: no class names, no keys; what
-	// FFCV itself would have written.
+	// Plain leaves out the extension block: no class names, no keys, no marks;
+	// what FFCV itself would have written.
 	Plain bool
 
 	// LargeSamples gives a sample that is larger than a page a run of whole
@@ -127,6 +127,9 @@ type plan struct {
 	ptrs    []int  // offset in the row of each data pointer, in field order
 	descs   []byte // all descriptors
 	classes []byte // payload of the section, nil none
+
+	markers []fields.Marker // of each field, nil none
+	marked  []int           // the fields that have one
 }
 
 // Create begins a file at path, which must not exist unless Options.Overwrite
@@ -161,6 +164,9 @@ func (w *Writer) create(specs []FieldSpec) (err error) {
 	}
 	if w.plan, err = newPlan(specs); err != nil {
 		return err
+	}
+	if !w.opts.Plain {
+		w.plan.findMarkers()
 	}
 	if len(w.opts.Classes) > 0 && !w.opts.Plain {
 		if w.plan.classes, err = appendClasses(nil, w.opts.Classes); err != nil {
@@ -215,6 +221,17 @@ func newPlan(specs []FieldSpec) (plan, error) {
 		d.Put(p.descs[i*DescriptorSize:])
 	}
 	return p, nil
+}
+
+// findMarkers finds the fields that make marks.
+func (p *plan) findMarkers() {
+	p.markers = make([]fields.Marker, len(p.specs))
+	for i, s := range p.specs {
+		if m, ok := s.Field.(fields.Marker); ok {
+			p.markers[i] = m
+			p.marked = append(p.marked, i)
+		}
+	}
 }
 
 // begin claims the writer for one Write.

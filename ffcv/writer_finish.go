@@ -93,7 +93,7 @@ func (t *tail) Write(b []byte) (int, error) {
 // writeBlock writes the extension block if it has anything to say, and returns
 // where the allocation table begins.
 func (p *pipeline) writeBlock(ctx context.Context, out *tail) (table int64, err error) {
-	if p.plan.classes == nil && p.text == 0 {
+	if p.plan.classes == nil && p.keys.size+p.marks.size == 0 {
 		return out.at, nil
 	}
 	buf := bufio.NewWriterSize(out, 1<<20)
@@ -102,11 +102,19 @@ func (p *pipeline) writeBlock(ctx context.Context, out *tail) (table int64, err 
 		b.begin(TagClasses, 0, int64(len(p.plan.classes)))
 		b.Write(p.plan.classes)
 	}
-	if p.text > 0 {
+	if p.keys.size > 0 {
 		if err := p.writeNames(ctx, b); err != nil {
 			return 0, err
 		}
 		if err := p.writeNameIndex(ctx, b); err != nil {
+			return 0, err
+		}
+	}
+	for k, n := range p.markBytes {
+		if n == 0 {
+			continue
+		}
+		if err := p.writeMarks(ctx, b, k); err != nil {
 			return 0, err
 		}
 	}
@@ -118,14 +126,14 @@ func (p *pipeline) writeBlock(ctx context.Context, out *tail) (table int64, err 
 
 // writeNames writes the NAME section from the spools.
 func (p *pipeline) writeNames(ctx context.Context, b *blockWriter) error {
-	b.begin(TagNames, 0, namesSize(p.rows, p.text))
+	b.begin(TagNames, 0, namesSize(p.rows, p.keys.size))
 	var head [16]byte // the count, and the first offset
 	binary.LittleEndian.PutUint64(head[:], uint64(p.rows))
 	b.Write(head[:])
 	for _, s := range []struct {
 		*spool
 		n int64
-	}{{p.keyEnds, 8 * p.rows}, {p.keyText, p.text}} {
+	}{{p.keys.ends, 8 * p.rows}, {p.keys.text, p.keys.size}} {
 		r, err := s.reader(s.n)
 		if err != nil {
 			return err
@@ -176,11 +184,11 @@ func (p *pipeline) writeNameIndex(ctx context.Context, b *blockWriter) error {
 
 // eachName calls yield with each row's key, valid during the call.
 func (p *pipeline) eachName(yield func(name []byte) error) error {
-	ends, err := p.keyEnds.reader(8 * p.rows)
+	ends, err := p.keys.ends.reader(8 * p.rows)
 	if err != nil {
 		return err
 	}
-	text, err := p.keyText.reader(p.text)
+	text, err := p.keys.text.reader(p.keys.size)
 	if err != nil {
 		return err
 	}
@@ -211,7 +219,7 @@ func (p *pipeline) nameAt(i int64, n int) ([]byte, error) {
 	if i > 0 {
 		span = b[:]
 	}
-	if _, err := p.keyEnds.ReadAt(span, 8*(i+1)-int64(len(span))); err != nil {
+	if _, err := p.keys.ends.ReadAt(span, 8*(i+1)-int64(len(span))); err != nil {
 		return nil, err
 	}
 	at, end := binary.LittleEndian.Uint64(b[:]), binary.LittleEndian.Uint64(b[8:])
@@ -219,8 +227,72 @@ func (p *pipeline) nameAt(i int64, n int) ([]byte, error) {
 		return nil, nil
 	}
 	name := make([]byte, n)
-	_, err := p.keyText.ReadAt(name, int64(at))
+	_, err := p.keys.text.ReadAt(name, int64(at))
 	return name, err
+}
+
+// writeMarks writes the MARK section of marked field k from the spools.
+func (p *pipeline) writeMarks(ctx context.Context, b *blockWriter, k int) error {
+	b.begin(TagMarks, 0, marksSize(p.rows, p.markBytes[k]))
+	var head [marksHeadSize + 8]byte // the first offset too
+	putMarksHead(head[:], p.plan.marked[k], p.rows)
+	b.Write(head[:])
+	var off uint64
+	err := p.eachMarks(ctx, k, func(_, n int64) error {
+		off += uint64(n)
+		var e [8]byte
+		binary.LittleEndian.PutUint64(e[:], off)
+		_, err := b.Write(e[:])
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	text, err := p.marks.text.reader(p.marks.size)
+	if err != nil {
+		return err
+	}
+	var buf []byte
+	var done int64 // of text
+	return p.eachMarks(ctx, k, func(at, n int64) error {
+		if _, err := text.Discard(int(at - done)); err != nil {
+			return err
+		}
+		buf, done = grown(buf, int(n)), at+n
+		if _, err := io.ReadFull(text, buf); err != nil {
+			return err
+		}
+		_, err := b.Write(buf)
+		return err
+	})
+}
+
+// eachMarks calls yield, for each row, with where the marks of marked field k
+// lie in their spool.
+func (p *pipeline) eachMarks(ctx context.Context, k int, yield func(at, n int64) error) error {
+	fields := int64(len(p.plan.marked))
+	ends, err := p.marks.ends.reader(8 * fields * p.rows)
+	if err != nil {
+		return err
+	}
+	var b [8]byte
+	at := int64(0)
+	for i := range fields * p.rows {
+		if i%4096 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if _, err := io.ReadFull(ends, b[:]); err != nil {
+			return err
+		}
+		end := int64(binary.LittleEndian.Uint64(b[:]))
+		if i%fields == int64(k) {
+			if err := yield(at, end-at); err != nil {
+				return err
+			}
+		}
+		at = end
+	}
+	return nil
 }
 
 // writeTable copies the allocation table from its spool.

@@ -102,6 +102,24 @@ type Field interface {
 	Decode(meta []byte, data [][]byte) (any, error)
 }
 
+// Marker is the ability of a Field to make marks of its values: bytes, kept in
+// a file beside the values, from which a reader is quicker. Nothing depends on
+// them: a file without marks has the same values, and so has one whose marks
+// are damaged.
+//
+// A Marker may also have the method
+//
+//	CheckMarks(meta []byte, data [][]byte, marks []byte) error
+//
+// which says whether marks, read from a file, are a value's.
+type Marker interface {
+	// AppendMarks appends the marks of a value that was encoded, with Decode's
+	// arguments, to dst and returns the extended slice; a value without marks
+	// leaves it as it was. The pointers in meta are not final. The same value
+	// always has the same marks. An error refuses the value.
+	AppendMarks(dst, meta []byte, data [][]byte) ([]byte, error)
+}
+
 // ErrValue is wrapped by every refusal to encode a value of the wrong type,
 // dtype or shape.
 var ErrValue = errors.New("value does not fit the field")

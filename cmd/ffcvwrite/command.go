@@ -37,7 +37,7 @@ type outputFlags struct {
 	Shuffle      bool      `help:"Write the samples in a random order, which --seed decides."`
 	Seed         uint64    `default:"0" placeholder:"S" help:"Seed of --shuffle and of the proportion mode."`
 	OnError      string    `default:"fail" enum:"fail,skip" placeholder:"fail|skip" help:"What to do with a sample that cannot be read: fail (the default), or skip it and report it."`
-	Plain        bool      `help:"Write no extension block (class names, sample names): FFCV's own format and nothing else."`
+	Plain        bool      `help:"Write no extension block (class names, sample names, checkpoints): FFCV's own format and nothing else."`
 	Force        bool      `help:"Replace an existing file."`
 	JSON         bool      `name:"json" help:"Print what was done as one JSON object on standard output."`
 }
@@ -61,6 +61,7 @@ type imageFlags struct {
 	Reencode            string  `default:"auto" placeholder:"auto|always" help:"auto (the default) keeps a JPEG's bytes whenever it needs no resizing; always encodes every image."`
 	Orient              bool    `help:"Turn images as their EXIF orientation says; without it the orientation is ignored, as by torchvision."`
 	SmartThreshold      int     `default:"0" placeholder:"BYTES" help:"In smart mode: images of more bytes of pixels are stored as jpg; 0 stores all raw."`
+	NoCheckpoints       bool    `help:"Leave out the checkpoints of JPEGs, a hundredth of their size, from which crops are decoded faster."`
 	CompressProbability float64 `default:"0.5" placeholder:"P" help:"In proportion mode: the share of images stored as jpg (default 0.5)."`
 }
 
@@ -72,6 +73,7 @@ func (f *imageFlags) field(stats *fields.ImageStats) (fields.RGBImage, error) {
 		Quality:             f.Quality,
 		CompressProbability: f.CompressProbability,
 		Orient:              f.Orient,
+		NoCheckpoints:       f.NoCheckpoints,
 		Stats:               stats,
 	}
 	if err := source.ParseMode(&field.Mode, f.Mode); err != nil {

@@ -32,6 +32,9 @@ import (
 //   - Hostile: changed and cut metadata and data give errors or other values,
 //     never a panic.
 //   - WrongType: values of other types are refused with fields.ErrValue.
+//   - Marks: a fields.Marker appends, always the same, and changes nothing; with
+//     CheckMarks it accepts its own marks, and others give errors or none, never
+//     a panic.
 //   - Concurrent: many goroutines may encode and decode (run it with -race).
 func Run(t *testing.T, f fields.Field, values ...any) {
 	t.Helper()
@@ -53,6 +56,7 @@ var parts = []struct {
 	{"Alloc", allocError},
 	{"Hostile", hostile},
 	{"WrongType", wrongType},
+	{"Marks", marks},
 	{"Concurrent", concurrent},
 }
 
