@@ -72,6 +72,8 @@ func narrow(v float64, mantissa, bias int) uint32 {
 		return sign | inf | 1<<(mantissa-1)
 	case math.IsInf(v, 0):
 		return sign | inf
+	case v == 0:
+		return sign
 	}
 	_, e := math.Frexp(v) // v is below 2**e, and at least half of that
 	e = max(e-1, 1-bias)  // of the leading bit; below lie the subnormals
