@@ -22,6 +22,7 @@ type jpegScratch struct {
 	planes jpeg.Planes
 	in     bytes.Reader
 	rows   [3][]byte // one row of each plane at full width
+	up     upsampler
 }
 
 // DecodeJPEG is the package's [DecodeJPEG] with this scratch memory.
@@ -192,10 +193,10 @@ func (s *jpegScratch) convert(dst *Image, planes *[3]plane, ycc bool) {
 	}
 	for y := range dst.Height {
 		for c := range planes {
-			row[c] = planes[c].row(s.rows[c], y)
+			row[c] = planes[c].row(&s.up, s.rows[c], y)
 		}
 		if ycc {
-			yccRow(dst.row(y), row[0], row[1], row[2])
+			s.up.yccRow(dst.row(y), row[0], row[1], row[2])
 		} else {
 			mergeRow(dst.row(y), row[0], row[1], row[2])
 		}

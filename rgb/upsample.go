@@ -16,7 +16,7 @@ type plane struct {
 // itself, or buf filled. Planes halved across or down are interpolated by a
 // triangle filter (3/4 the nearer sample, 1/4 the farther); others, and ones of
 // two columns or fewer that are halved across, are repeated.
-func (c *plane) row(buf []byte, y int) []byte {
+func (c *plane) row(u *upsampler, buf []byte, y int) []byte {
 	near := y / c.vs
 	line := func(i int) []byte { return c.pix[min(max(i, 0), c.h-1)*c.stride:][:c.w] }
 	far := near + 1
@@ -29,9 +29,9 @@ func (c *plane) row(buf []byte, y int) []byte {
 	case c.hs == 1 && c.vs == 2:
 		down(buf, line(near), line(far), 1+y&1)
 	case c.hs == 2 && c.vs == 1 && smooth:
-		across(buf, line(near))
+		u.across(buf, line(near))
 	case c.hs == 2 && c.vs == 2 && smooth:
-		acrossDown(buf, line(near), line(far))
+		u.acrossDown(buf, line(near), line(far))
 	case c.hs == 1:
 		return line(near)
 	default:
@@ -50,6 +50,55 @@ func down(out, near, far []byte, bias int) {
 	for x, v := range near {
 		out[x] = byte((3*int(v) + int(far[x]) + bias) >> 2)
 	}
+}
+
+// upsampler has what the assembly needs beside the rows.
+type upsampler struct {
+	plain bool     // no assembly, for tests
+	sums  []uint16 // a row of sums, with its first and last repeated
+}
+
+// minVector is the fewest samples that the assembly takes.
+const minVector = 16
+
+func (u *upsampler) fast(n int) bool {
+	if !haveAVX2 || u.plain || n < minVector {
+		return false
+	}
+	u.sums = grow(u.sums, n+2)
+	return true
+}
+
+// double makes a row of 2*n samples from n sums.
+func (u *upsampler) double(out []byte, n int, even, odd uint16, shift uint64) {
+	u.sums[0], u.sums[n+1] = u.sums[1], u.sums[n]
+	doubleRow(&out[:2*n][0], &u.sums[0], n, even, odd, shift)
+}
+
+func (u *upsampler) across(out, in []byte) {
+	if n := len(in); u.fast(n) {
+		widenRow(&u.sums[1], &in[0], n)
+		u.double(out, n, 1, 2, 2)
+		return
+	}
+	across(out, in)
+}
+
+func (u *upsampler) acrossDown(out, near, far []byte) {
+	if n := len(near); u.fast(n) {
+		sumRows(&u.sums[1], &near[0], &far[:n][0], n)
+		u.double(out, n, 8, 7, 4)
+		return
+	}
+	acrossDown(out, near, far)
+}
+
+func (u *upsampler) yccRow(out, luma, cb, cr []byte) {
+	if n := len(out) / 3; haveAVX2 && !u.plain && n >= minVector {
+		colourRow(&out[0], &luma[:n][0], &cb[:n][0], &cr[:n][0], n)
+		return
+	}
+	yccRow(out, luma, cb, cr)
 }
 
 // across doubles a row of three samples or more.
