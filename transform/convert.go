@@ -8,12 +8,15 @@ import (
 	"math/rand/v2"
 
 	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/rgb"
 )
 
 // Convert changes the element type of uint8 arrays; values stay what they are,
 // 0 to 255.
 type Convert struct {
-	DType array.DType // an integer or float of 2 to 8 bytes, either byte order
+	// DType is an integer or float of 2 to 8 bytes, either byte order, or
+	// BFloat16.
+	DType array.DType
 }
 
 // Bind takes uint8 arrays of any shape. It draws nothing.
@@ -24,7 +27,7 @@ func (c Convert) Bind(in array.Spec) (array.Spec, ApplyFunc, bool, error) {
 	item := c.DType.ItemSize()
 	table, ok := c.table()
 	if !ok {
-		return array.Spec{}, nil, false, fmt.Errorf("transform: Convert to %v, want an integer or float of 2 to 8 bytes", c.DType)
+		return array.Spec{}, nil, false, fmt.Errorf("transform: Convert to %v, want an integer or float of 2 to 8 bytes or BFloat16", c.DType)
 	}
 	n, err := in.Bytes()
 	out := array.Spec{DType: c.DType, Shape: in.Shape}
@@ -62,6 +65,12 @@ func (c Convert) Bind(in array.Spec) (array.Spec, ApplyFunc, bool, error) {
 func (c Convert) table() (*[256]uint64, bool) {
 	var table [256]uint64
 	kind, item := c.DType.Kind(), c.DType.ItemSize()
+	if c.DType == BFloat16 {
+		for v := range table {
+			table[v] = uint64(rgb.BFloat16.Bits(float64(v)))
+		}
+		return &table, true
+	}
 	if kind != 'i' && kind != 'u' && kind != 'f' || item != 2 && item != 4 && item != 8 {
 		return nil, false
 	}

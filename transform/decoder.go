@@ -37,22 +37,33 @@ func (Simple) BindImage(width, height int) (array.Spec, DecodeFunc, error) {
 }
 
 // CenterCrop cuts the square in the middle whose side is Ratio times the
-// image's shorter side and resizes it to Width x Height by area
+// image's shorter side and resizes it to Width x Height
 // (FFCV's CenterCropRGBImageDecoder). It is not quite torchvision's resize and
 // crop.
 type CenterCrop struct {
 	Width, Height int
-	Ratio         float64 // 0: 224/256; at most 1
+	Ratio         float64    // 0: 224/256; at most 1
+	Filter        rgb.Filter // zero: rgb.Area, FFCV's
+	Exact         bool       // bit for bit as FFCV, several times as slow; see rgb.Target
 }
 
 // BindImage takes images of any size; its arguments are not used.
 func (c CenterCrop) BindImage(_, _ int) (array.Spec, DecodeFunc, error) {
-	if math.IsNaN(c.Ratio) || c.Ratio < 0 || c.Ratio > 1 {
-		return array.Spec{}, nil, fmt.Errorf("transform: CenterCrop with Ratio %v, want 0 to 1", c.Ratio)
+	if err := c.check(); err != nil {
+		return array.Spec{}, nil, err
 	}
-	return bindCrop("CenterCrop", c.Width, c.Height, func(width, height int, _ *rand.Rand) rgb.Rect {
-		return c.Box(width, height)
-	})
+	return c.crop().bind(func(width, height int, _ *rand.Rand) rgb.Rect { return c.Box(width, height) })
+}
+
+func (c CenterCrop) check() error {
+	if math.IsNaN(c.Ratio) || c.Ratio < 0 || c.Ratio > 1 {
+		return fmt.Errorf("transform: CenterCrop with Ratio %v, want 0 to 1", c.Ratio)
+	}
+	return nil
+}
+
+func (c CenterCrop) crop() crop {
+	return crop{"CenterCrop", rgb.Target{Width: c.Width, Height: c.Height, Filter: c.Filter, Exact: c.Exact}}
 }
 
 // Box is the region that is cut out of an image of width x height. Where
@@ -66,26 +77,40 @@ func (c CenterCrop) Box(width, height int) rgb.Rect {
 	return rgb.Rect{X: (width - side) / 2, Y: (height - side) / 2, W: side, H: side}
 }
 
-// RandomResizedCrop cuts a random region and resizes it to Width x Height by
-// area (FFCV's RandomResizedCropRGBImageDecoder, torchvision's formula).
+// RandomResizedCrop cuts a random region and resizes it to Width x Height
+// (FFCV's RandomResizedCropRGBImageDecoder, torchvision's formula).
 type RandomResizedCrop struct {
 	Width, Height int
 	Scale         [2]float64 // share of the image's area; 0, 0: 0.08 to 1
 	Ratio         [2]float64 // of width to height; 0, 0: 3/4 to 4/3
+	Filter        rgb.Filter // zero: rgb.Area, FFCV's
+	Exact         bool       // bit for bit as FFCV, several times as slow; see rgb.Target
 }
 
 // BindImage takes images of any size; its arguments are not used.
 func (c RandomResizedCrop) BindImage(_, _ int) (array.Spec, DecodeFunc, error) {
 	c = c.withDefaults()
+	if err := c.check(); err != nil {
+		return array.Spec{}, nil, err
+	}
+	return c.crop().bind(c.Box)
+}
+
+// check is for a crop with its defaults.
+func (c RandomResizedCrop) check() error {
 	for _, r := range []struct {
 		name string
 		at   [2]float64
 	}{{"Scale", c.Scale}, {"Ratio", c.Ratio}} {
 		if !(r.at[0] > 0 && r.at[0] <= r.at[1] && r.at[1] <= math.MaxFloat32) {
-			return array.Spec{}, nil, fmt.Errorf("transform: RandomResizedCrop with %s %v, want two numbers above 0, the first not above the second", r.name, r.at)
+			return fmt.Errorf("transform: RandomResizedCrop with %s %v, want two numbers above 0, the first not above the second", r.name, r.at)
 		}
 	}
-	return bindCrop("RandomResizedCrop", c.Width, c.Height, c.Box)
+	return nil
+}
+
+func (c RandomResizedCrop) crop() crop {
+	return crop{"RandomResizedCrop", rgb.Target{Width: c.Width, Height: c.Height, Filter: c.Filter, Exact: c.Exact}}
 }
 
 func (c RandomResizedCrop) withDefaults() RandomResizedCrop {
@@ -130,20 +155,67 @@ func (c RandomResizedCrop) Box(width, height int, rng *rand.Rand) rgb.Rect {
 	return r
 }
 
-// bindCrop is BindImage of a decoder that cuts out a box and resizes it.
-func bindCrop(name string, width, height int, box func(width, height int, rng *rand.Rand) rgb.Rect) (array.Spec, DecodeFunc, error) {
-	spec, err := imageSpec(name, width, height)
+// crop is a decoder that cuts out a box and resizes it.
+type crop struct {
+	name   string
+	target rgb.Target // of uint8, channels last
+}
+
+// spec checks the target and gives its type and shape.
+func (c crop) spec() (array.Spec, error) {
+	spec, err := imageSpec(c.name, c.target.Width, c.target.Height)
+	if err == nil {
+		err = c.target.Check()
+	}
+	if err != nil {
+		return array.Spec{}, err
+	}
+	return spec, nil
+}
+
+// check refuses what no box can be drawn for.
+func (c crop) check(src *rgb.Encoded) error {
+	if src.Width < 1 || src.Height < 1 || src.Width > rgb.MaxSide || src.Height > rgb.MaxSide {
+		return fmt.Errorf("transform: %s of an image of %dx%d: a side must be 1 to %d pixels", c.name, src.Width, src.Height, rgb.MaxSide)
+	}
+	return nil
+}
+
+// bind is BindImage.
+func (c crop) bind(box func(width, height int, rng *rand.Rand) rgb.Rect) (array.Spec, DecodeFunc, error) {
+	spec, err := c.spec()
 	if err != nil {
 		return array.Spec{}, nil, err
 	}
 	return spec, func(dst []byte, src rgb.Encoded, rng *rand.Rand, s *rgb.Scratch) error {
-		if len(dst) != 3*width*height {
-			return fmt.Errorf("transform: %s to %dx%d into %d bytes, want %d", name, width, height, len(dst), 3*width*height)
+		if err := c.check(&src); err != nil {
+			return err
 		}
-		if src.Width < 1 || src.Height < 1 || src.Width > rgb.MaxSide || src.Height > rgb.MaxSide {
-			return fmt.Errorf("transform: %s of an image of %dx%d: a side must be 1 to %d pixels", name, src.Width, src.Height, rgb.MaxSide)
-		}
-		out := rgb.Image{Pix: dst}
-		return s.LoadCrop(&out, src, box(src.Width, src.Height, rng), width, height)
+		return s.Render(dst, src, box(src.Width, src.Height, rng), false, &c.target)
 	}, nil
+}
+
+// fused is BindFused.
+func (c crop) fused(ops []any, box func(width, height int, draw func(op int) *rand.Rand) rgb.Rect) (int, array.Spec, FusedFunc, string, error) {
+	spec, err := c.spec()
+	if err != nil {
+		return 0, array.Spec{}, nil, "", err
+	}
+	z := fusion{target: c.target, spec: spec}
+	n := z.fuse(ops)
+	return n, z.spec, func(dst []byte, src rgb.Encoded, draw func(op int) *rand.Rand, s *rgb.Scratch) error {
+		if err := c.check(&src); err != nil {
+			return err
+		}
+		r := box(src.Width, src.Height, draw)
+		return s.Render(dst, src, r, z.flip(draw), &z.target)
+	}, z.what(c.what()), nil
+}
+
+func (c crop) what() string {
+	s := fmt.Sprintf("%s %dx%d by %v", c.name, c.target.Width, c.target.Height, c.target.Filter)
+	if c.target.Exact {
+		s += ", exact"
+	}
+	return s
 }

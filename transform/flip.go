@@ -16,10 +16,7 @@ type HorizontalFlip struct {
 // Bind takes arrays of shape (height, width, channels) of any type; the
 // outcome's is the same. It works in place.
 func (f HorizontalFlip) Bind(in array.Spec) (array.Spec, ApplyFunc, bool, error) {
-	p := f.P
-	if p == 0 {
-		p = 0.5
-	}
+	p := f.chance()
 	if !(p > 0 && p <= 1) {
 		return array.Spec{}, nil, false, fmt.Errorf("transform: HorizontalFlip with P %v, want 0 to 1", f.P)
 	}
@@ -51,6 +48,14 @@ func (f HorizontalFlip) Bind(in array.Spec) (array.Spec, ApplyFunc, bool, error)
 		}
 		return nil
 	}, true, nil
+}
+
+// chance is P with its default.
+func (f HorizontalFlip) chance() float64 {
+	if f.P == 0 {
+		return 0.5
+	}
+	return f.P
 }
 
 // mirror3 turns round a row of three-byte pixels.

@@ -32,6 +32,8 @@ func (ToCHW) Bind(in array.Spec) (array.Spec, ApplyFunc, bool, error) {
 		case n == 0:
 		case channels == 3 && item == 1:
 			split1(dst, src)
+		case channels == 3 && item == 2:
+			split2(dst, src)
 		case channels == 3 && item == 4:
 			split4(dst, src)
 		default:
@@ -48,6 +50,19 @@ func split1(dst, src []byte) {
 	for i := range a {
 		p := src[3*i:][:3]
 		a[i], b[i], c[i] = p[0], p[1], p[2]
+	}
+}
+
+// split2 takes apart three channels of two bytes.
+func split2(dst, src []byte) {
+	n := len(src) / 3
+	a, b, c := dst[:n], dst[n:2*n], dst[2*n:3*n]
+	ne := binary.NativeEndian
+	for len(src) >= 6 && len(a) >= 2 && len(b) >= 2 && len(c) >= 2 {
+		ne.PutUint16(a, ne.Uint16(src))
+		ne.PutUint16(b, ne.Uint16(src[2:]))
+		ne.PutUint16(c, ne.Uint16(src[4:]))
+		src, a, b, c = src[6:], a[2:], b[2:], c[2:]
 	}
 }
 

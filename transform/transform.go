@@ -12,6 +12,13 @@
 // else, in a fixed order of draws, so the same generator state gives the same
 // outcome.
 //
+// A decoder's BindFused takes the operations that follow it too, and makes one
+// pass of as many as it can: cutting, resizing, mirroring, normalising and moving
+// channels happen while the outcome's pixels are written. HorizontalFlip,
+// Normalize, Convert and ToCHW fuse, in any order that means the same. Pixels
+// are looked at near the crop only, and differ from FFCV's by fractions of a
+// level; with Exact they are FFCV's bit for bit.
+//
 // Formulas are FFCV's; where a name differs, the comment says so. The functions
 // fit package loader's ImageDecoder and Op by their shape.
 //
