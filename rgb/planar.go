@@ -79,11 +79,14 @@ func (r *renderScratch) setPhoto(h *jpeg.Header, p *jpeg.Planes) bool {
 	return true
 }
 
-// scale is how far the resolution of a crop may be lowered while it is decoded,
-// so that no fewer pixels are left than the target has.
+// scale is how far the resolution of a crop may be lowered while it is decoded:
+// so that twice the target's is left at least. Down to the target's own it would
+// be faster by a twentieth, but what the transform leaves out is not what Area
+// leaves out: photos came as near as 35 dB to the exact way then, 43 so, and 50
+// at full resolution.
 func (t *Target) scale(crop Rect) int {
 	scale := 1
-	for scale < 8 && crop.W >= 2*scale*t.Width && crop.H >= 2*scale*t.Height {
+	for scale < 8 && crop.W >= 4*scale*t.Width && crop.H >= 4*scale*t.Height {
 		scale *= 2
 	}
 	return scale
