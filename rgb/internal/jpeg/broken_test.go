@@ -234,3 +234,40 @@ func TestNothingAllocated(t *testing.T) {
 		}
 	}
 }
+
+// TestLargeSides decodes pictures as long as they can be, and holds what a
+// header alone can make the decoder allocate.
+func TestLargeSides(t *testing.T) {
+	const (
+		soi   = "\xFF\xD8"
+		one   = "\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+		codes = "\xFF\xC4\x00\x14\x00" + one + "\x00" + "\xFF\xC4\x00\x14\x10" + one + "\x00"
+		sos   = "\xFF\xDA\x00\x08\x01\x01\x00\x00\x3F\x00"
+	)
+	head := soi + "\xFF\xDB\x00\x43\x00" + string(bytes.Repeat([]byte{1}, 64)) + codes
+	var d jpeg.Decoder
+	var out jpeg.Planes
+	for _, size := range []string{"\xFF\xDC\x00\x01", "\x00\x01\xFF\xDC", "\xFF\xDC\x00\x10", "\x00\x10\xFF\xDC"} { // 65500
+		frame := "\xFF\xC0\x00\x0B\x08" + size + "\x01\x01\x11\x00"
+		data := []byte(head + frame + sos + string(make([]byte, 8192)) + "\xFF\xD9")
+		h, err := d.Open(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Decode(&out); err != nil || out.W[0] != h.Width || out.H[0] != h.Height {
+			t.Errorf("%dx%d: %v", h.Width, h.Height, err)
+		}
+		marks, err := jpeg.AppendMarks(nil, data, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := image.Rect(h.Width-1, h.Height-1, h.Width, h.Height)
+		if err := d.Region(r, 1, marks, &out); err != nil || !r.In(out.Rect) {
+			t.Errorf("%dx%d, last pixel: %v", h.Width, h.Height, err)
+		}
+	}
+	huge := []byte(head + "\xFF\xC0\x00\x0B\x08\xFF\xDC\xFF\xDC\x01\x01\x11\x00" + sos + string(make([]byte, 1<<20)) + "\xFF\xD9")
+	if _, err := d.Open(huge); err == nil {
+		t.Error("65500x65500 in a megabyte: no error")
+	}
+}
