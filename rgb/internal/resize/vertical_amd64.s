@@ -50,7 +50,7 @@ TEXT ·vpass8AVX2(SB), NOSPLIT, $0-48
 	SHRQ         $1, R10
 	VMOVQ        R10, X14
 	VPBROADCASTW X14, Y14
-	CMPQ         R9, $3
+	CMPQ         R9, $4
 	JGT          many
 	VPBROADCASTW (R8), Y13
 	CMPQ         R9, $1
@@ -61,6 +61,23 @@ TEXT ·vpass8AVX2(SB), NOSPLIT, $0-48
 	JEQ          two
 	VPBROADCASTW 8(R8), Y11
 	LEAQ         (R11)(DX*1), R12
+	CMPQ         R9, $3
+	JEQ          three
+	VPBROADCASTW 12(R8), Y10
+	LEAQ         (R12)(DX*1), R13
+
+four:
+	VMOVDQA Y14, Y0
+	VMOVDQA Y14, Y1
+	WIDEN((SI)(AX*1), Y2, Y3)
+	WIDEN((R11)(AX*1), Y4, Y5)
+	WIDEN((R12)(AX*1), Y6, Y7)
+	WIDEN((R13)(AX*1), Y8, Y9)
+	WEIGH(Y13, Y2, Y3)
+	WEIGH(Y12, Y4, Y5)
+	WEIGH(Y11, Y6, Y7)
+	WEIGH(Y10, Y8, Y9)
+	COLUMNS(four)
 
 three:
 	VMOVDQA Y14, Y0
