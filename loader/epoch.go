@@ -20,6 +20,7 @@ type epoch struct {
 	issued  int // batches
 	flights []*flight
 	spare   []*flight
+	marks   *markStore // nil: none are made
 
 	work    chan *flight // a token for each worker that a flight can use; never full
 	quit    chan struct{}
@@ -94,6 +95,7 @@ func newEpoch(l *Loader, number int, seq Sequence) *epoch {
 		work: make(chan *flight, p.ahead*p.workers),
 		quit: make(chan struct{}),
 	}
+	e.marks = l.pool.useMarks()
 	e.workers.Add(p.workers)
 	for range p.workers {
 		go e.serve()
@@ -106,6 +108,9 @@ func (e *epoch) stop() {
 	e.stopped.Store(true)
 	close(e.quit)
 	e.workers.Wait()
+	if e.marks != nil {
+		e.marks.mem.leave()
+	}
 	for _, f := range e.flights {
 		if f.batch != nil {
 			f.batch.Release()

@@ -318,7 +318,7 @@ func TestGoldenCenterCrop(t *testing.T) {
 	f := open(t, "rgb_jpg")
 	l, err := loader.New(f, &loader.Options{
 		BatchSize: 8, Indices: []int{0, 1, 7},
-		Outputs: []loader.Output{{Name: "image", Decoder: transform.CenterCrop{Width: 224, Height: 224}}},
+		Outputs: []loader.Output{{Name: "image", Decoder: transform.CenterCrop{Width: 224, Height: 224, Exact: true}}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -46,7 +46,8 @@
 // Besides the batches in flight a loader keeps nothing that grows with the
 // dataset for Sequential; Random keeps an epoch's permutation (4 bytes a
 // sample, 8 from 2³² samples), QuasiRandom three times as much; Indices and
-// Filter 8 bytes for each sample they select.
+// Filter 8 bytes for each sample they select. Checkpoints of JPEGs, where the
+// file brings none, take 4 bytes a sample and what Options.MarksMemory allows.
 package loader
 
 import (
@@ -60,7 +61,7 @@ import (
 // methods are called by many goroutines at once.
 //
 // The pointers of all samples are offsets in one file. Optional abilities are
-// found by type assertion: Lender and Pager.
+// found by type assertion: Lender, Pager and Marker.
 type Dataset interface {
 	// Name names the dataset in errors.
 	Name() string

@@ -24,6 +24,12 @@ type Options struct {
 	// BatchesAhead is how many batches are prepared while one is used; 0 means
 	// 3. The loader holds the memory of about BatchesAhead+1 batches.
 	BatchesAhead int
+	// MarksMemory is how many bytes the loader may take to keep checkpoints of
+	// JPEGs whose file brings none: they are made when a sample is first loaded,
+	// about a hundredth of its size, and let later epochs decode less. A sample
+	// past them goes without, which changes no pixel. 0 means 64 MiB; below 0
+	// none are made.
+	MarksMemory int
 	// Rank and WorldSize share an epoch among WorldSize loaders, as PyTorch's
 	// DistributedSampler does: each gets the same number of samples, some twice
 	// when they don't divide. WorldSize 0 means 1.

@@ -81,13 +81,23 @@ type output struct {
 	image  func(dst []byte, src rgb.Encoded, rng *rand.Rand, s *rgb.Scratch) error
 	decode func(dst, meta []byte, data [][]byte, rng *rand.Rand) error
 	key    uint64 // of the decoder's random numbers
-	into   int    // where the decoded value goes: see stage.into
+	what   string // the decoder's work, for Explain
+	marked bool   // images are decoded with the help of marks
+
+	// Of a decoder that does the first operations too:
+	fused    func(dst []byte, src rgb.Encoded, draw func(op int) *rand.Rand, s *rgb.Scratch) error
+	fusedOps int
+	keys     []uint64 // of the decoder's random numbers and of theirs
+
+	into   int // where the decoded value goes: see stage.into
 	stages []stage
 }
 
 // stage is an operation bound to its place in a pipeline.
 type stage struct {
 	apply   func(dst, src []byte, rng *rand.Rand) error
+	name    string
+	op      int // its place among the output's operations
 	inPlace bool
 	key     uint64
 	into    int // 0: the row in the batch; 1, 2: the worker's buffers
@@ -186,7 +196,7 @@ func (p *plan) fieldNames() string {
 func (p *plan) bindOutput(o *Output, field int, seed uint64) (output, error) {
 	f := &p.fields[field]
 	b := output{name: o.Name, field: field, src: f, key: streamKey(seed, o.Name, 0)}
-	if err := p.bindDecoder(&b, o.Decoder); err != nil {
+	if err := p.bindDecoder(&b, o, seed); err != nil {
 		return b, err
 	}
 	if b.varies() && len(o.Ops) > 0 {
@@ -203,7 +213,8 @@ func (p *plan) bindOutput(o *Output, field int, seed uint64) (output, error) {
 		return b, fmt.Errorf("field of type %d: its member has %d bytes, want %d", f.Type, f.Size, need)
 	}
 	b.spec = b.value
-	for i, op := range o.Ops {
+	for i := b.fusedOps; i < len(o.Ops); i++ {
+		op := o.Ops[i]
 		if op == nil {
 			return b, fmt.Errorf("operation %d is nil", i)
 		}
@@ -219,7 +230,7 @@ func (p *plan) bindOutput(o *Output, field int, seed uint64) (output, error) {
 			return b, fmt.Errorf("operation %d (%T): works in place, but makes %d bytes of %d", i, op, n, before)
 		}
 		b.spec = array.Spec{DType: out.DType, Shape: slices.Clone(out.Shape)}
-		b.stages = append(b.stages, stage{apply: apply, inPlace: inPlace, key: streamKey(seed, o.Name, i+1), bytes: n})
+		b.stages = append(b.stages, stage{name: typeName(op), op: i, apply: apply, inPlace: inPlace, key: streamKey(seed, o.Name, i+1), bytes: n})
 	}
 	b.place()
 	batch := array.Spec{DType: b.spec.DType, Shape: append([]int{p.batchSize}, b.spec.Shape...)}
@@ -246,9 +257,9 @@ func (o *output) place() {
 }
 
 // bindDecoder finds how the value is reached, its kind and spec.
-func (p *plan) bindDecoder(b *output, decoder any) (err error) {
+func (p *plan) bindDecoder(b *output, o *Output, seed uint64) (err error) {
 	f := b.src
-	switch d := decoder.(type) {
+	switch d := o.Decoder.(type) {
 	case nil:
 		return p.bindDefault(b, false)
 	case Raw, *Raw:
@@ -257,27 +268,33 @@ func (p *plan) bindDecoder(b *output, decoder any) (err error) {
 		if f.Type != fields.TypeRGBImage {
 			return fmt.Errorf("%T decodes images, field %q is of type %d", d, f.Name, f.Type)
 		}
-		return p.bindImage(b, d)
+		return p.bindImage(b, d, o.Ops, seed)
 	case Decoder:
 		if f.Field == nil {
 			return fmt.Errorf("field %q: %w", f.Name, ffcv.ErrUnknownField)
 		}
-		b.kind = kindDecoder
+		b.kind, b.what = kindDecoder, typeName(d)
 		b.value, b.decode, err = d.BindField(*f)
 		if err == nil && b.decode == nil {
 			err = fmt.Errorf("%T gives no function", d)
 		}
 		return err
 	}
-	return fmt.Errorf("decoder %T is none of ImageDecoder, Decoder, Raw", decoder)
+	return fmt.Errorf("decoder %T is none of ImageDecoder, Decoder, Raw", o.Decoder)
 }
 
-func (p *plan) bindImage(b *output, d ImageDecoder) (err error) {
+func (p *plan) bindImage(b *output, d ImageDecoder, ops []Op, seed uint64) (err error) {
 	width, height, err := p.imageSize(b.src)
 	if err != nil {
 		return err
 	}
-	b.kind, b.ptr = kindImage, b.src.Offset+imagePtr
+	b.kind, b.ptr, b.what = kindImage, b.src.Offset+imagePtr, typeName(d)
+	if m, ok := d.(interface{ UsesMarks() bool }); ok {
+		b.marked = m.UsesMarks()
+	}
+	if done, err := p.bindFused(b, d, width, height, ops, seed); done || err != nil {
+		return err
+	}
 	b.value, b.image, err = d.BindImage(width, height)
 	if err == nil && b.image == nil {
 		err = fmt.Errorf("%T gives no function", d)
@@ -291,29 +308,33 @@ func (p *plan) bindDefault(b *output, raw bool) error {
 	bytes := array.Spec{DType: array.Uint8, Shape: []int{0}}
 	switch f.Type {
 	case fields.TypeFloat:
-		b.kind, b.value = kindMember, array.Spec{DType: array.Float64, Shape: []int{1}}
+		b.kind, b.value, b.what = kindMember, array.Spec{DType: array.Float64, Shape: []int{1}}, "copy of the metadata"
 	case fields.TypeInt:
-		b.kind, b.value = kindMember, array.Spec{DType: array.Int64, Shape: []int{1}}
+		b.kind, b.value, b.what = kindMember, array.Spec{DType: array.Int64, Shape: []int{1}}, "copy of the metadata"
 	case fields.TypeBytes, fields.TypeJSON:
-		b.kind, b.value, b.ptr = kindBlob, bytes, f.Offset
+		b.kind, b.value, b.ptr, b.what = kindBlob, bytes, f.Offset, "copy, padded to the longest of the batch"
 		b.text = f.Type == fields.TypeJSON && !raw
 	case fields.TypeRGBImage:
 		if raw {
-			b.kind, b.value, b.ptr = kindRawImage, bytes, f.Offset+imagePtr
+			b.kind, b.value, b.ptr, b.what = kindRawImage, bytes, f.Offset+imagePtr, "copy as stored, padded to the longest of the batch"
 			return nil
 		}
-		return p.bindImage(b, whole{empty: p.total == 0})
+		if err := p.bindImage(b, whole{empty: p.total == 0}, nil, 0); err != nil {
+			return err
+		}
+		b.what = "whole image"
+		return nil
 	case fields.TypeNDArray, fields.TypeTorchTensor:
 		spec, ok := arraySpec(f.Field)
 		if !ok {
 			return fmt.Errorf("field of type %d is a %T", f.Type, f.Field)
 		}
-		b.kind, b.value, b.ptr = kindRegion, spec, f.Offset
+		b.kind, b.value, b.ptr, b.what = kindRegion, spec, f.Offset, "copy"
 	default:
 		if f.Size < 0 {
 			return fmt.Errorf("field %q: %w", f.Name, ffcv.ErrUnknownField)
 		}
-		b.kind, b.value = kindMember, array.Spec{DType: array.Uint8, Shape: []int{f.Size}}
+		b.kind, b.value, b.what = kindMember, array.Spec{DType: array.Uint8, Shape: []int{f.Size}}, "copy of the metadata"
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ type plan struct {
 	rowSize int
 	table   []byte // all metadata rows, when the dataset lends
 	lends   bool
+	marker  Marker // nil: the dataset keeps no marks
 
 	outputs []output
 	prepare bool // some output needs its regions before the batch can be filled
@@ -38,6 +39,8 @@ type plan struct {
 	samples   int // of an epoch, this rank's, that are delivered
 	batches   int
 	posBits   int // a batch's positions fit in so many bits
+
+	marksMemory int // bytes for marks made here
 }
 
 // Lender is the ability of a Dataset whose bytes all lie in memory (a mapped
@@ -71,6 +74,7 @@ func newPlan(ds Dataset, opts *Options) (p *plan, err error) {
 	if err := p.bind(opts); err != nil {
 		return nil, err
 	}
+	p.marker, _ = ds.(Marker)
 	p.setRun()
 	return p, nil
 }
@@ -99,6 +103,9 @@ func (p *plan) setNumbers(opts *Options) error {
 		p.ahead = defaultAhead
 	}
 	p.batchSize = min(p.batchSize, math.MaxInt32)
+	if p.marksMemory = max(opts.MarksMemory, 0); opts.MarksMemory == 0 {
+		p.marksMemory = defaultMarksMemory
+	}
 	p.sel = Selection{
 		Dataset: p.ds, Len: p.total, BatchSize: p.batchSize,
 		Seed: opts.Seed, Rank: opts.Rank, WorldSize: max(opts.WorldSize, 1),

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/betongo/betongo/internal/mmap"
@@ -17,9 +18,10 @@ type pool struct {
 	plan *plan
 	keep int
 
-	mu   sync.Mutex
-	free []*Batch
-	idle []*worker
+	mu    sync.Mutex
+	free  []*Batch
+	idle  []*worker
+	marks *markStore // nil until needed
 }
 
 func newPool(p *plan) *pool { return &pool{plan: p, keep: p.ahead + 1} }
@@ -107,13 +109,35 @@ func (p *pool) put(b *Batch) {
 	b.mem.release()
 }
 
-// close frees what put kept.
+// useMarks returns the store of marks for an epoch, which calls leave on its
+// memory at the end; nil when nothing needs it.
+func (p *pool) useMarks() *markStore {
+	if p.plan.marksMemory == 0 || !slices.ContainsFunc(p.plan.outputs, func(o output) bool { return o.marked }) {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.marks == nil {
+		if p.marks = newMarkStore(p.plan); p.marks == nil {
+			return nil
+		}
+		// A loader that is dropped without Close.
+		runtime.AddCleanup(p, func(m *markMemory) { m.close() }, p.marks.mem)
+	}
+	p.marks.mem.use()
+	return p.marks
+}
+
+// close frees what put and the epochs kept.
 func (p *pool) close() error {
 	p.mu.Lock()
-	free := p.free
-	p.free, p.idle = nil, nil
+	free, marks := p.free, p.marks
+	p.free, p.idle, p.marks = nil, nil, nil
 	p.mu.Unlock()
 	var errs []error
+	if marks != nil {
+		errs = append(errs, marks.mem.close())
+	}
 	for _, b := range free {
 		errs = append(errs, b.mem.release())
 	}

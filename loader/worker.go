@@ -35,6 +35,10 @@ type worker struct {
 
 	source  philox
 	rng     *rand.Rand
+	draw    func(op int) *rand.Rand // for a fused decoder: generators by keys
+	keys    []uint64
+	id      int
+	made    []byte // marks being made
 	scratch rgb.Scratch
 	temp    [3][]byte // of pipelines; temp[0] is unused
 	bufs    [][]byte  // what a dataset that doesn't lend reads into
@@ -50,6 +54,10 @@ type worker struct {
 func newWorker(e *epoch) *worker {
 	w := &worker{epoch: e, plan: e.plan}
 	w.rng = rand.New(&w.source)
+	w.draw = func(op int) *rand.Rand {
+		w.source.rekey(w.keys[op], uint32(w.epoch.number), uint64(w.id))
+		return w.rng
+	}
 	for i := range e.plan.outputs {
 		o := &e.plan.outputs[i]
 		w.grow(o.into, o.valueBytes)
@@ -194,7 +202,7 @@ func (w *worker) sample(f *flight, o *output, pos int, dst []byte) error {
 		}
 		w.source.rekey(s.key, uint32(w.epoch.number), uint64(id))
 		if err := s.apply(to, src, w.rng); err != nil {
-			return fmt.Errorf("operation %d: %w", i, err)
+			return fmt.Errorf("operation %d: %w", s.op, err)
 		}
 		src = to
 	}
@@ -228,8 +236,16 @@ func (w *worker) decode(f *flight, o *output, pos, id int, dst []byte) ([]byte, 
 		if err != nil {
 			return nil, err
 		}
+		src := rgb.Encoded{JPEG: v.JPEG, Width: v.Width, Height: v.Height, Data: b}
+		if v.JPEG {
+			src.Marks = w.marks(o, id, b)
+		}
+		if o.fused != nil {
+			w.keys, w.id = o.keys, id
+			return dst, o.fused(dst, src, w.draw, &w.scratch)
+		}
 		w.source.rekey(o.key, uint32(w.epoch.number), uint64(id))
-		return dst, o.image(dst, rgb.Encoded{JPEG: v.JPEG, Width: v.Width, Height: v.Height, Data: b}, w.rng, &w.scratch)
+		return dst, o.image(dst, src, w.rng, &w.scratch)
 	}
 	data, err := w.all(o, id, member)
 	if err != nil {

@@ -1,0 +1,115 @@
+package loader
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/rgb"
+)
+
+// Fuser is the ability of an ImageDecoder to do the operations that follow it
+// together with decoding, in one pass over the outcome. The decoders of package
+// transform have it.
+type Fuser interface {
+	// BindFused is BindImage for the decoder and the first n of ops, as many as
+	// it chooses to take (0 is fine); the others follow one by one. The function
+	// gets its generators from draw: draw(0) is the decoder's, draw(1+i) that of
+	// operation i, so that fusing changes no random number; what draw returns is
+	// used up before its next call. what names the steps of the pass, for
+	// Explain. With a nil function BindImage is asked instead. A wrong operation
+	// is not its concern: it takes those before.
+	BindFused(width, height int, ops []any) (n int, spec array.Spec, decode func(dst []byte, src rgb.Encoded, draw func(op int) *rand.Rand, s *rgb.Scratch) error, what string, err error)
+}
+
+// Pipeline tells how the rows of an output are made.
+type Pipeline struct {
+	Output string `json:"output"`
+	Field  string `json:"field"`
+	Steps  []Step `json:"steps"` // in order
+	DType  string `json:"dtype"` // of a row
+	Shape  []int  `json:"shape"` // of a row; nil where rows differ in length
+}
+
+// Step is one pass over a sample.
+type Step struct {
+	What string `json:"what"`
+	Ops  int    `json:"ops"` // of the output's operations, how many the step does
+}
+
+func (p Pipeline) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: ", p.Output)
+	for i, s := range p.Steps {
+		if i > 0 {
+			b.WriteString("; then ")
+		}
+		b.WriteString(s.What)
+		switch {
+		case i == 0 && s.Ops == 1:
+			b.WriteString(" (one pass with its operation)")
+		case i == 0 && s.Ops > 1:
+			fmt.Fprintf(&b, " (one pass with its %d operations)", s.Ops)
+		}
+	}
+	if p.Shape != nil {
+		fmt.Fprintf(&b, " -> %s %s", p.DType, array.ShapeString(p.Shape))
+	}
+	return b.String()
+}
+
+// Explain tells how each output is made: which operations are one pass with the
+// decoder, and which run on their own after it.
+func (l *Loader) Explain() []Pipeline {
+	list := make([]Pipeline, len(l.plan.outputs))
+	for i := range list {
+		list[i] = l.plan.outputs[i].explain()
+	}
+	return list
+}
+
+func (o *output) explain() Pipeline {
+	p := Pipeline{Output: o.name, Field: o.src.Name, DType: o.spec.DType.String()}
+	if !o.varies() {
+		p.Shape = append([]int{}, o.spec.Shape...)
+	}
+	p.Steps = append(p.Steps, Step{What: o.what, Ops: o.fusedOps})
+	for i := range o.stages {
+		s := &o.stages[i]
+		what := s.name
+		if s.inPlace {
+			what += ", in place"
+		}
+		p.Steps = append(p.Steps, Step{What: what, Ops: 1})
+	}
+	return p
+}
+
+// typeName is how a decoder or an operation of a program is called.
+func typeName(v any) string { return strings.TrimPrefix(fmt.Sprintf("%T", v), "*") }
+
+// bindFused asks a decoder to take the operations too. It tells whether it did
+// the binding.
+func (p *plan) bindFused(b *output, d ImageDecoder, width, height int, ops []Op, seed uint64) (bool, error) {
+	f, ok := d.(Fuser)
+	if !ok {
+		return false, nil
+	}
+	list := make([]any, len(ops))
+	for i, op := range ops {
+		list[i] = op
+	}
+	n, spec, decode, what, err := f.BindFused(width, height, list)
+	if err != nil || decode == nil {
+		return false, err
+	}
+	if n < 0 || n > len(ops) {
+		return false, fmt.Errorf("%T fused %d operations of %d", d, n, len(ops))
+	}
+	b.value, b.fused, b.fusedOps, b.what = spec, decode, n, what
+	for i := range 1 + n {
+		b.keys = append(b.keys, streamKey(seed, b.name, i))
+	}
+	return true, nil
+}
