@@ -72,15 +72,12 @@ func vlong(dst []uint32, src []byte, stride int, w []int32) {
 	}
 }
 
-// A quad is an output of up to four taps: where they begin and their weights,
-// pairs crossed as both's product wants them.
+// A quad is an output of up to four taps: where they begin and their weights.
 type quad struct {
 	at   uint64
-	a, b uint64
+	a, b uint64 // pairs crossed, as both's product wants them
+	w    [4]uint32
 }
-
-// cross is two weights for both's product.
-func cross(v, w int32) uint64 { return uint64(v)<<32 | uint64(w) }
 
 // quads lays out a horizontal axis for rows that begin at source sample first,
 // unless it has more taps.
@@ -90,11 +87,12 @@ func quads(q []quad, a *axis, first int) []quad {
 	}
 	q = grow(q, len(a.start))
 	for i, s := range a.start {
-		w := a.weight[i*a.count:][:a.count]
-		q[i] = quad{at: uint64(int(s) - first), a: cross(w[0], w[1])}
-		if len(w) == 4 {
-			q[i].b = cross(w[2], w[3])
+		t := &q[i]
+		*t = quad{at: uint64(int(s) - first)}
+		for k, w := range a.weight[i*a.count:][:a.count] {
+			t.w[k] = uint32(w)
 		}
+		t.a, t.b = both(t.w[1], t.w[0]), both(t.w[3], t.w[2])
 	}
 	return q
 }
@@ -110,16 +108,57 @@ func hquads(dst []int16, src []uint32, q []quad) {
 	}
 }
 
-// hquads2 is hquads for two rows at the same places.
-func hquads2(dst, dst2 []int16, src, src2 []uint32, q []quad) {
-	const half = 1 << (32 + weightBits - 1)
+// Two planes of one shape, Cb and Cr, go through the loops as twins: one in
+// the lower halves, one in the upper.
+
+// vtwins is vpass8 for twins.
+func vtwins(dst []uint64, src, src2 []byte, stride, stride2 int, w []int32) {
+	const whole = 0x007fff00_007fff00 // what is left of products that are cut off
+	n := len(dst)
+	half := uint64(len(w)/2) * (1<<32 | 1)
+	twin := func(a, b byte) uint64 { return uint64(a) | uint64(b)<<32 }
+	r, r2 := src[:n], src2[:n]
+	c := uint64(w[0])
+	switch len(w) {
+	case 2:
+		s, s2 := src[stride:][:n], src2[stride2:][:n]
+		d := uint64(w[1])
+		for i := range dst {
+			dst[i] = half + (twin(r[i], r2[i])*c&whole+twin(s[i], s2[i])*d&whole)>>8
+		}
+	case 3:
+		s, s2, t, t2 := src[stride:][:n], src2[stride2:][:n], src[2*stride:][:n], src2[2*stride2:][:n]
+		d, e := uint64(w[1]), uint64(w[2])
+		for i := range dst {
+			dst[i] = half + (twin(r[i], r2[i])*c&whole+twin(s[i], s2[i])*d&whole+twin(t[i], t2[i])*e&whole)>>8
+		}
+	default:
+		for i := range dst {
+			dst[i] = twin(r[i], r2[i]) * c & whole
+		}
+		for k, c := range w[1:] {
+			r, r2 := src[(k+1)*stride:][:n], src2[(k+1)*stride2:][:n]
+			for i := range dst {
+				dst[i] += twin(r[i], r2[i]) * uint64(c) & whole
+			}
+		}
+		for i, v := range dst {
+			dst[i] = half + v>>8
+		}
+	}
+}
+
+// htwins is hquads for twins.
+func htwins(dst, dst2 []int16, src []uint64, q []quad) {
+	const half = 1 << (weightBits - 1)
 	dst, dst2 = dst[:len(q)], dst2[:len(q)]
 	for i := range q {
 		t := &q[i]
-		a, b := t.a, t.b
-		v, u := (*[4]uint32)(src[t.at:]), (*[4]uint32)(src2[t.at:])
-		dst[i] = int16((both(v[0], v[1])*a + both(v[2], v[3])*b + half) >> (32 + weightBits))
-		dst2[i] = int16((both(u[0], u[1])*a + both(u[2], u[3])*b + half) >> (32 + weightBits))
+		v := (*[4]uint64)(src[t.at:])
+		sum := v[0]*uint64(t.w[0]) + v[1]*uint64(t.w[1]) + v[2]*uint64(t.w[2]) + v[3]*uint64(t.w[3])
+		sum += half<<32 | half
+		dst[i] = int16(uint32(sum) >> weightBits)
+		dst2[i] = int16(sum >> (32 + weightBits))
 	}
 }
 
@@ -186,11 +225,11 @@ const (
 	cbGreen = -11277
 	crGreen = -23401
 
-	// What is added to the products: half, for rounding, less the factor of
-	// the middle of the range, which is no colour.
-	addRed   = 1<<14 - 128<<6*crRed
-	addBlue  = 1<<14 - 128<<6*cbBlue
-	addGreen = 1<<14 - 128<<6*cbGreen
+	// What is added to the products: halves, for both roundings, less the
+	// factor times the middle of the range, which is no colour.
+	addRed   = 1<<20 + 1<<14 - 128<<6*crRed
+	addBlue  = 1<<20 + 1<<14 - 128<<6*cbBlue
+	addGreen = 1<<20 + 1<<14 - 128<<6*cbGreen
 	lessCr   = 1<<14 - 128<<6*crGreen
 )
 
@@ -201,10 +240,10 @@ func pixels(dst []byte, y, cb, cr []int16) {
 	cb, cr, dst = cb[:n], cr[:n], dst[:3*n]
 	o := uint(0)
 	for i, l := range y {
-		l, u, v := int32(l)>>1+32, int32(cb[i])>>1, int32(cr[i])>>1
-		r := (l + (v*crRed+addRed)>>15) >> 6
+		l, u, v := int32(l)>>1, int32(cb[i])>>1, int32(cr[i])>>1
+		r := (l<<15 + v*crRed + addRed) >> 21
 		g := (l + (u*cbGreen+addGreen)>>15 + (v*crGreen+lessCr)>>15) >> 6
-		b := (l + (u*cbBlue+addBlue)>>15) >> 6
+		b := (l<<15 + u*cbBlue + addBlue) >> 21
 		if uint32(r|g|b) > 255 {
 			r, g, b = clamp(r), clamp(g), clamp(b)
 		}
@@ -212,6 +251,23 @@ func pixels(dst []byte, y, cb, cr []int16) {
 			dst[o], dst[o+1], dst[o+2] = byte(r), byte(g), byte(b)
 		}
 		o += 3
+	}
+}
+
+// colours is pixels for channels apart. The body is written out twice, being
+// too long for the compiler to do so.
+func colours(r, g, b []byte, y, cb, cr []int16) {
+	n := len(y)
+	cb, cr, r, g, b = cb[:n], cr[:n], r[:n], g[:n], b[:n]
+	for i, l := range y {
+		l, u, v := int32(l)>>1, int32(cb[i])>>1, int32(cr[i])>>1
+		red := (l<<15 + v*crRed + addRed) >> 21
+		green := (l + (u*cbGreen+addGreen)>>15 + (v*crGreen+lessCr)>>15) >> 6
+		blue := (l<<15 + u*cbBlue + addBlue) >> 21
+		if uint32(red|green|blue) > 255 {
+			red, green, blue = clamp(red), clamp(green), clamp(blue)
+		}
+		r[i], g[i], b[i] = byte(red), byte(green), byte(blue)
 	}
 }
 

@@ -186,11 +186,15 @@ func TestGray(t *testing.T) {
 	r := rand.New(rand.NewPCG(8, 9))
 	y := gentle(r, 61, 47, 120)
 	c := resize.Crop{X: 3, Y: 4, W: 50, H: 41}
-	for layout := range resize.CHW + 1 {
-		for kind := range resize.BFloat16 + 1 {
-			target := &resize.Target{Width: 35, Height: 31, Layout: layout, Type: kind, Mean: norms[0], Std: norms[1]}
+	for i := range 16 {
+		layout, kind, width := resize.Layout(i&1), resize.Type(i>>1&3), 35
+		if i >= 8 { // whole blocks
+			width = 64
+		}
+		for _, plain := range []bool{false, true} {
+			target := &resize.Target{Width: width, Height: 31, Layout: layout, Type: kind, Mean: norms[0], Std: norms[1]}
 			got, want := make([]byte, target.Size()), make([]byte, target.Size())
-			z := resize.New(false)
+			z := resize.New(plain)
 			if err := z.Planar(got, &resize.Photo{Y: y, Gray: true}, c, target, resize.Area); err != nil {
 				t.Fatal(err)
 			}
@@ -198,7 +202,7 @@ func TestGray(t *testing.T) {
 				t.Fatal(err)
 			}
 			if string(got) != string(want) {
-				t.Errorf("layout %d, type %d: gray differs from three planes alike", layout, kind)
+				t.Errorf("layout %d, type %d, width %d: gray differs from three planes alike", layout, kind, width)
 			}
 		}
 	}

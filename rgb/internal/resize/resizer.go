@@ -11,10 +11,11 @@ type Resizer struct {
 	fast   bool // the picture at hand is for the assembly
 	laid   laid // how its horizontal tables are laid out
 
-	sum       [2][]uint32 // of rows, for Go's loops
-	sums      []int16     // and for the assembly
-	lent      []byte      // rows shorter than the assembly's
-	l, cb, cr []int16     // rows of the result
+	sum       []uint32 // of rows, for Go's loops
+	twin      []uint64 // of two planes' rows
+	sums      []int16  // for the assembly
+	lent      []byte   // rows shorter than the assembly wants them
+	l, cb, cr []int16  // rows of the result
 	out       sink
 }
 
@@ -107,9 +108,8 @@ func (z *Resizer) planarRow(p *Photo, i, n int) {
 	if z.y.key.ratio > 1 {
 		down = &z.y.chroma
 	}
-	if !z.fast && len(chroma.quads) > 0 {
-		cb, cr := z.vertical(0, &p.Cb, chroma.first, chroma.end, down, i), z.vertical(1, &p.Cr, chroma.first, chroma.end, down, i)
-		hquads2(z.cb, z.cr, cb, cr, chroma.quads)
+	if !z.fast && len(chroma.quads) > 0 && !down.long() {
+		z.twins(p, chroma, down, i)
 	} else {
 		z.line(z.cb, &p.Cb, chroma, down, i)
 		z.line(z.cr, &p.Cr, chroma, down, i)
@@ -121,6 +121,8 @@ func (z *Resizer) planarRow(p *Photo, i, n int) {
 		z.bytes(b, z.cr, w)
 	case z.fast:
 		colourAVX2(&r[0], &g[0], &b[0], &z.l[0], &z.cb[0], &z.cr[0], n/block)
+	case out.t.Layout == CHW:
+		colours(r, g, b, z.l[:w], z.cb, z.cr)
 	default:
 		row := out.interleaved(i)
 		pixels(row, z.l[:w], z.cb, z.cr)
@@ -156,7 +158,7 @@ func (z *Resizer) Packed(dst []byte, p *Plane, c Crop, t *Target, f Filter) erro
 			q := &z.pixels
 			hpixelAVX2(&row[0], &sum[0], &q.offset[0], &q.weight[0], (t.Width+7)/8, q.pairs)
 		} else {
-			sum := z.vertical(0, p, 3*x.first, 3*x.end, &z.y.luma, i)
+			sum := z.vertical(p, 3*x.first, 3*x.end, &z.y.luma, i)
 			hpixel(row, sum, x.axis, x.first)
 		}
 		z.out.pixels(i, row)
@@ -221,7 +223,7 @@ func (z *Resizer) lay(s *strip) {
 // line makes row i of a plane's result.
 func (z *Resizer) line(dst []int16, p *Plane, s *strip, y *axis, i int) {
 	if !z.fast {
-		sum := z.vertical(0, p, s.first, s.end, y, i)
+		sum := z.vertical(p, s.first, s.end, y, i)
 		if len(s.quads) > 0 {
 			hquads(dst, sum, s.quads)
 		} else {
@@ -241,6 +243,16 @@ func (z *Resizer) line(dst []int16, p *Plane, s *strip, y *axis, i int) {
 	}
 }
 
+// twins makes row i of both chroma planes' results.
+func (z *Resizer) twins(p *Photo, s *strip, y *axis, i int) {
+	n := s.end - s.first
+	z.twin = grow(z.twin, n+slack)
+	cb, w := p.Cb.rows(s.first, s.end, y, i)
+	cr, _ := p.Cr.rows(s.first, s.end, y, i)
+	vtwins(z.twin[:n], cb, cr, p.Cb.Stride, p.Cr.Stride, w)
+	htwins(z.cb, z.cr, z.twin, s.quads)
+}
+
 // rows are the bytes that output row i is made of, from first to end of each
 // row, and their weights.
 func (p *Plane) rows(first, end int, y *axis, i int) ([]byte, []int32) {
@@ -251,17 +263,16 @@ func (p *Plane) rows(first, end int, y *axis, i int) ([]byte, []int32) {
 
 // vertical sums the rows of output row i, of the plane's bytes from first to
 // end in a row. Past the sum lies memory that may be read.
-func (z *Resizer) vertical(k int, p *Plane, first, end int, y *axis, i int) []uint32 {
+func (z *Resizer) vertical(p *Plane, first, end int, y *axis, i int) []uint32 {
 	n := end - first
-	z.sum[k] = grow(z.sum[k], n+slack)
-	sum := z.sum[k]
+	z.sum = grow(z.sum, n+slack)
 	src, w := p.rows(first, end, y, i)
 	if y.long() {
-		vlong(sum[:n], src, p.Stride, w)
+		vlong(z.sum[:n], src, p.Stride, w)
 	} else {
-		vpass8(sum[:n], src, p.Stride, w)
+		vpass8(z.sum[:n], src, p.Stride, w)
 	}
-	return sum
+	return z.sum
 }
 
 // verticalFast is vertical for the assembly.

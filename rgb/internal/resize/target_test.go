@@ -40,8 +40,8 @@ func TestTargets(t *testing.T) {
 		packed := gentle(r, 300, 100, 120)
 		packed.W /= 3
 		c := resize.Crop{X: 5, Y: 3, W: 90, H: 80, Flip: true}
-		for _, code := range []bool{false, true} {
-			z := resize.New(code)
+		for _, plain := range []bool{false, true} {
+			z := resize.New(plain)
 			for _, source := range []string{"planar", "packed"} {
 				draw := func(target *resize.Target, skew int) []byte {
 					dst := make([]byte, target.Size()+skew)[skew:]
@@ -190,8 +190,8 @@ func TestExtremes(t *testing.T) {
 	for i := range long.Pix {
 		long.Pix[i] = 200
 	}
-	for _, code := range []bool{false, true} {
-		z := resize.New(code)
+	for _, plain := range []bool{false, true} {
+		z := resize.New(plain)
 		for _, p := range []resize.Plane{long, tall} {
 			photo := &resize.Photo{Y: p, Cb: p, Cr: p, RGB: true}
 			for _, c := range []resize.Crop{
@@ -226,9 +226,9 @@ func TestNoAllocations(t *testing.T) {
 	cs := crops(32, 500, 375)
 	p := &resize.Photo{Y: texture(500, 375, 1, 100), Cb: texture(250, 188, 1, 30), Cr: texture(250, 188, 1, 30), H: 2, V: 2}
 	rgb := texture(500, 375, 3, 100)
-	for _, code := range []bool{false, true} {
+	for _, plain := range []bool{false, true} {
 		for _, b := range benchTargets {
-			z := resize.New(code)
+			z := resize.New(plain)
 			dst := make([]byte, b.target.Size())
 			all := func() {
 				for _, c := range cs {
