@@ -13,6 +13,7 @@ import (
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/internal/term"
 	"github.com/betongo/betongo/loader"
+	"github.com/betongo/betongo/rgb"
 )
 
 type benchCommand struct {
@@ -24,6 +25,9 @@ type benchCommand struct {
 	Workers  int    `default:"0" placeholder:"N" help:"Goroutines that fill batches; 0 is one a processor."`
 	DropLast bool   `help:"Leave out a last batch that is not full."`
 	Seed     uint64 `default:"0" placeholder:"S" help:"Seed of the order and of the augmentations."`
+	Filter   string `default:"area" enum:"area,bilinear" placeholder:"NAME" help:"How crops are resized: area (the default, as FFCV and OpenCV's INTER_AREA) or bilinear (antialiased, as Pillow and torchvision)."`
+	Exact    bool   `help:"Decode and resize bit for bit as libjpeg and OpenCV (or Pillow) do: slower."`
+	Explain  bool   `help:"Say first how each output is made: what is one pass with the decoder, what runs after it."`
 	JSON     bool   `name:"json" help:"Print one JSON object."`
 }
 
@@ -48,6 +52,8 @@ type benchResult struct {
 	Order    string `json:"order"`
 	Batch    int    `json:"batch"`
 	Workers  int    `json:"workers"`
+
+	Plan []loader.Pipeline `json:"plan,omitempty"` // with --explain
 
 	Open       float64      `json:"open_s"`
 	FirstBatch *float64     `json:"start_to_first_batch_s"` // from process start; null when there was no batch
@@ -99,9 +105,11 @@ var orders = map[string]loader.Order{
 	"quasi":      loader.QuasiRandom,
 }
 
+var filters = map[string]rgb.Filter{"area": rgb.Area, "bilinear": rgb.Bilinear}
+
 // load runs the epochs.
 func (c *benchCommand) load(ctx context.Context, f *ffcv.File, r *benchResult) error {
-	outputs, err := pipeline(f, c.Pipeline)
+	outputs, err := pipeline(f, c.Pipeline, resizing{filter: filters[c.Filter], exact: c.Exact})
 	if err != nil {
 		return err
 	}
@@ -117,6 +125,9 @@ func (c *benchCommand) load(ctx context.Context, f *ffcv.File, r *benchResult) e
 		return err
 	}
 	defer l.Close()
+	if c.Explain {
+		r.Plan = l.Explain()
+	}
 	for n := range c.Epochs {
 		epoch, first, err := runEpoch(ctx, l, n)
 		if err != nil {
@@ -186,6 +197,13 @@ func (r *benchResult) print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(t, "file\t%s\n", r.File)
 	fmt.Fprintf(t, "pipeline\t%s, %s order, batches of %d\n", r.Pipeline, r.Order, r.Batch)
+	for i, p := range r.Plan {
+		name := ""
+		if i == 0 {
+			name = "plan"
+		}
+		fmt.Fprintf(t, "%s\t%s\n", name, p)
+	}
 	fmt.Fprintf(t, "open\t%.2f ms\n", 1000*r.Open)
 	if r.FirstBatch != nil {
 		fmt.Fprintf(t, "first batch\t%.0f ms after the process began\n", 1000**r.FirstBatch)

@@ -120,7 +120,7 @@ func (d *demo) load(ctx context.Context, atLeast time.Duration) error {
 		return err
 	}
 	defer f.Close()
-	outputs, err := pipeline(f, "rrc224")
+	outputs, err := pipeline(f, "rrc224", resizing{})
 	if err != nil {
 		return err
 	}

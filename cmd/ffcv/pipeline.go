@@ -7,6 +7,7 @@ import (
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/term"
 	"github.com/betongo/betongo/loader"
+	"github.com/betongo/betongo/rgb"
 	"github.com/betongo/betongo/transform"
 )
 
@@ -19,9 +20,15 @@ var (
 // cropSide is the side of the images that the crop pipelines give.
 const cropSide = 224
 
+// resizing is how crops are resized.
+type resizing struct {
+	filter rgb.Filter
+	exact  bool
+}
+
 // pipeline returns the outputs of a pipeline: the first image field through
 // it, every other field as stored.
-func pipeline(f *ffcv.File, name string) ([]loader.Output, error) {
+func pipeline(f *ffcv.File, name string, r resizing) ([]loader.Output, error) {
 	list := f.Fields()
 	var outputs []loader.Output
 	at := -1 // the image among the outputs
@@ -41,16 +48,17 @@ func pipeline(f *ffcv.File, name string) ([]loader.Output, error) {
 		return nil, term.WithHint(errNoImage, "--pipeline raw loads any file")
 	}
 	image := &outputs[at]
+	random := transform.RandomResizedCrop{Width: cropSide, Height: cropSide, Filter: r.filter, Exact: r.exact}
 	switch name {
 	case "simple":
 		image.Decoder = transform.Simple{}
 	case "cc224":
-		image.Decoder = transform.CenterCrop{Width: cropSide, Height: cropSide}
+		image.Decoder = transform.CenterCrop{Width: cropSide, Height: cropSide, Filter: r.filter, Exact: r.exact}
 	case "rrc224":
-		image.Decoder = transform.RandomResizedCrop{Width: cropSide, Height: cropSide}
+		image.Decoder = random
 		image.Ops = []loader.Op{transform.HorizontalFlip{}}
 	case "rrc224f32":
-		image.Decoder = transform.RandomResizedCrop{Width: cropSide, Height: cropSide}
+		image.Decoder = random
 		image.Ops = []loader.Op{transform.HorizontalFlip{}, transform.Normalize{Mean: imageMean, Std: imageStd}, transform.ToCHW{}}
 	case "cifar":
 		image.Decoder = transform.Simple{}
