@@ -45,26 +45,72 @@ func (d *entropy) skip(n int) {
 	}
 }
 
-// next decodes one MCU into m. last receives, for each block, at least the
+// next decodes one MCU into m. lasts receives, for each block, at least the
 // coding position of its last coefficient, 0 if there is only DC.
-func (d *entropy) next(m *mcu, last *[maxBlocks + 1]uint8) {
+func (d *entropy) next(m *mcu, lasts *[maxBlocks + 1]uint8) {
+	if d.asm {
+		d.nextAsm(m, lasts)
+		return
+	}
 	for i := range d.blocks {
 		b := &d.blocks[i]
-		coefs := &m[i]
-		*coefs = [64]int16{}
-		coefs[0] = d.nextDC(b)
-		var k uint
-		if d.asm {
-			k = d.acAsm(b.ac, coefs)
-		} else {
-			k = d.acGo(b.ac, coefs)
-		}
-		d.bad |= k & badRun
-		if k == 1 && coefs[1] == 0 {
-			k = 0
-		}
-		last[i] = uint8(k)
+		m[i] = [64]int16{}
+		m[i][0] = d.nextDC(b)
+		d.finish(m, lasts, i, d.acGo(b.ac, &m[i]))
 	}
+}
+
+// finish notes a block's last coefficient.
+func (d *entropy) finish(m *mcu, lasts *[maxBlocks + 1]uint8, i int, last uint) {
+	d.bad |= last & badRun
+	if last == 1 && m[i][1] == 0 {
+		last = 0
+	}
+	lasts[i] = uint8(last)
+}
+
+// nextAsm is next with its loops in assembly, but for the rarest codes.
+func (d *entropy) nextAsm(m *mcu, lasts *[maxBlocks + 1]uint8) {
+	i, k, last := uint(0), uint(0), uint(0)
+	for {
+		i, k, last = mcuLoop(d, m, lasts, i, k, last)
+		if i >= uint(len(d.blocks)) {
+			return
+		}
+		b := &d.blocks[i]
+		if k == 0 {
+			m[i][0] = d.nextDC(b)
+			k = 1
+			continue
+		}
+		if k, last = d.symbolAC(b.ac, &m[i], k, last); k < 64 {
+			continue
+		}
+		d.finish(m, lasts, int(i), last)
+		if i, k, last = i+1, 0, 0; i == uint(len(d.blocks)) {
+			return
+		}
+	}
+}
+
+// symbolAC decodes one symbol at k the long way; k comes back as 64 or more at
+// the block's end.
+func (d *entropy) symbolAC(t *acTable, coefs *[64]int16, k, last uint) (kOut, lastOut uint) {
+	l, sym := t.symbol(d.word)
+	size := uint(sym & 15)
+	v := extend(d.word<<(l&63), size)
+	d.word <<= (l + size) & 63
+	d.n -= l + size
+	if sym == 0 {
+		if l == 0 {
+			d.bad |= badCode
+		}
+		return 64, last
+	}
+	if k += uint(sym >> 4); k < 64 {
+		coefs[zigzag[k]&63] = int16(v)
+	}
+	return k + 1, k
 }
 
 // nextDC reads a block's DC coefficient. One that leaves 16 bits is bad.
@@ -143,35 +189,6 @@ func (d *entropy) acGo(t *acTable, coefs *[64]int16) uint {
 	}
 	d.pos, d.word, d.n = pos, word, n
 	return last
-}
-
-// acAsm is acGo with its loop in assembly.
-func (d *entropy) acAsm(t *acTable, coefs *[64]int16) uint {
-	k, last := uint(1), uint(0)
-	for {
-		if k, last = acLoop(&d.reader, t, coefs, k, last); k >= 64 {
-			return last
-		}
-		l, sym := t.symbol(d.word)
-		size := uint(sym & 15)
-		v := extend(d.word<<(l&63), size)
-		d.word <<= (l + size) & 63
-		d.n -= l + size
-		if sym == 0 {
-			if l == 0 {
-				d.bad |= badCode
-			}
-			return last
-		}
-		k += uint(sym >> 4)
-		if last = k; k > 63 {
-			return last
-		}
-		coefs[zigzag[k]&63] = int16(v)
-		if k++; k > 63 {
-			return last
-		}
-	}
 }
 
 // skipAC is acGo without the coefficients.

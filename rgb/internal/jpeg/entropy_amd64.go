@@ -2,8 +2,10 @@
 
 package jpeg
 
-// acLoop is acGo's loop. It returns early, with kOut below 64, at a symbol that
-// needs codes.symbol.
+// mcuLoop decodes the MCU's blocks from coefficient k of block i on; k 0 begins
+// the block, otherwise last is where its last coefficient so far is. It returns
+// early, with iOut less than the blocks, at a symbol that needs codes.symbol: of
+// DC if kOut is 0, of AC otherwise.
 //
 //go:noescape
-func acLoop(r *reader, t *acTable, coefs *[64]int16, k, last uint) (kOut, lastOut uint)
+func mcuLoop(e *entropy, m *mcu, lasts *[maxBlocks + 1]uint8, i, k, last uint) (iOut, kOut, lastOut uint)

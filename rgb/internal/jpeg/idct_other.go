@@ -4,7 +4,9 @@ package jpeg
 
 const haveSIMD = false
 
-func acLoop(*reader, *acTable, *[64]int16, uint, uint) (uint, uint) { panic("jpeg: no assembly") }
+func mcuLoop(*entropy, *mcu, *[maxBlocks + 1]uint8, uint, uint, uint) (uint, uint, uint) {
+	panic("jpeg: no assembly")
+}
 
 func idctPair(*[2][64]int16, *quantPair, *byte, int, *byte, int) { panic("jpeg: no assembly") }
 
