@@ -199,3 +199,37 @@ func BenchmarkRender(b *testing.B) {
 		})
 	}
 }
+
+// FuzzRender renders any JPEG with any marks: an error or pixels, and with marks
+// an error only where there is one without.
+func FuzzRender(f *testing.F) {
+	for i, v := range jpegVectors(f) {
+		if i%4 == 0 {
+			marks, _ := rgb.AppendMarks(nil, v.data)
+			f.Add(v.data, marks, uint16(i), uint16(3), uint8(20), uint8(i))
+		}
+	}
+	var s rgb.Scratch
+	f.Fuzz(func(t *testing.T, data, marks []byte, x, y uint16, side, choice uint8) {
+		info, err := rgb.ScanJPEG(data)
+		if err != nil || info.Width*info.Height > 1<<16 {
+			return
+		}
+		e := rgb.Encoded{JPEG: true, Width: info.Width, Height: info.Height, Data: data, Marks: marks}
+		crop := rgb.Rect{X: int(x) % e.Width, Y: int(y) % e.Height}
+		crop.W, crop.H = 1+int(side)%(e.Width-crop.X), 1+int(y>>8)%(e.Height-crop.Y)
+		target := rgb.Target{
+			Width: 1 + int(choice)%50, Height: 1 + int(side)%50, Layout: rgb.Layout(choice & 1),
+			Type: rgb.PixelType(choice >> 1 & 3), Filter: rgb.Filter(choice >> 3 & 1),
+		}
+		dst := make([]byte, target.Bytes())
+		err = s.Render(dst, e, crop, choice&16 != 0, &target)
+		kind(t, err)
+		e.Marks = nil
+		without := s.Render(dst, e, crop, choice&16 != 0, &target)
+		kind(t, without)
+		if err != nil && without == nil {
+			t.Fatalf("marks make an error: %v", err)
+		}
+	})
+}
