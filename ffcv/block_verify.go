@@ -145,6 +145,8 @@ func (v *verify) marks(ctx context.Context, s Section) error {
 	switch {
 	case int64(m.field) >= int64(len(f.fields)):
 		err = v.emit(f.sectionError(s, -1, "of field %d of %d", m.field, len(f.fields)))
+	case m.reserved != 0:
+		err = v.emit(f.sectionError(s, -1, "0x%08x where 0 belongs", m.reserved))
 	case v.marked[m.field]:
 		err = v.emit(f.sectionError(s, -1, "there is one of field %q before it", f.fields[m.field].Name))
 	}

@@ -76,6 +76,21 @@ func (b *blockWriter) names(count int64, each func(yield func(name []byte) error
 	return payload
 }
 
+// marks writes a MARK section.
+func (b *blockWriter) marks(field int, each ...string) {
+	var head [marksHeadSize]byte
+	putMarksHead(head[:], field, int64(len(each)))
+	p := binary.LittleEndian.AppendUint64(head[:], 0)
+	n := 0
+	for _, m := range each {
+		n += len(m)
+		p = binary.LittleEndian.AppendUint64(p, uint64(n))
+	}
+	p = append(p, strings.Join(each, "")...)
+	b.begin(TagMarks, 0, int64(len(p)))
+	b.Write(p)
+}
+
 // withBlock puts an extension block before the allocation table of a file
 // without one.
 func withBlock(t testing.TB, file []byte, build func(b *blockWriter)) []byte {
@@ -394,6 +409,7 @@ func TestDamagedSections(t *testing.T) {
 		}
 		return p
 	}
+	const one = 1 << 32 // as the upper half of the head's first u64: reserved
 	good := func(b *blockWriter) { b.names(2, eachName([]string{"a", "b"})) }
 	slot := func(name string, sample uint64) uint64 { return nameHash(name)&^slotSampleMask | (sample + 1) }
 	for name, build := range map[string]func(b *blockWriter){
@@ -419,6 +435,21 @@ func TestDamagedSections(t *testing.T) {
 		"index: no free slot":     func(b *blockWriter) { good(b); raw(TagNameIndex, u64(slot("x", 0)))(b) },
 		"index: sample outside":   func(b *blockWriter) { good(b); raw(TagNameIndex, u64(slot("a", 2)))(b) },
 		"index: swapped":          func(b *blockWriter) { good(b); raw(TagNameIndex, u64(slot("a", 1)))(b) },
+		"marks: nothing":          raw(TagMarks, nil),
+		"marks: head cut":         raw(TagMarks, u64(0)),
+		"marks: no offset":        raw(TagMarks, u64(0, 2)),
+		"marks: count":            raw(TagMarks, u64(0, 1, 0, 0)),
+		"marks: count huge":       raw(TagMarks, u64(0, math.MaxUint64, 0, 0)),
+		"marks: index cut":        raw(TagMarks, u64(0, 2, 0, 0)),
+		"marks: field":            func(b *blockWriter) { b.marks(1, "a", "b") },
+		"marks: field huge":       func(b *blockWriter) { b.marks(math.MaxUint32, "a", "b") },
+		"marks: reserved":         raw(TagMarks, append(u64(one, 2, 0, 1, 2), "ab"...)),
+		"marks: twice":            func(b *blockWriter) { b.marks(0, "a", "b"); b.marks(0, "a", "b") },
+		"marks: first offset":     raw(TagMarks, append(u64(0, 2, 1, 1, 2), "ab"...)),
+		"marks: offset down":      raw(TagMarks, append(u64(0, 2, 0, 2, 1), "ab"...)),
+		"marks: offset outside":   raw(TagMarks, append(u64(0, 2, 0, 1, 3), "ab"...)),
+		"marks: offset huge":      raw(TagMarks, append(u64(0, 2, 0, 1, math.MaxUint64), "ab"...)),
+		"marks: bytes left over":  raw(TagMarks, append(u64(0, 2, 0, 1, 2), "abc"...)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := openBytes(t, withBlock(t, intFile(2), build))
@@ -428,6 +459,7 @@ func TestDamagedSections(t *testing.T) {
 			f.Classes()
 			for i := range 2 {
 				f.Key(i)
+				f.Marks(i, 0)
 			}
 			f.Find("a")
 			if err := f.Verify(context.Background(), nil); err == nil {
@@ -481,6 +513,7 @@ func FuzzExtension(f *testing.F) {
 			b.Write([]byte("hello"))
 		},
 		func(b *blockWriter) { b.begin(5, FlagRequired, 0) },
+		func(b *blockWriter) { b.marks(0, "some", "", "marks") },
 	} {
 		b := withBlock(f, base, build)
 		f.Add(b[len(base):], false)
@@ -514,8 +547,12 @@ func FuzzExtension(f *testing.F) {
 				t.Fatalf("sample %d: %d, %v", i, v, err)
 			}
 			key, err := file.Key(i)
-			if sound := file.Verify(context.Background(), nil) == nil; sound && err != nil {
-				t.Fatalf("sound, but Key(%d): %v", i, err)
+			marks, marksErr := file.Marks(i, 0)
+			if len(marks) > len(block) {
+				t.Fatalf("%d bytes of marks from a block of %d", len(marks), len(block))
+			}
+			if sound := file.Verify(context.Background(), nil) == nil; sound && (err != nil || marksErr != nil) {
+				t.Fatalf("sound, but Key(%d): %v, Marks: %v", i, err, marksErr)
 			} else if sound && key != "" {
 				if _, ok, err := file.Find(key); !ok || err != nil {
 					t.Fatalf("sound, but Find(%q): %v, %v", key, ok, err)

@@ -3,10 +3,13 @@ package ffcv_test
 import (
 	"bytes"
 	"io"
+	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/rgb"
 )
 
 // sparse is a file of megabytes given by its few bytes that are not zero: what
@@ -77,6 +80,25 @@ func sparseOf(b []byte) (*sparse, bool) {
 	return s, len(head)+len(page) < 64<<10 && s.size() == int64(len(b))
 }
 
+// photoFile is a file of one photograph with checkpoints.
+func photoFile(t testing.TB) []byte {
+	t.Helper()
+	img := rgb.Image{Width: 160, Height: 120, Pix: make([]byte, 3*160*120)}
+	for i := range img.Pix {
+		img.Pix[i] = byte(i/7 ^ i/480)
+	}
+	jpeg, err := rgb.EncodeJPEG(nil, img, 60)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ds := made{1, func(int) []any { return []any{jpeg} }, nil}
+	b, err := os.ReadFile(write(t, []ffcv.FieldSpec{{Name: "image", Field: fields.RGBImage{}}}, ds, &ffcv.Options{PageSize: 2 * mib}, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 // FuzzOpen opens anything, uses all of it, and verifies it. A file that
 // verifies can be read whole.
 func FuzzOpen(f *testing.F) {
@@ -97,6 +119,13 @@ func FuzzOpen(f *testing.F) {
 		v := readVector(f, path)
 		add(v.file)
 	}
+	marked := n
+	b, _ := markedFile(f, 20)
+	add(b)
+	add(photoFile(f))
+	if n < marked+2 {
+		f.Fatal("files with marks are no seeds")
+	}
 	if n < 100 {
 		f.Fatalf("%d seeds, want at least 100", n)
 	}
@@ -114,6 +143,9 @@ func FuzzOpen(f *testing.F) {
 			for k, d := range file.Fields() {
 				if _, err := file.Value(i, k); sound && err != nil {
 					t.Fatalf("sound, but sample %d, field %q: %v", i, d.Name, err)
+				}
+				if _, err := file.Marks(i, k); sound && err != nil {
+					t.Fatalf("sound, but marks of sample %d, field %q: %v", i, d.Name, err)
 				}
 			}
 		}

@@ -36,11 +36,12 @@ func putMarksHead(b []byte, field int, count int64) {
 // marksSection is one MARK section, as its head says.
 type marksSection struct {
 	Section
-	field uint32
-	index int64  // offset of the first offset in the file
-	bytes int64  // of the first byte of marks
-	total uint64 // bytes of marks
-	err   error  // what is wrong with it: then it has no marks
+	field    uint32
+	reserved uint32
+	index    int64  // offset of the first offset in the file
+	bytes    int64  // of the first byte of marks
+	total    uint64 // bytes of marks
+	err      error  // what is wrong with it: then it has no marks
 }
 
 // markSections are a File's, found at the first need.
@@ -61,7 +62,7 @@ func (f *File) marksHead(s Section) (m marksSection, err error) {
 	if err := f.readFull(p[:], s.Offset); err != nil {
 		return m, err
 	}
-	m.field = binary.LittleEndian.Uint32(p[:])
+	m.field, m.reserved = binary.LittleEndian.Uint32(p[:]), binary.LittleEndian.Uint32(p[4:])
 	n := binary.LittleEndian.Uint64(p[8:])
 	if n != f.header.NumSamples || n > uint64(s.Length-marksHeadSize-8)/8 {
 		m.err = f.sectionError(s, -1, "marks of %d samples in %d bytes, the file has %d samples", n, s.Length, f.header.NumSamples)

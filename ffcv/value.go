@@ -132,13 +132,17 @@ func (f *File) Array(i, field int) (array.Array, error) {
 	return as[array.Array](f, i, field)
 }
 
-// Image returns the value of an RGBImage field as stored, its bytes borrowed
-// where the source can lend.
+// Image returns the value of an RGBImage field as stored with its checkpoints,
+// if it has any, its bytes borrowed where the source can lend.
 func (f *File) Image(i, field int) (rgb.Encoded, error) {
 	if _, err := f.memberOf(i, field, fields.TypeRGBImage, fields.TypeRGBImage); err != nil {
 		return rgb.Encoded{}, err
 	}
-	return as[rgb.Encoded](f, i, field)
+	e, err := as[rgb.Encoded](f, i, field)
+	if err == nil && e.JPEG {
+		e.Marks, _ = f.Marks(i, field) // damaged ones are none
+	}
+	return e, err
 }
 
 func as[T any](f *File, i, field int) (T, error) {

@@ -86,6 +86,13 @@ func (d texts) stream(yield func(Sample, error) bool) {
 	}
 }
 
+// flagged is a Bytes field whose marks are a value's first 100 bytes.
+type flagged struct{ fields.Bytes }
+
+func (flagged) AppendMarks(dst, _ []byte, data [][]byte) ([]byte, error) {
+	return append(dst, data[0][:min(len(data[0]), 100)]...), nil
+}
+
 // broad is a custom field with a row of 64 KiB.
 type broad struct{ fields.Bytes }
 
@@ -206,7 +213,7 @@ func TestWriteDiskFails(t *testing.T) {
 	if err := os.WriteFile(path, []byte("old"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	specs := []FieldSpec{{"data", fields.Bytes{}}, {"n", fields.Int{}}}
+	specs := []FieldSpec{{"data", flagged{}}, {"n", fields.Int{}}}
 	ds := texts{500, 1000}
 	opts := &Options{Overwrite: true, Workers: 2, Classes: []string{"a"}}
 	fails := func(name string, want error, set func(*faultyFile), stream bool) (ok bool) {
@@ -258,10 +265,33 @@ func TestWriteDiskFails(t *testing.T) {
 		"descriptor":       HeaderSize + 1,
 		"row":              metadataOffset(2) + 5,
 		"classes":          DefaultPageSize*2 + sectionHeaderSize,
-		"allocation table": DefaultPageSize*2 + 20_000,
+		"marks":            DefaultPageSize*2 + 40_000,
+		"allocation table": DefaultPageSize*2 + 70_000,
 	} {
 		if fails(name, nil, func(f *faultyFile) { f.corrupt = off }, false) {
 			t.Errorf("%s read back wrong: no error", name)
+		}
+	}
+}
+
+// A spool that can't be made ends the writing, and leaves nothing.
+func TestSpoolFails(t *testing.T) {
+	for _, kind := range []string{"table", "keys", "keysends", "marks", "marksends"} {
+		path := filepath.Join(t.TempDir(), "x.beton")
+		w, err := Create(path, []FieldSpec{{"data", flagged{}}, {"n", fields.Int{}}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		taken := w.part.name + "." + kind
+		if err := os.WriteFile(taken, nil, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.WriteDataset(t.Context(), texts{30, 100}, nil); !errors.Is(err, fs.ErrExist) {
+			t.Errorf("%s: error %v, want %v", kind, err, fs.ErrExist)
+		}
+		list, err := os.ReadDir(filepath.Dir(path))
+		if err != nil || len(list) != 1 || list[0].Name() != filepath.Base(taken) {
+			t.Errorf("%s: left behind: %v (%v)", kind, list, err)
 		}
 	}
 }

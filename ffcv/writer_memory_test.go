@@ -21,7 +21,7 @@ import (
 // binary writes before it tells its anonymous memory.
 const memorySamples = "BETONGO_TEST_MEMORY_SAMPLES"
 
-// tellMemory writes n samples with keys as a dataset and as a stream that
+// tellMemory writes n samples with keys and marks as a dataset and as a stream that
 // outgrows its reserve, and prints the anonymous memory in KiB, which Go hardly
 // gives back: about its peak.
 func tellMemory(samples string) {
@@ -34,7 +34,7 @@ func tellMemory(samples string) {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	specs := []ffcv.FieldSpec{{"data", fields.Bytes{}}, {"n", fields.Int{}}}
+	specs := []ffcv.FieldSpec{{"data", marked{}}, {"n", fields.Int{}}}
 	data := fill(0, 20)
 	ds := made{n, func(i int) []any { return []any{data, i} }, strconv.Itoa}
 	for i, write := range []func(*ffcv.Writer) error{

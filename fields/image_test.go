@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/fields/fieldtest"
 	"github.com/betongo/betongo/rgb"
 )
 
@@ -284,6 +285,62 @@ func photo(tb testing.TB) []byte {
 		tb.Fatal(err)
 	}
 	return data
+}
+
+func TestImageMarks(t *testing.T) {
+	sized := func(w, h int) []byte {
+		m := rgb.Image{Width: w, Height: h, Pix: make([]byte, 3*w*h)}
+		for i := range m.Pix {
+			m.Pix[i] = byte(i/7 ^ i/480)
+		}
+		data, err := rgb.EncodeJPEG(nil, m, 60)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	large, small := sized(160, 120), sized(40, 30)
+	fieldtest.Run(t, fields.RGBImage{}, large, small)
+	damaged := bytes.Clone(large)
+	for i := range 40 {
+		damaged[len(damaged)/2+i] = 0xff // no marker, no stuffed byte
+	}
+	want, err := rgb.AppendMarks(nil, large)
+	if err != nil || len(want) == 0 {
+		t.Fatalf("%d bytes of marks, %v", len(want), err)
+	}
+	var stats fields.ImageStats
+	for _, c := range []struct {
+		name  string
+		field fields.RGBImage
+		jpeg  bool
+		w, h  int
+		data  []byte
+		want  []byte
+	}{
+		{"a photo", fields.RGBImage{}, true, 160, 120, large, want},
+		{"without checkpoints", fields.RGBImage{NoCheckpoints: true}, true, 160, 120, large, nil},
+		{"small", fields.RGBImage{}, true, 40, 30, small, nil},
+		{"pixels", fields.RGBImage{}, false, 160, 120, make([]byte, 3*160*120), nil},
+		{"damaged", fields.RGBImage{Stats: &stats}, true, 160, 120, damaged, nil},
+		{"damaged, not counted", fields.RGBImage{}, true, 160, 120, damaged, nil},
+	} {
+		meta := make([]byte, 13)
+		if !c.jpeg {
+			meta[0] = 1
+		}
+		meta[1], meta[3] = byte(c.w), byte(c.h)
+		got, err := c.field.AppendMarks([]byte("x"), meta, [][]byte{c.data})
+		if err != nil || string(got) != "x"+string(c.want) {
+			t.Errorf("%s: %d bytes of marks (%v), want %d", c.name, len(got)-1, err, len(c.want))
+		}
+		if err := c.field.CheckMarks(meta, [][]byte{c.data}, want); (err == nil) != (c.name == "a photo" || c.name == "without checkpoints") {
+			t.Errorf("%s: the photo's marks: %v", c.name, err)
+		}
+	}
+	if n := stats.Damaged.Load(); n != 1 {
+		t.Errorf("%d damaged pictures, want 1", n)
+	}
 }
 
 func BenchmarkImage(b *testing.B) {

@@ -39,6 +39,7 @@ type imageReport struct {
 	Resized            int64   `json:"resized"`
 	Oriented           int64   `json:"oriented"`
 	OrientationIgnored int64   `json:"orientation_ignored"`
+	Damaged            int64   `json:"damaged"`         // of the kept ones, as far as that was noticed
 	MeanMegapixels     float64 `json:"mean_megapixels"` // as stored
 }
 
@@ -64,6 +65,7 @@ func (j *job) report(d dataset, s ffcv.Stats, took time.Duration) report {
 			Resized:            j.stats.Resized.Load(),
 			Oriented:           j.stats.Oriented.Load(),
 			OrientationIgnored: j.stats.OrientationIgnored.Load(),
+			Damaged:            j.stats.Damaged.Load(),
 			MeanMegapixels:     float64(j.stats.Pixels.Load()) / float64(n) / 1e6,
 		}
 	}
@@ -134,6 +136,9 @@ const manyPixels = 2.0 // megapixels
 func (j *job) printNotes(r *imageReport) {
 	if n := r.OrientationIgnored; n > 0 {
 		term.Say(j.stderr, prog, "note", "the EXIF orientation of "+count(n, "image")+" was ignored, as torchvision does; --orient turns them")
+	}
+	if n := r.Damaged; n > 0 {
+		term.Say(j.stderr, prog, "warning", count(n, "JPEG")+" kept as is with damaged pixel data, which decoders refuse or show in part; ffcv verify names them")
 	}
 	if r.Kept > 0 && j.qualityGiven {
 		term.Say(j.stderr, prog, "note", fmt.Sprintf("--quality %d touched %s only: %s kept as is (--reencode always encodes all)",
