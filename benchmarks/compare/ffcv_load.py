@@ -4,7 +4,7 @@ PIPELINE: rows (x an array, label an int), cc224, rrc224 or rrc224f32 (image, la
 Run it in a folder that has no folder named ffcv. The environment's START, seconds since 1970, is when the process was
 started.
 """
-import json, os, resource, sys, time
+import json, os, resource, sys, threading, time
 
 START = float(os.environ.get("START", time.time()))
 path, pipeline, order = sys.argv[1:4]
@@ -35,6 +35,20 @@ def cpu():
     return u.ru_utime + u.ru_stime
 
 
+def watch():
+    """Notes the most memory of the process's own, as ffcv bench does."""
+    global anon
+    while True:
+        with open("/proc/self/status") as f:
+            kib = sum(int(line.split()[1]) for line in f if line.startswith(("RssAnon:", "RssShmem:")))
+        anon = max(anon, kib / 1024)
+        time.sleep(0.05)
+
+
+anon = 0
+if os.path.exists("/proc/self/status"):
+    threading.Thread(target=watch, daemon=True).start()
+
 pipelines = {"label": [IntDecoder(), ToTensor(), Squeeze()]}
 if pipeline == "rows":
     pipelines["x"] = [NDArrayDecoder(), ToTensor()]
@@ -52,5 +66,6 @@ for _ in range(epochs):
             result["start_to_first_batch_s"] = time.time() - START
         samples += len(b[0])
     result["epochs"].append({"wall_s": time.time() - wall, "cpu_s": cpu() - used, "samples": samples})
+result["peak_anon_mb"] = anon
 result["peak_rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(json.dumps(result))

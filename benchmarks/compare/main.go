@@ -1,6 +1,5 @@
-// Command compare loads the same files with FFCV and with this module's ffcv
-// bench, in turns, and prints what each took as a table for
-// docs/benchmarks.md:
+// Command compare loads datasets with FFCV and with this module's ffcv bench,
+// in turns, and prints what each took as tables for docs/benchmarks.md:
 //
 //	go run ./benchmarks/compare --python ~/ffcv-venv/bin/python
 //	go run ./benchmarks/compare --python ~/ffcv-venv/bin/python --photos ~/train --rows 0
@@ -8,6 +7,9 @@
 // It needs a Python interpreter with FFCV. Both sides run one after another,
 // pair by pair, so that what disturbs the machine disturbs both; figures are
 // medians, and the ratio is the median of the pairs' ratios.
+//
+// Of photographs FFCV writes its own files, and this module its own with the
+// same settings, so that both sides decode JPEGs of the same sizes and quality.
 package main
 
 import (
@@ -26,16 +28,17 @@ import (
 
 const prog = "compare"
 
-const description = "Load the same files with FFCV and with ffcv bench, in turns, and print a table."
+const description = "Load the same data with FFCV and with ffcv bench, in turns, and print tables."
 
 type grammar struct {
 	Python  string `required:"" placeholder:"FILE" help:"A Python interpreter that can import ffcv."`
 	Rows    int    `default:"1000000" help:"Rows of 32 float32 and a label in the first file (default 1,000,000); 0 leaves it out."`
-	Photos  string `placeholder:"DIR" help:"A folder of class folders with photographs: loaded with crops too."`
+	Photos  string `placeholder:"DIR" help:"A folder of class folders with photographs (JPEG): loaded with crops too."`
 	Rounds  int    `default:"5" help:"Pairs of runs for each line of the table (default 5)."`
 	Epochs  int    `default:"6" help:"Epochs of a run over rows (default 6); over photographs half as many. The first does not count."`
+	Batch   int    `default:"64" help:"Photographs in a batch (default 64); rows come in batches of 2,048."`
 	Workers int    `default:"2" help:"Workers of both sides (default 2)."`
-	Dir     string `placeholder:"DIR" help:"Where the files to load are written; they stay there when it is given; by default a folder for temporary files, removed at the end."`
+	Dir     string `placeholder:"DIR" help:"Where the files to load are written; they stay there when it is given, and are used again; by default a folder for temporary files, removed at the end."`
 }
 
 func main() {
@@ -53,14 +56,21 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return term.Fail(stderr, prog, compare(ctx, &g, args, stdout, stderr))
 }
 
-// duel is one line of the table.
-type duel struct {
-	what     string
+// work is what one side does in a run.
+type work struct {
+	what     string // its line in the table
 	file     string
 	pipeline string // ffcv_load.py's name; ours is the same but raw for rows
-	order    string // ours
-	batch    int
-	epochs   int
+	alone    bool   // of other bytes than FFCV's: no ratio
+}
+
+// duel is what is loaded in turns: by FFCV once, by us in one or more ways.
+type duel struct {
+	ffcv   work
+	ours   []work
+	order  string // ours
+	batch  int
+	epochs int
 }
 
 // ffcvOrder is FFCV's name of an order.
@@ -76,71 +86,84 @@ func compare(ctx context.Context, g *grammar, args []string, stdout, stderr io.W
 	} else if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	r := runner{python: g.Python, workers: g.Workers, ours: filepath.Join(dir, "ffcv")}
-	if runtime.GOOS == "windows" {
-		r.ours += ".exe"
-	}
-	if r.script, err = build(ctx, r.ours); err != nil {
+	if dir, err = filepath.Abs(dir); err != nil {
 		return err
 	}
-	duels, err := prepare(ctx, g, dir)
+	r, err := build(ctx, g, dir, stderr)
+	if err != nil {
+		return err
+	}
+	duels, err := prepare(ctx, g, r)
 	if err != nil {
 		return err
 	}
 	t := newTable(stdout, machine(), commit(ctx), "go run ./benchmarks/compare "+strings.Join(args, " "))
 	for _, d := range duels {
-		var pairs []pair
+		pairs := make([][]pair, len(d.ours))
 		for n := range g.Rounds {
-			fmt.Fprintf(stderr, "%s: %s, round %d of %d\n", prog, d.what, n+1, g.Rounds)
-			p, err := r.round(ctx, d, n)
+			fmt.Fprintf(stderr, "%s: %s, round %d of %d\n", prog, d.ours[0].what, n+1, g.Rounds)
+			round, err := r.round(ctx, d, n)
 			if err != nil {
-				return fmt.Errorf("%s: %w", d.what, err)
+				return fmt.Errorf("%s: %w", d.ours[0].what, err)
 			}
-			pairs = append(pairs, p)
+			for i, p := range round {
+				pairs[i] = append(pairs[i], p)
+			}
 		}
-		t.add(d.what, pairs)
+		for i, w := range d.ours {
+			t.add(w, pairs[i])
+		}
 	}
 	return t.print()
 }
 
 // prepare writes the files and says what is done with them.
-func prepare(ctx context.Context, g *grammar, dir string) (duels []duel, err error) {
+func prepare(ctx context.Context, g *grammar, r *runner) (duels []duel, err error) {
 	if g.Rows > 0 {
-		file := filepath.Join(dir, "rows.beton")
+		file := filepath.Join(r.dir, "rows.beton")
 		if err := writeRows(ctx, file, g.Rows); err != nil {
 			return nil, err
 		}
 		for _, order := range []string{"sequential", "random"} {
-			duels = append(duels, duel{fmt.Sprintf("%s rows f4[32] + label, %s", term.FormatCount(int64(g.Rows)), order),
-				file, "rows", order, 2048, g.Epochs})
+			what := fmt.Sprintf("%s rows f4[32] + label, %s", term.FormatCount(int64(g.Rows)), order)
+			w := work{what: what, file: file, pipeline: "rows"}
+			duels = append(duels, duel{ffcv: w, ours: []work{w}, order: order, batch: 2048, epochs: g.Epochs})
 		}
 	}
 	if g.Photos != "" {
-		file := filepath.Join(dir, "photos.beton")
-		n, err := writePhotos(ctx, file, g.Photos)
+		photos, err := r.preparePhotos(ctx, g)
 		if err != nil {
 			return nil, err
 		}
-		for _, pipeline := range []string{"cc224", "rrc224", "rrc224f32"} {
-			duels = append(duels, duel{fmt.Sprintf("%s photos, %s, random", term.FormatCount(int64(n)), pipeline),
-				file, pipeline, "random", 256, max(2, g.Epochs/2)})
-		}
+		duels = append(duels, photos...)
 	}
 	return duels, nil
 }
 
-// build compiles ffcv to a path, and returns where FFCV's side of the
-// comparison lies.
-func build(ctx context.Context, to string) (script string, err error) {
+// build compiles this module's programs and finds FFCV's side of the
+// comparison.
+func build(ctx context.Context, g *grammar, dir string, stderr io.Writer) (*runner, error) {
 	mod, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	root := filepath.Dir(strings.TrimSpace(string(mod)))
 	if err != nil || root == "." || strings.TrimSpace(string(mod)) == os.DevNull {
-		return "", fmt.Errorf("find the module: go env GOMOD says %q (%v); run this inside it", mod, err)
+		return nil, fmt.Errorf("find the module: go env GOMOD says %q (%v); run this inside it", mod, err)
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", to, "./cmd/ffcv")
-	cmd.Dir = root
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build ffcv: %w\n%s", err, out)
+	suffix := ""
+	if runtime.GOOS == "windows" {
+		suffix = ".exe"
 	}
-	return filepath.Join(root, "benchmarks", "compare", "ffcv_load.py"), nil
+	r := &runner{
+		python: g.Python, workers: g.Workers, dir: dir, stderr: stderr,
+		scripts: filepath.Join(root, "benchmarks", "compare"),
+		ours:    filepath.Join(dir, "ffcv"+suffix),
+		writer:  filepath.Join(dir, "ffcvwrite"+suffix),
+	}
+	for name, to := range map[string]string{"ffcv": r.ours, "ffcvwrite": r.writer} {
+		cmd := exec.CommandContext(ctx, "go", "build", "-o", to, "./cmd/"+name)
+		cmd.Dir = root
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("build %s: %w\n%s", name, err, out)
+		}
+	}
+	return r, nil
 }

@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -14,9 +16,11 @@ import (
 
 // runner starts both sides.
 type runner struct {
-	python, script string
-	ours           string // the ffcv binary
-	workers        int
+	python, scripts string
+	ours, writer    string // our programs
+	dir             string // of the files
+	workers         int
+	stderr          io.Writer
 }
 
 // result is what a run prints; of both sides' JSON the members that they
@@ -29,55 +33,73 @@ type result struct {
 		CPU     float64 `json:"cpu_s"`
 		Samples int     `json:"samples"`
 	} `json:"epochs"`
-	PeakRSS float64 `json:"peak_rss_mb"`
+	PeakRSS  float64 `json:"peak_rss_mb"`
+	PeakAnon float64 `json:"peak_anon_mb"`
 
+	first     float64 // CPU seconds a sample of the first epoch
 	wall, cpu float64 // seconds a sample, medians of the epochs after the first
 }
 
 // pair is one round: the same work by both.
 type pair struct{ ffcv, ours result }
 
-// round runs both sides once, FFCV first in every other round.
-func (r *runner) round(ctx context.Context, d duel, n int) (p pair, err error) {
-	sides := []func() error{
-		func() (err error) {
-			p.ffcv, err = r.run(ctx, r.python, r.script, d.file, d.pipeline, ffcvOrder[d.order],
-				strconv.Itoa(d.batch), strconv.Itoa(d.epochs), strconv.Itoa(r.workers))
-			return err
-		},
-		func() (err error) {
-			pipeline := d.pipeline
+// round runs all sides once, FFCV first in every other round.
+func (r *runner) round(ctx context.Context, d duel, n int) ([]pair, error) {
+	var ffcv result
+	pairs := make([]pair, len(d.ours))
+	batch, epochs, workers := strconv.Itoa(d.batch), strconv.Itoa(d.epochs), strconv.Itoa(r.workers)
+	sides := []func() error{func() (err error) {
+		ffcv, err = r.run(ctx, r.python, filepath.Join(r.scripts, "ffcv_load.py"), d.ffcv.file, d.ffcv.pipeline,
+			ffcvOrder[d.order], batch, epochs, workers)
+		return err
+	}}
+	for i, w := range d.ours {
+		sides = append(sides, func() (err error) {
+			pipeline := w.pipeline
 			if pipeline == "rows" {
 				pipeline = "raw"
 			}
-			p.ours, err = r.run(ctx, r.ours, "bench", d.file, "--json", "--pipeline", pipeline, "--order", d.order,
-				"--batch", strconv.Itoa(d.batch), "--epochs", strconv.Itoa(d.epochs), "--workers", strconv.Itoa(r.workers))
+			pairs[i].ours, err = r.run(ctx, r.ours, "bench", w.file, "--json", "--pipeline", pipeline, "--order", d.order,
+				"--batch", batch, "--epochs", epochs, "--workers", workers)
 			return err
-		},
+		})
 	}
 	if n%2 == 1 {
 		slices.Reverse(sides)
 	}
 	for _, side := range sides {
 		if err := side(); err != nil {
-			return p, err
+			return nil, err
 		}
 	}
-	if a, b := p.ffcv.Epochs[0].Samples, p.ours.Epochs[0].Samples; a != b {
-		return p, fmt.Errorf("FFCV loaded %d samples, ffcv bench %d", a, b)
+	for i := range pairs {
+		pairs[i].ffcv = ffcv
+		if a, b := ffcv.Epochs[0].Samples, pairs[i].ours.Epochs[0].Samples; a != b {
+			return nil, fmt.Errorf("FFCV loaded %d samples, ffcv bench %d", a, b)
+		}
 	}
-	return p, nil
+	return pairs, nil
 }
 
-func (r *runner) run(ctx context.Context, name string, args ...string) (result, error) {
+// output runs a program away from the folder ffcv, which would hide Python's
+// package.
+func (r *runner) output(ctx context.Context, name string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir = os.TempDir() // away from the folder ffcv, which would hide Python's package
+	cmd.Dir = os.TempDir()
 	cmd.Env = append(os.Environ(), fmt.Sprintf("START=%f", float64(time.Now().UnixNano())/1e9))
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
 	if err != nil {
-		return result{}, fmt.Errorf("%s: %w\n%s", name, err, errs.Bytes())
+		return nil, fmt.Errorf("%s: %w\n%s", name, err, errs.Bytes())
+	}
+	return out, nil
+}
+
+func (r *runner) run(ctx context.Context, name string, args ...string) (result, error) {
+	out, err := r.output(ctx, name, args...)
+	if err != nil {
+		return result{}, err
 	}
 	lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
 	var res result
@@ -85,11 +107,14 @@ func (r *runner) run(ctx context.Context, name string, args ...string) (result, 
 		return res, fmt.Errorf("%s: %d epochs, %v: %s", name, len(res.Epochs), err, out)
 	}
 	var wall, cpu []float64
-	for _, e := range res.Epochs[1:] {
+	for _, e := range res.Epochs {
+		if e.Samples == 0 {
+			return res, fmt.Errorf("%s: an epoch without samples: %s", name, out)
+		}
 		wall = append(wall, e.Wall/float64(e.Samples))
 		cpu = append(cpu, e.CPU/float64(e.Samples))
 	}
-	res.wall, res.cpu = median(wall), median(cpu)
+	res.first, res.wall, res.cpu = cpu[0], median(wall[1:]), median(cpu[1:])
 	return res, nil
 }
 

@@ -25,8 +25,8 @@ func newTable(w io.Writer, machine, commit, command string) *table {
 	return &table{w: w, machine: machine, commit: commit, command: command}
 }
 
-// add makes the lines of one duel.
-func (t *table) add(what string, pairs []pair) {
+// add makes the lines of one work of ours.
+func (t *table) add(w work, pairs []pair) {
 	column := func(of func(pair) float64) []float64 {
 		values := make([]float64, len(pairs))
 		for i, p := range pairs {
@@ -34,20 +34,27 @@ func (t *table) add(what string, pairs []pair) {
 		}
 		return values
 	}
-	ratios := column(func(p pair) float64 { return p.ours.cpu / p.ffcv.cpu })
-	theirs := median(column(func(p pair) float64 { return p.ffcv.cpu }))
-	ours := median(column(func(p pair) float64 { return p.ours.cpu }))
-	fmt.Fprintf(&t.loading, "| %s | %s | %s | **%.3f** (%.3f to %.3f) | %s | %s |\n", what, perSample(theirs), perSample(ours),
-		median(ratios), slices.Min(ratios), slices.Max(ratios),
-		perSecond(median(column(func(p pair) float64 { return p.ffcv.wall }))),
-		perSecond(median(column(func(p pair) float64 { return p.ours.wall }))))
-	fmt.Fprintf(&t.starting, "| %s | %.0f ms | %.2f ms | %.1f s | %.3f s | %.0f MiB | %.0f MiB |\n", what,
-		1000*median(column(func(p pair) float64 { return p.ffcv.Open })),
-		1000*median(column(func(p pair) float64 { return p.ours.Open })),
-		median(column(func(p pair) float64 { return p.ffcv.FirstBatch })),
-		median(column(func(p pair) float64 { return p.ours.FirstBatch })),
-		median(column(func(p pair) float64 { return p.ffcv.PeakRSS })),
-		median(column(func(p pair) float64 { return p.ours.PeakRSS })))
+	middle := func(of func(pair) float64) float64 { return median(column(of)) }
+	theirs, ratio, rate := "-", "-", "-"
+	if !w.alone {
+		ratios := column(func(p pair) float64 { return p.ours.cpu / p.ffcv.cpu })
+		theirs = perSample(middle(func(p pair) float64 { return p.ffcv.cpu }))
+		ratio = fmt.Sprintf("**%.3f** (%.3f to %.3f)", median(ratios), slices.Min(ratios), slices.Max(ratios))
+		rate = perSecond(middle(func(p pair) float64 { return p.ffcv.wall }))
+	}
+	fmt.Fprintf(&t.loading, "| %s | %s | %s | %s | %s | %s | %s |\n", w.what, theirs,
+		perSample(middle(func(p pair) float64 { return p.ours.first })),
+		perSample(middle(func(p pair) float64 { return p.ours.cpu })),
+		ratio, rate, perSecond(middle(func(p pair) float64 { return p.ours.wall })))
+	fmt.Fprintf(&t.starting, "| %s | %.0f ms | %.2f ms | %.1f s | %.3f s | %.0f MiB | %.0f MiB | %.0f MiB | %.0f MiB |\n", w.what,
+		1000*middle(func(p pair) float64 { return p.ffcv.Open }),
+		1000*middle(func(p pair) float64 { return p.ours.Open }),
+		middle(func(p pair) float64 { return p.ffcv.FirstBatch }),
+		middle(func(p pair) float64 { return p.ours.FirstBatch }),
+		middle(func(p pair) float64 { return p.ffcv.PeakRSS }),
+		middle(func(p pair) float64 { return p.ours.PeakRSS }),
+		middle(func(p pair) float64 { return p.ffcv.PeakAnon }),
+		middle(func(p pair) float64 { return p.ours.PeakAnon }))
 }
 
 // perSample writes seconds a sample in a fitting unit.
@@ -69,11 +76,11 @@ func perSecond(s float64) string {
 func (t *table) print() error {
 	_, err := fmt.Fprintf(t.w, `Machine: %s. Commit: %s. Command: `+"`%s`"+`.
 
-| loading | FFCV, CPU a sample | this, CPU a sample | ratio (pairs) | FFCV, samples/s | this, samples/s |
-|---|---|---|---|---|---|
-%s
-| starting | FFCV, open | this, open | FFCV, first batch | this, first batch | FFCV, peak RSS | this, peak RSS |
+| loading | FFCV, CPU a sample | this, first epoch | this, later | ratio (pairs) | FFCV, samples/s | this, samples/s |
 |---|---|---|---|---|---|---|
+%s
+| starting | FFCV, open | this, open | FFCV, first batch | this, first batch | FFCV, peak RSS | this, peak RSS | FFCV, own memory | this, own memory |
+|---|---|---|---|---|---|---|---|---|
 %s`, t.machine, t.commit, t.command, t.loading.String(), t.starting.String())
 	return err
 }

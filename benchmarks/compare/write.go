@@ -8,7 +8,6 @@ import (
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
-	"github.com/betongo/betongo/source"
 )
 
 // rowLen is the number of float32 in a row.
@@ -33,19 +32,6 @@ func writeRows(ctx context.Context, path string, n int) error {
 		{Name: "x", Field: fields.NDArray{DType: array.Float32, Shape: []int{rowLen}}},
 		{Name: "label", Field: fields.Int{}},
 	})
-}
-
-// writePhotos packs a folder as ffcvwrite does and returns how many there are.
-func writePhotos(ctx context.Context, path, folder string) (int, error) {
-	src, err := source.OpenFolder(ctx, folder, nil)
-	if err != nil {
-		return 0, err
-	}
-	var specs []ffcv.FieldSpec
-	for _, f := range src.Fields() {
-		specs = append(specs, ffcv.FieldSpec{Name: f.Name, Field: f.Field})
-	}
-	return src.Len(), write(ctx, path, src, specs)
 }
 
 func write(ctx context.Context, path string, ds ffcv.Dataset, specs []ffcv.FieldSpec) error {
