@@ -14,6 +14,9 @@ import (
 // them. The pipelines are those of ffcv bench.
 func (r *runner) preparePhotos(ctx context.Context, g *grammar) ([]duel, error) {
 	photos, err := filepath.Abs(g.Photos)
+	if err == nil {
+		photos, err = filepath.EvalSymlinks(photos)
+	}
 	if err != nil {
 		return nil, err
 	}
