@@ -33,6 +33,14 @@
 // that is never released keeps its memory until the garbage collector finds
 // the Batch unreachable: memory grows, nothing breaks.
 //
+// # Pipelines
+//
+// An output's pipeline is a decoder and a list of operations. A decoder of
+// package transform takes the operations after it into its one pass over the
+// result's pixels, as far as it knows them (Fuser); an operation that it doesn't
+// know, a program's own among them, and all after it run one by one. Neither
+// pixels nor random numbers depend on that. Loader.Explain tells what was done.
+//
 // # Randomness
 //
 // The order of an epoch is FFCV's own for the same seed (see Random and

@@ -52,7 +52,8 @@ type Output struct {
 	// Decoder (any field), or Raw. nil is the field's default.
 	Decoder any
 	// Ops are applied to each sample's value, in order. They need an output of
-	// one shape: not Bytes, JSON or Raw images.
+	// one shape: not Bytes, JSON or Raw images. The decoder may do the first of
+	// them in its own pass: see Fuser.
 	Ops []Op
 	// Disabled leaves the output out of the batches.
 	Disabled bool
