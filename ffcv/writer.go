@@ -88,7 +88,7 @@ type Options struct {
 // Progress tells how far a file is written.
 type Progress struct {
 	Done    int   // samples placed in the file
-	Skipped int   // samples that StreamOptions.OnError let go
+	Skipped int   // samples that OnError let go
 	Total   int   // samples to write, -1 when unknown
 	Bytes   int64 // bytes in data pages and metadata rows
 }
@@ -96,7 +96,7 @@ type Progress struct {
 // Stats tells what was written.
 type Stats struct {
 	Samples int   // rows
-	Skipped int   // samples that StreamOptions.OnError let go
+	Skipped int   // samples that OnError let go
 	Large   int   // samples that span pages
 	Data    int64 // bytes of values in data pages
 	Pages   int64
