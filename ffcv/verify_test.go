@@ -7,30 +7,14 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/leak"
 )
-
-// checkGoroutines fails when the test leaves goroutines behind.
-func checkGoroutines(t *testing.T) {
-	t.Helper()
-	before := runtime.NumGoroutine()
-	t.Cleanup(func() {
-		for range 100 {
-			if runtime.NumGoroutine() <= before {
-				return
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
-	})
-}
 
 // manyFlaws is a file with a flaw in each of its samples.
 func manyFlaws(t *testing.T) *ffcv.File {
@@ -47,7 +31,7 @@ func manyFlaws(t *testing.T) *ffcv.File {
 }
 
 func TestVerifyOrder(t *testing.T) {
-	checkGoroutines(t)
+	t.Cleanup(leak.Watch(t))
 	f := manyFlaws(t)
 	var rows []int
 	err := f.Verify(context.Background(), func(e *ffcv.FormatError) {
@@ -66,7 +50,7 @@ func TestVerifyOrder(t *testing.T) {
 }
 
 func TestVerifyCancelled(t *testing.T) {
-	checkGoroutines(t)
+	t.Cleanup(leak.Watch(t))
 	f := manyFlaws(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -101,7 +85,7 @@ func (s *stopper) Borrow(off, n int64) ([]byte, bool) {
 }
 
 func TestVerifyReportPanics(t *testing.T) {
-	checkGoroutines(t)
+	t.Cleanup(leak.Watch(t))
 	f := manyFlaws(t)
 	defer func() {
 		if r := recover(); r != "mine" {
@@ -113,7 +97,7 @@ func TestVerifyReportPanics(t *testing.T) {
 
 // A disk that fails is a flaw with its place, and the cause in the chain.
 func TestVerifyReadError(t *testing.T) {
-	checkGoroutines(t)
+	t.Cleanup(leak.Watch(t))
 	b := golden(t, "bytes.beton")
 	cause := errors.New("the disk is on fire")
 	src := ffcv.ReaderAtSource("disk", badDisk{bytes.NewReader(b), 2<<20 + 100, cause}, int64(len(b)))
@@ -154,7 +138,7 @@ func (r rude) Decode(meta []byte, data [][]byte) (any, error) {
 }
 
 func TestCustomFieldPanics(t *testing.T) {
-	checkGoroutines(t)
+	t.Cleanup(leak.Watch(t))
 	b := golden(t, "u1_then_i8.beton")
 	f, err := ffcv.New(lend(b), &ffcv.OpenOptions{Custom: map[string]fields.Field{
 		"flag": fields.Opaque{DType: "|u1"}, "flag2": fields.Opaque{DType: "|u1"}, "flag3": fields.Opaque{DType: "|u1"},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/leak"
 )
 
 // wide is a custom field with a long row: a few samples outgrow the page in
@@ -193,7 +194,7 @@ func TestWriteStreamSkips(t *testing.T) {
 
 func TestWriteStreamEnds(t *testing.T) {
 	specs, ds := everyKind(100_000)
-	before := runtime.NumGoroutine()
+	settle := leak.Watch(t)
 	for name, end := range map[string]struct {
 		how  func(cancel func())
 		want string
@@ -220,7 +221,7 @@ func TestWriteStreamEnds(t *testing.T) {
 			}
 			cancel()
 			checkNothing(t, path)
-			settled(t, before)
+			settle()
 		}
 	}
 
@@ -236,7 +237,7 @@ func TestWriteStreamEnds(t *testing.T) {
 	}()
 	<-done
 	checkNothing(t, path)
-	settled(t, before)
+	settle()
 
 	for _, o := range []*ffcv.StreamOptions{{Reserve: -1}, {Reserve: 1 << 62}} {
 		w, path := create(t, specs, nil)

@@ -11,11 +11,9 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/betongo/betongo/alloc"
 	"github.com/betongo/betongo/array"
@@ -215,18 +213,6 @@ func fileSum(t testing.TB, path string) string {
 		t.Fatal(err)
 	}
 	return fmt.Sprintf("%x", sha256.Sum256(b))
-}
-
-// settled fails when goroutines are left over.
-func settled(t testing.TB, before int) {
-	t.Helper()
-	for range 200 {
-		if runtime.NumGoroutine() <= before {
-			return
-		}
-		time.Sleep(time.Millisecond)
-	}
-	t.Errorf("%d goroutines, started with %d", runtime.NumGoroutine(), before)
 }
 
 func TestWriteRoundTrip(t *testing.T) {

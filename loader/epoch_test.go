@@ -17,6 +17,7 @@ import (
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/leak"
 	"github.com/betongo/betongo/loader"
 	"github.com/betongo/betongo/transform"
 )
@@ -26,18 +27,6 @@ type opFunc func(b []byte, rng *rand.Rand) error
 
 func (f opFunc) Bind(in array.Spec) (array.Spec, func(dst, src []byte, rng *rand.Rand) error, bool, error) {
 	return in, func(dst, _ []byte, rng *rand.Rand) error { return f(dst, rng) }, true, nil
-}
-
-// settled waits until there are no more goroutines than before.
-func settled(t *testing.T, before int) {
-	t.Helper()
-	for range 200 {
-		if runtime.NumGoroutine() <= before {
-			return
-		}
-		time.Sleep(time.Millisecond)
-	}
-	t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 }
 
 // numbers opens a file of n samples with the field n, 0 … n-1, and x, some
@@ -224,7 +213,6 @@ func goldenNamed(t *testing.T, name string) *manifest {
 func TestEnds(t *testing.T) {
 	for name, f := range numbers(t, 300) {
 		t.Run(name, func(t *testing.T) {
-			before := runtime.NumGoroutine()
 			boom := errors.New("boom")
 			bad := func(what func()) *loader.Loader {
 				return newLoader(t, f, &loader.Options{BatchSize: 10, Workers: 4, Outputs: []loader.Output{{Name: "n", Ops: []loader.Op{opFunc(func(b []byte, _ *rand.Rand) error {
@@ -243,18 +231,19 @@ func TestEnds(t *testing.T) {
 			good := newLoader(t, f, &loader.Options{BatchSize: 10, Workers: 4})
 
 			t.Run("end", func(t *testing.T) {
+				defer leak.Watch(t)()
 				if n, err := consume(t.Context(), good, 1000); n != 30 || err != nil {
 					t.Errorf("%d batches, %v", n, err)
 				}
-				settled(t, before+1)
 			})
 			t.Run("break", func(t *testing.T) {
+				defer leak.Watch(t)()
 				if n, err := consume(t.Context(), good, 3); n != 3 || err != nil {
 					t.Errorf("%d batches, %v", n, err)
 				}
-				settled(t, before+1)
 			})
 			t.Run("error", func(t *testing.T) {
+				defer leak.Watch(t)()
 				n, err := consume(t.Context(), bad(func() {}), 1000)
 				if n != 13 || !errors.Is(err, boom) {
 					t.Errorf("%d batches, %v", n, err)
@@ -262,23 +251,23 @@ func TestEnds(t *testing.T) {
 				if s := fmt.Sprint(err); !strings.Contains(s, "sample 137") || !strings.Contains(s, `"n"`) || !strings.Contains(s, f.Name()) {
 					t.Errorf("error %q names no file, sample or output", s)
 				}
-				settled(t, before+1)
 			})
 			t.Run("panic", func(t *testing.T) {
+				defer leak.Watch(t)()
 				n, err := consume(t.Context(), bad(func() { panic(boom) }), 1000)
 				var p *loader.PanicError
 				if n != 13 || !errors.As(err, &p) || p.Value != boom || !errors.Is(err, boom) || !strings.Contains(string(p.Stack), "epoch_test.go") {
 					t.Errorf("%d batches, %v", n, err)
 				}
-				settled(t, before+1)
 			})
 			t.Run("goexit", func(t *testing.T) {
+				defer leak.Watch(t)()
 				if n, err := consume(t.Context(), bad(runtime.Goexit), 1000); n != 13 || err == nil {
 					t.Errorf("%d batches, %v", n, err)
 				}
-				settled(t, before+1)
 			})
 			t.Run("cancel", func(t *testing.T) {
+				defer leak.Watch(t)()
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				n := 0
@@ -295,9 +284,9 @@ func TestEnds(t *testing.T) {
 				if n != 4 || !errors.Is(last, context.Canceled) {
 					t.Errorf("%d batches, %v", n, last)
 				}
-				settled(t, before+1)
 			})
 			t.Run("cancelled before", func(t *testing.T) {
+				defer leak.Watch(t)()
 				ctx, cancel := context.WithCancel(t.Context())
 				cancel()
 				if n, err := consume(ctx, good, 1000); n != 0 || !errors.Is(err, context.Canceled) {
@@ -305,17 +294,17 @@ func TestEnds(t *testing.T) {
 				}
 			})
 			t.Run("panic in the loop", func(t *testing.T) {
+				defer leak.Watch(t)()
 				func() {
 					defer func() { recover() }()
 					for range good.Epoch(t.Context(), 0) {
 						panic("consumer")
 					}
 				}()
-				settled(t, before+1)
 			})
 			t.Run("not begun", func(t *testing.T) {
+				defer leak.Watch(t)()
 				good.Epoch(t.Context(), 0)
-				settled(t, before+1)
 			})
 		})
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/leak"
 	"github.com/betongo/betongo/loader"
 	"github.com/betongo/betongo/transform"
 )
@@ -51,7 +52,7 @@ func TestCutUnderTheMap(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		before := runtime.NumGoroutine()
+		settle := leak.Watch(t)
 		var l *loader.Loader
 		if !c.atNew {
 			l = newLoader(t, f, &c.opts)
@@ -70,7 +71,7 @@ func TestCutUnderTheMap(t *testing.T) {
 		} else if c.sample >= 0 && format.Sample != c.sample || format.Sample < 0 && !c.atNew {
 			t.Errorf("%s cut to %d: sample %d, want %d: %v", c.file, c.keep, format.Sample, c.sample, err)
 		}
-		settled(t, before)
+		settle()
 	}
 }
 

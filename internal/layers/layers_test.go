@@ -32,6 +32,8 @@ type room struct {
 // and the rooms that exist for tests.
 var rooms = []room{
 	{"testdata/photos", 0, nil}, // photographs, embedded
+	{"testdata/ffcv", 0, nil},   // FFCV's files, embedded
+	{"internal/leak", 0, nil},
 	{"internal/wire", 0, nil},
 	{"internal/mmap", 0, nil},
 	{"rgb", 0, nil},
@@ -53,7 +55,7 @@ var rooms = []room{
 }
 
 // forTests are the rooms that serve tests: of the layer just below them too.
-var forTests = []string{"fields/fieldtest", "testdata/photos"}
+var forTests = []string{"fields/fieldtest", "internal/leak", "testdata/ffcv", "testdata/photos"}
 
 // find returns the room of a package, given by its folder.
 func find(dir string) *room {
@@ -174,7 +176,7 @@ func TestImportsPointDownwards(t *testing.T) {
 		}
 	}
 	for _, dir := range []string{"internal/wire", "internal/mmap", "rgb", "array", "array/npy", "alloc", "fields",
-		"ffcv", "source", "transform", "loader", "cmd/ffcv", "cmd/ffcvwrite", "testdata/photos"} {
+		"ffcv", "source", "transform", "loader", "cmd/ffcv", "cmd/ffcvwrite", "testdata/ffcv", "testdata/photos"} {
 		if seen[dir] == 0 {
 			t.Errorf("no source file of %s was read", dir)
 		}
@@ -216,6 +218,8 @@ func TestViolationsAreCaught(t *testing.T) {
 		{"rgb/x_test.go", module + "/fields/fieldtest", "may not import fields/fieldtest"},
 		{"rgb/x_test.go", module + "/testdata/photos", ""},
 		{"rgb/x.go", module + "/testdata/photos", "may not import testdata/photos"},
+		{"rgb/x_test.go", module + "/testdata/ffcv", ""},
+		{"loader/x.go", module + "/testdata/ffcv", "may not import testdata/ffcv"},
 		{"testdata/broken/x.go", module + "/ffcv", ""},
 		{"testdata/photos/x.go", module + "/rgb", "may not import rgb"},
 		{"cmd/ffcv/x.go", module + "/loader", ""},
