@@ -13,13 +13,15 @@ import (
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/ffcvtest"
 	"github.com/betongo/betongo/internal/leak"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 )
 
 // manyFlaws is a file with a flaw in each of its samples.
 func manyFlaws(t *testing.T) *ffcv.File {
-	b := golden(t, "rgb_raw_small40.beton")
-	f, err := ffcv.New(lend(b), nil)
+	b := golden.Bytes("rgb_raw_small40")
+	f, err := ffcv.New(ffcvtest.Lend(b), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +61,7 @@ func TestVerifyCancelled(t *testing.T) {
 	}
 	ctx, cancel = context.WithCancel(context.Background())
 	defer cancel()
-	stop := &stopper{Source: lend(golden(t, "cifar_like.beton")), after: 500, stop: cancel}
+	stop := &stopper{Source: ffcvtest.Lend(golden.Bytes("cifar_like")), after: 500, stop: cancel}
 	big, err := ffcv.New(stop, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +100,7 @@ func TestVerifyReportPanics(t *testing.T) {
 // A disk that fails is a flaw with its place, and the cause in the chain.
 func TestVerifyReadError(t *testing.T) {
 	t.Cleanup(leak.Watch(t))
-	b := golden(t, "bytes.beton")
+	b := golden.Bytes("bytes")
 	cause := errors.New("the disk is on fire")
 	src := ffcv.ReaderAtSource("disk", badDisk{bytes.NewReader(b), 2<<20 + 100, cause}, int64(len(b)))
 	f, err := ffcv.New(src, nil)
@@ -139,8 +141,8 @@ func (r rude) Decode(meta []byte, data [][]byte) (any, error) {
 
 func TestCustomFieldPanics(t *testing.T) {
 	t.Cleanup(leak.Watch(t))
-	b := golden(t, "u1_then_i8.beton")
-	f, err := ffcv.New(lend(b), &ffcv.OpenOptions{Custom: map[string]fields.Field{
+	b := golden.Bytes("u1_then_i8")
+	f, err := ffcv.New(ffcvtest.Lend(b), &ffcv.OpenOptions{Custom: map[string]fields.Field{
 		"flag": fields.Opaque{DType: "|u1"}, "flag2": fields.Opaque{DType: "|u1"}, "flag3": fields.Opaque{DType: "|u1"},
 		"u4": rude{fields.Opaque{DType: "<u4"}},
 	}})
@@ -174,8 +176,8 @@ func TestCustomFieldPanics(t *testing.T) {
 // Rows in another order than their regions are sound, and an overlap among
 // them is found.
 func TestVerifyShuffledRows(t *testing.T) {
-	b := golden(t, "bytes.beton")
-	f, err := ffcv.New(lend(bytes.Clone(b)), nil)
+	b := golden.Bytes("bytes")
+	f, err := ffcv.New(ffcvtest.Lend(bytes.Clone(b)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +191,7 @@ func TestVerifyShuffledRows(t *testing.T) {
 		copy(at(j), row)
 		binary.LittleEndian.PutUint64(entry(i), uint64(j))
 	}
-	shuffled, err := ffcv.New(lend(b), nil)
+	shuffled, err := ffcv.New(ffcvtest.Lend(b), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

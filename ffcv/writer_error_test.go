@@ -16,6 +16,7 @@ import (
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/leak"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 )
 
 func TestCreateRefuses(t *testing.T) {
@@ -243,7 +244,7 @@ func TestWriteFails(t *testing.T) {
 		return v, "k", nil
 	}}, fields.ErrValue, `sample 700 (k), field "label": `)
 
-	one := made{3000, func(i int) []any { return []any{fill(i, 100), fill(i, 10)} }, nil}
+	one := made{3000, func(i int) []any { return []any{golden.Input(i, 100), golden.Input(i, 10)} }, nil}
 	for name, c := range map[string]struct {
 		how  func(meta []byte, at fields.At) error
 		is   error

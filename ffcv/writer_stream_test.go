@@ -14,6 +14,7 @@ import (
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/leak"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 )
 
 // wide is a custom field with a long row: a few samples outgrow the page in
@@ -60,7 +61,7 @@ func (wide) Decode(meta []byte, data [][]byte) (any, error) {
 func TestWriteStream(t *testing.T) {
 	specs, ds := everyKind(2000)
 	wideSpecs := []ffcv.FieldSpec{{"w", wide{}}, {"n", fields.Int{}}}
-	wideDS := made{n: 50, at: func(i int) []any { return []any{fill(i, 100_000+i), i} }, key: ds.key}
+	wideDS := made{n: 50, at: func(i int) []any { return []any{golden.Input(i, 100_000+i), i} }, key: ds.key}
 	for _, c := range []struct {
 		name     string
 		specs    []ffcv.FieldSpec

@@ -47,6 +47,7 @@ var rooms = []room{
 	{"transform", 3, []string{"array", "rgb"}},
 	{"loader", 4, []string{"ffcv", "fields", "alloc", "array", "rgb", "internal/mmap"}},
 	{"internal/term", 4, nil},
+	{"internal/ffcvtest", 4, []string{"ffcv", "fields", "testdata/ffcv"}},
 	{"internal/layers", 5, nil},
 	{"internal/ci", 5, nil},
 	{"cmd/*", 5, []string{"*"}},
@@ -55,7 +56,7 @@ var rooms = []room{
 }
 
 // forTests are the rooms that serve tests: of the layer just below them too.
-var forTests = []string{"fields/fieldtest", "internal/leak", "testdata/ffcv", "testdata/photos"}
+var forTests = []string{"fields/fieldtest", "internal/ffcvtest", "internal/leak", "testdata/ffcv", "testdata/photos"}
 
 // find returns the room of a package, given by its folder.
 func find(dir string) *room {
