@@ -17,8 +17,10 @@ import (
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/ffcvtest"
 	"github.com/betongo/betongo/internal/leak"
 	"github.com/betongo/betongo/loader"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 	"github.com/betongo/betongo/transform"
 )
 
@@ -57,7 +59,7 @@ func numbers(t testing.TB, n int) map[string]*ffcv.File {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return sources(t, b, nil)
+	return ffcvtest.Open(t, b, nil)
 }
 
 func newLoader(t testing.TB, ds loader.Dataset, opts *loader.Options) *loader.Loader {
@@ -133,8 +135,6 @@ func TestSameBatches(t *testing.T) {
 		}
 		return nil
 	})
-	b := golden(t, "mixed")
-	m := goldenNamed(t, "mixed")
 	outs := []loader.Output{
 		{Name: "img", Decoder: transform.RandomResizedCrop{Width: 16, Height: 12}, Ops: []loader.Op{transform.HorizontalFlip{}, noise, transform.ToCHW{}}},
 		{Name: "view", Field: "img", Decoder: transform.RandomResizedCrop{Width: 16, Height: 12}},
@@ -144,7 +144,7 @@ func TestSameBatches(t *testing.T) {
 	}
 	want := map[int]string{}     // by sample, in any order
 	exact := map[string]string{} // by batch size, in this order
-	for name, f := range sources(t, b, m.options()) {
+	for name, f := range ffcvtest.Golden(t, "mixed") {
 		for _, workers := range []int{1, 2, 8} {
 			for _, size := range []int{1, 7, 60} {
 				l := newLoader(t, f, &loader.Options{BatchSize: size, Workers: workers, BatchesAhead: workers, Order: loader.Random, Seed: 9, Outputs: outs})
@@ -156,7 +156,7 @@ func TestSameBatches(t *testing.T) {
 					for i, id := range batch.Samples() {
 						var one strings.Builder
 						for _, c := range batch.Outputs() {
-							one.WriteString(sum(c.Value(i)))
+							one.WriteString(golden.Sum(c.Value(i)))
 						}
 						if want[id] == "" {
 							want[id] = one.String()
@@ -166,7 +166,7 @@ func TestSameBatches(t *testing.T) {
 						}
 					}
 					for _, c := range batch.Outputs() {
-						fmt.Fprintln(&all, c.Name, c.Spec, c.Lengths, sum(c.Data))
+						fmt.Fprintln(&all, c.Name, c.Spec, c.Lengths, golden.Sum(c.Data))
 					}
 					batch.Release()
 				}
@@ -184,29 +184,18 @@ func TestSameBatches(t *testing.T) {
 		t.Errorf("%d samples, want 60", len(want))
 	}
 	// Another epoch has other numbers.
-	l := newLoader(t, sources(t, b, m.options())["map"], &loader.Options{BatchSize: 60, Order: loader.Random, Seed: 9, Outputs: outs})
+	l := newLoader(t, ffcvtest.Golden(t, "mixed")["map"], &loader.Options{BatchSize: 60, Order: loader.Random, Seed: 9, Outputs: outs})
 	for batch, err := range l.Epoch(t.Context(), 3) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		c := batch.Output("img")
 		for i, id := range batch.Samples() {
-			if strings.HasPrefix(want[id], sum(c.Value(i))) {
+			if strings.HasPrefix(want[id], golden.Sum(c.Value(i))) {
 				t.Errorf("sample %d is the same in two epochs", id)
 			}
 		}
 	}
-}
-
-func goldenNamed(t *testing.T, name string) *manifest {
-	t.Helper()
-	for _, m := range goldens(t) {
-		if m.File == name+".beton" {
-			return &m
-		}
-	}
-	t.Fatalf("no golden %s", name)
-	return nil
 }
 
 // TestEnds checks that nothing is left over however an epoch ends.

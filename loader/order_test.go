@@ -4,14 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/betongo/betongo/alloc"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/loader"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 )
 
 type orders struct {
@@ -42,14 +41,8 @@ type orders struct {
 
 func readOrders(t *testing.T) orders {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(goldenDir, "orders.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var o orders
-	if err := json.Unmarshal(b, &o); err != nil {
-		t.Fatal(err)
-	}
+	golden.JSON("orders.json", &o)
 	if len(o.Random) < 20 || len(o.Distributed) < 50 || len(o.Quasi) < 19 {
 		t.Fatalf("%d, %d and %d orders", len(o.Random), len(o.Distributed), len(o.Quasi))
 	}
