@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/mmap"
 )
 
 const (
@@ -225,7 +226,7 @@ func guard(name string, err *error) {
 	if r == nil {
 		return
 	}
-	if isFault(r) {
+	if mmap.IsFault(r) {
 		*err = &ffcv.FormatError{File: name, Sample: -1, Offset: -1, What: lostBytes}
 		return
 	}
@@ -233,13 +234,3 @@ func guard(name string, err *error) {
 }
 
 const lostBytes = "its bytes are gone from memory: the file was cut short while it was open, or can't be read"
-
-// isFault tells whether a recovered value is a fault at an address.
-func isFault(r any) bool {
-	e, ok := r.(runtime.Error)
-	if !ok {
-		return false
-	}
-	_, ok = e.(interface{ Addr() uintptr })
-	return ok
-}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/mmap"
 	"github.com/betongo/betongo/rgb"
 )
 
@@ -111,7 +112,7 @@ func (w *worker) singly(f *flight, lo, hi int, r any) (int, error) {
 
 // panicked makes the error of a panic while working on position pos.
 func (w *worker) panicked(f *flight, pos int, r any) error {
-	if isFault(r) {
+	if mmap.IsFault(r) {
 		return &ffcv.FormatError{File: w.plan.name, Sample: f.batch.ids[pos], Offset: -1, What: lostBytes}
 	}
 	return w.wrap(f, pos, &PanicError{Value: r, Stack: debug.Stack()})
