@@ -11,6 +11,7 @@ import (
 
 	"github.com/betongo/betongo/alloc"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/hash"
 )
 
 // SampleError says which sample of a dataset could not be written.
@@ -291,10 +292,5 @@ func sampleSeed(seed uint64, sample int) uint64 { return mix(mix(seed) + uint64(
 // fieldRand is a field's fields.At.Rand, from its sample's seed.
 func fieldRand(sampleSeed uint64, field int) uint64 { return mix(sampleSeed + uint64(field)) }
 
-// mix is SplitMix64's step: it leaves no bit of z recognisable.
-func mix(z uint64) uint64 {
-	z += 0x9e3779b97f4a7c15
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
-}
+// mix is the output of SplitMix64 that follows the state z.
+func mix(z uint64) uint64 { return hash.Mix(z + hash.Weyl) }

@@ -3,6 +3,8 @@ package loader
 import (
 	"math/bits"
 	"math/rand/v2"
+
+	"github.com/betongo/betongo/internal/hash"
 )
 
 // pcg64 is NumPy's default generator: PCG XSL-RR 128/64 seeded through
@@ -238,16 +240,5 @@ func philox4x32(c [4]uint32, k [2]uint32) [4]uint32 {
 // operation in its pipeline (0 is the decoder). It depends on nothing else, so
 // that adding an output changes no other's augmentations.
 func streamKey(seed uint64, output string, op int) uint64 {
-	h := uint64(0xcbf29ce484222325) // FNV-1a
-	for i := range len(output) {
-		h = (h ^ uint64(output[i])) * 0x100000001b3
-	}
-	return mix64(seed ^ mix64(h+uint64(op)*0x9e3779b97f4a7c15))
-}
-
-// mix64 is splitmix64's finaliser.
-func mix64(x uint64) uint64 {
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
+	return hash.Mix(seed ^ hash.Mix(hash.FNV(output)+uint64(op)*hash.Weyl))
 }

@@ -34,6 +34,7 @@ var rooms = []room{
 	{"testdata/photos", 0, nil}, // photographs, embedded
 	{"testdata/ffcv", 0, nil},   // FFCV's files, embedded
 	{"internal/leak", 0, nil},
+	{"internal/hash", 0, nil},
 	{"internal/wire", 0, nil},
 	{"internal/mmap", 0, nil},
 	{"rgb", 0, nil},
@@ -42,10 +43,10 @@ var rooms = []room{
 	{"fields", 2, []string{"array", "rgb", "internal/wire"}},
 	{"array/npy", 2, []string{"array", "internal/wire", "internal/mmap"}},
 	{"fields/fieldtest", 3, []string{"fields", "array", "rgb"}},
-	{"ffcv", 3, []string{"fields", "alloc", "array", "rgb", "internal/wire", "internal/mmap"}},
+	{"ffcv", 3, []string{"fields", "alloc", "array", "rgb", "internal/hash", "internal/wire", "internal/mmap"}},
 	{"source", 3, []string{"array/npy", "array", "rgb", "fields"}},
 	{"transform", 3, []string{"array", "rgb"}},
-	{"loader", 4, []string{"ffcv", "fields", "alloc", "array", "rgb", "internal/mmap"}},
+	{"loader", 4, []string{"ffcv", "fields", "alloc", "array", "rgb", "internal/hash", "internal/mmap"}},
 	{"internal/term", 4, nil},
 	{"internal/ffcvtest", 4, []string{"ffcv", "fields", "testdata/ffcv"}},
 	{"internal/layers", 5, nil},
