@@ -38,8 +38,8 @@ func (e *SampleError) Error() string {
 // Unwrap returns the cause.
 func (e *SampleError) Unwrap() error { return e.Err }
 
-// PanicError is a panic of a dataset, a field or a callback, caught and
-// returned as an error.
+// PanicError is a panic of a dataset, a field, a callback or a loader's
+// operation, caught and returned as an error.
 type PanicError struct {
 	Value any    // what panic was called with
 	Stack []byte // of the goroutine that panicked, as debug.Stack prints it

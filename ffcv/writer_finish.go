@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/betongo/betongo/alloc"
@@ -193,7 +194,7 @@ func (p *pipeline) eachName(yield func(name []byte) error) error {
 			return err
 		}
 		end := binary.LittleEndian.Uint64(b[:])
-		name = grown(name, int(end-at))
+		name = slices.Grow(name[:0], int(end-at))[:end-at]
 		if _, err := io.ReadFull(text, name); err != nil {
 			return err
 		}

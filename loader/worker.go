@@ -13,18 +13,7 @@ import (
 )
 
 // PanicError is a panic in a decoder or an operation.
-type PanicError struct {
-	Value any    // what was given to panic
-	Stack []byte // where, as debug.Stack formats it
-}
-
-func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v\n%s", e.Value, e.Stack) }
-
-// Unwrap returns the value when it is an error.
-func (e *PanicError) Unwrap() error {
-	err, _ := e.Value.(error)
-	return err
-}
+type PanicError = ffcv.PanicError
 
 // worker is what one goroutine needs to fill batches, all its own.
 type worker struct {
