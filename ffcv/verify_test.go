@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -216,28 +215,10 @@ func TestVerifyShuffledRows(t *testing.T) {
 // A sample may be larger than a page by the byte that an empty value takes.
 func TestVerifyBarelyLarge(t *testing.T) {
 	for _, extra := range []int{-1, 0, 1} {
-		path := filepath.Join(t.TempDir(), "large.beton")
-		w, err := ffcv.Create(path, []ffcv.FieldSpec{{Name: "none", Field: fields.Bytes{}}, {Name: "data", Field: fields.Bytes{}}},
-			&ffcv.Options{PageSize: ffcv.MinPageSize, LargeSamples: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer w.Close()
-		err = w.WriteStream(context.Background(), func(yield func(ffcv.Sample, error) bool) {
-			for range 3 {
-				if !yield(ffcv.Sample{Values: []any{[]byte{}, make([]byte, ffcv.MinPageSize+extra)}}, nil) {
-					return
-				}
-			}
-		}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f, err := ffcv.Open(path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
+		specs := []ffcv.FieldSpec{{Name: "none", Field: fields.Bytes{}}, {Name: "data", Field: fields.Bytes{}}}
+		f := ffcvtest.Map(t, ffcvtest.Write(t, specs, 3, func(int) []any {
+			return []any{[]byte{}, make([]byte, ffcv.MinPageSize+extra)}
+		}, &ffcv.Options{PageSize: ffcv.MinPageSize, LargeSamples: true}), nil)
 		if err := f.Verify(context.Background(), nil); err != nil {
 			t.Errorf("a page and %d bytes: %v", extra, err)
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -35,26 +34,13 @@ func (f opFunc) Bind(in array.Spec) (array.Spec, func(dst, src []byte, rng *rand
 // floats.
 func numbers(t testing.TB, n int) map[string]*ffcv.File {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "numbers.beton")
-	w, err := ffcv.Create(path, []ffcv.FieldSpec{
+	path := ffcvtest.Write(t, []ffcv.FieldSpec{
 		{Name: "x", Field: fields.NDArray{DType: array.Float32, Shape: []int{3}}},
 		{Name: "n", Field: fields.Int{}},
+	}, n, func(i int) []any {
+		v := float32(i)
+		return []any{[]float32{v, v + 0.25, v + 0.5}, i}
 	}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
-	err = w.WriteStream(t.Context(), func(yield func(ffcv.Sample, error) bool) {
-		for i := range n {
-			v := float32(i)
-			if !yield(ffcv.Sample{Values: []any{[]float32{v, v + 0.25, v + 0.5}, i}}, nil) {
-				return
-			}
-		}
-	}, &ffcv.StreamOptions{Reserve: int64(n)})
-	if err != nil {
-		t.Fatal(err)
-	}
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

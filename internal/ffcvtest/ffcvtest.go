@@ -32,6 +32,40 @@ func (l *lender) Borrow(off, n int64) ([]byte, bool) {
 	return l.b[off : off+n : off+n], true
 }
 
+// Map opens a file through a map. The test's end closes it.
+func Map(tb testing.TB, path string, opts *ffcv.OpenOptions) *ffcv.File {
+	tb.Helper()
+	f, err := ffcv.Open(path, opts)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { f.Close() })
+	return f
+}
+
+// Write writes a file of the samples at(0) to at(n-1) into a folder that goes
+// with the test, and returns its path.
+func Write(tb testing.TB, specs []ffcv.FieldSpec, n int, at func(i int) []any, opts *ffcv.Options) (path string) {
+	tb.Helper()
+	path = filepath.Join(tb.TempDir(), "written.beton")
+	w, err := ffcv.Create(path, specs, opts)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer w.Close()
+	err = w.WriteStream(tb.Context(), func(yield func(ffcv.Sample, error) bool) {
+		for i := range n {
+			if !yield(ffcv.Sample{Values: at(i)}, nil) {
+				return
+			}
+		}
+	}, &ffcv.StreamOptions{Reserve: int64(n)})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return path
+}
+
 // Open opens a file of these bytes twice: "map" lends, "reader" does not. The
 // test's end closes both.
 func Open(tb testing.TB, b []byte, opts *ffcv.OpenOptions) map[string]*ffcv.File {
@@ -40,11 +74,7 @@ func Open(tb testing.TB, b []byte, opts *ffcv.OpenOptions) map[string]*ffcv.File
 	if err := os.WriteFile(path, b, 0o666); err != nil {
 		tb.Fatal(err)
 	}
-	mapped, err := ffcv.Open(path, opts)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { mapped.Close() })
+	mapped := Map(tb, path, opts)
 	read, err := ffcv.New(ffcv.ReaderAtSource("reader", bytes.NewReader(b), int64(len(b))), opts)
 	if err != nil {
 		tb.Fatal(err)
