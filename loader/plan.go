@@ -219,8 +219,15 @@ func (p *plan) setRun() {
 	}
 }
 
-// guard turns a fault on the dataset's mapped bytes into an error, where
-// debug.SetPanicOnFault is on.
+// sequence returns the order of an epoch.
+func (p *plan) sequence(epoch int) (seq Sequence, err error) {
+	defer guard(p.name, &err)
+	return p.order.Epoch(epoch)
+}
+
+// guard is deferred around code of a dataset or a program: it turns a panic
+// into an error, and a fault on the dataset's mapped bytes into that of a file
+// cut short, where debug.SetPanicOnFault is on.
 func guard(name string, err *error) {
 	r := recover()
 	if r == nil {
@@ -230,7 +237,7 @@ func guard(name string, err *error) {
 		*err = &ffcv.FormatError{File: name, Sample: -1, Offset: -1, What: lostBytes}
 		return
 	}
-	panic(r)
+	*err = &PanicError{Value: r, Stack: debug.Stack()}
 }
 
 const lostBytes = "its bytes are gone from memory: the file was cut short while it was open, or can't be read"

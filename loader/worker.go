@@ -12,7 +12,7 @@ import (
 	"github.com/betongo/betongo/rgb"
 )
 
-// PanicError is a panic in a decoder or an operation.
+// PanicError is a panic in a decoder, an operation, an order or a filter.
 type PanicError = ffcv.PanicError
 
 // worker is what one goroutine needs to fill batches, all its own.
