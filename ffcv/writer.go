@@ -178,11 +178,12 @@ func (w *Writer) create(specs []FieldSpec) (err error) {
 }
 
 // newPlan checks the fields and lays out their rows and descriptors.
-func newPlan(specs []FieldSpec) (plan, error) {
+func newPlan(specs []FieldSpec) (p plan, err error) {
+	defer recovered(&err) // of a program's own field
 	if len(specs) == 0 {
 		return plan{}, errors.New("no fields: a file has at least one")
 	}
-	p := plan{specs: append([]FieldSpec(nil), specs...), members: make([]fields.Layout, len(specs))}
+	p = plan{specs: append([]FieldSpec(nil), specs...), members: make([]fields.Layout, len(specs))}
 	names := make([]string, len(specs))
 	refs := make([]*fields.Layout, len(specs))
 	for i, s := range specs {
@@ -195,7 +196,6 @@ func newPlan(specs []FieldSpec) (plan, error) {
 	if err := CheckNames(names); err != nil {
 		return plan{}, err
 	}
-	var err error
 	if p.row, err = layoutRow(refs); err != nil {
 		return plan{}, err
 	}
