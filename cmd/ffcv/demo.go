@@ -50,6 +50,11 @@ func (c *demoCommand) Run(e *env) (err error) {
 		if c.Output, err = os.MkdirTemp("", "ffcv-demo-"); err != nil {
 			return err
 		}
+		defer func() {
+			if err != nil {
+				os.RemoveAll(c.Output)
+			}
+		}()
 	} else if err := os.MkdirAll(c.Output, 0o777); err != nil {
 		return err
 	}
