@@ -227,3 +227,44 @@ func TestRankOutOfRange(t *testing.T) {
 		}
 	}
 }
+
+// An epoch's order lies in the memory of the one before, and is the same as
+// with memory of its own; with DropLast too, and while another is not done.
+func TestOrderMemory(t *testing.T) {
+	for _, n := range []int{0, 1, 9, 10, 11, 1000, 1003} {
+		sel := loader.Selection{Len: n, BatchSize: 10, Seed: 3, WorldSize: 1}
+		orders := func(plan loader.Plan, epoch, take int) []int {
+			t.Helper()
+			seq, err := plan.Epoch(epoch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []int
+			for len(got) < take {
+				dst := make([]int, min(10, take-len(got)))
+				if err := seq(dst); err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, dst...)
+			}
+			return got
+		}
+		plan, err := loader.Random.Plan(sel)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for epoch := range 4 {
+			fresh, err := loader.Random.Plan(sel)
+			if err != nil {
+				t.Fatal(err)
+			}
+			take := n
+			if epoch == 1 {
+				take = n / 10 * 10
+			}
+			if got, want := orders(plan, epoch, take), orders(fresh, epoch, n)[:take]; !slices.Equal(got, want) {
+				t.Fatalf("%d samples, epoch %d: %v, want %v", n, epoch, got, want)
+			}
+		}
+	}
+}

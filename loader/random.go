@@ -125,8 +125,8 @@ func (g *pcg64) interval(limit uint64) uint64 {
 }
 
 // permutation is Generator.permutation(arange(n)). T holds n-1.
-func permutation[T uint32 | uint64](g *pcg64, n int) []T {
-	a := make([]T, n)
+func permutation[T uint32 | uint64](g *pcg64, a []T) {
+	n := len(a)
 	for i := range a {
 		a[i] = T(i)
 	}
@@ -134,7 +134,6 @@ func permutation[T uint32 | uint64](g *pcg64, n int) []T {
 		j := g.interval(uint64(i))
 		a[i], a[j] = a[j], a[i]
 	}
-	return a
 }
 
 // mt19937 is the Mersenne Twister, seeded by init_genrand as torch's CPU
@@ -177,8 +176,8 @@ func (m *mt19937) uint32() uint32 {
 
 // torchPermutation is torch.randperm(n) with a generator of that seed
 // (ATen randperm_cpu; torch draws 32 bits for n < 2³²).
-func torchPermutation[T uint32 | uint64](m *mt19937, n int) []T {
-	a := make([]T, n)
+func torchPermutation[T uint32 | uint64](m *mt19937, a []T) {
+	n := len(a)
 	for i := range a {
 		a[i] = T(i)
 	}
@@ -186,7 +185,6 @@ func torchPermutation[T uint32 | uint64](m *mt19937, n int) []T {
 		j := i + int(m.uint32())%(n-i)
 		a[i], a[j] = a[j], a[i]
 	}
-	return a
 }
 
 // philox is Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as
