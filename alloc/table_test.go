@@ -2,17 +2,12 @@ package alloc_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/betongo/betongo/alloc"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 )
 
 func TestEntry(t *testing.T) {
@@ -325,94 +321,35 @@ func TestTableConcurrent(t *testing.T) {
 	wg.Wait()
 }
 
-// golden is a table that FFCV wrote.
-type golden struct {
-	name      string
-	table     []byte
-	perSample int
-	manifest  struct {
-		Header struct {
-			NumSamples    int `json:"num_samples"`
-			AllocTablePtr int `json:"alloc_table_ptr"`
-		} `json:"header"`
-		NumWorkers int         `json:"num_workers"`
-		Count      int         `json:"alloc_count"`
-		First      [][3]uint64 `json:"alloc_first"`
-		Last       [][3]uint64 `json:"alloc_last"`
-		Fields     []struct {
-			Kind     string   `json:"kind"`
-			DataSize []uint64 `json:"data_size"` // images
-			Size     []uint64 `json:"size"`      // bytes
-			Text     []string `json:"text"`      // JSON
-		} `json:"fields"`
+// table returns the allocation table of a golden file and how many entries a
+// sample has.
+func table(g *golden.File) (table []byte, perSample int) {
+	if n := g.Header.NumSamples; n > 0 {
+		perSample = int(g.AllocCount) / int(n)
 	}
-}
-
-func goldens(t testing.TB) []golden {
-	t.Helper()
-	names, err := filepath.Glob("../testdata/ffcv/*.beton.gz")
-	if err != nil || len(names) < 20 {
-		t.Fatalf("golden files: %d found, %v", len(names), err)
-	}
-	var all []golden
-	for _, name := range names {
-		g := golden{name: strings.TrimSuffix(filepath.Base(name), ".beton.gz")}
-		b, err := os.ReadFile(strings.TrimSuffix(name, ".beton.gz") + ".json")
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // FFCV can't read its own file, so that there is no manifest
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := json.Unmarshal(b, &g.manifest); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		f, err := os.Open(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		z, err := gzip.NewReader(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.CopyN(io.Discard, z, int64(g.manifest.Header.AllocTablePtr)); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if g.table, err = io.ReadAll(z); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		f.Close()
-		if n := g.manifest.Header.NumSamples; n > 0 {
-			g.perSample = g.manifest.Count / n
-		}
-		all = append(all, g)
-	}
-	if len(all) < 20 {
-		t.Fatalf("%d golden files with a manifest", len(all))
-	}
-	return all
+	return g.Bytes()[g.Header.AllocTablePtr:], perSample
 }
 
 func TestTableGoldens(t *testing.T) {
 	several := 0
-	for _, g := range goldens(t) {
-		m := g.manifest
-		if len(g.table) != m.Count*alloc.EntrySize {
-			t.Errorf("%s: table of %d bytes, manifest says %d entries", g.name, len(g.table), m.Count)
+	for _, g := range golden.Each() {
+		b, perSample := table(g)
+		if int64(len(b)) != g.AllocCount*alloc.EntrySize {
+			t.Errorf("%s: table of %d bytes, manifest says %d entries", g.Name, len(b), g.AllocCount)
 			continue
 		}
-		tab := alloc.NewTable(readerAt(bytes.NewReader(g.table)), int64(m.Count), g.perSample)
-		for i, want := range m.First {
+		tab := alloc.NewTable(readerAt(bytes.NewReader(b)), g.AllocCount, perSample)
+		for i, want := range g.AllocFirst {
 			if e, err := tab.At(int64(i)); err != nil || [3]uint64{e.Sample, e.Ptr, e.Size} != want {
-				t.Errorf("%s: entry %d is %+v, %v; want %d", g.name, i, e, err, want)
+				t.Errorf("%s: entry %d is %+v, %v; want %d", g.Name, i, e, err, want)
 			}
 		}
-		for i, want := range m.Last {
-			if e, err := tab.At(int64(m.Count - len(m.Last) + i)); err != nil || [3]uint64{e.Sample, e.Ptr, e.Size} != want {
-				t.Errorf("%s: entry %d from the end is %+v, %v; want %d", g.name, len(m.Last)-i, e, err, want)
+		for i, want := range g.AllocLast {
+			if e, err := tab.At(g.AllocCount - int64(len(g.AllocLast)-i)); err != nil || [3]uint64{e.Sample, e.Ptr, e.Size} != want {
+				t.Errorf("%s: entry %d from the end is %+v, %v; want %d", g.Name, len(g.AllocLast)-i, e, err, want)
 			}
 		}
-		if m.NumWorkers > 1 {
+		if g.Workers > 1 {
 			several++
 		}
 		// FFCV writes a sample's entries together, in field order.
@@ -425,10 +362,10 @@ func TestTableGoldens(t *testing.T) {
 			seen[e.Sample]++
 			size, ok, err := tab.Size(int(e.Sample), j, e.Ptr)
 			if err != nil || !ok || uint64(size) != e.Size {
-				t.Errorf("%s: region %d of sample %d at %d: got %d, %v, %v; want %d", g.name, j, e.Sample, e.Ptr, size, ok, err, e.Size)
+				t.Errorf("%s: region %d of sample %d at %d: got %d, %v, %v; want %d", g.Name, j, e.Sample, e.Ptr, size, ok, err, e.Size)
 			}
-			if want, known := g.size(int(e.Sample), j); known && want != e.Size {
-				t.Errorf("%s: region %d of sample %d: table says %d, manifest %d", g.name, j, e.Sample, e.Size, want)
+			if want, known := regionSize(g, int(e.Sample), j); known && uint64(want) != e.Size {
+				t.Errorf("%s: region %d of sample %d: table says %d, manifest %d", g.Name, j, e.Sample, e.Size, want)
 			}
 		}
 	}
@@ -437,9 +374,9 @@ func TestTableGoldens(t *testing.T) {
 	}
 }
 
-// size is what the manifest says of region j of a sample.
-func (g *golden) size(sample, j int) (uint64, bool) {
-	for _, f := range g.manifest.Fields {
+// regionSize is what the manifest says of region j of a sample.
+func regionSize(g *golden.File, sample, j int) (size int64, known bool) {
+	for _, f := range g.Fields {
 		if f.Kind == "int" || f.Kind == "float" || f.Kind == "custom" {
 			continue
 		}
@@ -452,7 +389,7 @@ func (g *golden) size(sample, j int) (uint64, bool) {
 		case "bytes":
 			return f.Size[sample], true
 		case "json":
-			return uint64(len(f.Text[sample])) + 1, true
+			return int64(len(f.Text[sample])) + 1, true
 		}
 		return 0, false
 	}
@@ -461,8 +398,9 @@ func (g *golden) size(sample, j int) (uint64, bool) {
 
 // FuzzTable looks regions up in hostile tables and compares with a plain scan.
 func FuzzTable(f *testing.F) {
-	for _, g := range goldens(f) {
-		f.Add(g.table[:min(len(g.table), 4096)], uint8(g.perSample), uint8(3), uint8(0))
+	for _, g := range golden.Each() {
+		b, perSample := table(g)
+		f.Add(b[:min(len(b), 4096)], uint8(perSample), uint8(3), uint8(0))
 	}
 	f.Add(encode([]alloc.Entry{{math.MaxUint64, 0, 1}, {0, 0, 1}, {1, 5, 1}, {2, 5, 1}, {3, 5, 1}}), uint8(1), uint8(0), uint8(0))
 	f.Fuzz(func(t *testing.T, table []byte, perSample, sample, j uint8) {

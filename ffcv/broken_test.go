@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/ffcvtest"
 )
 
 // vector is a file of testdata/broken.
@@ -57,7 +58,7 @@ func TestBroken(t *testing.T) {
 	for _, path := range paths {
 		v := readVector(t, path)
 		name := strings.TrimSuffix(filepath.Base(path), ".vector")
-		t.Run(name+"/lent", func(t *testing.T) { v.check(t, lend(v.file)) })
+		t.Run(name+"/lent", func(t *testing.T) { v.check(t, ffcvtest.Lend(v.file)) })
 		t.Run(name+"/read", func(t *testing.T) {
 			v.check(t, ffcv.ReaderAtSource("x.beton", bytes.NewReader(v.file), int64(len(v.file))))
 		})

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/mmap"
 )
 
 // checker is one worker's state while it verifies rows. It is not safe for
@@ -48,7 +49,7 @@ func (c *checker) caught(i int, err *error) {
 	if r == nil {
 		return
 	}
-	if isFault(r) {
+	if mmap.IsFault(r) {
 		e := c.f.faultError()
 		e.Sample = i
 		*err = e

@@ -11,6 +11,7 @@ import (
 
 	"github.com/betongo/betongo/alloc"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/hash"
 )
 
 // SampleError says which sample of a dataset could not be written.
@@ -37,8 +38,8 @@ func (e *SampleError) Error() string {
 // Unwrap returns the cause.
 func (e *SampleError) Unwrap() error { return e.Err }
 
-// PanicError is a panic of a dataset, a field or a callback, caught and
-// returned as an error.
+// PanicError is a panic of a dataset, a field, a callback or a loader's
+// operation, caught and returned as an error.
 type PanicError struct {
 	Value any    // what panic was called with
 	Stack []byte // of the goroutine that panicked, as debug.Stack prints it
@@ -324,10 +325,5 @@ func sampleSeed(seed uint64, sample int) uint64 { return mix(mix(seed) + uint64(
 // fieldRand is a field's fields.At.Rand, from its sample's seed.
 func fieldRand(sampleSeed uint64, field int) uint64 { return mix(sampleSeed + uint64(field)) }
 
-// mix is SplitMix64's step: it leaves no bit of z recognisable.
-func mix(z uint64) uint64 {
-	z += 0x9e3779b97f4a7c15
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
-}
+// mix is the output of SplitMix64 that follows the state z.
+func mix(z uint64) uint64 { return hash.Mix(z + hash.Weyl) }

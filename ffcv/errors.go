@@ -40,13 +40,7 @@ func (e *FormatError) Error() string {
 	if e.Offset >= 0 {
 		fmt.Fprintf(&b, "at byte %d: ", e.Offset)
 	}
-	b.WriteString(e.What)
-	if e.Err != nil {
-		if e.What != "" {
-			b.WriteString(": ")
-		}
-		b.WriteString(e.Err.Error())
-	}
+	b.WriteString(because(e.What, e.Err))
 	return b.String()
 }
 
@@ -73,13 +67,7 @@ func (e *UnsupportedError) Error() string {
 		fmt.Fprintf(&b, "field %q: ", e.Field)
 	}
 	b.WriteString("unsupported: ")
-	b.WriteString(e.What)
-	if e.Err != nil {
-		if e.What != "" {
-			b.WriteString(": ")
-		}
-		b.WriteString(e.Err.Error())
-	}
+	b.WriteString(because(e.What, e.Err))
 	return b.String()
 }
 
@@ -88,3 +76,14 @@ func (e *UnsupportedError) Is(target error) bool { return target == ErrUnsupport
 
 // Unwrap returns the cause.
 func (e *UnsupportedError) Unwrap() error { return e.Err }
+
+// because is "what: err", or the one of them that there is.
+func because(what string, err error) string {
+	switch {
+	case err == nil:
+		return what
+	case what == "":
+		return err.Error()
+	}
+	return what + ": " + err.Error()
+}

@@ -154,16 +154,12 @@ func (f *File) readFields(custom map[string]fields.Field) error {
 	for i := range f.fields {
 		d := FieldDescAt(b[i*DescriptorSize:])
 		fd := Field{Name: d.Name, Type: d.Type, Args: &d.Args, Size: -1}
-		if fd.Field, err = fieldOf(&fd, custom); err != nil {
+		if layouts[i], err = fd.bind(custom); err != nil {
 			return f.fieldError(i, d.Name, err)
 		}
 		f.firsts[i] = f.ptrs
-		if fd.Field != nil {
-			l := fd.Field.Layout()
-			if err := checkLayout(l); err != nil {
-				return f.fieldError(i, d.Name, err)
-			}
-			layouts[i], fd.Size = &l, l.Size
+		if l := layouts[i]; l != nil {
+			fd.Size = l.Size
 			f.ptrs += len(l.Pointers)
 		}
 		f.fields[i] = fd
@@ -182,6 +178,17 @@ func (f *File) readFields(custom map[string]fields.Field) error {
 		f.fields[i].Offset = row.offsets[i]
 	}
 	return nil
+}
+
+// bind finds what decodes the field and returns its layout; nil for a custom
+// one that nothing describes. A panic of a program's own field is an error.
+func (d *Field) bind(custom map[string]fields.Field) (l *fields.Layout, err error) {
+	defer recovered(&err)
+	if d.Field, err = fieldOf(d, custom); err != nil || d.Field == nil {
+		return nil, err
+	}
+	layout := d.Field.Layout()
+	return &layout, checkLayout(layout)
 }
 
 // fieldOf finds what decodes a field; nil for a custom one that nothing

@@ -6,41 +6,25 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/ffcvtest"
 )
 
-// table is a dataset of rows: an array of 32 float32 and a label.
-type table struct {
-	n   int
-	row []float32
-}
-
-func (t table) Len() int { return t.n }
-
-func (t table) Sample(_ context.Context, i int) ([]any, string, error) {
-	return []any{t.row, int64(i)}, fmt.Sprintf("rows/%07d", i), nil
-}
-
-// tableFile writes such a file of n rows.
+// tableFile writes a file of n rows: an array of 32 float32 and a label.
 func tableFile(b testing.TB, n int) string {
-	path := filepath.Join(b.TempDir(), "table.beton")
-	w, err := ffcv.Create(path, []ffcv.FieldSpec{
+	row := make([]float32, 32)
+	return write(b, []ffcv.FieldSpec{
 		{Name: "x", Field: fields.NDArray{DType: array.Float32, Shape: []int{32}}},
 		{Name: "label", Field: fields.Int{}},
-	}, nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer w.Close()
-	if err := w.WriteDataset(context.Background(), table{n, make([]float32, 32)}, nil); err != nil {
-		b.Fatal(err)
-	}
-	return path
+	}, made{
+		n:   n,
+		at:  func(i int) []any { return []any{row, int64(i)} },
+		key: func(i int) string { return fmt.Sprintf("rows/%07d", i) },
+	}, nil, nil)
 }
 
 func BenchmarkOpen(b *testing.B) {
@@ -62,11 +46,7 @@ func BenchmarkOpen(b *testing.B) {
 
 func BenchmarkAccess(b *testing.B) {
 	const n = 1 << 17
-	f, err := ffcv.Open(tableFile(b, n), nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer f.Close()
+	f := ffcvtest.Map(b, tableFile(b, n), nil)
 	rng := rand.New(rand.NewPCG(1, 1))
 	b.Run("Int", func(b *testing.B) {
 		b.ReportAllocs()
@@ -114,11 +94,7 @@ func BenchmarkVerify(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	f, err := ffcv.Open(path, nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer f.Close()
+	f := ffcvtest.Map(b, path, nil)
 	b.SetBytes(info.Size())
 	b.ReportAllocs()
 	b.ResetTimer()
@@ -131,11 +107,7 @@ func BenchmarkVerify(b *testing.B) {
 
 // What the loader's hot path uses allocates nothing over a map.
 func TestAccessAllocates(t *testing.T) {
-	f, err := ffcv.Open(tableFile(t, 1000), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
+	f := ffcvtest.Map(t, tableFile(t, 1000), nil)
 	i := 0
 	if n := testing.AllocsPerRun(500, func() {
 		i = (i + 7) % 1000

@@ -10,6 +10,7 @@ import (
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/rgb"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 )
 
 // sparse is a file of megabytes given by its few bytes that are not zero: what
@@ -109,9 +110,9 @@ func FuzzOpen(f *testing.F) {
 			n++
 		}
 	}
-	for _, m := range goldens(f) {
+	for _, m := range golden.Each() {
 		if m.Size < 5<<20 {
-			add(golden(f, m.File))
+			add(m.Bytes())
 		}
 	}
 	paths, _ := filepath.Glob("../testdata/broken/*.vector")
@@ -155,7 +156,7 @@ func FuzzOpen(f *testing.F) {
 
 // The sparse form is the file: the seeds above are what they stand for.
 func TestSparse(t *testing.T) {
-	b := golden(t, "subset.beton")
+	b := golden.Bytes("subset")
 	s, ok := sparseOf(b)
 	if !ok {
 		t.Fatal("not taken apart")

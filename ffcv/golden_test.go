@@ -2,171 +2,33 @@ package ffcv_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/betongo/betongo/alloc"
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/ffcvtest"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 )
 
-// manifest is what the real FFCV says of a file that it wrote.
-type manifest struct {
-	File   string
-	Size   int64
-	SHA256 string
-	Header struct {
-		Version       uint16
-		NumFields     uint16 `json:"num_fields"`
-		PageSize      uint32 `json:"page_size"`
-		NumSamples    uint64 `json:"num_samples"`
-		AllocTablePtr uint64 `json:"alloc_table_ptr"`
-	}
-	SampleItemsize int                              `json:"sample_itemsize"`
-	SampleLayout   []struct{ Offset, Itemsize int } `json:"sample_layout"`
-	MetadataStart  int64                            `json:"metadata_start"`
-	MetadataSHA256 string                           `json:"metadata_sha256"`
-	AllocCount     int64                            `json:"alloc_count"`
-	AllocSHA256    string                           `json:"alloc_sha256"`
-	AllocFirst     [][3]uint64                      `json:"alloc_first"`
-	Fields         []manifestField
-}
-
-type manifestField struct {
-	Name          string
-	TypeID        int    `json:"type_id"`
-	ArgsHex       string `json:"args_hex"`
-	Kind          string
-	MetadataDType string `json:"metadata_dtype"`
-	Values        []json.Number
-	Bits          []string
-	Size          []int64
-	SHA256        []string
-	Text          []string
-	DType         string
-	Shape         []int
-	Mode          []int
-	Width, Height []int
-	DataSize      []int64  `json:"data_size"`
-	DataSHA256    []string `json:"data_sha256"`
-}
-
-const goldenDir = "../testdata/ffcv"
-
-// goldens returns the manifests of all golden files.
-func goldens(t testing.TB) []manifest {
-	t.Helper()
-	names, err := filepath.Glob(filepath.Join(goldenDir, "*.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list []manifest
-	for _, name := range names {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var m manifest
-		if json.Unmarshal(b, &m) == nil && strings.HasSuffix(m.File, ".beton") {
-			list = append(list, m)
-		}
-	}
-	if len(list) < 36 {
-		t.Fatalf("%d golden files, want at least 36", len(list))
-	}
-	return list
-}
-
-// golden returns the bytes of a golden file.
-func golden(t testing.TB, name string) []byte {
-	t.Helper()
-	f, err := os.Open(filepath.Join(goldenDir, name+".gz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-// options describes the custom fields of a golden file.
-func (m *manifest) options() *ffcv.OpenOptions {
-	custom := map[string]fields.Field{}
-	for _, f := range m.Fields {
-		if f.TypeID == int(fields.TypeCustom) {
-			custom[f.Name] = fields.Opaque{DType: f.MetadataDType}
-		}
-	}
-	return &ffcv.OpenOptions{Custom: custom}
-}
-
-// lender is a Source that lends from memory.
-type lender struct {
-	*bytes.Reader
-	b []byte
-}
-
-func lend(b []byte) ffcv.Source         { return &lender{bytes.NewReader(b), b} }
-func (l *lender) Name() string          { return "lender" }
-func (l *lender) WillNeed([]ffcv.Range) {}
-func (l *lender) Close() error          { return nil }
-func (l *lender) Borrow(off, n int64) ([]byte, bool) {
-	if off < 0 || n < 0 || off > int64(len(l.b)) || n > int64(len(l.b))-off {
-		return nil, false
-	}
-	return l.b[off : off+n : off+n], true
-}
-
-// readers opens a file through every kind of source.
-func readers(t *testing.T, b []byte, opts *ffcv.OpenOptions) map[string]*ffcv.File {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "x.beton")
-	if err := os.WriteFile(path, b, 0o666); err != nil {
-		t.Fatal(err)
-	}
-	mapped, err := ffcv.Open(path, opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	read, err := ffcv.New(ffcv.ReaderAtSource("reader", bytes.NewReader(b), int64(len(b))), opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { mapped.Close(); read.Close() })
-	return map[string]*ffcv.File{"map": mapped, "reader": read}
-}
-
 func TestGolden(t *testing.T) {
-	for _, m := range goldens(t) {
-		t.Run(strings.TrimSuffix(m.File, ".beton"), func(t *testing.T) {
-			b := golden(t, m.File)
-			if sum(b) != m.SHA256 {
-				t.Fatalf("sha256 %s, want %s", sum(b), m.SHA256)
+	for _, m := range golden.Each() {
+		t.Run(m.Name, func(t *testing.T) {
+			b := m.Bytes()
+			if golden.Sum(b) != m.SHA256 {
+				t.Fatalf("sha256 %s, want %s", golden.Sum(b), m.SHA256)
 			}
-			for name, f := range readers(t, b, m.options()) {
+			for name, f := range ffcvtest.Open(t, b, ffcvtest.Options(m)) {
 				t.Run(name, func(t *testing.T) {
-					checkTables(t, f, &m)
-					zeroDim := m.File == "ndarray_zero_dim.beton" // the file does not hold its shape (3, 0)
+					checkTables(t, f, m)
+					zeroDim := m.Name == "ndarray_zero_dim" // the file does not hold its shape (3, 0)
 					for k := range m.Fields {
 						if zeroDim && k == 0 {
 							continue
@@ -182,12 +44,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-func sum(b []byte) string {
-	s := sha256.Sum256(b)
-	return hex.EncodeToString(s[:])
-}
-
-func checkTables(t *testing.T, f *ffcv.File, m *manifest) {
+func checkTables(t *testing.T, f *ffcv.File, m *golden.File) {
 	t.Helper()
 	h := m.Header
 	want := ffcv.Header{Version: h.Version, NumFields: h.NumFields, PageSize: h.PageSize, NumSamples: h.NumSamples, AllocTable: h.AllocTablePtr}
@@ -211,8 +68,8 @@ func checkTables(t *testing.T, f *ffcv.File, m *manifest) {
 		}
 	}
 	rows, err := f.Rows(0, f.Len(), nil)
-	if err != nil || sum(rows) != m.MetadataSHA256 {
-		t.Errorf("metadata: sha256 %s, %v; want %s", sum(rows), err, m.MetadataSHA256)
+	if err != nil || golden.Sum(rows) != m.MetadataSHA256 {
+		t.Errorf("metadata: sha256 %s, %v; want %s", golden.Sum(rows), err, m.MetadataSHA256)
 	}
 	var table []byte
 	n := 0
@@ -228,15 +85,15 @@ func checkTables(t *testing.T, f *ffcv.File, m *manifest) {
 		table = append(table, p[:]...)
 		n++
 	}
-	if sum(table) != m.AllocSHA256 {
-		t.Errorf("allocation table: sha256 %s, want %s", sum(table), m.AllocSHA256)
+	if golden.Sum(table) != m.AllocSHA256 {
+		t.Errorf("allocation table: sha256 %s, want %s", golden.Sum(table), m.AllocSHA256)
 	}
 	if list, err := f.Sections(); list != nil || err != nil || f.Classes() != nil {
 		t.Errorf("sections %v, %v in a file of FFCV", list, err)
 	}
 }
 
-func checkValues(t *testing.T, f *ffcv.File, k int, w *manifestField) {
+func checkValues(t *testing.T, f *ffcv.File, k int, w *golden.Field) {
 	t.Helper()
 	for i := range f.Len() {
 		if err := checkValue(f, i, k, w); err != nil {
@@ -246,27 +103,27 @@ func checkValues(t *testing.T, f *ffcv.File, k int, w *manifestField) {
 	}
 }
 
-func checkValue(f *ffcv.File, i, k int, w *manifestField) error {
+func checkValue(f *ffcv.File, i, k int, w *golden.Field) error {
 	value, err := f.Value(i, k)
 	if err != nil {
 		return err
 	}
 	switch w.Kind {
 	case "int":
-		want, _ := w.Values[i].Int64()
+		want := w.Values[i]
 		got, err := f.Int(i, k)
 		if err != nil || got != want || value != any(want) {
 			return fmt.Errorf("%d, %v, %v; want %d", got, value, err, want)
 		}
 	case "float":
-		want, _ := strconv.ParseUint(w.Bits[i], 0, 64)
+		want := uint64(w.Bits[i])
 		got, err := f.Float(i, k)
 		if err != nil || math.Float64bits(got) != want || math.Float64bits(value.(float64)) != want {
 			return fmt.Errorf("%x, %v; want %x", math.Float64bits(got), err, want)
 		}
 	case "bytes":
 		got, err := f.BytesValue(i, k)
-		if err != nil || got == nil || int64(len(got)) != w.Size[i] || sum(got) != w.SHA256[i] || !bytes.Equal(got, value.([]byte)) {
+		if err != nil || got == nil || int64(len(got)) != w.Size[i] || golden.Sum(got) != w.SHA256[i] || !bytes.Equal(got, value.([]byte)) {
 			return fmt.Errorf("%d bytes, %v; want %d", len(got), err, w.Size[i])
 		}
 	case "json":
@@ -276,12 +133,12 @@ func checkValue(f *ffcv.File, i, k int, w *manifestField) error {
 		}
 	case "ndarray":
 		got, err := f.Array(i, k)
-		if err != nil || got.DType.String() != w.DType || fmt.Sprint(got.Shape) != fmt.Sprint(w.Shape) || sum(got.Data) != w.SHA256[i] {
+		if err != nil || got.DType.String() != w.DType || fmt.Sprint(got.Shape) != fmt.Sprint(w.Shape) || golden.Sum(got.Data) != w.SHA256[i] {
 			return fmt.Errorf("%v, %v; want %s %v", got.Spec, err, w.DType, w.Shape)
 		}
 	case "rgb":
 		got, err := f.Image(i, k)
-		if err != nil || got.JPEG != (w.Mode[i] == 0) || got.Width != w.Width[i] || got.Height != w.Height[i] || sum(got.Data) != w.DataSHA256[i] {
+		if err != nil || got.JPEG != (w.Mode[i] == 0) || got.Width != w.Width[i] || got.Height != w.Height[i] || golden.Sum(got.Data) != w.DataSHA256[i] {
 			return fmt.Errorf("%dx%d, JPEG %v, %d bytes, %v", got.Width, got.Height, got.JPEG, len(got.Data), err)
 		}
 		row, err := f.Metadata(i)
@@ -297,14 +154,8 @@ func checkValue(f *ffcv.File, i, k int, w *manifestField) error {
 			return fmt.Errorf("RegionSize %d, %v; want %d", size, err, w.DataSize[i])
 		}
 	case "custom":
-		got := value.([]byte)
-		want, _ := w.Values[i].Int64()
-		n := int64(0)
-		for j, c := range got {
-			n |= int64(c) << (8 * j)
-		}
-		if n != want {
-			return fmt.Errorf("%d, want %d", n, want)
+		if got, want := value.([]byte), w.Custom(i); !bytes.Equal(got, want) {
+			return fmt.Errorf("%x, want %x", got, want)
 		}
 	default:
 		return fmt.Errorf("unknown kind %q", w.Kind)
@@ -313,7 +164,7 @@ func checkValue(f *ffcv.File, i, k int, w *manifestField) error {
 }
 
 func TestUnknownCustomField(t *testing.T) {
-	f, err := ffcv.New(lend(golden(t, "mixed.beton")), nil)
+	f, err := ffcv.New(ffcvtest.Lend(golden.Bytes("mixed")), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -347,13 +198,13 @@ func TestUnknownCustomField(t *testing.T) {
 	if err := f.Verify(context.Background(), nil); !errors.Is(err, ffcv.ErrUnknownField) {
 		t.Errorf("Verify: %v", err)
 	}
-	if _, err := ffcv.New(lend(golden(t, "mixed.beton")), &ffcv.OpenOptions{Custom: map[string]fields.Field{"nd": fields.Int{}}}); err == nil {
+	if _, err := ffcv.New(ffcvtest.Lend(golden.Bytes("mixed")), &ffcv.OpenOptions{Custom: map[string]fields.Field{"nd": fields.Int{}}}); err == nil {
 		t.Error("a description of a field that is not custom is accepted")
 	}
 }
 
 func TestStructuredArray(t *testing.T) {
-	_, err := ffcv.New(lend(golden(t, "ndarray_structured.beton")), nil)
+	_, err := ffcv.New(ffcvtest.Lend(golden.Bytes("ndarray_structured")), nil)
 	var dtype *array.UnsupportedError
 	if !errors.Is(err, ffcv.ErrUnsupported) || !errors.As(err, &dtype) {
 		t.Fatalf("%v, want it unsupported", err)
@@ -361,7 +212,7 @@ func TestStructuredArray(t *testing.T) {
 }
 
 func TestRanges(t *testing.T) {
-	f, err := ffcv.New(lend(golden(t, "bytes.beton")), nil)
+	f, err := ffcv.New(ffcvtest.Lend(golden.Bytes("bytes")), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,9 @@ import (
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/ffcvtest"
 	"github.com/betongo/betongo/rgb"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 )
 
 // marked is a custom Bytes field whose marks are the first bytes of a value,
@@ -65,9 +67,9 @@ func markedFields(n int) ([]ffcv.FieldSpec, made) {
 	return specs, made{n, func(i int) []any {
 		b := []byte("abc")
 		if i > n/2 {
-			b = fill(i, i%4)
+			b = golden.Input(i, i%4)
 		}
-		return []any{i, fill(i, i%100), fill(i, 7), b}
+		return []any{i, golden.Input(i, i%100), golden.Input(i, 7), b}
 	}, func(i int) string { return fmt.Sprint(i) }}
 }
 
@@ -122,7 +124,7 @@ func TestMarks(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					for _, f := range readers(t, b, custom(specs)) {
+					for _, f := range ffcvtest.Open(t, b, custom(specs)) {
 						checkMarks(t, f, ds, nil)
 					}
 				}
@@ -140,7 +142,7 @@ func TestMarks(t *testing.T) {
 func TestMarksSections(t *testing.T) {
 	specs, ds := markedFields(40)
 	without := ds
-	without.at = func(i int) []any { return []any{i, fill(i, 6), []byte("no"), []byte("abc")} }
+	without.at = func(i int) []any { return []any{i, golden.Input(i, 6), []byte("no"), []byte("abc")} }
 	for _, c := range []struct {
 		name string
 		ds   made
@@ -222,7 +224,7 @@ func TestMarksOrder(t *testing.T) {
 
 	// A wide row makes the pages move.
 	specs = append(specs, ffcv.FieldSpec{Name: "w", Field: wide{}})
-	broad := made{60, func(i int) []any { return append(ds.at(i), fill(i, 1000)) }, ds.key}
+	broad := made{60, func(i int) []any { return append(ds.at(i), golden.Input(i, 1000)) }, ds.key}
 	w, path = create(t, specs, o)
 	if err := w.WriteStream(t.Context(), broad.stream(), nil); err != nil {
 		t.Fatal(err)
@@ -269,7 +271,7 @@ func markedFile(t testing.TB, n int) ([]byte, []ffcv.FieldSpec) {
 
 func TestMarksArguments(t *testing.T) {
 	b, specs := markedFile(t, 20)
-	for name, f := range readers(t, b, custom(specs)) {
+	for name, f := range ffcvtest.Open(t, b, custom(specs)) {
 		for _, c := range [][2]int{{-1, 1}, {20, 1}, {0, -1}, {0, 4}, {20, 0}} {
 			if m, err := f.Marks(c[0], c[1]); err == nil || m != nil {
 				t.Errorf("%s: Marks(%d, %d) = %x, %v, want an error", name, c[0], c[1], m, err)
@@ -317,7 +319,7 @@ func TestMarksCost(t *testing.T) {
 	if m, err := f.Marks(2000, 3); err != nil || c.reads > 3 || c.bytes != 16+len(m) {
 		t.Errorf("%d bytes of marks (%v) with %d reads of %d bytes", len(m), err, c.reads, c.bytes)
 	}
-	lent, err := ffcv.New(lend(b), custom(specs))
+	lent, err := ffcv.New(ffcvtest.Lend(b), custom(specs))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -330,11 +332,11 @@ func TestMarksCost(t *testing.T) {
 func TestMarksTruncation(t *testing.T) {
 	b, specs := markedFile(t, 200)
 	opts := custom(specs)
-	if flawed(t, lend(b), opts) {
+	if flawed(t, ffcvtest.Lend(b), opts) {
 		t.Fatal("flawed when whole")
 	}
 	for n := 4*mib - 2; n < len(b); n++ {
-		if !flawed(t, lend(b[:n]), opts) {
+		if !flawed(t, ffcvtest.Lend(b[:n]), opts) {
 			t.Errorf("sound when cut to %d of %d bytes", n, len(b))
 		}
 		if n%97 == 0 && !flawed(t, ffcv.ReaderAtSource("cut", bytes.NewReader(b[:n]), int64(n)), opts) {
@@ -347,7 +349,7 @@ func TestMarksTruncation(t *testing.T) {
 // also says whose they are.
 func TestMarksVerify(t *testing.T) {
 	b, specs := markedFile(t, 50)
-	f, err := ffcv.New(lend(b), custom(specs))
+	f, err := ffcv.New(ffcvtest.Lend(b), custom(specs))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -361,7 +363,7 @@ func TestMarksVerify(t *testing.T) {
 	}
 	for off := list[3].Offset - 16; off < list[4].Offset+list[4].Length; off++ {
 		b[off] ^= 0x11
-		f, err := ffcv.New(lend(b), custom(specs))
+		f, err := ffcv.New(ffcvtest.Lend(b), custom(specs))
 		if err != nil {
 			t.Fatalf("byte %d: %v", off, err)
 		}

@@ -7,10 +7,12 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/betongo/betongo/internal/leak"
 )
 
 func TestOrdered(t *testing.T) {
-	before := runtime.NumGoroutine()
+	defer leak.Watch(t)()
 	broken := errors.New("broken")
 	for _, c := range []struct{ jobs, workers, fail, stop, cancel int }{
 		{0, 2, -1, -1, -1}, {1, 4, -1, -1, -1}, {100, 1, -1, -1, -1}, {300, 8, -1, -1, -1},
@@ -58,11 +60,4 @@ func TestOrdered(t *testing.T) {
 			}
 		}
 	}
-	for range 100 {
-		if runtime.NumGoroutine() <= before {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 }

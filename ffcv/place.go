@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -283,8 +284,8 @@ func (p *pipeline) place(ctx context.Context, c *chunk) error {
 func (p *pipeline) placeRegions(c *chunk) error {
 	k := len(p.plan.ptrs)
 	n := c.good * k
-	c.ptrs = grown(c.ptrs, n)
-	c.table = grown(c.table, n*alloc.EntrySize)
+	c.ptrs = slices.Grow(c.ptrs[:0], n)[:n]
+	c.table = slices.Grow(c.table[:0], n*alloc.EntrySize)[:n*alloc.EntrySize]
 	regions := c.arena.Regions(0)
 	if len(regions) != n {
 		return fmt.Errorf("%d samples with %d regions, want %d: a field took one after its Encode", c.good, len(regions), n)
@@ -419,12 +420,4 @@ func (p *pace) chunk() int {
 		return firstChunk
 	}
 	return int(min(chunkSamples, max(1, chunkBytes/max(1, bytes/n))))
-}
-
-// grown returns a slice of length n in b's memory if that is large enough.
-func grown[T any](b []T, n int) []T {
-	if cap(b) < n {
-		return make([]T, n)
-	}
-	return b[:n]
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/bits"
 
+	"github.com/betongo/betongo/internal/hash"
 	"github.com/betongo/betongo/internal/wire"
 )
 
@@ -94,10 +95,7 @@ func (t nameTable) put(hash uint64, sample int64, same func(earlier int64) bool)
 // mixed as MurmurHash3 ends (fmix64), since FNV leaves the high bits of short
 // names alike.
 func nameHash[T string | []byte](name T) uint64 {
-	h := uint64(0xcbf29ce484222325)
-	for i := 0; i < len(name); i++ {
-		h = (h ^ uint64(name[i])) * 0x100000001b3
-	}
+	h := hash.FNV(name)
 	h ^= h >> 33
 	h *= 0xff51afd7ed558ccd
 	h ^= h >> 33

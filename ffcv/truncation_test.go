@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/ffcvtest"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 )
 
 // flawed says whether Open or Verify finds the file wrong, and fails when that
@@ -34,7 +36,7 @@ func flawed(t testing.TB, src ffcv.Source, opts *ffcv.OpenOptions) bool {
 
 // lengths are the places to cut a file at: all of them up to 8 KiB after the
 // metadata and in the table, and those around each page's end.
-func lengths(m *manifest) []int64 {
+func lengths(m *golden.File) []int64 {
 	size, table, page := m.Size, int64(m.Header.AllocTablePtr), int64(m.Header.PageSize)
 	end := m.MetadataStart + int64(m.SampleItemsize)*int64(m.Header.NumSamples)
 	var list []int64
@@ -53,23 +55,23 @@ func lengths(m *manifest) []int64 {
 }
 
 func TestTruncation(t *testing.T) {
-	for _, m := range goldens(t) {
-		if m.File == "ndarray_zero_dim.beton" {
+	for _, m := range golden.Each() {
+		if m.Name == "ndarray_zero_dim" {
 			continue // never sound
 		}
-		b := golden(t, m.File)
-		opts := m.options()
-		if flawed(t, lend(b), opts) {
-			t.Fatalf("%s is flawed when whole", m.File)
+		b := m.Bytes()
+		opts := ffcvtest.Options(m)
+		if flawed(t, ffcvtest.Lend(b), opts) {
+			t.Fatalf("%s is flawed when whole", m.Name)
 		}
-		for _, n := range lengths(&m) {
-			if !flawed(t, lend(b[:n]), opts) {
-				t.Errorf("%s is sound when cut to %d of %d bytes", m.File, n, m.Size)
+		for _, n := range lengths(m) {
+			if !flawed(t, ffcvtest.Lend(b[:n]), opts) {
+				t.Errorf("%s is sound when cut to %d of %d bytes", m.Name, n, m.Size)
 			}
 		}
 		for _, n := range []int64{23, 24, 1065, m.MetadataStart + 1, int64(m.Header.AllocTablePtr), m.Size - 1} {
 			if n < m.Size && !flawed(t, ffcv.ReaderAtSource("cut", bytes.NewReader(b[:n]), n), opts) {
-				t.Errorf("%s is sound through a reader when cut to %d bytes", m.File, n)
+				t.Errorf("%s is sound through a reader when cut to %d bytes", m.Name, n)
 			}
 		}
 	}
@@ -77,21 +79,17 @@ func TestTruncation(t *testing.T) {
 
 // A source that says more than it has: a file cut short after it was opened.
 func TestShortReads(t *testing.T) {
-	for _, name := range []string{"mixed.beton", "rgb_raw.beton", "ints_floats.beton"} {
-		for _, m := range goldens(t) {
-			if m.File != name {
-				continue
+	for _, name := range []string{"mixed", "rgb_raw", "ints_floats"} {
+		m := golden.Open(name)
+		b := m.Bytes()
+		rng := rand.New(rand.NewPCG(1, 2))
+		for range 100 {
+			n := rng.Int64N(m.Size)
+			if n > m.Size/2 {
+				n = m.Size - rng.Int64N(2000) - 1
 			}
-			b := golden(t, name)
-			rng := rand.New(rand.NewPCG(1, 2))
-			for range 100 {
-				n := rng.Int64N(m.Size)
-				if n > m.Size/2 {
-					n = m.Size - rng.Int64N(2000) - 1
-				}
-				if !flawed(t, ffcv.ReaderAtSource("short", bytes.NewReader(b[:n]), m.Size), m.options()) {
-					t.Errorf("%s is sound with %d of %d bytes", name, n, m.Size)
-				}
+			if !flawed(t, ffcv.ReaderAtSource("short", bytes.NewReader(b[:n]), m.Size), ffcvtest.Options(m)) {
+				t.Errorf("%s is sound with %d of %d bytes", name, n, m.Size)
 			}
 		}
 	}
@@ -103,8 +101,8 @@ func TestCutUnderMap(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the system may refuse to cut a mapped file")
 	}
-	for _, name := range []string{"rgb_raw.beton", "bytes_page_edges.beton"} {
-		b := golden(t, name)
+	for _, name := range []string{"rgb_raw", "bytes_page_edges"} {
+		b := golden.Bytes(name)
 		path := filepath.Join(t.TempDir(), name)
 		if err := os.WriteFile(path, b, 0o666); err != nil {
 			t.Fatal(err)
@@ -129,14 +127,10 @@ func TestCutUnderMap(t *testing.T) {
 // Every byte of header, descriptors, metadata and table flipped: an error or
 // other values, never a panic, and never bytes outside the file.
 func TestFlippedBytes(t *testing.T) {
-	for _, m := range goldens(t) {
-		switch m.File {
-		case "u1_then_i8.beton", "ints_3_fields.beton", "bytes_zero_first.beton", "ndarray_bigendian.beton", "rgb_tiny_odd_jpg.beton", "subset.beton":
-		default:
-			continue
-		}
-		b := golden(t, m.File)
-		opts := m.options()
+	for _, name := range []string{"u1_then_i8", "ints_3_fields", "bytes_zero_first", "ndarray_bigendian", "rgb_tiny_odd_jpg", "subset"} {
+		m := golden.Open(name)
+		b := m.Bytes()
+		opts := ffcvtest.Options(m)
 		table := int64(m.Header.AllocTablePtr)
 		end := m.MetadataStart + int64(m.SampleItemsize)*int64(m.Header.NumSamples)
 		for i := int64(0); i < m.Size; i++ {
@@ -148,7 +142,7 @@ func TestFlippedBytes(t *testing.T) {
 			}
 			for _, x := range []byte{0x01, 0x80, 0xff} {
 				b[i] ^= x
-				if f, err := ffcv.New(lend(b), opts); err == nil {
+				if f, err := ffcv.New(ffcvtest.Lend(b), opts); err == nil {
 					touch(f)
 				}
 				b[i] ^= x
@@ -157,8 +151,8 @@ func TestFlippedBytes(t *testing.T) {
 				}
 			}
 		}
-		if sum(b) != m.SHA256 {
-			t.Errorf("%s changed", m.File)
+		if golden.Sum(b) != m.SHA256 {
+			t.Errorf("%s changed", name)
 		}
 	}
 }
@@ -182,11 +176,8 @@ func touch(f *ffcv.File) {
 
 // Map and reader agree on everything, from many goroutines at once.
 func TestSourcesAgree(t *testing.T) {
-	for _, m := range goldens(t) {
-		if m.File != "mixed_w4.beton" && m.File != "rgb_bytes.beton" {
-			continue
-		}
-		files := readers(t, golden(t, m.File), m.options())
+	for _, name := range []string{"mixed_w4", "rgb_bytes"} {
+		m, files := golden.Open(name), ffcvtest.Golden(t, name)
 		var wg sync.WaitGroup
 		for worker := range 8 {
 			wg.Add(1)
@@ -195,9 +186,9 @@ func TestSourcesAgree(t *testing.T) {
 				rng := rand.New(rand.NewPCG(uint64(worker), 0))
 				for range 200 {
 					i, k := rng.IntN(files["map"].Len()), rng.IntN(len(m.Fields))
-					for name, f := range files {
+					for kind, f := range files {
 						if err := checkValue(f, i, k, &m.Fields[k]); err != nil {
-							t.Errorf("%s: sample %d, field %d: %v", name, i, k, err)
+							t.Errorf("%s, %s: sample %d, field %d: %v", name, kind, i, k, err)
 						}
 					}
 				}
@@ -227,8 +218,8 @@ func (c *counter) ReadAt(p []byte, off int64) (int, error) {
 // Open reads the header, the descriptors and the place of a trailer, whatever
 // the number of samples.
 func TestOpenReadsLittle(t *testing.T) {
-	for _, name := range []string{"ints_floats.beton", "cifar_like.beton", "bytes_page16m.beton"} {
-		b := golden(t, name)
+	for _, name := range []string{"ints_floats", "cifar_like", "bytes_page16m"} {
+		b := golden.Bytes(name)
 		c := &counter{ReaderAt: bytes.NewReader(b)}
 		f, err := ffcv.New(ffcv.ReaderAtSource(name, c, int64(len(b))), nil)
 		if err != nil {

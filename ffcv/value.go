@@ -8,6 +8,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/mmap"
 	"github.com/betongo/betongo/rgb"
 )
 
@@ -171,7 +172,7 @@ func (f *File) Value(i, field int) (v any, err error) {
 	if d.Type == fields.TypeCustom {
 		defer func() {
 			if r := recover(); r != nil {
-				if isFault(r) {
+				if mmap.IsFault(r) {
 					panic(r) // not the field's doing
 				}
 				v, err = nil, f.valueError(i, field, fmt.Errorf("panic: %v", r))

@@ -6,36 +6,21 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"path/filepath"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/ffcvtest"
+	"github.com/betongo/betongo/internal/leak"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 )
-
-// checkGoroutines fails when the test leaves goroutines behind.
-func checkGoroutines(t *testing.T) {
-	t.Helper()
-	before := runtime.NumGoroutine()
-	t.Cleanup(func() {
-		for range 100 {
-			if runtime.NumGoroutine() <= before {
-				return
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
-	})
-}
 
 // manyFlaws is a file with a flaw in each of its samples.
 func manyFlaws(t *testing.T) *ffcv.File {
-	b := golden(t, "rgb_raw_small40.beton")
-	f, err := ffcv.New(lend(b), nil)
+	b := golden.Bytes("rgb_raw_small40")
+	f, err := ffcv.New(ffcvtest.Lend(b), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +32,7 @@ func manyFlaws(t *testing.T) *ffcv.File {
 }
 
 func TestVerifyOrder(t *testing.T) {
-	checkGoroutines(t)
+	t.Cleanup(leak.Watch(t))
 	f := manyFlaws(t)
 	var rows []int
 	err := f.Verify(context.Background(), func(e *ffcv.FormatError) {
@@ -66,7 +51,7 @@ func TestVerifyOrder(t *testing.T) {
 }
 
 func TestVerifyCancelled(t *testing.T) {
-	checkGoroutines(t)
+	t.Cleanup(leak.Watch(t))
 	f := manyFlaws(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -75,7 +60,7 @@ func TestVerifyCancelled(t *testing.T) {
 	}
 	ctx, cancel = context.WithCancel(context.Background())
 	defer cancel()
-	stop := &stopper{Source: lend(golden(t, "cifar_like.beton")), after: 500, stop: cancel}
+	stop := &stopper{Source: ffcvtest.Lend(golden.Bytes("cifar_like")), after: 500, stop: cancel}
 	big, err := ffcv.New(stop, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +86,7 @@ func (s *stopper) Borrow(off, n int64) ([]byte, bool) {
 }
 
 func TestVerifyReportPanics(t *testing.T) {
-	checkGoroutines(t)
+	t.Cleanup(leak.Watch(t))
 	f := manyFlaws(t)
 	defer func() {
 		if r := recover(); r != "mine" {
@@ -113,8 +98,8 @@ func TestVerifyReportPanics(t *testing.T) {
 
 // A disk that fails is a flaw with its place, and the cause in the chain.
 func TestVerifyReadError(t *testing.T) {
-	checkGoroutines(t)
-	b := golden(t, "bytes.beton")
+	t.Cleanup(leak.Watch(t))
+	b := golden.Bytes("bytes")
 	cause := errors.New("the disk is on fire")
 	src := ffcv.ReaderAtSource("disk", badDisk{bytes.NewReader(b), 2<<20 + 100, cause}, int64(len(b)))
 	f, err := ffcv.New(src, nil)
@@ -148,16 +133,15 @@ func (r rude) Decode(meta []byte, data [][]byte) (any, error) {
 	case v%5 == 1:
 		panic("rude")
 	case v%5 == 2:
-		var m map[int]int
-		m[0] = 1
+		return meta[:len(meta)+1+cap(meta)], nil // a run-time panic
 	}
 	return meta, nil
 }
 
 func TestCustomFieldPanics(t *testing.T) {
-	checkGoroutines(t)
-	b := golden(t, "u1_then_i8.beton")
-	f, err := ffcv.New(lend(b), &ffcv.OpenOptions{Custom: map[string]fields.Field{
+	t.Cleanup(leak.Watch(t))
+	b := golden.Bytes("u1_then_i8")
+	f, err := ffcv.New(ffcvtest.Lend(b), &ffcv.OpenOptions{Custom: map[string]fields.Field{
 		"flag": fields.Opaque{DType: "|u1"}, "flag2": fields.Opaque{DType: "|u1"}, "flag3": fields.Opaque{DType: "|u1"},
 		"u4": rude{fields.Opaque{DType: "<u4"}},
 	}})
@@ -191,8 +175,8 @@ func TestCustomFieldPanics(t *testing.T) {
 // Rows in another order than their regions are sound, and an overlap among
 // them is found.
 func TestVerifyShuffledRows(t *testing.T) {
-	b := golden(t, "bytes.beton")
-	f, err := ffcv.New(lend(bytes.Clone(b)), nil)
+	b := golden.Bytes("bytes")
+	f, err := ffcv.New(ffcvtest.Lend(bytes.Clone(b)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +190,7 @@ func TestVerifyShuffledRows(t *testing.T) {
 		copy(at(j), row)
 		binary.LittleEndian.PutUint64(entry(i), uint64(j))
 	}
-	shuffled, err := ffcv.New(lend(b), nil)
+	shuffled, err := ffcv.New(ffcvtest.Lend(b), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,28 +215,10 @@ func TestVerifyShuffledRows(t *testing.T) {
 // A sample may be larger than a page by the byte that an empty value takes.
 func TestVerifyBarelyLarge(t *testing.T) {
 	for _, extra := range []int{-1, 0, 1} {
-		path := filepath.Join(t.TempDir(), "large.beton")
-		w, err := ffcv.Create(path, []ffcv.FieldSpec{{Name: "none", Field: fields.Bytes{}}, {Name: "data", Field: fields.Bytes{}}},
-			&ffcv.Options{PageSize: ffcv.MinPageSize, LargeSamples: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer w.Close()
-		err = w.WriteStream(context.Background(), func(yield func(ffcv.Sample, error) bool) {
-			for range 3 {
-				if !yield(ffcv.Sample{Values: []any{[]byte{}, make([]byte, ffcv.MinPageSize+extra)}}, nil) {
-					return
-				}
-			}
-		}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f, err := ffcv.Open(path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
+		specs := []ffcv.FieldSpec{{Name: "none", Field: fields.Bytes{}}, {Name: "data", Field: fields.Bytes{}}}
+		f := ffcvtest.Map(t, ffcvtest.Write(t, specs, 3, func(int) []any {
+			return []any{[]byte{}, make([]byte, ffcv.MinPageSize+extra)}
+		}, &ffcv.Options{PageSize: ffcv.MinPageSize, LargeSamples: true}), nil)
 		if err := f.Verify(context.Background(), nil); err != nil {
 			t.Errorf("a page and %d bytes: %v", extra, err)
 		}

@@ -88,7 +88,7 @@ type Options struct {
 // Progress tells how far a file is written.
 type Progress struct {
 	Done    int   // samples placed in the file
-	Skipped int   // samples that StreamOptions.OnError let go
+	Skipped int   // samples that OnError let go
 	Total   int   // samples to write, -1 when unknown
 	Bytes   int64 // bytes in data pages and metadata rows
 }
@@ -96,7 +96,7 @@ type Progress struct {
 // Stats tells what was written.
 type Stats struct {
 	Samples int   // rows
-	Skipped int   // samples that StreamOptions.OnError let go
+	Skipped int   // samples that OnError let go
 	Large   int   // samples that span pages
 	Data    int64 // bytes of values in data pages
 	Pages   int64
@@ -184,11 +184,12 @@ func (w *Writer) create(specs []FieldSpec) (err error) {
 }
 
 // newPlan checks the fields and lays out their rows and descriptors.
-func newPlan(specs []FieldSpec) (plan, error) {
+func newPlan(specs []FieldSpec) (p plan, err error) {
+	defer recovered(&err) // of a program's own field
 	if len(specs) == 0 {
 		return plan{}, errors.New("no fields: a file has at least one")
 	}
-	p := plan{specs: append([]FieldSpec(nil), specs...), members: make([]fields.Layout, len(specs))}
+	p = plan{specs: append([]FieldSpec(nil), specs...), members: make([]fields.Layout, len(specs))}
 	names := make([]string, len(specs))
 	refs := make([]*fields.Layout, len(specs))
 	for i, s := range specs {
@@ -201,7 +202,6 @@ func newPlan(specs []FieldSpec) (plan, error) {
 	if err := CheckNames(names); err != nil {
 		return plan{}, err
 	}
-	var err error
 	if p.row, err = layoutRow(refs); err != nil {
 		return plan{}, err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 )
 
 // ready is a dataset of values made beforehand: what it costs is the writer's.
@@ -29,7 +30,7 @@ func rows(n int) ([]ffcv.FieldSpec, ready) {
 	spec := array.Spec{DType: array.Float32, Shape: []int{32}}
 	r := ready{n: n}
 	for i := range 1000 {
-		r.values = append(r.values, []any{array.Array{Spec: spec, Data: fill(i, 128)}, int64(i)})
+		r.values = append(r.values, []any{array.Array{Spec: spec, Data: golden.Input(i, 128)}, int64(i)})
 	}
 	return []ffcv.FieldSpec{{"x", fields.NDArray{DType: spec.DType, Shape: spec.Shape}}, {"label", fields.Int{}}}, r
 }
@@ -38,7 +39,7 @@ func rows(n int) ([]ffcv.FieldSpec, ready) {
 func blobs(n, size int) ([]ffcv.FieldSpec, ready) {
 	r := ready{n: n}
 	for i := range 100 {
-		r.values = append(r.values, []any{fill(i, size), int64(i)})
+		r.values = append(r.values, []any{golden.Input(i, size), int64(i)})
 	}
 	return []ffcv.FieldSpec{{"data", fields.Bytes{}}, {"label", fields.Int{}}}, r
 }

@@ -22,6 +22,12 @@ type DatasetOptions struct {
 	// depend on it. The default is wrong when a dataset is quicker to read in
 	// runs of a certain length.
 	ChunkSize int
+
+	// OnError is told of each sample that failed, a *SampleError. Nil lets the
+	// sample go, which then takes no row; an error ends the writing. Without
+	// it every failure does. Calls come one after another, in the order of the
+	// file, from any goroutine.
+	OnError func(key string, err error) error
 }
 
 // WriteDataset writes the dataset and puts the finished file in its place. An
@@ -81,7 +87,7 @@ func (w *Writer) writeDataset(ctx context.Context, ds Dataset, o DatasetOptions)
 	if err != nil {
 		return err
 	}
-	p.ds, p.total = ds, n
+	p.ds, p.total, p.onError = ds, n, o.OnError
 	p.order.indices = o.Indices
 	if o.Shuffle && n > 0 {
 		p.order.mixed = newPermutation(n, p.seed)
@@ -93,7 +99,7 @@ func (w *Writer) writeDataset(ctx context.Context, ds Dataset, o DatasetOptions)
 	if err != nil {
 		return err
 	}
-	if p.rows != int64(n) {
+	if p.rows+int64(p.skipped) != int64(n) {
 		return errors.New("internal error: not every sample was placed")
 	}
 	return w.finish(ctx, p)

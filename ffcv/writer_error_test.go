@@ -15,6 +15,8 @@ import (
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/leak"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 )
 
 func TestCreateRefuses(t *testing.T) {
@@ -204,7 +206,7 @@ func (r refusing) Encode(meta []byte, v any, at fields.At) error {
 // Every failure is the lowest sample's, names it, and leaves nothing.
 func TestWriteFails(t *testing.T) {
 	specs, ds := everyKind(3000)
-	before := runtime.NumGoroutine()
+	settle := leak.Watch(t)
 	fails := func(name string, specs []ffcv.FieldSpec, ds ffcv.Dataset, is error, want string) {
 		t.Helper()
 		for _, o := range []struct{ workers, chunk int }{{1, 0}, {4, 1}, {8, 50}, {3, 5000}} {
@@ -221,7 +223,7 @@ func TestWriteFails(t *testing.T) {
 				t.Error("stats after an error")
 			}
 		}
-		settled(t, before)
+		settle()
 	}
 	fails("error", specs, faulty{ds, 700, func(_ context.Context, i int) ([]any, string, error) {
 		return nil, "x/y.jpg", fmt.Errorf("%w %d", errBoom, i)
@@ -242,7 +244,7 @@ func TestWriteFails(t *testing.T) {
 		return v, "k", nil
 	}}, fields.ErrValue, `sample 700 (k), field "label": `)
 
-	one := made{3000, func(i int) []any { return []any{fill(i, 100), fill(i, 10)} }, nil}
+	one := made{3000, func(i int) []any { return []any{golden.Input(i, 100), golden.Input(i, 10)} }, nil}
 	for name, c := range map[string]struct {
 		how  func(meta []byte, at fields.At) error
 		is   error
@@ -268,12 +270,12 @@ func TestWriteFails(t *testing.T) {
 	if err := panicky.WriteDataset(t.Context(), ds, nil); !errors.As(err, &p) || p.Value != "in progress" {
 		t.Errorf("panic in Progress: %v", err)
 	}
-	settled(t, before)
+	settle()
 }
 
 func TestWriteCancelled(t *testing.T) {
 	specs, ds := everyKind(100000)
-	before := runtime.NumGoroutine()
+	settle := leak.Watch(t)
 	path := filepath.Join(t.TempDir(), "x.beton")
 	if err := os.WriteFile(path, []byte("old"), 0o666); err != nil {
 		t.Fatal(err)
@@ -308,7 +310,7 @@ func TestWriteCancelled(t *testing.T) {
 			cancel()
 		}
 	}
-	settled(t, before)
+	settle()
 
 	// A dataset that waits for ctx, and says so in its error.
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
@@ -322,5 +324,5 @@ func TestWriteCancelled(t *testing.T) {
 		t.Errorf("deadline: error %v, want %s", err, want)
 	}
 	checkNothing(t, path)
-	settled(t, before)
+	settle()
 }

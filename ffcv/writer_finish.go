@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/betongo/betongo/alloc"
@@ -201,7 +202,7 @@ func (p *pipeline) eachName(yield func(name []byte) error) error {
 			return err
 		}
 		end := binary.LittleEndian.Uint64(b[:])
-		name = grown(name, int(end-at))
+		name = slices.Grow(name[:0], int(end-at))[:end-at]
 		if _, err := io.ReadFull(text, name); err != nil {
 			return err
 		}
@@ -258,7 +259,7 @@ func (p *pipeline) writeMarks(ctx context.Context, b *blockWriter, k int) error 
 		if _, err := text.Discard(int(at - done)); err != nil {
 			return err
 		}
-		buf, done = grown(buf, int(n)), at+n
+		buf, done = slices.Grow(buf[:0], int(n))[:n], at+n
 		if _, err := io.ReadFull(text, buf); err != nil {
 			return err
 		}

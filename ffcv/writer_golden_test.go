@@ -2,16 +2,16 @@ package ffcv_test
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/ffcvtest"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 )
 
 // The values of a golden file, written again, give FFCV's file: bit for bit,
@@ -20,17 +20,17 @@ import (
 // their own, have the same values. (JPEG bytes go in as they are.)
 func TestWriteGoldens(t *testing.T) {
 	deterministic, exact := 0, 0
-	for _, m := range goldens(t) {
-		if !byteDeterministic(t, m.File) {
+	for _, m := range golden.Each() {
+		if !m.Deterministic {
 			continue
 		}
 		deterministic++
-		if m.File == "ndarray_zero_dim.beton" {
+		if m.Name == "ndarray_zero_dim" {
 			continue // an array without elements, whose shape the file does not tell
 		}
-		t.Run(m.File, func(t *testing.T) {
-			b := golden(t, m.File)
-			old, err := ffcv.New(lend(b), m.options())
+		t.Run(m.Name, func(t *testing.T) {
+			b := m.Bytes()
+			old, err := ffcv.New(ffcvtest.Lend(b), ffcvtest.Options(m))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -90,9 +90,9 @@ type described struct {
 func (d described) Args() (fields.Args, error) { return d.args, nil }
 
 // checkRewritten compares a file's values with the manifest.
-func checkRewritten(t *testing.T, path string, m manifest, n int) {
+func checkRewritten(t *testing.T, path string, m *golden.File, n int) {
 	t.Helper()
-	f, err := ffcv.Open(path, m.options())
+	f, err := ffcv.Open(path, ffcvtest.Options(m))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,9 +109,9 @@ func checkRewritten(t *testing.T, path string, m manifest, n int) {
 			var got, exp string
 			switch want.Kind {
 			case "bytes":
-				got, exp = fmt.Sprintf("%x", sha256.Sum256(v.([]byte))), want.SHA256[i]
+				got, exp = golden.Sum(v.([]byte)), want.SHA256[i]
 			case "int":
-				got, exp = fmt.Sprint(v), want.Values[i].String()
+				got, exp = fmt.Sprint(v), fmt.Sprint(want.Values[i])
 			case "json":
 				got, exp = string(v.(json.RawMessage)), want.Text[i]
 			}
@@ -155,38 +155,17 @@ func leftovers(t *testing.T, old *ffcv.File, got, want []byte) (diff, firstPage 
 	return -1, first
 }
 
-// byteDeterministic says what a manifest says of its file.
-func byteDeterministic(t *testing.T, file string) bool {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join(goldenDir, file[:len(file)-len(".beton")]+".json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var m struct {
-		Is bool `json:"byte_deterministic"`
-	}
-	if err := json.Unmarshal(b, &m); err != nil {
-		t.Fatal(err)
-	}
-	return m.Is
-}
-
 // The same from the inputs that FFCV was given, which have a formula.
 func TestWriteGoldenInputs(t *testing.T) {
 	for _, name := range []string{"bytes_page_edges", "bytes_page16m", "bytes_page4m_default"} {
-		var m manifest
-		for _, g := range goldens(t) {
-			if g.File == name+".beton" {
-				m = g
-			}
-		}
+		m := golden.Open(name)
 		data := m.Fields[len(m.Fields)-1]
 		specs := []ffcv.FieldSpec{{Name: data.Name, Field: fields.Bytes{}}}
 		if len(m.Fields) == 2 {
 			specs = slices.Insert(specs, 0, ffcv.FieldSpec{Name: m.Fields[0].Name, Field: fields.Int{}})
 		}
 		ds := made{n: len(data.Size), at: func(i int) []any {
-			v := []any{fill(i, int(data.Size[i]))}
+			v := []any{golden.Input(i, int(data.Size[i]))}
 			if len(specs) == 2 {
 				v = slices.Insert(v, 0, any(i))
 			}
@@ -197,7 +176,7 @@ func TestWriteGoldenInputs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(got, golden(t, m.File)) {
+		if !bytes.Equal(got, m.Bytes()) {
 			t.Errorf("%s: not FFCV's bytes", name)
 		}
 		checkFile(t, path, specs, ds, ds.n, nil)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 )
 
 // memorySamples says, in the environment, how many samples a copy of this test
@@ -35,7 +36,7 @@ func tellMemory(samples string) {
 	}
 	defer os.RemoveAll(dir)
 	specs := []ffcv.FieldSpec{{"data", marked{}}, {"n", fields.Int{}}}
-	data := fill(0, 20)
+	data := golden.Input(0, 20)
 	ds := made{n, func(i int) []any { return []any{data, i} }, strconv.Itoa}
 	for i, write := range []func(*ffcv.Writer) error{
 		func(w *ffcv.Writer) error {

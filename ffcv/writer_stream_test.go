@@ -13,6 +13,8 @@ import (
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/leak"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 )
 
 // wide is a custom field with a long row: a few samples outgrow the page in
@@ -59,7 +61,7 @@ func (wide) Decode(meta []byte, data [][]byte) (any, error) {
 func TestWriteStream(t *testing.T) {
 	specs, ds := everyKind(2000)
 	wideSpecs := []ffcv.FieldSpec{{"w", wide{}}, {"n", fields.Int{}}}
-	wideDS := made{n: 50, at: func(i int) []any { return []any{fill(i, 100_000+i), i} }, key: ds.key}
+	wideDS := made{n: 50, at: func(i int) []any { return []any{golden.Input(i, 100_000+i), i} }, key: ds.key}
 	for _, c := range []struct {
 		name     string
 		specs    []ffcv.FieldSpec
@@ -193,7 +195,7 @@ func TestWriteStreamSkips(t *testing.T) {
 
 func TestWriteStreamEnds(t *testing.T) {
 	specs, ds := everyKind(100_000)
-	before := runtime.NumGoroutine()
+	settle := leak.Watch(t)
 	for name, end := range map[string]struct {
 		how  func(cancel func())
 		want string
@@ -220,7 +222,7 @@ func TestWriteStreamEnds(t *testing.T) {
 			}
 			cancel()
 			checkNothing(t, path)
-			settled(t, before)
+			settle()
 		}
 	}
 
@@ -236,7 +238,7 @@ func TestWriteStreamEnds(t *testing.T) {
 	}()
 	<-done
 	checkNothing(t, path)
-	settled(t, before)
+	settle()
 
 	for _, o := range []*ffcv.StreamOptions{{Reserve: -1}, {Reserve: 1 << 62}} {
 		w, path := create(t, specs, nil)

@@ -3,7 +3,6 @@ package ffcv_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,16 +10,15 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/betongo/betongo/alloc"
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 )
 
 const mib = 1 << 20
@@ -56,15 +54,6 @@ func (m made) stream() iter.Seq2[ffcv.Sample, error] {
 	}
 }
 
-// fill returns n bytes that tell sample i from others.
-func fill(i, n int) []byte {
-	b := make([]byte, n)
-	for j := range b {
-		b[j] = byte(i*31 + j*7 + (j>>8)*13 + 17)
-	}
-	return b
-}
-
 // everyKind has a field of each kind that needs no image.
 func everyKind(n int) ([]ffcv.FieldSpec, made) {
 	specs := []ffcv.FieldSpec{
@@ -78,12 +67,12 @@ func everyKind(n int) ([]ffcv.FieldSpec, made) {
 	return specs, made{n,
 		func(i int) []any {
 			return []any{
-				fill(i, i*i%997),
+				golden.Input(i, i*i%997),
 				int64(i) - 7,
 				json.RawMessage(fmt.Sprintf(`{"i": %d}`, i)),
 				float64(i) / 3,
-				array.Array{Spec: array.Spec{DType: array.Float32, Shape: []int{3}}, Data: fill(i, 12)},
-				fill(i, i%3),
+				array.Array{Spec: array.Spec{DType: array.Float32, Shape: []int{3}}, Data: golden.Input(i, 12)},
+				golden.Input(i, i%3),
 			}
 		},
 		func(i int) string {
@@ -214,19 +203,7 @@ func fileSum(t testing.TB, path string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("%x", sha256.Sum256(b))
-}
-
-// settled fails when goroutines are left over.
-func settled(t testing.TB, before int) {
-	t.Helper()
-	for range 200 {
-		if runtime.NumGoroutine() <= before {
-			return
-		}
-		time.Sleep(time.Millisecond)
-	}
-	t.Errorf("%d goroutines, started with %d", runtime.NumGoroutine(), before)
+	return golden.Sum(b)
 }
 
 func TestWriteRoundTrip(t *testing.T) {
@@ -416,7 +393,7 @@ func TestWritePageEdges(t *testing.T) {
 		{{700001, 300001}, {700002, 300001}, {700003, 300001}, {700004, 300001}},
 	} {
 		ds := made{len(sizes), func(i int) []any {
-			return []any{fill(i, sizes[i][0]), i, fill(i+100, sizes[i][1])}
+			return []any{golden.Input(i, sizes[i][0]), i, golden.Input(i+100, sizes[i][1])}
 		}, nil}
 		path := write(t, specs, ds, &ffcv.Options{PageSize: page, Workers: 2}, &ffcv.DatasetOptions{ChunkSize: 2})
 		checkFile(t, path, specs, ds, len(sizes), nil)
@@ -429,7 +406,7 @@ func TestWritePageEdges(t *testing.T) {
 		w, path := create(t, specs, &ffcv.Options{PageSize: page})
 		ds := made{3, func(i int) []any {
 			if i == 1 {
-				return []any{fill(i, c.a), i, fill(i, c.b)}
+				return []any{golden.Input(i, c.a), i, golden.Input(i, c.b)}
 			}
 			return []any{[]byte{1}, i, []byte{2}}
 		}, nil}
@@ -481,7 +458,7 @@ func TestWriteLargeSamples(t *testing.T) {
 	const page = 2 * mib
 	specs := []ffcv.FieldSpec{{"big", fields.Bytes{}}, {"small", fields.Bytes{}}, {"n", fields.Int{}}}
 	sizes := []int{10, 3 * page, page, 5, page - 5, 0}
-	ds := made{len(sizes), func(i int) []any { return []any{fill(i, sizes[i]), fill(i+9, 5), i} }, nil}
+	ds := made{len(sizes), func(i int) []any { return []any{golden.Input(i, sizes[i]), golden.Input(i+9, 5), i} }, nil}
 	var warned []string
 	w, path := create(t, specs, &ffcv.Options{
 		PageSize: page, LargeSamples: true, Workers: 3,
@@ -500,7 +477,7 @@ func TestWriteLargeSamples(t *testing.T) {
 
 	// Two large regions can't both begin in the first page.
 	w, path = create(t, specs, &ffcv.Options{PageSize: page, LargeSamples: true})
-	two := made{1, func(i int) []any { return []any{fill(i, 2*page), fill(i, page), i} }, nil}
+	two := made{1, func(i int) []any { return []any{golden.Input(i, 2*page), golden.Input(i, page), i} }, nil}
 	var large *alloc.TooLargeError
 	if err := w.WriteDataset(t.Context(), two, nil); !errors.As(err, &large) {
 		t.Errorf("two large regions: error %v", err)
@@ -512,7 +489,7 @@ func TestWriteLargeSamples(t *testing.T) {
 func TestWriteParts(t *testing.T) {
 	specs := []ffcv.FieldSpec{{"a", fields.Bytes{}}}
 	const n = 60
-	ds := made{n, func(i int) []any { return []any{fill(i, 1*mib-i)} }, func(i int) string { return fmt.Sprint(i) }}
+	ds := made{n, func(i int) []any { return []any{golden.Input(i, 1*mib-i)} }, func(i int) string { return fmt.Sprint(i) }}
 	for _, workers := range []int{1, 3} {
 		path := write(t, specs, ds, &ffcv.Options{PageSize: 2 * mib, Workers: workers}, &ffcv.DatasetOptions{ChunkSize: 25})
 		checkFile(t, path, specs, ds, n, nil)

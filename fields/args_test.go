@@ -13,39 +13,40 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/fields"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 )
 
 // TestArgsGoldens makes every field of every golden file from its arguments,
 // and the arguments again from the field.
 func TestArgsGoldens(t *testing.T) {
 	n := 0
-	for name, m := range manifests(t) {
+	for _, m := range golden.Each() {
 		for _, x := range m.Fields {
 			var args fields.Args
 			b, err := hex.DecodeString(x.ArgsHex)
 			if err != nil || copy(args[:], b) != len(b) {
-				t.Fatalf("%s: args_hex of %d bytes, %v", name, len(b), err)
+				t.Fatalf("%s: args_hex of %d bytes, %v", m.Name, len(b), err)
 			}
 			n++
 			if x.TypeID == int(fields.TypeCustom) {
 				f, ok, err := fields.Custom(&args)
 				if f != nil || ok || err != nil {
-					t.Errorf("%s %s: an unknown custom field gives %v, %v, %v", name, x.Name, f, ok, err)
+					t.Errorf("%s %s: an unknown custom field gives %v, %v, %v", m.Name, x.Name, f, ok, err)
 				}
 				continue
 			}
 			f, err := fields.New(fields.TypeID(x.TypeID), &args)
 			if err != nil {
-				t.Errorf("%s %s: %v", name, x.Name, err)
+				t.Errorf("%s %s: %v", m.Name, x.Name, err)
 				continue
 			}
 			if f.TypeID() != fields.TypeID(x.TypeID) {
-				t.Errorf("%s %s: type %v, want %d", name, x.Name, f.TypeID(), x.TypeID)
+				t.Errorf("%s %s: type %v, want %d", m.Name, x.Name, f.TypeID(), x.TypeID)
 			}
 			if got, err := f.Args(); err != nil || got != args {
-				t.Errorf("%s %s: arguments %q, %v; want %q", name, x.Name, bytes.TrimRight(got[:], "\x00"), err, b)
+				t.Errorf("%s %s: arguments %q, %v; want %q", m.Name, x.Name, bytes.TrimRight(got[:], "\x00"), err, b)
 			}
-			checkGoldenArray(t, name+" "+x.Name, f, x.DType, x.Shape, x.FirstHex)
+			checkGoldenArray(t, m.Name+" "+x.Name, f, x.DType, x.Shape, x.FirstHex)
 		}
 	}
 	if n < 80 {
@@ -252,7 +253,7 @@ func TestRegister(t *testing.T) {
 }
 
 func FuzzNew(f *testing.F) {
-	for _, m := range manifests(f) {
+	for _, m := range golden.Each() {
 		for _, x := range m.Fields {
 			b, err := hex.DecodeString(x.ArgsHex)
 			if err != nil {

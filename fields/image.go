@@ -195,18 +195,22 @@ func (f RGBImage) Encode(meta []byte, value any, at At) error {
 	return wrongType("rgb", value, "an image file's []byte or fields.Path, rgb.Image, image.Image, rgb.Encoded or array.Array")
 }
 
-// Regions returns the picture's place. Only the allocation table knows the
-// size of a JPEG.
+// storedSize is how many bytes a stored picture has: only the allocation table
+// knows the size of a JPEG.
+func storedSize(e rgb.Encoded) int64 {
+	if e.JPEG {
+		return UnknownSize
+	}
+	return 3 * int64(e.Width) * int64(e.Height)
+}
+
+// Regions returns the picture's place, of unknown size for a JPEG.
 func (RGBImage) Regions(dst []Region, meta []byte) ([]Region, error) {
 	e, ptr, err := imageMeta(meta)
 	if err != nil {
 		return nil, err
 	}
-	size := int64(UnknownSize)
-	if !e.JPEG {
-		size = 3 * int64(e.Width) * int64(e.Height)
-	}
-	return append(dst, Region{Ptr: ptr, Size: size}), nil
+	return append(dst, Region{Ptr: ptr, Size: storedSize(e)}), nil
 }
 
 // Decode returns the rgb.Encoded, its bytes borrowed; a JPEG is not looked
@@ -216,11 +220,7 @@ func (RGBImage) Decode(meta []byte, data [][]byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	size := int64(UnknownSize)
-	if !e.JPEG {
-		size = 3 * int64(e.Width) * int64(e.Height)
-	}
-	if e.Data, err = region("rgb", data, size); err != nil {
+	if e.Data, err = region("rgb", data, storedSize(e)); err != nil {
 		return nil, err
 	}
 	return e, nil

@@ -7,52 +7,14 @@ import (
 	"fmt"
 	"math"
 	"math/big"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/betongo/betongo/fields"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 )
-
-// manifest is what the real FFCV's reader says of one of its files.
-type manifest struct {
-	Fields []struct {
-		Name     string   `json:"name"`
-		TypeID   int      `json:"type_id"`
-		ArgsHex  string   `json:"args_hex"`
-		Kind     string   `json:"kind"`
-		DType    string   `json:"dtype"`
-		Shape    []int    `json:"shape"`
-		Text     []string `json:"text"`
-		FirstHex string   `json:"first_hex"`
-	} `json:"fields"`
-}
-
-// manifests reads them all, by name.
-func manifests(t testing.TB) map[string]manifest {
-	t.Helper()
-	names, err := filepath.Glob("../testdata/ffcv/*.beton.gz")
-	if err != nil || len(names) < 30 {
-		t.Fatalf("%d golden files, %v", len(names), err)
-	}
-	all := map[string]manifest{}
-	for _, n := range names {
-		n = strings.TrimSuffix(n, ".beton.gz")
-		b, err := os.ReadFile(n + ".json")
-		if errors.Is(err, os.ErrNotExist) {
-			continue // refused by FFCV's own reader
-		}
-		var m manifest
-		if err := json.Unmarshal(b, &m); err != nil {
-			t.Fatalf("%s: %v", n, err)
-		}
-		all[filepath.Base(n)] = m
-	}
-	return all
-}
 
 type shape struct {
 	Name  string  `json:"name"`
@@ -102,24 +64,24 @@ func TestAppendJSON(t *testing.T) {
 // TestJSONGoldens reads every text that Python wrote and writes it again.
 func TestJSONGoldens(t *testing.T) {
 	n := 0
-	for name, m := range manifests(t) {
+	for _, m := range golden.Each() {
 		for _, f := range m.Fields {
 			for _, text := range f.Text {
 				v := mustEncode(t, fields.JSON{}, fields.JSONText(text))
 				if want := text + "\x00"; string(v.data[0]) != want {
-					t.Fatalf("%s: stored as %q, want %q", name, v.data[0], want)
+					t.Fatalf("%s: stored as %q, want %q", m.Name, v.data[0], want)
 				}
 				if got := mustDecode(t, fields.JSON{}, v).(json.RawMessage); string(got) != text {
-					t.Fatalf("%s: read as %s, want %s", name, got, text)
+					t.Fatalf("%s: read as %s, want %s", m.Name, got, text)
 				}
 				x, err := fields.JSONText(text).Value()
 				if err != nil {
-					t.Fatalf("%s: %s: %v", name, text, err)
+					t.Fatalf("%s: %s: %v", m.Name, text, err)
 				}
 				// Key order aside, what is read is written as Python wrote it.
 				again, err := fields.AppendJSON(nil, x)
 				if err != nil || sorted(again) != sorted([]byte(text)) {
-					t.Fatalf("%s: written again as %s, %v; want %s", name, again, err, text)
+					t.Fatalf("%s: written again as %s, %v; want %s", m.Name, again, err, text)
 				}
 				n++
 			}
@@ -210,7 +172,7 @@ func TestJSONStored(t *testing.T) {
 }
 
 func FuzzJSONText(f *testing.F) {
-	for _, m := range manifests(f) {
+	for _, m := range golden.Each() {
 		for _, x := range m.Fields {
 			for _, text := range x.Text[:min(3, len(x.Text))] {
 				f.Add([]byte(text))

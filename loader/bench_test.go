@@ -3,59 +3,32 @@ package loader_test
 import (
 	"context"
 	"fmt"
-	"iter"
-	"path/filepath"
 	"runtime"
 	"testing"
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/ffcvtest"
 	"github.com/betongo/betongo/loader"
 	"github.com/betongo/betongo/transform"
 )
-
-// writeRows writes n samples of an f4[32] and a float label.
-func writeRows(t testing.TB, n int) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "rows.beton")
-	w, err := ffcv.Create(path, []ffcv.FieldSpec{
-		{Name: "x", Field: fields.NDArray{DType: array.Float32, Shape: []int{32}}},
-		{Name: "y", Field: fields.Float{}},
-	}, &ffcv.Options{PageSize: 2 << 20})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
-	if err := w.WriteStream(context.Background(), rowValues(n), &ffcv.StreamOptions{Reserve: int64(n)}); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-func rowValues(n int) iter.Seq2[ffcv.Sample, error] {
-	return func(yield func(ffcv.Sample, error) bool) {
-		for i := range n {
-			x := make([]float32, 32)
-			for k := range x {
-				x[k] = float32(i) + float32(k)/32
-			}
-			if !yield(ffcv.Sample{Values: []any{x, float64(i) / 10}}, nil) {
-				return
-			}
-		}
-	}
-}
 
 // BenchmarkRows loads 1,000,000 rows of 136 bytes an iteration. ns/op divided
 // by a million is the time a row; cpu/row is user and system time.
 func BenchmarkRows(b *testing.B) {
 	const n = 1_000_000
-	f, err := ffcv.Open(writeRows(b, n), nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer f.Close()
+	path := ffcvtest.Write(b, []ffcv.FieldSpec{
+		{Name: "x", Field: fields.NDArray{DType: array.Float32, Shape: []int{32}}},
+		{Name: "y", Field: fields.Float{}},
+	}, n, func(i int) []any {
+		x := make([]float32, 32)
+		for k := range x {
+			x[k] = float32(i) + float32(k)/32
+		}
+		return []any{x, float64(i) / 10}
+	}, &ffcv.Options{PageSize: 2 << 20})
+	f := ffcvtest.Map(b, path, nil)
 	for _, order := range []struct {
 		name string
 		loader.Order
@@ -96,31 +69,13 @@ func benchmarkEpochs(b *testing.B, f *ffcv.File, opts *loader.Options) {
 // BenchmarkBytes loads 50,000 values of 100 to 4,000 bytes an iteration.
 func BenchmarkBytes(b *testing.B) {
 	const n = 50_000
-	path := filepath.Join(b.TempDir(), "bytes.beton")
-	w, err := ffcv.Create(path, []ffcv.FieldSpec{{Name: "data", Field: fields.Bytes{}}, {Name: "label", Field: fields.Int{}}}, nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer w.Close()
 	noise := make([]byte, 4000)
 	for i := range noise {
 		noise[i] = byte(i * i >> 3)
 	}
-	err = w.WriteStream(context.Background(), func(yield func(ffcv.Sample, error) bool) {
-		for i := range n {
-			if !yield(ffcv.Sample{Values: []any{noise[:100+i*7919%3900], i}}, nil) {
-				return
-			}
-		}
-	}, &ffcv.StreamOptions{Reserve: n})
-	if err != nil {
-		b.Fatal(err)
-	}
-	f, err := ffcv.Open(path, nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer f.Close()
+	specs := []ffcv.FieldSpec{{Name: "data", Field: fields.Bytes{}}, {Name: "label", Field: fields.Int{}}}
+	path := ffcvtest.Write(b, specs, n, func(i int) []any { return []any{noise[:100+i*7919%3900], i} }, nil)
+	f := ffcvtest.Map(b, path, nil)
 	for _, order := range []struct {
 		name string
 		loader.Order

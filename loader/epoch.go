@@ -52,7 +52,7 @@ type region struct {
 }
 
 func (l *Loader) run(ctx context.Context, number int, yield func(*Batch, error) bool) {
-	seq, err := l.plan.order.Epoch(number)
+	seq, err := l.plan.sequence(number)
 	if err == nil {
 		err = ctx.Err()
 	}
@@ -170,7 +170,7 @@ func (e *epoch) load(f *flight) error {
 	}
 	f.batch = b
 	b.reset(e.issued, n, p.outputs)
-	if err := e.seq(b.ids); err != nil {
+	if err := e.next(b.ids); err != nil {
 		return fmt.Errorf("loader: order of epoch %d: %w", e.number, err)
 	}
 	for _, v := range b.ids {
@@ -180,6 +180,12 @@ func (e *epoch) load(f *flight) error {
 	}
 	f.cursor.Store(0)
 	return nil
+}
+
+// next puts the next samples of the epoch's order in dst.
+func (e *epoch) next(dst []int) (err error) {
+	defer guard(e.plan.name, &err)
+	return e.seq(dst)
 }
 
 // tokensFor returns how many workers can share the flight.

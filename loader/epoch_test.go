@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -17,7 +16,10 @@ import (
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/ffcvtest"
+	"github.com/betongo/betongo/internal/leak"
 	"github.com/betongo/betongo/loader"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 	"github.com/betongo/betongo/transform"
 )
 
@@ -28,47 +30,22 @@ func (f opFunc) Bind(in array.Spec) (array.Spec, func(dst, src []byte, rng *rand
 	return in, func(dst, _ []byte, rng *rand.Rand) error { return f(dst, rng) }, true, nil
 }
 
-// settled waits until there are no more goroutines than before.
-func settled(t *testing.T, before int) {
-	t.Helper()
-	for range 200 {
-		if runtime.NumGoroutine() <= before {
-			return
-		}
-		time.Sleep(time.Millisecond)
-	}
-	t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
-}
-
 // numbers opens a file of n samples with the field n, 0 … n-1, and x, some
 // floats.
 func numbers(t testing.TB, n int) map[string]*ffcv.File {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "numbers.beton")
-	w, err := ffcv.Create(path, []ffcv.FieldSpec{
+	path := ffcvtest.Write(t, []ffcv.FieldSpec{
 		{Name: "x", Field: fields.NDArray{DType: array.Float32, Shape: []int{3}}},
 		{Name: "n", Field: fields.Int{}},
+	}, n, func(i int) []any {
+		v := float32(i)
+		return []any{[]float32{v, v + 0.25, v + 0.5}, i}
 	}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
-	err = w.WriteStream(t.Context(), func(yield func(ffcv.Sample, error) bool) {
-		for i := range n {
-			v := float32(i)
-			if !yield(ffcv.Sample{Values: []any{[]float32{v, v + 0.25, v + 0.5}, i}}, nil) {
-				return
-			}
-		}
-	}, &ffcv.StreamOptions{Reserve: int64(n)})
-	if err != nil {
-		t.Fatal(err)
-	}
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return sources(t, b, nil)
+	return ffcvtest.Open(t, b, nil)
 }
 
 func newLoader(t testing.TB, ds loader.Dataset, opts *loader.Options) *loader.Loader {
@@ -144,8 +121,6 @@ func TestSameBatches(t *testing.T) {
 		}
 		return nil
 	})
-	b := golden(t, "mixed")
-	m := goldenNamed(t, "mixed")
 	outs := []loader.Output{
 		{Name: "img", Decoder: transform.RandomResizedCrop{Width: 16, Height: 12}, Ops: []loader.Op{transform.HorizontalFlip{}, noise, transform.ToCHW{}}},
 		{Name: "view", Field: "img", Decoder: transform.RandomResizedCrop{Width: 16, Height: 12}},
@@ -155,7 +130,7 @@ func TestSameBatches(t *testing.T) {
 	}
 	want := map[int]string{}     // by sample, in any order
 	exact := map[string]string{} // by batch size, in this order
-	for name, f := range sources(t, b, m.options()) {
+	for name, f := range ffcvtest.Golden(t, "mixed") {
 		for _, workers := range []int{1, 2, 8} {
 			for _, size := range []int{1, 7, 60} {
 				l := newLoader(t, f, &loader.Options{BatchSize: size, Workers: workers, BatchesAhead: workers, Order: loader.Random, Seed: 9, Outputs: outs})
@@ -167,7 +142,7 @@ func TestSameBatches(t *testing.T) {
 					for i, id := range batch.Samples() {
 						var one strings.Builder
 						for _, c := range batch.Outputs() {
-							one.WriteString(sum(c.Value(i)))
+							one.WriteString(golden.Sum(c.Value(i)))
 						}
 						if want[id] == "" {
 							want[id] = one.String()
@@ -177,7 +152,7 @@ func TestSameBatches(t *testing.T) {
 						}
 					}
 					for _, c := range batch.Outputs() {
-						fmt.Fprintln(&all, c.Name, c.Spec, c.Lengths, sum(c.Data))
+						fmt.Fprintln(&all, c.Name, c.Spec, c.Lengths, golden.Sum(c.Data))
 					}
 					batch.Release()
 				}
@@ -195,36 +170,24 @@ func TestSameBatches(t *testing.T) {
 		t.Errorf("%d samples, want 60", len(want))
 	}
 	// Another epoch has other numbers.
-	l := newLoader(t, sources(t, b, m.options())["map"], &loader.Options{BatchSize: 60, Order: loader.Random, Seed: 9, Outputs: outs})
+	l := newLoader(t, ffcvtest.Golden(t, "mixed")["map"], &loader.Options{BatchSize: 60, Order: loader.Random, Seed: 9, Outputs: outs})
 	for batch, err := range l.Epoch(t.Context(), 3) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		c := batch.Output("img")
 		for i, id := range batch.Samples() {
-			if strings.HasPrefix(want[id], sum(c.Value(i))) {
+			if strings.HasPrefix(want[id], golden.Sum(c.Value(i))) {
 				t.Errorf("sample %d is the same in two epochs", id)
 			}
 		}
 	}
 }
 
-func goldenNamed(t *testing.T, name string) *manifest {
-	t.Helper()
-	for _, m := range goldens(t) {
-		if m.File == name+".beton" {
-			return &m
-		}
-	}
-	t.Fatalf("no golden %s", name)
-	return nil
-}
-
 // TestEnds checks that nothing is left over however an epoch ends.
 func TestEnds(t *testing.T) {
 	for name, f := range numbers(t, 300) {
 		t.Run(name, func(t *testing.T) {
-			before := runtime.NumGoroutine()
 			boom := errors.New("boom")
 			bad := func(what func()) *loader.Loader {
 				return newLoader(t, f, &loader.Options{BatchSize: 10, Workers: 4, Outputs: []loader.Output{{Name: "n", Ops: []loader.Op{opFunc(func(b []byte, _ *rand.Rand) error {
@@ -243,18 +206,19 @@ func TestEnds(t *testing.T) {
 			good := newLoader(t, f, &loader.Options{BatchSize: 10, Workers: 4})
 
 			t.Run("end", func(t *testing.T) {
+				defer leak.Watch(t)()
 				if n, err := consume(t.Context(), good, 1000); n != 30 || err != nil {
 					t.Errorf("%d batches, %v", n, err)
 				}
-				settled(t, before+1)
 			})
 			t.Run("break", func(t *testing.T) {
+				defer leak.Watch(t)()
 				if n, err := consume(t.Context(), good, 3); n != 3 || err != nil {
 					t.Errorf("%d batches, %v", n, err)
 				}
-				settled(t, before+1)
 			})
 			t.Run("error", func(t *testing.T) {
+				defer leak.Watch(t)()
 				n, err := consume(t.Context(), bad(func() {}), 1000)
 				if n != 13 || !errors.Is(err, boom) {
 					t.Errorf("%d batches, %v", n, err)
@@ -262,23 +226,23 @@ func TestEnds(t *testing.T) {
 				if s := fmt.Sprint(err); !strings.Contains(s, "sample 137") || !strings.Contains(s, `"n"`) || !strings.Contains(s, f.Name()) {
 					t.Errorf("error %q names no file, sample or output", s)
 				}
-				settled(t, before+1)
 			})
 			t.Run("panic", func(t *testing.T) {
+				defer leak.Watch(t)()
 				n, err := consume(t.Context(), bad(func() { panic(boom) }), 1000)
 				var p *loader.PanicError
 				if n != 13 || !errors.As(err, &p) || p.Value != boom || !errors.Is(err, boom) || !strings.Contains(string(p.Stack), "epoch_test.go") {
 					t.Errorf("%d batches, %v", n, err)
 				}
-				settled(t, before+1)
 			})
 			t.Run("goexit", func(t *testing.T) {
+				defer leak.Watch(t)()
 				if n, err := consume(t.Context(), bad(runtime.Goexit), 1000); n != 13 || err == nil {
 					t.Errorf("%d batches, %v", n, err)
 				}
-				settled(t, before+1)
 			})
 			t.Run("cancel", func(t *testing.T) {
+				defer leak.Watch(t)()
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				n := 0
@@ -295,9 +259,9 @@ func TestEnds(t *testing.T) {
 				if n != 4 || !errors.Is(last, context.Canceled) {
 					t.Errorf("%d batches, %v", n, last)
 				}
-				settled(t, before+1)
 			})
 			t.Run("cancelled before", func(t *testing.T) {
+				defer leak.Watch(t)()
 				ctx, cancel := context.WithCancel(t.Context())
 				cancel()
 				if n, err := consume(ctx, good, 1000); n != 0 || !errors.Is(err, context.Canceled) {
@@ -305,17 +269,17 @@ func TestEnds(t *testing.T) {
 				}
 			})
 			t.Run("panic in the loop", func(t *testing.T) {
+				defer leak.Watch(t)()
 				func() {
 					defer func() { recover() }()
 					for range good.Epoch(t.Context(), 0) {
 						panic("consumer")
 					}
 				}()
-				settled(t, before+1)
 			})
 			t.Run("not begun", func(t *testing.T) {
+				defer leak.Watch(t)()
 				good.Epoch(t.Context(), 0)
-				settled(t, before+1)
 			})
 		})
 	}

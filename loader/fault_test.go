@@ -14,7 +14,10 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/ffcvtest"
+	"github.com/betongo/betongo/internal/leak"
 	"github.com/betongo/betongo/loader"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 	"github.com/betongo/betongo/transform"
 )
 
@@ -43,7 +46,7 @@ func TestCutUnderTheMap(t *testing.T) {
 		{"bytes", 2 << 20, loader.Options{BatchSize: 4}, -1, false},
 	} {
 		path := filepath.Join(t.TempDir(), "cut.beton")
-		if err := os.WriteFile(path, golden(t, c.file), 0o666); err != nil {
+		if err := os.WriteFile(path, golden.Bytes(c.file), 0o666); err != nil {
 			t.Fatal(err)
 		}
 		f, err := ffcv.Open(path, nil)
@@ -51,7 +54,7 @@ func TestCutUnderTheMap(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		before := runtime.NumGoroutine()
+		settle := leak.Watch(t)
 		var l *loader.Loader
 		if !c.atNew {
 			l = newLoader(t, f, &c.opts)
@@ -70,7 +73,7 @@ func TestCutUnderTheMap(t *testing.T) {
 		} else if c.sample >= 0 && format.Sample != c.sample || format.Sample < 0 && !c.atNew {
 			t.Errorf("%s cut to %d: sample %d, want %d: %v", c.file, c.keep, format.Sample, c.sample, err)
 		}
-		settled(t, before)
+		settle()
 	}
 }
 
@@ -89,7 +92,7 @@ func TestCorrupt(t *testing.T) {
 		{"bytes", -1, true, []uint64{1 << 63, math.MaxUint64, 1 << 62, 1 << 40, 1 << 24}},
 		{"rgb_jpg", -1, false, []uint64{1 << 63, math.MaxUint64, 1}},
 	} {
-		whole := golden(t, c.file)
+		whole := golden.Bytes(c.file)
 		f0 := open(t, c.file)
 		rows := ffcv.HeaderSize + len(f0.Fields())*ffcv.DescriptorSize
 		field := slices.IndexFunc(f0.Fields(), func(f ffcv.Field) bool { return f.Type >= 2 && f.Type <= 6 })
@@ -105,7 +108,7 @@ func TestCorrupt(t *testing.T) {
 			b := bytes.Clone(whole)
 			put(b[rows+bad*f0.RowSize()+off:], v)
 			put(b[rows+(bad+2)*f0.RowSize()+off:], v)
-			for name, f := range sources(t, b, nil) {
+			for name, f := range ffcvtest.Open(t, b, nil) {
 				for _, order := range []loader.Order{loader.Sequential, loader.Random} {
 					opts := &loader.Options{BatchSize: f.Len(), Order: order, Workers: 2}
 					if c.file == "rgb_jpg" {
@@ -127,7 +130,7 @@ func TestCorrupt(t *testing.T) {
 // a panic.
 func TestNewOverCutFiles(t *testing.T) {
 	for _, file := range []string{"ints_floats", "rgb_tiny_odd_jpg"} {
-		whole := golden(t, file)
+		whole := golden.Bytes(file)
 		for n := 0; n < len(whole); n += max(1, len(whole)/400) {
 			f, err := ffcv.New(ffcv.ReaderAtSource("cut", bytes.NewReader(whole[:n]), int64(n)), nil)
 			if err != nil {

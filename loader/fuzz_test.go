@@ -11,38 +11,18 @@ import (
 	"testing"
 
 	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/ffcvtest"
 	"github.com/betongo/betongo/loader"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 	"github.com/betongo/betongo/transform"
 )
-
-// memory is a source that lends from memory.
-type memory struct {
-	*bytes.Reader
-	b []byte
-}
-
-func (m *memory) Name() string          { return "memory" }
-func (m *memory) WillNeed([]ffcv.Range) {}
-func (m *memory) Close() error          { return nil }
-func (m *memory) Borrow(off, n int64) ([]byte, bool) {
-	if off < 0 || n < 0 || off > int64(len(m.b)) || n > int64(len(m.b))-off {
-		return nil, false
-	}
-	return m.b[off : off+n : off+n], true
-}
 
 // FuzzBroken writes a number somewhere into a file of every kind of field and
 // loads it, lent and read: no panic, and the same batches or the same first
 // failing sample.
 func FuzzBroken(f *testing.F) {
-	m := goldens(f)
-	var mixed *manifest
-	for i := range m {
-		if m[i].File == "mixed.beton" {
-			mixed = &m[i]
-		}
-	}
-	whole := golden(f, "mixed")
+	mixed := golden.Open("mixed")
+	whole := mixed.Bytes()
 	rows := ffcv.HeaderSize + 11*ffcv.DescriptorSize
 	for off := 0; off < 112; off += 7 { // somewhere in the row of sample 5
 		for _, v := range []uint64{0, 1, 1 << 21, 1 << 24, 1 << 63, math.MaxUint64} {
@@ -54,11 +34,12 @@ func FuzzBroken(f *testing.F) {
 		b := bytes.Clone(whole)
 		binary.LittleEndian.PutUint64(b[int(off)%(len(b)-8):], v)
 		var got [2]string
+		lent := ffcvtest.Lend(b)
 		for i, src := range []ffcv.Source{
-			&memory{bytes.NewReader(b), b},
-			ffcv.ReaderAtSource("memory", bytes.NewReader(b), int64(len(b))),
+			lent,
+			ffcv.ReaderAtSource(lent.Name(), bytes.NewReader(b), int64(len(b))),
 		} {
-			file, err := ffcv.New(src, mixed.options())
+			file, err := ffcv.New(src, ffcvtest.Options(mixed))
 			if err != nil {
 				got[i] = err.Error()
 				continue
@@ -94,7 +75,7 @@ func describe(f *ffcv.File, random bool) string {
 			break
 		}
 		for _, c := range b.Outputs() {
-			fmt.Fprintln(&s, c.Name, c.Spec, c.Lengths, c.Images, sum(c.Data))
+			fmt.Fprintln(&s, c.Name, c.Spec, c.Lengths, c.Images, golden.Sum(c.Data))
 		}
 		b.Release()
 	}

@@ -101,7 +101,8 @@ type Loader struct {
 
 // New returns a loader over ds, which stays the caller's and must outlive the
 // loader's epochs and batches. nil options are the defaults. Options that
-// contradict each other or the dataset are an error here, not in an epoch.
+// contradict each other or the dataset are an error here, not in an epoch; so is
+// a panic of what they bring along.
 func New(ds Dataset, opts *Options) (*Loader, error) {
 	p, err := newPlan(ds, opts)
 	if err != nil {
@@ -118,8 +119,8 @@ func (l *Loader) Samples() int { return l.plan.samples }
 
 // Epoch returns the batches of epoch n, in order. An error ends the epoch: it
 // comes in the place of the batch that it belongs to, after all batches before
-// it, and is that of the batch's first failing sample. A panic in a decoder or
-// an operation is such an error, with its stack.
+// it, and is that of the batch's first failing sample. A panic in a decoder, an
+// operation or an order is such an error, with its stack.
 //
 // All goroutines of the epoch have ended when the loop over it has, whether
 // by its last batch, a break, a return, an error, a cancelled context or a

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync/atomic"
 )
 
 // Selection is what an Order orders: Len samples of a dataset.
@@ -127,9 +128,13 @@ func (p *sequentialPlan) Epoch(int) (Sequence, error) {
 
 type random struct{}
 
-func (random) Plan(s Selection) (Plan, error) { return &randomPlan{s}, nil }
+func (random) Plan(s Selection) (Plan, error) { return &randomPlan{sel: s}, nil }
 
-type randomPlan struct{ sel Selection }
+type randomPlan struct {
+	sel    Selection
+	narrow spare[uint32]
+	wide   spare[uint64]
+}
 
 func (p *randomPlan) Len() int { return p.sel.Share() }
 
@@ -138,20 +143,20 @@ func (p *randomPlan) Epoch(epoch int) (Sequence, error) {
 		return nil, fmt.Errorf("epoch %d is negative", epoch)
 	}
 	if uint64(p.sel.Len) > math.MaxUint32 {
-		return randomSequence[uint64](&p.sel, uint64(epoch)), nil
+		return randomSequence(&p.sel, uint64(epoch), &p.wide), nil
 	}
-	return randomSequence[uint32](&p.sel, uint64(epoch)), nil
+	return randomSequence(&p.sel, uint64(epoch), &p.narrow), nil
 }
 
-func randomSequence[T uint32 | uint64](sel *Selection, epoch uint64) Sequence {
-	var perm []T
+func randomSequence[T uint32 | uint64](sel *Selection, epoch uint64, free *spare[T]) Sequence {
+	perm := free.get(sel.Len)
 	if sel.WorldSize > 1 {
-		perm = torchPermutation[T](newMT19937(uint32(sel.Seed+epoch)), sel.Len)
+		torchPermutation(newMT19937(uint32(sel.Seed+epoch)), perm)
 	} else {
-		perm = permutation[T](newPCG64(sel.Seed, epoch), sel.Len)
+		permutation(newPCG64(sel.Seed, epoch), perm)
 	}
 	at := sel.Rank
-	return func(dst []int) error {
+	return free.after(sel.Share(), sel.BatchSize, perm, func(dst []int) error {
 		for i := range dst {
 			if at >= len(perm) {
 				at %= len(perm)
@@ -159,6 +164,44 @@ func randomSequence[T uint32 | uint64](sel *Selection, epoch uint64) Sequence {
 			dst[i] = sel.Sample(int(perm[at]))
 			at += sel.WorldSize
 		}
+		return nil
+	})
+}
+
+// spare keeps the order of an epoch that was given out whole for the next one:
+// otherwise both are in memory until the collector comes. The zero value is
+// ready; safe for concurrent use.
+type spare[T uint32 | uint64] struct{ order atomic.Pointer[[]T] }
+
+// get returns an order of n samples with undefined contents.
+func (s *spare[T]) get(n int) []T {
+	if p := s.order.Swap(nil); p != nil && len(*p) == n {
+		return *p
+	}
+	return make([]T, n)
+}
+
+// after is seq, of n samples made from order, which it gives back when less
+// than a batch is left: the rest, which DropLast never asks for, is set aside.
+func (s *spare[T]) after(n, batch int, order []T, seq Sequence) Sequence {
+	var rest []int
+	set := false
+	return func(dst []int) error {
+		if set {
+			rest = rest[copy(dst, rest):]
+			return nil
+		}
+		if err := seq(dst); err != nil {
+			return err
+		}
+		if n -= len(dst); n >= batch {
+			return nil
+		}
+		rest, set = make([]int, n), true
+		if err := seq(rest); err != nil {
+			return err
+		}
+		s.order.Store(&order)
 		return nil
 	}
 }

@@ -4,14 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/betongo/betongo/alloc"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/loader"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 )
 
 type orders struct {
@@ -42,14 +41,8 @@ type orders struct {
 
 func readOrders(t *testing.T) orders {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(goldenDir, "orders.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var o orders
-	if err := json.Unmarshal(b, &o); err != nil {
-		t.Fatal(err)
-	}
+	golden.JSON("orders.json", &o)
 	if len(o.Random) < 20 || len(o.Distributed) < 50 || len(o.Quasi) < 19 {
 		t.Fatalf("%d, %d and %d orders", len(o.Random), len(o.Distributed), len(o.Quasi))
 	}
@@ -231,6 +224,47 @@ func TestRankOutOfRange(t *testing.T) {
 	for _, o := range []loader.Options{{Rank: 1}, {Rank: 2, WorldSize: 2}, {Rank: -1}, {WorldSize: -1}, {BatchSize: -1}, {Workers: -1}, {BatchesAhead: -1}} {
 		if _, err := loader.New(f, &o); err == nil {
 			t.Errorf("%+v: accepted", o)
+		}
+	}
+}
+
+// An epoch's order lies in the memory of the one before, and is the same as
+// with memory of its own; with DropLast too, and while another is not done.
+func TestOrderMemory(t *testing.T) {
+	for _, n := range []int{0, 1, 9, 10, 11, 1000, 1003} {
+		sel := loader.Selection{Len: n, BatchSize: 10, Seed: 3, WorldSize: 1}
+		orders := func(plan loader.Plan, epoch, take int) []int {
+			t.Helper()
+			seq, err := plan.Epoch(epoch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []int
+			for len(got) < take {
+				dst := make([]int, min(10, take-len(got)))
+				if err := seq(dst); err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, dst...)
+			}
+			return got
+		}
+		plan, err := loader.Random.Plan(sel)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for epoch := range 4 {
+			fresh, err := loader.Random.Plan(sel)
+			if err != nil {
+				t.Fatal(err)
+			}
+			take := n
+			if epoch == 1 {
+				take = n / 10 * 10
+			}
+			if got, want := orders(plan, epoch, take), orders(fresh, epoch, n)[:take]; !slices.Equal(got, want) {
+				t.Fatalf("%d samples, epoch %d: %v, want %v", n, epoch, got, want)
+			}
 		}
 	}
 }

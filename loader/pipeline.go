@@ -193,16 +193,16 @@ func (p *plan) fieldNames() string {
 }
 
 // bindOutput makes the pipeline of one output.
-func (p *plan) bindOutput(o *Output, field int, seed uint64) (output, error) {
+func (p *plan) bindOutput(o *Output, field int, seed uint64) (b output, err error) {
+	defer guard(p.name, &err)
 	f := &p.fields[field]
-	b := output{name: o.Name, field: field, src: f, key: streamKey(seed, o.Name, 0)}
+	b = output{name: o.Name, field: field, src: f, key: streamKey(seed, o.Name, 0)}
 	if err := p.bindDecoder(&b, o, seed); err != nil {
 		return b, err
 	}
 	if b.varies() && len(o.Ops) > 0 {
 		return b, errors.New("operations need values of one shape, these rows differ in length")
 	}
-	var err error
 	if !b.varies() && !b.value.DType.Valid() {
 		return b, errors.New("the decoder gives no dtype")
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/ffcvtest"
 	"github.com/betongo/betongo/loader"
 	"github.com/betongo/betongo/rgb"
 	"github.com/betongo/betongo/transform"
@@ -156,7 +157,7 @@ func (u upper) BindField(f ffcv.Field) (array.Spec, func(dst, meta []byte, data 
 }
 
 func TestOwnDecoder(t *testing.T) {
-	for name, f := range sources(t, golden(t, "bytes"), nil) {
+	for name, f := range ffcvtest.Golden(t, "bytes") {
 		field := f.Fields()[slices.IndexFunc(f.Fields(), func(f ffcv.Field) bool { return f.Type == fields.TypeBytes })].Name
 		l := newLoader(t, f, &loader.Options{Outputs: []loader.Output{{Name: "short", Field: field, Decoder: upper{}}}})
 		for b, err := range l.Epoch(t.Context(), 0) {
@@ -178,8 +179,7 @@ func TestOwnDecoder(t *testing.T) {
 }
 
 func TestOutputsRefused(t *testing.T) {
-	m := goldenNamed(t, "mixed")
-	f := sources(t, golden(t, "mixed"), m.options())["map"]
+	f := open(t, "mixed")
 	simple := transform.CenterCrop{Width: 4, Height: 4}
 	for name, outs := range map[string][]loader.Output{
 		"unknown field":       {{Name: "nothing"}},

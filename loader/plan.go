@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/mmap"
 )
 
 const (
@@ -225,28 +226,25 @@ func (p *plan) setRun() {
 	}
 }
 
-// guard turns a fault on the dataset's mapped bytes into an error, where
-// debug.SetPanicOnFault is on.
+// sequence returns the order of an epoch.
+func (p *plan) sequence(epoch int) (seq Sequence, err error) {
+	defer guard(p.name, &err)
+	return p.order.Epoch(epoch)
+}
+
+// guard is deferred around code of a dataset or a program: it turns a panic
+// into an error, and a fault on the dataset's mapped bytes into that of a file
+// cut short, where debug.SetPanicOnFault is on.
 func guard(name string, err *error) {
 	r := recover()
 	if r == nil {
 		return
 	}
-	if isFault(r) {
+	if mmap.IsFault(r) {
 		*err = &ffcv.FormatError{File: name, Sample: -1, Offset: -1, What: lostBytes}
 		return
 	}
-	panic(r)
+	*err = &PanicError{Value: r, Stack: debug.Stack()}
 }
 
 const lostBytes = "its bytes are gone from memory: the file was cut short while it was open, or can't be read"
-
-// isFault tells whether a recovered value is a fault at an address.
-func isFault(r any) bool {
-	e, ok := r.(runtime.Error)
-	if !ok {
-		return false
-	}
-	_, ok = e.(interface{ Addr() uintptr })
-	return ok
-}

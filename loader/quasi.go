@@ -180,6 +180,8 @@ type quasiPlan struct {
 	mu    sync.Mutex
 	state []uint32 // samples after the shuffles of epoch
 	epoch int
+
+	given spare[uint32]
 }
 
 func (p *quasiPlan) Len() int { return p.sel.Len }
@@ -202,7 +204,10 @@ func (p *quasiPlan) Epoch(epoch int) (Sequence, error) {
 		p.epoch++
 		shufflePages(pages, p.seed(p.epoch))
 	}
-	return quasiSequence(&pageList{slices.Clone(p.state), p.first.ends}, p.seed(epoch), 2*p.sel.BatchSize), nil
+	samples := p.given.get(len(p.state))
+	copy(samples, p.state)
+	seq := quasiSequence(&pageList{samples, p.first.ends}, p.seed(epoch), 2*p.sel.BatchSize)
+	return p.given.after(p.sel.Len, p.sel.BatchSize, samples, seq), nil
 }
 
 func (p *quasiPlan) seed(epoch int) uint32 { return uint32(p.sel.Seed*912300 + uint64(epoch)) }

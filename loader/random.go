@@ -3,6 +3,8 @@ package loader
 import (
 	"math/bits"
 	"math/rand/v2"
+
+	"github.com/betongo/betongo/internal/hash"
 )
 
 // pcg64 is NumPy's default generator: PCG XSL-RR 128/64 seeded through
@@ -123,8 +125,8 @@ func (g *pcg64) interval(limit uint64) uint64 {
 }
 
 // permutation is Generator.permutation(arange(n)). T holds n-1.
-func permutation[T uint32 | uint64](g *pcg64, n int) []T {
-	a := make([]T, n)
+func permutation[T uint32 | uint64](g *pcg64, a []T) {
+	n := len(a)
 	for i := range a {
 		a[i] = T(i)
 	}
@@ -132,7 +134,6 @@ func permutation[T uint32 | uint64](g *pcg64, n int) []T {
 		j := g.interval(uint64(i))
 		a[i], a[j] = a[j], a[i]
 	}
-	return a
 }
 
 // mt19937 is the Mersenne Twister, seeded by init_genrand as torch's CPU
@@ -175,8 +176,8 @@ func (m *mt19937) uint32() uint32 {
 
 // torchPermutation is torch.randperm(n) with a generator of that seed
 // (ATen randperm_cpu; torch draws 32 bits for n < 2³²).
-func torchPermutation[T uint32 | uint64](m *mt19937, n int) []T {
-	a := make([]T, n)
+func torchPermutation[T uint32 | uint64](m *mt19937, a []T) {
+	n := len(a)
 	for i := range a {
 		a[i] = T(i)
 	}
@@ -184,7 +185,6 @@ func torchPermutation[T uint32 | uint64](m *mt19937, n int) []T {
 		j := i + int(m.uint32())%(n-i)
 		a[i], a[j] = a[j], a[i]
 	}
-	return a
 }
 
 // philox is Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as
@@ -238,16 +238,5 @@ func philox4x32(c [4]uint32, k [2]uint32) [4]uint32 {
 // operation in its pipeline (0 is the decoder). It depends on nothing else, so
 // that adding an output changes no other's augmentations.
 func streamKey(seed uint64, output string, op int) uint64 {
-	h := uint64(0xcbf29ce484222325) // FNV-1a
-	for i := range len(output) {
-		h = (h ^ uint64(output[i])) * 0x100000001b3
-	}
-	return mix64(seed ^ mix64(h+uint64(op)*0x9e3779b97f4a7c15))
-}
-
-// mix64 is splitmix64's finaliser.
-func mix64(x uint64) uint64 {
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
+	return hash.Mix(seed ^ hash.Mix(hash.FNV(output)+uint64(op)*hash.Weyl))
 }

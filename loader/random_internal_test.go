@@ -4,11 +4,11 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"testing"
+
+	golden "github.com/betongo/betongo/testdata/ffcv"
 )
 
 // The known answers of Random123's kat_vectors for philox4x32-10.
@@ -111,10 +111,6 @@ func TestPythonSet(t *testing.T) {
 // TestQuasiFirstCall checks the order of a subset as FFCV gives it when it is
 // asked for the first time, without the call that its Loader makes before.
 func TestQuasiFirstCall(t *testing.T) {
-	b, err := os.ReadFile("../testdata/ffcv/orders.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var o struct {
 		Quasi []struct {
 			BatchSize int `json:"batch_size"`
@@ -126,9 +122,7 @@ func TestQuasiFirstCall(t *testing.T) {
 			Samples [][]uint32 `json:"page_to_samples_before_shuffle"`
 		} `json:"quasi_pages"`
 	}
-	if err := json.Unmarshal(b, &o); err != nil {
-		t.Fatal(err)
-	}
+	golden.JSON("orders.json", &o)
 	tested := false
 	for _, g := range o.Quasi {
 		if g.FirstCall == nil {

@@ -8,22 +8,12 @@ import (
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/mmap"
 	"github.com/betongo/betongo/rgb"
 )
 
-// PanicError is a panic in a decoder or an operation.
-type PanicError struct {
-	Value any    // what was given to panic
-	Stack []byte // where, as debug.Stack formats it
-}
-
-func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v\n%s", e.Value, e.Stack) }
-
-// Unwrap returns the value when it is an error.
-func (e *PanicError) Unwrap() error {
-	err, _ := e.Value.(error)
-	return err
-}
+// PanicError is a panic in a decoder, an operation, an order or a filter.
+type PanicError = ffcv.PanicError
 
 // worker is what one goroutine needs to fill batches, all its own.
 type worker struct {
@@ -119,7 +109,7 @@ func (w *worker) singly(f *flight, lo, hi int, r any) (int, error) {
 
 // panicked makes the error of a panic while working on position pos.
 func (w *worker) panicked(f *flight, pos int, r any) error {
-	if isFault(r) {
+	if mmap.IsFault(r) {
 		return &ffcv.FormatError{File: w.plan.name, Sample: f.batch.ids[pos], Offset: -1, What: lostBytes}
 	}
 	return w.wrap(f, pos, &PanicError{Value: r, Stack: debug.Stack()})

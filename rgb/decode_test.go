@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/betongo/betongo/rgb"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 )
 
 // picture is one file of testdata/rgb/pictures with what Pillow makes of it.
@@ -25,13 +26,13 @@ type picture struct {
 
 func pictures(tb testing.TB) []picture {
 	tb.Helper()
-	var golden struct{ Pictures []picture }
-	readJSON(tb, "../testdata/rgb/pictures.json", &golden)
-	if len(golden.Pictures) < 90 {
-		tb.Fatalf("only %d pictures", len(golden.Pictures))
+	var list struct{ Pictures []picture }
+	readJSON(tb, "../testdata/rgb/pictures.json", &list)
+	if len(list.Pictures) < 90 {
+		tb.Fatalf("only %d pictures", len(list.Pictures))
 	}
-	for i := range golden.Pictures {
-		p := &golden.Pictures[i]
+	for i := range list.Pictures {
+		p := &list.Pictures[i]
 		var err error
 		if p.data, err = os.ReadFile(filepath.Join("../testdata/rgb/pictures", p.File)); err != nil {
 			tb.Fatal(err)
@@ -44,7 +45,7 @@ func pictures(tb testing.TB) []picture {
 			tb.Fatal(err)
 		}
 	}
-	return golden.Pictures
+	return list.Pictures
 }
 
 func TestDecodeAsPillow(t *testing.T) {
@@ -67,7 +68,7 @@ func TestDecodeAsPillow(t *testing.T) {
 			t.Errorf("%s: %dx%d, want %dx%d", p.File, dst.Width, dst.Height, p.Width, p.Height)
 			continue
 		}
-		most, mean := difference(dst.Pix, p.pix)
+		most, mean := golden.Distance(dst.Pix, p.pix)
 		if most > p.Off || mean > 0.3 {
 			t.Errorf("%s (%s): differs by at most %d, mean %.3f; want at most %d", p.File, p.Mode, most, mean, p.Off)
 		}
@@ -87,7 +88,7 @@ func TestDecodeCutShort(t *testing.T) {
 			var not *rgb.UnsupportedError
 			switch {
 			case err == nil && p.Format != "jpeg":
-				if most, _ := difference(dst.Pix, p.pix); most > p.Off {
+				if most, _ := golden.Distance(dst.Pix, p.pix); most > p.Off {
 					t.Fatalf("%s cut at %d of %d: no error, and pixels off by %d", p.File, n, len(p.data), most)
 				}
 			case err == nil || !errors.As(err, &bad) && !errors.As(err, &not):

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/betongo/betongo/rgb"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 )
 
 // smooth is a picture that JPEG keeps well: slow waves, another in each channel.
@@ -40,7 +41,7 @@ func TestEncodeJPEG(t *testing.T) {
 		if err := rgb.DecodeJPEG(&got, b); err != nil {
 			t.Fatal(err)
 		}
-		if most, mean := difference(got.Pix, src.Pix); min(size[0], size[1]) > 8 && (most > 12 || mean > 2) {
+		if most, mean := golden.Distance(got.Pix, src.Pix); min(size[0], size[1]) > 8 && (most > 12 || mean > 2) {
 			t.Errorf("%v: at most %d, mean %.2f away", size, most, mean)
 		}
 		if _, err := jpeg.Decode(bytes.NewReader(b)); err != nil {

@@ -12,7 +12,7 @@ func addPictures(f *testing.F) {
 	for _, p := range pictures(f) {
 		f.Add(p.data)
 	}
-	f.Add(photo(f).Data)
+	f.Add(photo().Data)
 }
 
 // kind fails unless err is nil or of this package's two kinds.

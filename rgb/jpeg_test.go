@@ -5,10 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"path/filepath"
 	"testing"
 
 	"github.com/betongo/betongo/rgb"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 )
 
 // TestDecodeJPEGAsFFCV compares with FFCV's decoder, which uses a faster,
@@ -20,11 +20,11 @@ func TestDecodeJPEGAsFFCV(t *testing.T) {
 		Crop   string `json:"centercrop_224_256_npy"`
 		Islow  string `json:"islow_sha256"`
 	}
-	readJSON(t, filepath.Join(ffcvDir, "jpgdecode.json"), &cases)
+	golden.JSON("jpgdecode.json", &cases)
 	if len(cases) < 3 {
 		t.Fatalf("only %d cases", len(cases))
 	}
-	src := stored(t, "rgb_jpg")
+	src := stored("rgb_jpg")
 	var s rgb.Scratch
 	var dst rgb.Image
 	for _, c := range cases {
@@ -32,7 +32,7 @@ func TestDecodeJPEGAsFFCV(t *testing.T) {
 		if err := s.Load(&dst, e); err != nil {
 			t.Fatal(err)
 		}
-		most, mean := difference(dst.Pix, pixels(t, filepath.Join(ffcvDir, c.Npy)))
+		most, mean := golden.Distance(dst.Pix, golden.Pixels(c.Npy))
 		sum := sha256.Sum256(dst.Pix)
 		t.Logf("%s: at most %d, mean %.3f; libjpeg's exact DCT: %v", c.Npy, most, mean, hex.EncodeToString(sum[:]) == c.Islow)
 		if most > 8 || mean > 1.2 {
@@ -43,7 +43,7 @@ func TestDecodeJPEGAsFFCV(t *testing.T) {
 		if err := s.LoadCrop(&dst, e, crop, 224, 224); err != nil {
 			t.Fatal(err)
 		}
-		most, mean = difference(dst.Pix, pixels(t, filepath.Join(ffcvDir, c.Crop)))
+		most, mean = golden.Distance(dst.Pix, golden.Pixels(c.Crop))
 		if most > 8 || mean > 1.2 {
 			t.Errorf("%s: differs by at most %d, mean %.3f", c.Crop, most, mean)
 		}
@@ -51,7 +51,7 @@ func TestDecodeJPEGAsFFCV(t *testing.T) {
 }
 
 func TestScanJPEG(t *testing.T) {
-	for i, e := range stored(t, "rgb_jpg") {
+	for i, e := range stored("rgb_jpg") {
 		if !e.JPEG {
 			continue
 		}
@@ -70,13 +70,12 @@ func TestScanJPEG(t *testing.T) {
 }
 
 // photo is a stored JPEG of the golden files.
-func photo(tb testing.TB) rgb.Encoded {
-	tb.Helper()
-	return stored(tb, "rgb_jpg")[0]
+func photo() rgb.Encoded {
+	return stored("rgb_jpg")[0]
 }
 
 func TestJPEGCutShort(t *testing.T) {
-	data := photo(t).Data
+	data := photo().Data
 	dst := rgb.Image{Width: 1, Height: 1, Pix: []byte{7, 8, 9}}
 	for n := range data {
 		if n > 1500 && n < len(data)-1500 && n%37 != 0 {
@@ -101,7 +100,7 @@ func TestJPEGCutShort(t *testing.T) {
 
 // TestJPEGEntropyCut cuts coded data short but keeps the end marker.
 func TestJPEGEntropyCut(t *testing.T) {
-	data := photo(t).Data
+	data := photo().Data
 	var dst rgb.Image
 	for n := 700; n < len(data)-2; n += 997 {
 		cut := append(bytes.Clone(data[:n]), 0xFF, 0xD9)
@@ -194,7 +193,7 @@ const (
 )
 
 func TestLoadHoldsToTheMetadata(t *testing.T) {
-	e := photo(t)
+	e := photo()
 	var s rgb.Scratch
 	var dst rgb.Image
 	for name, e := range map[string]rgb.Encoded{
@@ -227,7 +226,7 @@ func TestLoadHoldsToTheMetadata(t *testing.T) {
 // TestStorableSampling tries all sampling factors on a photo's header: what
 // Storable accepts, the decoder must not call unsupported. It reads more.
 func TestStorableSampling(t *testing.T) {
-	data := bytes.Clone(photo(t).Data)
+	data := bytes.Clone(photo().Data)
 	at := bytes.Index(data, []byte("\xFF\xC0")) + 2 + 2 + 6 + 1
 	var dst rgb.Image
 	accepted := 0
@@ -255,7 +254,7 @@ func TestStorableSampling(t *testing.T) {
 }
 
 func TestNothingAllocated(t *testing.T) {
-	e := photo(t)
+	e := photo()
 	var s rgb.Scratch
 	dst := rgb.Image{Pix: make([]byte, 3*300*300)}
 	src := noise(200, 150)
@@ -275,7 +274,7 @@ func TestNothingAllocated(t *testing.T) {
 }
 
 func BenchmarkScanJPEG(b *testing.B) {
-	e := photo(b)
+	e := photo()
 	b.SetBytes(int64(len(e.Data)))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -286,7 +285,7 @@ func BenchmarkScanJPEG(b *testing.B) {
 }
 
 func BenchmarkDecodeJPEG(b *testing.B) {
-	e := photo(b)
+	e := photo()
 	var s rgb.Scratch
 	var dst rgb.Image
 	b.ReportAllocs()

@@ -5,10 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"path/filepath"
 	"testing"
 
 	"github.com/betongo/betongo/rgb"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 )
 
 // TestResizeAreaFFCV holds ResizeArea to what FFCV's own crop and resize gave.
@@ -19,11 +19,11 @@ func TestResizeAreaFFCV(t *testing.T) {
 		Crop             [4]int `json:"crop_row_col_h_w"`
 		Out              [2]int `json:"out_h_w"`
 	}
-	readJSON(t, filepath.Join(ffcvDir, "resize.json"), &cases)
+	golden.JSON("resize.json", &cases)
 	if len(cases) < 17 {
 		t.Fatalf("only %d cases", len(cases))
 	}
-	src := stored(t, "rgb_raw")
+	src := stored("rgb_raw")
 	var s rgb.Scratch
 	var dst rgb.Image
 	for _, c := range cases {
@@ -32,9 +32,9 @@ func TestResizeAreaFFCV(t *testing.T) {
 		if err := s.LoadCrop(&dst, e, crop, c.Out[1], c.Out[0]); err != nil {
 			t.Fatalf("%s: %v", c.Npy, err)
 		}
-		want := pixels(t, filepath.Join(ffcvDir, c.Npy))
+		want := golden.Pixels(c.Npy)
 		if !bytes.Equal(dst.Pix, want) {
-			most, mean := difference(dst.Pix, want)
+			most, mean := golden.Distance(dst.Pix, want)
 			t.Errorf("%s (%s): differs, at most %d, mean %f", c.Npy, c.Why, most, mean)
 		}
 	}
@@ -54,7 +54,7 @@ func noise(w, h int) rgb.Image {
 
 // TestResizeAreaOpenCV holds ResizeArea to OpenCV on many sizes and crops.
 func TestResizeAreaOpenCV(t *testing.T) {
-	var golden struct {
+	var list struct {
 		Cases []struct {
 			Src    [2]int // width, height
 			Crop   [4]int // x, y, w, h
@@ -62,13 +62,13 @@ func TestResizeAreaOpenCV(t *testing.T) {
 			SHA256 string
 		}
 	}
-	readJSON(t, "../testdata/rgb/resize.json", &golden)
-	if len(golden.Cases) < 100 {
-		t.Fatalf("only %d cases", len(golden.Cases))
+	readJSON(t, "../testdata/rgb/resize.json", &list)
+	if len(list.Cases) < 100 {
+		t.Fatalf("only %d cases", len(list.Cases))
 	}
 	var dst rgb.Image
 	var s rgb.Scratch
-	for _, c := range golden.Cases {
+	for _, c := range list.Cases {
 		src := noise(c.Src[0], c.Src[1])
 		crop := rgb.Rect{X: c.Crop[0], Y: c.Crop[1], W: c.Crop[2], H: c.Crop[3]}
 		s.ResizeArea(&dst, src, crop, c.Out[0], c.Out[1])

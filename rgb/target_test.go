@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/betongo/betongo/rgb"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 )
 
 func TestPixelTypeBits(t *testing.T) {
@@ -54,7 +55,7 @@ func number(b []byte, kind rgb.PixelType, i int) uint32 {
 // flip and normalisation.
 func TestRenderExact(t *testing.T) {
 	mean, std := [3]float64{123.675, 116.28, 103.53}, [3]float64{58.395, 57.12, 57.375}
-	sources := append(stored(t, "rgb_jpg")[:2], stored(t, "rgb_raw")[:2]...)
+	sources := append(stored("rgb_jpg")[:2], stored("rgb_raw")[:2]...)
 	var s, plain rgb.Scratch
 	var img rgb.Image
 	for i, src := range sources {
@@ -109,7 +110,7 @@ func sameNumbers(dst []byte, img *rgb.Image, flip bool, t *rgb.Target) error {
 
 // TestRenderExactPillow holds the exact bilinear way to Pillow's pixels.
 func TestRenderExactPillow(t *testing.T) {
-	var golden struct {
+	var cases struct {
 		Cases []struct {
 			Source    string
 			Size, Out [2]int
@@ -117,9 +118,9 @@ func TestRenderExactPillow(t *testing.T) {
 			Pixels    string
 		}
 	}
-	readJSON(t, filepath.Join("..", "testdata", "resize", "bilinear.json"), &golden)
+	readJSON(t, filepath.Join("..", "testdata", "resize", "bilinear.json"), &cases)
 	n := 0
-	for _, c := range golden.Cases {
+	for _, c := range cases.Cases {
 		if c.Source != "noise" {
 			continue
 		}
@@ -137,7 +138,7 @@ func TestRenderExactPillow(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got, want) {
-			most, mean := difference(got, want)
+			most, mean := golden.Distance(got, want)
 			t.Errorf("%v of %v to %v: differs by %d at most, %f on average", c.Crop, c.Size, c.Out, most, mean)
 		}
 	}
@@ -148,7 +149,7 @@ func TestRenderExactPillow(t *testing.T) {
 
 // TestRenderRefuses holds what can't be rendered to an error that says why.
 func TestRenderRefuses(t *testing.T) {
-	src := stored(t, "rgb_jpg")[0]
+	src := stored("rgb_jpg")[0]
 	whole := rgb.Rect{W: src.Width, H: src.Height}
 	ok := rgb.Target{Width: 4, Height: 4}
 	with := func(f func(*rgb.Target)) rgb.Target { t := ok; f(&t); return t }
@@ -183,7 +184,7 @@ func TestRenderRefuses(t *testing.T) {
 // TestAppendMarks holds marks to pictures that can have them, and to being the
 // same pixels.
 func TestAppendMarks(t *testing.T) {
-	for i, src := range stored(t, "rgb_jpg") {
+	for i, src := range stored("rgb_jpg") {
 		marks, err := rgb.AppendMarks([]byte{7}, src.Data)
 		if err != nil || len(marks) < 1 || marks[0] != 7 {
 			t.Fatalf("picture %d: %v, %v", i, marks, err)

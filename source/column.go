@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -186,11 +187,11 @@ func parseInt(text string) (any, error) {
 }
 
 func parseFloat(text string) (any, error) {
-	f, err := strconv.ParseFloat(text, 64)
+	bits, err := floatBits(text, 64)
 	if err != nil {
 		return nil, notNumber(text)
 	}
-	return f, nil
+	return math.Float64frombits(bits), nil
 }
 
 func notNumber(text string) error {

@@ -128,8 +128,11 @@ func notWhole(text string, t array.DType) error {
 func floatBits(text string, bits int) (uint64, error) {
 	if bits != 16 {
 		f, err := strconv.ParseFloat(text, bits)
-		if bits == 32 {
+		switch {
+		case bits == 32:
 			return uint64(math.Float32bits(float32(f))), err
+		case math.IsNaN(f):
+			return 0x7ff8 << 48, err // Python's; Go's has another bit set
 		}
 		return math.Float64bits(f), err
 	}

@@ -60,3 +60,17 @@ func TestPutElement(t *testing.T) {
 		}
 	}
 }
+
+// TestNaN: the NaN of a table is Python's, so that a file has the bytes that
+// FFCV's would.
+func TestNaN(t *testing.T) {
+	for bits, want := range map[int]uint64{16: 0x7e00, 32: 0x7fc00000, 64: 0x7ff8000000000000} {
+		if got, err := floatBits("nan", bits); got != want || err != nil {
+			t.Errorf("%d bits: got %#x, %v; want %#x", bits, got, err, want)
+		}
+	}
+	v, err := parseFloat("NaN")
+	if f, ok := v.(float64); !ok || err != nil || math.Float64bits(f) != 0x7ff8000000000000 {
+		t.Errorf("parseFloat: got %v, %v", v, err)
+	}
+}

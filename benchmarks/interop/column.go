@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -11,6 +9,7 @@ import (
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/rgb"
+	golden "github.com/betongo/betongo/testdata/ffcv"
 )
 
 // column is one field of a file with its values.
@@ -29,20 +28,6 @@ func collect[T any](order []int, of func(i int) T) []T {
 		list[row] = of(i)
 	}
 	return list
-}
-
-func digest(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
-}
-
-// fill returns n bytes that tell sample i from others.
-func fill(i, n int) []byte {
-	b := make([]byte, n)
-	for j := range b {
-		b[j] = byte(i*31 + j*7 + (j>>8)*13 + 17)
-	}
-	return b
 }
 
 // index is an int column that says which sample it is.
@@ -66,10 +51,10 @@ func floats(name string) column {
 
 // blobs are byte strings of the given sizes.
 func blobs(name string, size func(i int) int) column {
-	of := func(i int) []byte { return fill(i+len(name), size(i)) }
+	of := func(i int) []byte { return golden.Input(i+len(name), size(i)) }
 	return column{name, fields.Bytes{}, func(i int) any { return of(i) }, func(order []int) map[string]any {
 		return map[string]any{"name": name, "type_id": 3, "kind": "bytes", "size": collect(order, size),
-			"sha256": collect(order, func(i int) string { return digest(of(i)) })}
+			"sha256": collect(order, func(i int) string { return golden.Sum(of(i)) })}
 	}}
 }
 
@@ -94,7 +79,7 @@ func arrays(name string, dtype string, tensor bool, shape ...int) column {
 		panic(err)
 	}
 	of := func(i int) []byte {
-		b := fill(i+len(name), n)
+		b := golden.Input(i+len(name), n)
 		if t.Kind() == 'b' {
 			for j := range b {
 				b[j] &= 1
@@ -109,7 +94,7 @@ func arrays(name string, dtype string, tensor bool, shape ...int) column {
 	}
 	return column{name, field, func(i int) any { return array.Array{Spec: spec, Data: of(i)} }, func(order []int) map[string]any {
 		return map[string]any{"name": name, "type_id": id, "kind": "ndarray", "dtype": dtype, "shape": shape,
-			"sha256": collect(order, func(i int) string { return digest(of(i)) })}
+			"sha256": collect(order, func(i int) string { return golden.Sum(of(i)) })}
 	}}
 }
 
@@ -148,7 +133,7 @@ func images(name string, field fields.RGBImage, size func(i int) (w, h int)) col
 		switch field.Mode {
 		case fields.ModeRaw:
 			m["mode"] = collect(order, func(int) int { return 1 })
-			m["data_sha256"] = collect(order, func(i int) string { return digest(of(i).Pix) })
+			m["data_sha256"] = collect(order, func(i int) string { return golden.Sum(of(i).Pix) })
 			m["pixels_sha256"] = m["data_sha256"]
 		case fields.ModeJPEG:
 			m["mode"] = collect(order, func(int) int { return 0 })
@@ -180,7 +165,7 @@ func photographs(name string, paths []string) column {
 			if err != nil {
 				panic(err)
 			}
-			return info{digest(b), w, h}
+			return info{golden.Sum(b), w, h}
 		})
 		m := map[string]any{"name": name, "type_id": 2, "kind": "rgb"}
 		rows := make([]int, len(all))

@@ -1,7 +1,7 @@
 // Interop writes .beton files of every kind and manifests of what they hold,
 // and lets the real FFCV read them.
 //
-//	go run ./benchmarks/interop -dir /tmp/interop [-photos FOLDER] [-case REGEXP] [-python PYTHON -check check.py]
+//	go run ./benchmarks/interop -dir /tmp/interop [-photos FOLDER] [-case REGEXP] [-python PYTHON]
 //
 // Each file NAME.beton gets a NAME.json that says what was put into it: the
 // expectations come from the samples, not from the file. The check program is
@@ -12,6 +12,7 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -27,12 +28,18 @@ import (
 	"github.com/betongo/betongo/fields"
 )
 
+// checkProgram proves a file by its manifest, with the real FFCV.
+//
+//go:embed check.py
+var checkProgram []byte
+
+const checkName = "check.py"
+
 func main() {
 	var r runner
 	dir := flag.String("dir", "", "folder for the files (they stay there)")
 	flag.StringVar(&r.photos, "photos", "", "folder of JPEG photographs, packed as they are")
 	flag.StringVar(&r.python, "python", "", "Python that can import ffcv")
-	flag.StringVar(&r.check, "check", "check.py", "program that proves a file by its manifest")
 	only := flag.String("case", "", "regular expression: write only the files whose name it matches")
 	flag.Parse()
 	if err := r.run(*dir, *only); err != nil {
@@ -43,7 +50,7 @@ func main() {
 
 // runner writes files and has them checked.
 type runner struct {
-	photos, python, check string
+	photos, python string
 }
 
 func (r *runner) run(dir, only string) error {
@@ -57,10 +64,10 @@ func (r *runner) run(dir, only string) error {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return err
 	}
-	if r.check, err = filepath.Abs(r.check); err != nil {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, checkName), checkProgram, 0o666); err != nil {
 		return err
 	}
 	list := cases()
@@ -93,7 +100,7 @@ func (r *runner) run(dir, only string) error {
 
 // prove calls the check program and tells how it went.
 func (r *runner) prove(dir string, c testCase) bool {
-	args := append([]string{r.check, c.name + ".beton", c.name + ".json"}, c.flags...)
+	args := append([]string{checkName, c.name + ".beton", c.name + ".json"}, c.flags...)
 	if r.python == "" {
 		fmt.Println("python", strings.Join(args, " "))
 		return true

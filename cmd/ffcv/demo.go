@@ -21,7 +21,7 @@ import (
 type demoCommand struct {
 	Folder  string        `arg:"" optional:"" help:"A folder of class folders with photographs; by default a few dozen that this command brings along."`
 	Output  string        `short:"o" placeholder:"DIR" help:"Where demo.beton and demo.png go; by default a new folder for temporary files."`
-	Seconds time.Duration `default:"2s" placeholder:"TIME" help:"How long to load at least (default 2s); longer gives steadier figures."`
+	AtLeast time.Duration `name:"time" default:"2s" placeholder:"TIME" help:"How long to load at least (default 2s); longer gives steadier figures."`
 }
 
 // The demo's batches.
@@ -50,6 +50,11 @@ func (c *demoCommand) Run(e *env) (err error) {
 		if c.Output, err = os.MkdirTemp("", "ffcv-demo-"); err != nil {
 			return err
 		}
+		defer func() {
+			if err != nil {
+				os.RemoveAll(c.Output)
+			}
+		}()
 	} else if err := os.MkdirAll(c.Output, 0o777); err != nil {
 		return err
 	}
@@ -73,7 +78,7 @@ func (c *demoCommand) Run(e *env) (err error) {
 	if err := d.pack(e, folder); err != nil {
 		return err
 	}
-	if err := d.load(e.ctx, c.Seconds); err != nil {
+	if err := d.load(e.ctx, c.AtLeast); err != nil {
 		return err
 	}
 	return d.print(e)

@@ -2,11 +2,9 @@ package main
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/hex"
 	"errors"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,14 +12,13 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	golden "github.com/betongo/betongo/testdata/ffcv"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"ffcv": main})
 }
-
-// goldens is where the files by the real FFCV lie.
-const goldens = "../../testdata/ffcv"
 
 // call runs the program in the test's process.
 func call(t *testing.T, args ...string) (code int, stdout, stderr string) {
@@ -33,21 +30,8 @@ func call(t *testing.T, args ...string) (code int, stdout, stderr string) {
 
 // unpack puts a golden file into a folder and returns its path.
 func unpack(dir, name string) (string, error) {
-	zipped, err := os.Open(filepath.Join(goldens, name+".beton.gz"))
-	if err != nil {
-		return "", err
-	}
-	defer zipped.Close()
-	plain, err := gzip.NewReader(zipped)
-	if err != nil {
-		return "", err
-	}
-	data, err := io.ReadAll(plain)
-	if err != nil {
-		return "", err
-	}
 	path := filepath.Join(dir, name+".beton")
-	return path, os.WriteFile(path, data, 0o666)
+	return path, os.WriteFile(path, golden.Bytes(name), 0o666)
 }
 
 func TestScripts(t *testing.T) {

@@ -6,11 +6,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/betongo/betongo/alloc"
@@ -41,7 +38,6 @@ type job struct {
 	progress       *term.Progress
 	stats          fields.ImageStats
 
-	mu      sync.Mutex
 	skipped []source.Skip // samples that failed
 }
 
@@ -113,12 +109,11 @@ func (j *job) write(ctx context.Context, d dataset) (ffcv.Stats, error) {
 		return ffcv.Stats{}, err
 	}
 	defer w.Close()
+	opts := &ffcv.DatasetOptions{Shuffle: j.output.Shuffle}
 	if j.output.OnError == "skip" {
-		err = w.WriteStream(ctx, j.samples(ctx, d), &ffcv.StreamOptions{Reserve: int64(d.Len()), OnError: j.skip})
-	} else {
-		err = w.WriteDataset(ctx, d, &ffcv.DatasetOptions{Shuffle: j.output.Shuffle})
+		opts.OnError = j.skip
 	}
-	if err != nil {
+	if err := w.WriteDataset(ctx, d, opts); err != nil {
 		return ffcv.Stats{}, err
 	}
 	return w.Stats(), nil
@@ -130,27 +125,8 @@ func (j *job) skip(key string, err error) error {
 	if errors.As(err, &failed) {
 		err = failed.Err
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
 	j.skipped = append(j.skipped, source.Skip{Path: key, Reason: err.Error()})
 	return nil
-}
-
-// samples is the dataset as a stream, in the order that --shuffle asks for.
-func (j *job) samples(ctx context.Context, d dataset) iter.Seq2[ffcv.Sample, error] {
-	order := func(i int) int { return i }
-	if j.output.Shuffle {
-		perm := rand.New(rand.NewPCG(j.output.Seed, 0)).Perm(d.Len())
-		order = func(i int) int { return perm[i] }
-	}
-	return func(yield func(ffcv.Sample, error) bool) {
-		for i := range d.Len() {
-			values, key, err := d.Sample(ctx, order(i))
-			if ctx.Err() != nil || !yield(ffcv.Sample{Values: values, Key: key}, err) {
-				return
-			}
-		}
-	}
 }
 
 // advise adds a hint to errors that a flag would have helped with.

@@ -111,7 +111,7 @@ func decode(f fields.Field, s *stored) (v any, err error) {
 	err = noPanic("Decode", func() (err error) {
 		meta := bytes.Clone(s.meta)
 		if v, err = f.Decode(meta, s.data); err == nil && !bytes.Equal(meta, s.meta) {
-			err = errors.New("Decode changed the metadata")
+			err = errors.New("the metadata was changed by Decode")
 		}
 		return err
 	})
@@ -122,7 +122,7 @@ func regions(f fields.Field, dst []fields.Region, meta []byte) (r []fields.Regio
 	err = noPanic("Regions", func() (err error) {
 		own := bytes.Clone(meta)
 		if r, err = f.Regions(dst, own); err == nil && !bytes.Equal(own, meta) {
-			err = errors.New("Regions changed the metadata")
+			err = errors.New("the metadata was changed by Regions")
 		}
 		return err
 	})

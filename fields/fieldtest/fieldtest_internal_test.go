@@ -177,7 +177,7 @@ func TestBrokenFieldsAreCaught(t *testing.T) {
 				meta[15]++
 			}
 			return v, err
-		}}, "changed the metadata"},
+		}}, "the metadata was changed"},
 		{"takes any data", twisted{decode: func(meta []byte, data [][]byte) (any, error) {
 			if _, err := b.Regions(nil, meta); err != nil || len(data) == 0 {
 				return nil, errors.New("no")

@@ -32,19 +32,25 @@ type room struct {
 // and the rooms that exist for tests.
 var rooms = []room{
 	{"testdata/photos", 0, nil}, // photographs, embedded
+	{"testdata/ffcv", 0, nil},   // FFCV's files, embedded
+	{"internal/leak", 0, nil},
+	{"internal/hash", 0, nil},
 	{"internal/wire", 0, nil},
 	{"internal/mmap", 0, nil},
-	{"rgb", 0, nil},
+	{"rgb/internal/jpeg", -1, nil},
+	{"rgb/internal/resize", -1, nil},
+	{"rgb", 0, []string{"rgb/internal/jpeg", "rgb/internal/resize"}},
 	{"array", 1, []string{"internal/wire"}},
 	{"alloc", 1, []string{"internal/wire"}},
 	{"fields", 2, []string{"array", "rgb", "internal/wire"}},
 	{"array/npy", 2, []string{"array", "internal/wire", "internal/mmap"}},
 	{"fields/fieldtest", 3, []string{"fields", "array", "rgb"}},
-	{"ffcv", 3, []string{"fields", "alloc", "array", "rgb", "internal/wire", "internal/mmap"}},
+	{"ffcv", 3, []string{"fields", "alloc", "array", "rgb", "internal/hash", "internal/wire", "internal/mmap"}},
 	{"source", 3, []string{"array/npy", "array", "rgb", "fields"}},
 	{"transform", 3, []string{"array", "rgb"}},
-	{"loader", 4, []string{"ffcv", "fields", "alloc", "array", "rgb", "internal/mmap"}},
+	{"loader", 4, []string{"ffcv", "fields", "alloc", "array", "rgb", "internal/hash", "internal/mmap"}},
 	{"internal/term", 4, nil},
+	{"internal/ffcvtest", 4, []string{"ffcv", "fields", "testdata/ffcv"}},
 	{"internal/layers", 5, nil},
 	{"internal/ci", 5, nil},
 	{"cmd/*", 5, []string{"*"}},
@@ -53,7 +59,7 @@ var rooms = []room{
 }
 
 // forTests are the rooms that serve tests: of the layer just below them too.
-var forTests = []string{"fields/fieldtest", "testdata/photos"}
+var forTests = []string{"fields/fieldtest", "internal/ffcvtest", "internal/leak", "testdata/ffcv", "testdata/photos"}
 
 // find returns the room of a package, given by its folder.
 func find(dir string) *room {
@@ -174,7 +180,7 @@ func TestImportsPointDownwards(t *testing.T) {
 		}
 	}
 	for _, dir := range []string{"internal/wire", "internal/mmap", "rgb", "array", "array/npy", "alloc", "fields",
-		"ffcv", "source", "transform", "loader", "cmd/ffcv", "cmd/ffcvwrite", "testdata/photos"} {
+		"ffcv", "source", "transform", "loader", "cmd/ffcv", "cmd/ffcvwrite", "testdata/ffcv", "testdata/photos"} {
 		if seen[dir] == 0 {
 			t.Errorf("no source file of %s was read", dir)
 		}
@@ -216,6 +222,8 @@ func TestViolationsAreCaught(t *testing.T) {
 		{"rgb/x_test.go", module + "/fields/fieldtest", "may not import fields/fieldtest"},
 		{"rgb/x_test.go", module + "/testdata/photos", ""},
 		{"rgb/x.go", module + "/testdata/photos", "may not import testdata/photos"},
+		{"rgb/x_test.go", module + "/testdata/ffcv", ""},
+		{"loader/x.go", module + "/testdata/ffcv", "may not import testdata/ffcv"},
 		{"testdata/broken/x.go", module + "/ffcv", ""},
 		{"testdata/photos/x.go", module + "/rgb", "may not import rgb"},
 		{"cmd/ffcv/x.go", module + "/loader", ""},

@@ -20,10 +20,21 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"runtime"
 	"sync"
 
 	mmapgo "github.com/edsrzf/mmap-go"
 )
+
+// IsFault says whether a recovered panic is such a fault.
+func IsFault(r any) bool {
+	e, ok := r.(runtime.Error)
+	if !ok {
+		return false
+	}
+	_, ok = e.(interface{ Addr() uintptr })
+	return ok
+}
 
 // Map is a read-only map of a whole regular file. Its methods are safe for
 // concurrent use, except that nobody may use the bytes during or after Close.

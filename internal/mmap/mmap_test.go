@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -61,6 +62,34 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	if _, err := mmap.Open(dir); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("folder: %v", err)
+	}
+}
+
+func TestIsFault(t *testing.T) {
+	caught := func(do func()) (is bool) {
+		defer func() { is = mmap.IsFault(recover()) }()
+		do()
+		return false
+	}
+	m, err := mmap.Open("mmap_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	var none []int
+	for name, do := range map[string]func(){
+		"nothing":    func() {},
+		"a value":    func() { panic("ouch") },
+		"an index":   func() { none[0] = 1 },
+		"no pointer": func() { *(*int)(nil) = 1 },
+	} {
+		if caught(do) {
+			t.Errorf("%s is a fault", name)
+		}
+	}
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	if !caught(func() { m.Bytes()[0] = 1 }) { // read-only
+		t.Error("a write into a map is no fault")
 	}
 }
 
