@@ -22,7 +22,8 @@ type Options struct {
 	// short. A batch larger than the dataset is then an error of New.
 	DropLast bool
 	// BatchesAhead is how many batches are prepared while one is used; 0 means
-	// 3. The loader holds the memory of about BatchesAhead+1 batches.
+	// 3, or 2 where four batches would take more than 128 MiB. The loader holds
+	// the memory of about BatchesAhead+1 batches.
 	BatchesAhead int
 	// MarksMemory is how many bytes the loader may take to keep checkpoints of
 	// JPEGs whose file brings none: they are made when a sample is first loaded,

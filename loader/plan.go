@@ -15,6 +15,7 @@ import (
 const (
 	defaultBatchSize = 256
 	defaultAhead     = 3
+	aheadBytes       = 128 << 20 // of batches with defaultAhead, above which it is one less
 )
 
 // plan is what New works out of dataset and options. It is immutable.
@@ -76,6 +77,7 @@ func newPlan(ds Dataset, opts *Options) (p *plan, err error) {
 		return nil, err
 	}
 	p.marker, _ = ds.(Marker)
+	p.setAhead()
 	p.setRun()
 	return p, nil
 }
@@ -99,9 +101,6 @@ func (p *plan) setNumbers(opts *Options) error {
 	}
 	if p.workers == 0 {
 		p.workers = runtime.GOMAXPROCS(0)
-	}
-	if p.ahead == 0 {
-		p.ahead = defaultAhead
 	}
 	p.batchSize = min(p.batchSize, math.MaxInt32)
 	if p.marksMemory = max(opts.MarksMemory, 0); opts.MarksMemory == 0 {
@@ -199,6 +198,20 @@ func (p *plan) setOrder(opts *Options) error {
 	p.batchSize = max(1, min(p.batchSize, p.samples)) // no memory for more
 	p.posBits = bits.Len(uint(p.batchSize - 1))
 	return nil
+}
+
+// setAhead chooses how many batches are prepared, unless the caller did.
+func (p *plan) setAhead() {
+	if p.ahead != 0 {
+		return
+	}
+	size := 0
+	for i := range p.outputs {
+		size += p.outputs[i].rowBytes
+	}
+	if p.ahead = defaultAhead; size > aheadBytes/(defaultAhead+1)/p.batchSize {
+		p.ahead--
+	}
 }
 
 // setRun chooses how many samples a worker takes at a time: few where a sample
