@@ -89,6 +89,16 @@ def zero_quant(data):
     at = data.index(b"\xff\xdb")
     return data[:at + 5] + bytes(64) + data[at + 69:]
 
+def no_tables(data):
+    out, at = data[:2], 2
+    while True:
+        end = at + 2 + int.from_bytes(data[at + 2:at + 4], "big")
+        if data[at + 1] == 0xda:
+            return out + data[at:]
+        if data[at + 1] != 0xc4:
+            out += data[at:end]
+        at = end
+
 adobe = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"
 edited("edit-garbage-after-eoi", "71x49-221111", lambda d: d + b"\xff\xd8garbage\xff\xff\x00" * 9)
 edited("edit-fill-bytes", "71x49-221111", lambda d: d.replace(b"\xff\xda", b"\xff\xff\xff\xff\xda").replace(b"\xff\xdb", b"\xff\xff\xdb")[:-2] + b"\xff\xff\xff\xd9")
@@ -101,6 +111,8 @@ edited("edit-adobe-1", "71x49-221111", lambda d: insert(no_jfif(d), adobe + b"\x
 edited("edit-quant-0", "71x49-221111", zero_quant)
 edited("edit-exif", "17x33-221111", lambda d: insert(d, b"\xff\xe1\xff\xff" + bytes(65533)))
 edited("edit-extended", "71x49-221111", lambda d: d.replace(b"\xff\xc0", b"\xff\xc1"))
+edited("edit-no-tables", "71x49-221111", no_tables)
+edited("edit-no-tables-gray", "71x49-gray", no_tables)
 
 with open(os.path.join(here, "manifest.json"), "w") as f:
     json.dump(manifest, f, indent=0)

@@ -263,7 +263,7 @@ func (d *Decoder) scanHeader(at int, s []byte) error {
 		}
 		last = c
 		d.scan.comp[i], d.scan.td[i], d.scan.ta[i] = c, slots>>4, slots&15
-		if slots>>4 > 3 || slots&15 > 3 || d.dc[slots>>4] == nil || d.ac[slots&15] == nil {
+		if slots>>4 > 3 || slots&15 > 3 || !d.haveHuffman(slots>>4, slots&15) {
 			return broken(at, "component id %d wants Huffman tables %d and %d, which are not defined", id, slots>>4, slots&15)
 		}
 		if q := h.Components[c].quant; !d.haveQ[q] {
@@ -271,6 +271,19 @@ func (d *Decoder) scanHeader(at int, s []byte) error {
 		}
 	}
 	return nil
+}
+
+// haveHuffman says whether a scan's tables are there. As in libjpeg, those of
+// slots 0 and 1 that no segment defines are the standard's examples: frames of
+// Motion JPEG come without.
+func (d *Decoder) haveHuffman(td, ta byte) bool {
+	if td < 2 && d.dc[td] == nil {
+		d.dc[td], _ = dcCache.get([]byte(usualDC[td]), &d.ownDC[td])
+	}
+	if ta < 2 && d.ac[ta] == nil {
+		d.ac[ta], _ = acCache.get([]byte(usualAC[ta]), &d.ownAC[ta])
+	}
+	return d.dc[td] != nil && d.ac[ta] != nil
 }
 
 // startScan holds the first scan's data to the least that the picture takes:
