@@ -110,7 +110,7 @@ func TestPlan(t *testing.T) {
 	if !slices.Equal(all, names(true)) {
 		t.Error("-quick lists other steps: it must name what it skips")
 	}
-	for _, want := range []string{"gofmt", "vet", "test", "race", "build windows/arm64", "fuzz alloc.FuzzTable", "go " + m.goVersion} {
+	for _, want := range []string{"gofmt", "vet", "test", "race", "test -tags purego", "build windows/arm64", "fuzz alloc.FuzzTable", "go " + m.goVersion} {
 		if !slices.Contains(all, want) {
 			t.Errorf("no step %q in %q", want, all)
 		}

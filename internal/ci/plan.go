@@ -18,6 +18,9 @@ const staticcheck = "honnef.co/go/tools/cmd/staticcheck@v0.7.0"
 // targets are the systems that the module must build for.
 var targets = []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64"}
 
+// pureGo are the packages that are tested without their assembly too.
+var pureGo = []string{"./rgb/...", "./transform"}
+
 // plan returns the steps, cheap and telling ones first.
 func plan(m *moduleInfo, fuzzTime time.Duration, quick bool) []step {
 	steps := []step{
@@ -33,7 +36,8 @@ func plan(m *moduleInfo, fuzzTime time.Duration, quick bool) []step {
 		{"vet", m.command(nil, "go", "vet", "./...")},
 		{"test", m.command(nil, "go", "test", "-timeout", "20m", "./...")},
 	}
-	var long []step
+	plain := append([]string{"test", "-timeout", "20m", "-tags", "purego"}, pureGo...)
+	long := []step{{"test -tags purego", m.command(nil, "go", plain...)}}
 	long = append(long, step{"staticcheck", m.staticcheck}, step{"go.mod tidy", m.command(nil, "go", "mod", "tidy", "-diff")})
 	for _, t := range targets {
 		long = append(long, step{"build " + t, m.cross(t)})
