@@ -1,7 +1,6 @@
 package fields
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"image"
@@ -266,8 +265,7 @@ func (f RGBImage) AppendMarks(dst, meta []byte, data [][]byte) ([]byte, error) {
 	return out, nil
 }
 
-// CheckMarks says whether marks are those of the picture, made as this package
-// makes them.
+// CheckMarks says whether marks are those of the picture, see [rgb.CheckMarks].
 func (f RGBImage) CheckMarks(meta []byte, data [][]byte, marks []byte) error {
 	v, err := f.Decode(meta, data)
 	if err != nil {
@@ -277,15 +275,7 @@ func (f RGBImage) CheckMarks(meta []byte, data [][]byte, marks []byte) error {
 	if !e.JPEG {
 		return fmt.Errorf("rgb: %d bytes of marks for a picture stored as pixels", len(marks))
 	}
-	s := scratches.Get().(*imageScratch)
-	defer s.release()
-	if s.marks, err = rgb.AppendMarks(s.marks[:0], e.Data); err != nil {
-		return err
-	}
-	if !bytes.Equal(marks, s.marks) {
-		return fmt.Errorf("rgb: %d bytes of marks that are not the JPEG's, which has %d", len(marks), len(s.marks))
-	}
-	return nil
+	return rgb.CheckMarks(e.Data, marks)
 }
 
 func imageMeta(meta []byte) (e rgb.Encoded, ptr uint64, err error) {

@@ -17,10 +17,9 @@ import (
 // imageScratch is memory that one call of Encode works in.
 type imageScratch struct {
 	rgb.Scratch
-	data  []byte    // an image file
-	jpeg  []byte    // a new JPEG
-	marks []byte    // to compare others with
-	a, b  rgb.Image // decoded; turned or resized
+	data []byte    // an image file
+	jpeg []byte    // a new JPEG
+	a, b rgb.Image // decoded; turned or resized
 }
 
 // scratches belong to nobody in particular: Encode is called by as many
@@ -29,7 +28,7 @@ var scratches = sync.Pool{New: func() any { return new(imageScratch) }}
 
 // release puts the scratch back, without buffers that one huge picture left.
 func (s *imageScratch) release() {
-	for _, b := range []*[]byte{&s.data, &s.jpeg, &s.marks, &s.a.Pix, &s.b.Pix} {
+	for _, b := range []*[]byte{&s.data, &s.jpeg, &s.a.Pix, &s.b.Pix} {
 		if cap(*b) > maxKept {
 			*b = nil
 		}

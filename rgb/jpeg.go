@@ -59,6 +59,37 @@ func (s *jpegScratch) decode(dst *Image, data []byte) error {
 	if err := s.dec.Decode(&s.planes); err != nil {
 		return err
 	}
+	s.interleave(dst, h)
+	return nil
+}
+
+// salvage gives what can be decoded of a damaged JPEG, mid-gray for the rest,
+// and says whether there is such a picture.
+func (s *Scratch) salvage(dst *Image, src Encoded) bool {
+	j := &s.jpeg
+	h, err := j.dec.Open(src.Data)
+	if err != nil {
+		return false
+	}
+	defer j.dec.Close()
+	if h.Width != src.Width || h.Height != src.Height {
+		return false
+	}
+	if err := j.dec.Decode(&j.planes); err != nil && (!damaged(err) || j.planes.Rect.Empty()) {
+		return false
+	}
+	j.interleave(dst, h)
+	return true
+}
+
+// damaged says whether internal/jpeg calls a stream broken.
+func damaged(err error) bool {
+	var bad *jpeg.Error
+	return errors.As(err, &bad)
+}
+
+// interleave makes pixels of the decoded planes.
+func (s *jpegScratch) interleave(dst *Image, h *jpeg.Header) {
 	p := &s.planes
 	var planes [3]plane
 	for c := range h.Components {
@@ -73,7 +104,6 @@ func (s *jpegScratch) decode(dst *Image, data []byte) error {
 	default:
 		s.convert(dst, &planes, h.Transform == jpeg.YCbCr)
 	}
-	return nil
 }
 
 // decodeStandard is for those that the standard library reads.

@@ -48,6 +48,10 @@ func (s *Scratch) renderPlanes(dst []byte, src Encoded, crop Rect, flip bool, t 
 	if err != nil && len(src.Marks) > 0 && !errors.Is(err, jpeg.ErrUnsupported) {
 		err = d.Region(area, scale, nil, p) // the marks may be what is wrong
 	}
+	damage := err
+	if err != nil && t.OnDamage != nil && damaged(err) && !p.Rect.Empty() {
+		err = nil
+	}
 	if err != nil {
 		return err
 	}
@@ -59,7 +63,13 @@ func (s *Scratch) renderPlanes(dst []byte, src Encoded, crop Rect, flip bool, t 
 		X: float64(crop.X-p.Rect.Min.X) * k, Y: float64(crop.Y-p.Rect.Min.Y) * k,
 		W: float64(crop.W) * k, H: float64(crop.H) * k, Flip: flip,
 	}
-	return s.render.resizer.Planar(dst, &s.render.photo, c, &s.render.target, resize.Filter(t.Filter))
+	if err := s.render.resizer.Planar(dst, &s.render.photo, c, &s.render.target, resize.Filter(t.Filter)); err != nil {
+		return err
+	}
+	if damage != nil {
+		t.OnDamage(jpegError(damage))
+	}
+	return nil
 }
 
 // setPhoto hands decoded planes to the resizer, unless they are sampled in a way

@@ -2,6 +2,7 @@ package rgb_test
 
 import (
 	"bytes"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -159,6 +160,79 @@ func TestRenderAllocatesNothing(t *testing.T) {
 	}
 }
 
+// TestCheckMarks: what AppendMarks gives is sound, and nothing is of another
+// photo's.
+func TestCheckMarks(t *testing.T) {
+	list := album(t)[:4]
+	for i, e := range list {
+		marks, err := rgb.AppendMarks(nil, e.Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k, other := range list {
+			if err := rgb.CheckMarks(other.Data, marks); (err == nil) != (i == k) {
+				t.Errorf("marks of photo %d for photo %d: %v", i, k, err)
+			}
+		}
+		var bad *rgb.InvalidError
+		if err := rgb.CheckMarks(e.Data[:len(e.Data)/2], marks); !errors.As(err, &bad) {
+			t.Errorf("half a photo: %v", err)
+		}
+		if err := rgb.CheckMarks([]byte("no JPEG"), marks); err == nil {
+			t.Error("marks of something else: no error")
+		}
+	}
+}
+
+// TestOnDamage renders photos that are cut off: their upper part is as it was,
+// the rest gray, and nobody who didn't ask gets it.
+func TestOnDamage(t *testing.T) {
+	var s rgb.Scratch
+	for i, e := range album(t)[:6] {
+		for _, exact := range []bool{false, true} {
+			target := rgb.Target{Width: 60, Height: 60, Exact: exact}
+			full := rgb.Rect{W: e.Width, H: e.Height}
+			want, got := make([]byte, target.Bytes()), make([]byte, target.Bytes())
+			if err := s.Render(want, e, full, false, &target); err != nil {
+				t.Fatal(err)
+			}
+			cut := e
+			cut.Data = e.Data[:len(e.Data)*3/4]
+			err := s.Render(got, cut, full, false, &target)
+			if kind(t, err); err == nil {
+				t.Fatalf("photo %d, exact %v: cut and no error", i, exact)
+			}
+			var seen []error
+			target.OnDamage = func(err error) { seen = append(seen, err) }
+			if err := s.Render(got, cut, full, false, &target); err != nil {
+				t.Fatal(err)
+			}
+			if len(seen) != 1 || seen[0].Error() != err.Error() {
+				t.Errorf("photo %d, exact %v: told %v, want %v", i, exact, seen, err)
+			}
+			const row = 3 * 60
+			if !bytes.Equal(got[:20*row], want[:20*row]) {
+				t.Errorf("photo %d, exact %v: other pixels above the damage", i, exact)
+			}
+			if last := got[59*row:]; bytes.Count(last, []byte{128}) != row {
+				t.Errorf("photo %d, exact %v: the last row is %d, want gray", i, exact, last[:6])
+			}
+			seen = nil
+			if err := s.Render(got, e, full, false, &target); err != nil || seen != nil || !bytes.Equal(got, want) {
+				t.Errorf("photo %d, exact %v, whole: %v, told %v, or other pixels", i, exact, err, seen)
+			}
+			for name, bad := range map[string]rgb.Encoded{
+				"header":     {JPEG: true, Width: e.Width, Height: e.Height, Data: e.Data[:100]},
+				"other size": {JPEG: true, Width: e.Width + 1, Height: e.Height, Data: cut.Data},
+			} {
+				if err := s.Render(got, bad, full, false, &target); err == nil || seen != nil {
+					t.Errorf("%s: %v, told %v", name, err, seen)
+				}
+			}
+		}
+	}
+}
+
 func BenchmarkRender(b *testing.B) {
 	list := album(b)
 	marks := make([][]byte, len(list))
@@ -230,6 +304,12 @@ func FuzzRender(f *testing.F) {
 		kind(t, without)
 		if err != nil && without == nil {
 			t.Fatalf("marks make an error: %v", err)
+		}
+		told := 0
+		target.OnDamage = func(err error) { kind(t, err); told++ }
+		err = s.Render(dst, e, crop, false, &target)
+		if kind(t, err); err == nil && (told > 0) != (without != nil) || err != nil && without == nil || told > 1 {
+			t.Fatalf("told %d times of damage, then %v; without asking %v", told, err, without)
 		}
 	})
 }

@@ -119,6 +119,13 @@ type Target struct {
 	// computed in float64 and rounded once. It takes several times as long. What
 	// the fast way gives differs by fractions of a level.
 	Exact bool
+	// OnDamage, when set, asks for what can be had of a JPEG whose stream is
+	// broken or cut off: its rows before the damage, mid-gray from there on. It
+	// is called with the *InvalidError that would have been Render's, on the
+	// goroutine that renders. What has no readable header is an error
+	// nonetheless, and so is a damaged progressive JPEG. Damage that decoding
+	// the crop doesn't come by is not noticed.
+	OnDamage func(error)
 }
 
 // Bytes is the size of the target in memory.
@@ -179,7 +186,10 @@ func (s *Scratch) renderExact(dst []byte, src Encoded, crop Rect, flip bool, t *
 	pixels := Image{Width: src.Width, Height: src.Height, Pix: src.Data}
 	if src.JPEG {
 		if err := s.decodeStored(&s.whole, src); err != nil {
-			return err
+			if t.OnDamage == nil || !s.salvage(&s.whole, src) {
+				return err
+			}
+			t.OnDamage(err)
 		}
 		pixels = s.whole
 	}
@@ -229,8 +239,19 @@ func AppendMarks(dst, data []byte) ([]byte, error) {
 	if errors.Is(err, jpeg.ErrUnsupported) {
 		return dst, nil
 	}
-	if e := (*jpeg.Error)(nil); errors.As(err, &e) {
-		return dst, invalid(JPEG, e.Offset, "%s", e.What)
+	return out, jpegError(err)
+}
+
+// CheckMarks walks through a JPEG and tells what is wrong with marks that are
+// to be its own, nil when nothing is: they may have any spacing, and so need not
+// be the bytes that [AppendMarks] gives. An *InvalidError is of the JPEG itself.
+func CheckMarks(data, marks []byte) error {
+	if f := Sniff(data); f != JPEG {
+		return fmt.Errorf("rgb: %d bytes of marks for data that are no JPEG", len(marks))
 	}
-	return out, err
+	err := jpeg.CheckMarks(data, marks)
+	if errors.Is(err, jpeg.ErrUnsupported) {
+		return fmt.Errorf("rgb: %d bytes of marks for a JPEG of a kind that has none: %w", len(marks), err)
+	}
+	return jpegError(err)
 }

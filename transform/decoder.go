@@ -11,12 +11,16 @@ import (
 
 // Simple decodes whole images; all of the dataset's must have one size (FFCV's
 // SimpleRGBImageDecoder).
-type Simple struct{}
+type Simple struct {
+	// OnDamage, when set, turns damaged JPEGs from errors into what can be had of
+	// them; see rgb.Target. Several goroutines may call it at the same time.
+	OnDamage func(error)
+}
 
 // BindImage takes the size of the dataset's images; 0, 0 stands for sizes that
 // differ and is an error. An image of another size than the bound one is an
 // error of the returned function.
-func (Simple) BindImage(width, height int) (array.Spec, DecodeFunc, error) {
+func (d Simple) BindImage(width, height int) (array.Spec, DecodeFunc, error) {
 	if width == 0 && height == 0 {
 		return array.Spec{}, nil, fmt.Errorf("transform: Simple needs images of one size, theirs differ: crop them instead")
 	}
@@ -24,6 +28,7 @@ func (Simple) BindImage(width, height int) (array.Spec, DecodeFunc, error) {
 	if err != nil {
 		return array.Spec{}, nil, err
 	}
+	target := d.target(width, height)
 	return spec, func(dst []byte, src rgb.Encoded, _ *rand.Rand, s *rgb.Scratch) error {
 		if src.Width != width || src.Height != height {
 			return fmt.Errorf("transform: Simple: image of %dx%d, the others are %dx%d", src.Width, src.Height, width, height)
@@ -31,9 +36,16 @@ func (Simple) BindImage(width, height int) (array.Spec, DecodeFunc, error) {
 		if len(dst) != 3*width*height {
 			return fmt.Errorf("transform: Simple of %dx%d into %d bytes, want %d", width, height, len(dst), 3*width*height)
 		}
+		if d.OnDamage != nil {
+			return s.Render(dst, src, rgb.Rect{W: width, H: height}, false, &target)
+		}
 		out := rgb.Image{Pix: dst}
 		return s.Load(&out, src)
 	}, nil
+}
+
+func (d Simple) target(width, height int) rgb.Target {
+	return rgb.Target{Width: width, Height: height, Exact: true, OnDamage: d.OnDamage}
 }
 
 // CenterCrop cuts the square in the middle whose side is Ratio times the
@@ -45,6 +57,9 @@ type CenterCrop struct {
 	Ratio         float64    // 0: 224/256; at most 1
 	Filter        rgb.Filter // zero: rgb.Area, FFCV's
 	Exact         bool       // bit for bit as FFCV, several times as slow; see rgb.Target
+	// OnDamage, when set, turns damaged JPEGs from errors into what can be had of
+	// them; see rgb.Target. Several goroutines may call it at the same time.
+	OnDamage func(error)
 }
 
 // BindImage takes images of any size; its arguments are not used.
@@ -63,7 +78,7 @@ func (c CenterCrop) check() error {
 }
 
 func (c CenterCrop) crop() crop {
-	return crop{"CenterCrop", rgb.Target{Width: c.Width, Height: c.Height, Filter: c.Filter, Exact: c.Exact}}
+	return crop{"CenterCrop", rgb.Target{Width: c.Width, Height: c.Height, Filter: c.Filter, Exact: c.Exact, OnDamage: c.OnDamage}}
 }
 
 // Box is the region that is cut out of an image of width x height. Where
@@ -85,6 +100,9 @@ type RandomResizedCrop struct {
 	Ratio         [2]float64 // of width to height; 0, 0: 3/4 to 4/3
 	Filter        rgb.Filter // zero: rgb.Area, FFCV's
 	Exact         bool       // bit for bit as FFCV, several times as slow; see rgb.Target
+	// OnDamage, when set, turns damaged JPEGs from errors into what can be had of
+	// them; see rgb.Target. Several goroutines may call it at the same time.
+	OnDamage func(error)
 }
 
 // BindImage takes images of any size; its arguments are not used.
@@ -110,7 +128,7 @@ func (c RandomResizedCrop) check() error {
 }
 
 func (c RandomResizedCrop) crop() crop {
-	return crop{"RandomResizedCrop", rgb.Target{Width: c.Width, Height: c.Height, Filter: c.Filter, Exact: c.Exact}}
+	return crop{"RandomResizedCrop", rgb.Target{Width: c.Width, Height: c.Height, Filter: c.Filter, Exact: c.Exact, OnDamage: c.OnDamage}}
 }
 
 func (c RandomResizedCrop) withDefaults() RandomResizedCrop {

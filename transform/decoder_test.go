@@ -287,3 +287,47 @@ func BenchmarkDecoders(b *testing.B) {
 		})
 	}
 }
+
+// TestOnDamage gives every decoder half a photo, alone and fused.
+func TestOnDamage(t *testing.T) {
+	whole := encodedPhotos(t, 1)[0]
+	half := whole
+	half.Data = whole.Data[:len(whole.Data)/2]
+	told := 0
+	count := func(error) { told++ }
+	for _, c := range []struct{ silent, asked fuser }{
+		{transform.Simple{}, transform.Simple{OnDamage: count}},
+		{transform.CenterCrop{Width: 32, Height: 32}, transform.CenterCrop{Width: 32, Height: 32, OnDamage: count}},
+		{transform.RandomResizedCrop{Width: 32, Height: 32, Scale: [2]float64{1, 1}}, transform.RandomResizedCrop{Width: 32, Height: 32, Scale: [2]float64{1, 1}, OnDamage: count}},
+	} {
+		var s rgb.Scratch
+		decode := func(f fuser, fused bool) ([]byte, error) {
+			spec, plain, err := f.BindImage(half.Width, half.Height)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dst := make([]byte, spec.Shape[0]*spec.Shape[1]*spec.Shape[2])
+			if !fused {
+				return dst, plain(dst, half, streams(1)(0), &s)
+			}
+			_, _, one, _, err := f.BindFused(half.Width, half.Height, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return dst, one(dst, half, streams(1), &s)
+		}
+		for _, fused := range []bool{false, true} {
+			if _, err := decode(c.silent, fused); err == nil {
+				t.Errorf("%T, fused %v: half a photo and no error", c.silent, fused)
+			}
+			told = 0
+			dst, err := decode(c.asked, fused)
+			if err != nil || told != 1 {
+				t.Errorf("%T, fused %v: told %d times, %v", c.asked, fused, told, err)
+			}
+			if gray := bytes.Count(dst, []byte{128}); gray < len(dst)/10 || gray > len(dst)*9/10 {
+				t.Errorf("%T, fused %v: %d of %d bytes are gray", c.asked, fused, gray, len(dst))
+			}
+		}
+	}
+}

@@ -160,7 +160,7 @@ func (d Simple) BindFused(width, height int, ops []any) (n int, spec array.Spec,
 	if spec, _, err = d.BindImage(width, height); err != nil {
 		return 0, spec, nil, "", err
 	}
-	z := fusion{target: rgb.Target{Width: width, Height: height, Exact: true}, spec: spec}
+	z := fusion{target: d.target(width, height), spec: spec}
 	n = z.fuse(ops)
 	return n, z.spec, func(dst []byte, src rgb.Encoded, draw func(op int) *rand.Rand, s *rgb.Scratch) error {
 		if src.Width != width || src.Height != height {

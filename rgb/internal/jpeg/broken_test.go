@@ -218,6 +218,103 @@ func TestSharedTables(t *testing.T) {
 	wait.Wait()
 }
 
+// TestCheckMarks holds marks of every spacing, of other pictures and with any
+// bit turned to a picture.
+func TestCheckMarks(t *testing.T) {
+	data, gray := byName(t, "optimised"), byName(t, "71x49-gray")
+	for _, every := range []int{0, 1, 2, 3, 7, 1000} {
+		for _, v := range vectors(t) {
+			marks, err := jpeg.AppendMarks(nil, v.data, every)
+			if err != nil {
+				continue
+			}
+			if err := jpeg.CheckMarks(v.data, marks); (err == nil) != (len(marks) > 0) {
+				t.Errorf("%s every %d, %d bytes of marks: %v", v.Name, every, len(marks), err)
+			}
+			if len(marks) > 0 && v.Name != "optimised" && jpeg.CheckMarks(data, marks) == nil {
+				t.Errorf("the marks of %s are good for another picture", v.Name)
+			}
+		}
+	}
+	for _, c := range []struct {
+		data  []byte
+		every int
+	}{{data, 0}, {data, 5}, {gray, 1}, {gray, 4}} {
+		marks, err := jpeg.AppendMarks(nil, c.data, c.every)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 8 * len(marks) {
+			marks[i/8] ^= 1 << (i % 8)
+			if jpeg.CheckMarks(c.data, marks) == nil {
+				t.Errorf("every %d: bit %d of %d bytes turned: no error", c.every, i, len(marks))
+			}
+			marks[i/8] ^= 1 << (i % 8)
+		}
+		for i := range marks {
+			if jpeg.CheckMarks(c.data, marks[:i]) == nil {
+				t.Errorf("every %d: %d of %d bytes: no error", c.every, i, len(marks))
+			}
+		}
+		if jpeg.CheckMarks(c.data, append(marks, 0)) == nil {
+			t.Errorf("every %d: a byte too many: no error", c.every)
+		}
+	}
+	marks, _ := jpeg.AppendMarks(nil, data, 0)
+	for name, other := range map[string][]byte{"cut": data[:len(data)/2], "restart": byName(t, "restart-3"), "scans": byName(t, "scans"), "nothing": nil} {
+		if err := jpeg.CheckMarks(other, marks); err == nil {
+			t.Errorf("%s: no error", name)
+		} else if bad := (*jpeg.Error)(nil); errors.As(err, &bad) != (name == "cut" || name == "nothing") {
+			t.Errorf("%s: %v of type %T", name, err, err)
+		}
+	}
+}
+
+// TestDecodedPart cuts files: the rows of MCUs before the end are as they were,
+// gray follows.
+func TestDecodedPart(t *testing.T) {
+	each(t, func(t *testing.T, d *jpeg.Decoder) {
+		for _, name := range []string{"optimised", "71x49-221111", "17x33-111111", "71x49-gray", "restart-7", "scans", "rgb-420"} {
+			data := byName(t, name)
+			var whole, some jpeg.Planes
+			h, err := d.Open(data)
+			if err != nil || d.Decode(&whole) != nil {
+				t.Fatal(name, err)
+			}
+			before := 0 // rows that are there
+			for n := 0; n < entropyEnd(data); n += 1 + len(data)/200 {
+				if _, err := d.Open(data[:n]); err != nil {
+					continue
+				}
+				if err := d.Decode(&some); err == nil || some.Rect != whole.Rect {
+					t.Fatalf("%s, %d bytes: %v, %v", name, n, some.Rect, err)
+				}
+				rows := 0
+				for c := range h.Components {
+					gray := false
+					for y := range some.H[c] {
+						a, b := some.Pix[c][y*some.Stride[c]:][:some.W[c]], whole.Pix[c][y*whole.Stride[c]:][:some.W[c]]
+						if !gray && bytes.Equal(a, b) {
+							rows++
+							continue
+						}
+						if gray = true; bytes.Count(a, []byte{128}) != len(a) {
+							t.Fatalf("%s, %d bytes: row %d of component %d is neither the picture's nor gray", name, n, y, c)
+						}
+					}
+				}
+				if rows < before {
+					t.Fatalf("%s: %d bytes give %d rows, fewer gave %d", name, n, rows, before)
+				}
+				before = rows
+			}
+			if least := whole.H[0] / 2; before < least {
+				t.Errorf("%s: %d rows at the end, want %d", name, before, least)
+			}
+		}
+	})
+}
+
 func TestNothingAllocated(t *testing.T) {
 	var d jpeg.Decoder
 	var out jpeg.Planes

@@ -7,8 +7,9 @@
 //
 // It reads baseline and extended sequential Huffman-coded JPEGs of 8 bits and
 // one or three components, with whole sampling ratios. Everything else that may
-// be a sound JPEG is [ErrUnsupported]; a stream that isn't is an [*Error]. Part
-// of a picture is never given out as the whole.
+// be a sound JPEG is [ErrUnsupported]; a stream that isn't is an [*Error], and part
+// of a picture is never given out as the whole: whoever wants it finds it beside
+// the error.
 //
 // Samples are libjpeg-turbo's, bit for bit: its "islow" transform, and its
 // reduced ones where the resolution is halved. On amd64 with AVX2 the inner
@@ -109,6 +110,7 @@ type Decoder struct {
 	last    [maxBlocks + 1]uint8
 	places  [maxBlocks + 1]place
 	pairs   [maxBlocks/2 + 1]quantPair // quantisers of blocks 2i and 2i+1
+	done    [3]int                     // where in each plane rows are still to come
 	spare   [64]byte                   // pixels of the block beyond an odd number
 	plain   bool                       // no assembly, for tests
 }

@@ -2,6 +2,7 @@ package jpeg
 
 import (
 	"encoding/binary"
+	"fmt"
 	"image"
 	"math/bits"
 	"sync"
@@ -75,10 +76,55 @@ func (d *Decoder) AppendMarks(dst, data []byte, every int) ([]byte, error) {
 		every = h.spacing(len(data) - d.scan.at)
 	}
 	every = min(every, h.Cols)
-	if err := d.walk(every); err != nil {
+	d.points = d.points[:0]
+	if err := d.walk(every, func(p point) error {
+		d.points = append(d.points, p)
+		return nil
+	}); err != nil {
 		return dst, err
 	}
 	return encodeMarks(dst, d.points, every, ceil(h.Cols, every), len(h.Components)), nil
+}
+
+// CheckMarks walks through a JPEG and tells what is wrong with its marks: nil
+// when they were made, with whatever spacing, as [AppendMarks] makes them. An
+// [*Error] is of the JPEG itself.
+func CheckMarks(data, marks []byte) error {
+	d := markers.Get().(*Decoder)
+	defer func() {
+		d.Close()
+		markers.Put(d)
+	}()
+	h, err := d.Open(data)
+	switch {
+	case err != nil:
+		return err
+	case h.Restart > 0 || d.scan.n != len(h.Components):
+		return fmt.Errorf("jpeg: %d bytes of marks of a picture with restart markers or several scans, which has none", len(marks))
+	}
+	m, ok := d.openMarks(marks)
+	if !ok {
+		return fmt.Errorf("jpeg: the marks' head is none: want version %d, then a spacing of 1 to %d", marksVersion, h.Cols)
+	}
+	i := 0
+	if err := d.walk(m.every, func(p point) error {
+		m.next(i)
+		if m.ended() {
+			return fmt.Errorf("jpeg: the marks end before mark %d of %d", i, m.count)
+		}
+		if m.point != p {
+			return fmt.Errorf("jpeg: mark %d of %d is bit %d with predictors %d, want bit %d with %d", i, m.count, m.at, m.pred, p.at, p.pred)
+		}
+		i++
+		return nil
+	}); err != nil {
+		return err
+	}
+	rest := 8*(len(m.data)-pad) - m.bit()
+	if m.fill(); rest >= 8 || m.word>>(64-rest) != 0 {
+		return fmt.Errorf("jpeg: %d bits follow the last mark, want none but zeros up to a byte's end", rest)
+	}
+	return nil
 }
 
 // spacing gives marks a hundredth of the coded data, and divides rows evenly.
@@ -87,13 +133,13 @@ func (h *Header) spacing(size int) int {
 	return ceil(h.Cols, h.Cols/every)
 }
 
-// walk goes through the coded data and gathers the marks.
-func (d *Decoder) walk(every int) error {
+// walk goes through the coded data and hands over the marks, one after another.
+func (d *Decoder) walk(every int, yield func(point) error) error {
 	h, c := &d.header, &d.cur
 	if err := c.open(d); err != nil {
 		return err
 	}
-	d.points = d.points[:0]
+	var p point
 	pos, stuffed := 0, 0 // position in the data and zeros left out before it
 	for row := range h.Rows {
 		for col := 0; col < h.Cols; col += every {
@@ -106,11 +152,14 @@ func (d *Decoder) walk(every int) error {
 					stuffed++
 				}
 			}
-			p := point{at: 8*(d.scan.at+pos+stuffed) + bit&7, pred: c.pred}
-			if n := len(d.points); n > 0 {
-				p.dist = p.at - d.points[n-1].at
+			at := 8*(d.scan.at+pos+stuffed) + bit&7
+			if c.mcu > 0 {
+				p.dist = at - p.at
 			}
-			d.points = append(d.points, p)
+			p.at, p.pred = at, c.pred
+			if err := yield(p); err != nil {
+				return err
+			}
 		}
 	}
 	c.skip(c.total - c.mcu)
@@ -212,7 +261,7 @@ type markReader struct {
 // the padding that the bit reader wants.
 func (d *Decoder) openMarks(marks []byte) (m markReader, ok bool) {
 	h := &d.header
-	if marks[0] != marksVersion {
+	if len(marks) == 0 || marks[0] != marksVersion {
 		return m, false
 	}
 	every, n := binary.Uvarint(marks[1:])

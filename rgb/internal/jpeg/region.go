@@ -20,8 +20,23 @@ func (d *Decoder) Decode(out *Planes) error {
 //
 // marks, from [AppendMarks] of the same file or nil, says where decoding may
 // start. Marks of another file give an error or wrong samples, no worse.
-// An error leaves nothing useful in out.
+// An [*Error] leaves in out the whole rows of MCUs before the one where it was
+// noticed, and mid-gray samples from there on; out.Rect is empty when nothing can
+// be said about the picture.
 func (d *Decoder) Region(r image.Rectangle, scale int, marks []byte, out *Planes) error {
+	out.Rect, d.done = image.Rectangle{}, [3]int{}
+	err := d.region(r, scale, marks, out)
+	if err != nil && !out.Rect.Empty() {
+		for c, p := range out.Pix {
+			for i := d.done[c]; i < len(p); i++ {
+				p[i] = 128
+			}
+		}
+	}
+	return err
+}
+
+func (d *Decoder) region(r image.Rectangle, scale int, marks []byte, out *Planes) error {
 	h := &d.header
 	if d.data == nil {
 		return fmt.Errorf("jpeg: no picture is open")
@@ -211,6 +226,9 @@ func (d *Decoder) run(t, n int) error {
 			return c.fail()
 		}
 		t, n = t+k, n-k
+	}
+	for i := len(c.blocks) - 1; i >= 0; i-- { // the first of a component has the last word
+		d.done[c.blocks[i].comp] = d.places[i].row
 	}
 	return nil
 }
