@@ -99,7 +99,7 @@ func TestTexts(t *testing.T) {
 // that many may read it.
 func TestMemory(t *testing.T) {
 	dir := temp(t)
-	const n = 2_000_000
+	const n = 1_000_000
 	text := func(i int) string { return fmt.Sprintf("n%07d_some_photograph.jpg", i) }
 	var before, after runtime.MemStats
 	var l roll.Texts
