@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 
@@ -107,6 +108,79 @@ func TestTableClosed(t *testing.T) {
 	}
 	if _, _, err := tab.Sample(t.Context(), 0); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("got %v, want that it is closed", err)
+	}
+}
+
+// manyKey is the name of file i of n: 200 bytes long, 500 to a class, in folders
+// whose names sort between files' names.
+func manyKey(i, n int) string {
+	folders := []string{"", "b/", "b!/", "b0/c/", "b0/"}
+	return fmt.Sprintf("class%05d/%sb%c%06d%s.jpg", i/500, folders[i/4%len(folders)], "!-.0"[i%4], i*7919%n, strings.Repeat("x", 170))
+}
+
+// manyFiles makes these files, empty, below dir.
+func manyFiles(t testing.TB, dir string, n int) {
+	t.Helper()
+	for i := range n {
+		path := filepath.Join(dir, filepath.FromSlash(manyKey(i, n)))
+		f, err := os.Create(path)
+		if errors.Is(err, os.ErrNotExist) {
+			if err = os.MkdirAll(filepath.Dir(path), 0o777); err == nil {
+				f, err = os.Create(path)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+	}
+}
+
+// TestFolderMemory lists a few and many files, whose names alone are 4 MB.
+func TestFolderMemory(t *testing.T) {
+	few, many := t.TempDir(), t.TempDir()
+	manyFiles(t, few, 1000)
+	const n = 20_000
+	manyFiles(t, many, n)
+	var f *source.Folder
+	open := func(dir string) func() {
+		return func() {
+			var err error
+			f, err = source.OpenFolder(t.Context(), dir, nil)
+			must(t, err)
+		}
+	}
+	flat(t, "folder of 1,000 files", 12<<20, open(few))
+	must(t, f.Close())
+	flat(t, "folder of 20,000 files", 10<<20, open(many))
+	defer f.Close()
+	var want []string
+	for i := range n {
+		want = append(want, manyKey(i, n))
+	}
+	slices.Sort(want)
+	if got := keys(t, f); !slices.Equal(got, want) {
+		t.Errorf("got %d keys, want %d in byte order", len(got), len(want))
+	}
+	must(t, f.Close())
+
+	missing := filepath.Join(t.TempDir(), "missing")
+	t.Setenv("TMPDIR", missing)
+	t.Setenv("TMP", missing)
+	if _, err := source.OpenFolder(t.Context(), many, nil); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "temporary folder "+missing) {
+		t.Errorf("got %v, want an error that names %s", err, missing)
+	}
+}
+
+func BenchmarkFolder(b *testing.B) {
+	dir := b.TempDir()
+	manyFiles(b, dir, 10_000)
+	for b.Loop() {
+		f, err := source.OpenFolder(b.Context(), dir, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		f.Close()
 	}
 }
 

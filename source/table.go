@@ -24,7 +24,7 @@ import (
 // to the table's folder; Spec.Inline says otherwise. A sample's key is the
 // first file that its record names, unless that is outside the table's folder.
 //
-// Opening reads the file once and keeps 8 bytes a record: in memory up to 1 MiB,
+// Opening reads the file once and keeps 8 bytes a record: in memory up to 256 KiB,
 // beyond that in a file in os.TempDir, so that the number of records does not
 // count. A broken record is an error of its sample and names file, line and
 // column.

@@ -41,6 +41,7 @@ func writePhotos(ctx context.Context, path, folder string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	defer src.Close()
 	var specs []ffcv.FieldSpec
 	for _, f := range src.Fields() {
 		specs = append(specs, ffcv.FieldSpec{Name: f.Name, Field: f.Field})

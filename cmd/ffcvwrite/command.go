@@ -123,7 +123,7 @@ func (c *folderCommand) open(ctx context.Context, image fields.RGBImage) (datase
 	if err != nil {
 		return dataset{}, err
 	}
-	d := dataset{Dataset: f, fields: f.Fields(), classes: f.Classes(), leftOut: f.Skipped(), unit: "image"}
+	d := dataset{Dataset: f, fields: f.Fields(), classes: f.Classes(), leftOut: f.Skipped(), unit: "image", close: f.Close}
 	d.fields[0].Field = image
 	return d, nil
 }

@@ -1,7 +1,7 @@
 // Package roll keeps lists that may be long: numbers, or texts. A list is
 // written once from front to back, sealed, and then read at any place. Up to
-// 1 MiB of it is in memory; a longer one is a temporary file, mapped when it is
-// sealed, so that its bytes are the system's cache and the memory of the
+// 256 KiB of it are in memory; a longer one is a temporary file, mapped when it
+// is sealed, so that its bytes are the system's cache and the memory of the
 // program does not grow with it. The file is in os.TempDir, has no name where
 // the system allows that, and takes its space until Close.
 //
@@ -20,7 +20,7 @@ import (
 
 // most is how many bytes of a roll are in memory: enough for the lists of most
 // datasets, little beside what encoding one photograph takes.
-const most = 1 << 20
+const most = 256 << 10
 
 // roll is the bytes of a list. Its first error is kept and returned by seal.
 type roll struct {

@@ -15,7 +15,7 @@ import (
 )
 
 // inMemory is how many numbers a list keeps in memory.
-const inMemory = 1 << 20 / 8
+const inMemory = 256 << 10 / 8
 
 // temp makes a temporary folder of the test's own and returns it.
 func temp(t testing.TB) string {
@@ -72,7 +72,7 @@ func TestNumbers(t *testing.T) {
 
 func TestTexts(t *testing.T) {
 	temp(t)
-	for _, long := range []int{0, 30, 1<<20 - 1, 1 << 20, 1<<20 + 1, 3 << 20} {
+	for _, long := range []int{0, 30, 256<<10 - 1, 256 << 10, 256<<10 + 1, 3 << 20} {
 		var l roll.Texts
 		texts := []string{"", "a", strings.Repeat("long", long/4+1), "", "z", strings.Repeat("x", long)}
 		for _, s := range texts {
