@@ -56,10 +56,10 @@ func OpenArrays(specs []Spec) (*Arrays, error) {
 // open maps one file.
 func (a *Arrays) open(s Spec) error {
 	if s.Column != "" || s.Inline != InlineDefault {
-		return errors.New("column= and inline= are for tables; an array has file=")
+		return &SpecError{errors.New("column= and inline= are for tables; an array has file=")}
 	}
 	if s.File == "" {
-		return fmt.Errorf("no file; expected the .npy file as %s=FILE or in file=FILE", s.Name)
+		return &SpecError{fmt.Errorf("no file; expected the .npy file as %s=FILE or in file=FILE", s.Name)}
 	}
 	f, err := npy.Open(s.File)
 	if err != nil {

@@ -44,7 +44,7 @@ func newColumn(s Spec) (column, error) {
 		c.Column = s.Name
 	}
 	fail := func(what string) (column, error) {
-		return column{}, fmt.Errorf("field %q of a table: %s", s.Name, what)
+		return column{}, &SpecError{fmt.Errorf("field %q of a table: %s", s.Name, what)}
 	}
 	if s.File != "" {
 		return fail("file= is for arrays; a table's field has column=")

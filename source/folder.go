@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -9,10 +10,12 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/roll"
 )
 
 // FolderOptions choose how a folder is read. nil and the zero value are the
@@ -48,25 +51,36 @@ func (e *UnknownClassError) Error() string {
 // files are followed, but not into a folder that holds the link. Unlike
 // torchvision, hidden files and folders (a dot begins their name) are left
 // aside and reported.
+//
+// The images' names are in memory up to a few MiB, beyond that in files in
+// os.TempDir, so that the number of images does not count. What does is the
+// number of classes, of files left aside, and, while a folder is opened, of
+// files in one folder, of which up to 8 are listed at a time.
 type Folder struct {
 	dir     string
 	classes []string
 	groups  []group // by class name
 	starts  []int   // the number of each group's first sample, and the total
+	lists   []roll.Texts
 	skipped []Skip
+	closed  bool
 }
 
-// group is one class with its images.
+// group is one class with its images, whose names, relative to the class
+// folder, follow each other in a list.
 type group struct {
 	class string
 	label int64
-	names names // relative to the class folder
+	files *roll.Texts
+	first int // in files
+	count int
 }
 
 // OpenFolder lists dir. Files whose extension is an image's are taken without a
 // look inside (content that is no image is an error of its sample); others are
 // opened and taken when their content is an image's, otherwise reported by
 // Skipped. A class folder without any image is an error, as in torchvision.
+// Close the folder after its last use.
 func OpenFolder(ctx context.Context, dir string, opts *FolderOptions) (*Folder, error) {
 	if opts == nil {
 		opts = &FolderOptions{}
@@ -95,7 +109,7 @@ func OpenFolder(ctx context.Context, dir string, opts *FolderOptions) (*Folder, 
 		f.groups = append(f.groups, group{class: c, label: label})
 	}
 	if err := f.list(ctx); err != nil {
-		return nil, err
+		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }
@@ -137,42 +151,63 @@ func (f *Folder) classFolders() ([]string, error) {
 // the latency of a network file system.
 const listers = 8
 
+// list lists the class folders. Each lister takes the next one and adds to a
+// list of its own; it ends when there is none left or ctx is done.
 func (f *Folder) list(ctx context.Context) error {
-	skipped := make([][]Skip, len(f.groups))
+	f.lists = make([]roll.Texts, min(listers, len(f.groups)))
+	skipped := make([][]Skip, len(f.lists))
+	var next atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(listers)
-	for i := range f.groups {
+	for k := range f.lists {
 		g.Go(func() error {
-			l := lister{root: filepath.Join(f.dir, f.groups[i].class)}
-			if err := l.walk(ctx, "", nil); err != nil {
-				return fmt.Errorf("list class folder: %w", err)
+			l := lister{files: &f.lists[k]}
+			for i := next.Add(1) - 1; i < int64(len(f.groups)); i = next.Add(1) - 1 {
+				c := &f.groups[i]
+				c.files, c.first = l.files, l.files.Len()
+				var err error
+				if c.count, err = l.list(ctx, f.dir, c.class); err != nil {
+					return err
+				}
 			}
-			f.groups[i].names = l.files.sorted()
-			for _, s := range l.skipped {
-				skipped[i] = append(skipped[i], Skip{f.groups[i].class + "/" + s.Path, s.Reason})
-			}
-			return nil
+			skipped[k] = l.skipped
+			return l.files.Seal()
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	f.skipped = slices.Concat(append(skipped, f.skipped)...)
+	slices.SortFunc(f.skipped, func(a, b Skip) int { return strings.Compare(a.Path, b.Path) })
+	return f.number()
+}
+
+// number numbers the samples.
+func (f *Folder) number() error {
 	var empty []string
 	total := 0
-	for i := range f.groups {
+	for _, c := range f.groups {
 		f.starts = append(f.starts, total)
-		total += f.groups[i].names.len()
-		f.skipped = append(f.skipped, skipped[i]...)
-		if f.groups[i].names.len() == 0 {
-			empty = append(empty, f.groups[i].class)
+		total += c.count
+		if c.count == 0 {
+			empty = append(empty, c.class)
 		}
 	}
 	f.starts = append(f.starts, total)
-	slices.SortFunc(f.skipped, func(a, b Skip) int { return strings.Compare(a.Path, b.Path) })
 	if len(empty) > 0 {
 		return fmt.Errorf("folder %s: no image in class folder %s; expected at least one in each", f.dir, shorten(empty))
 	}
 	return nil
+}
+
+// Close removes what opening the folder kept aside, which nobody may use
+// meanwhile. Samples read before stay valid. A second Close does nothing.
+func (f *Folder) Close() error {
+	f.closed = true
+	var errs []error
+	for i := range f.lists {
+		errs = append(errs, f.lists[i].Close())
+	}
+	return errors.Join(errs...)
 }
 
 // Len returns the number of images.
@@ -202,9 +237,12 @@ func (f *Folder) Sample(ctx context.Context, i int) (values []any, key string, e
 	if i < 0 || i >= f.Len() {
 		return nil, "", fmt.Errorf("folder %s: sample %d of %d", f.dir, i, f.Len())
 	}
+	if f.closed {
+		return nil, "", fmt.Errorf("folder %s: sample %d: %w", f.dir, i, os.ErrClosed)
+	}
 	k := sort.SearchInts(f.starts, i+1) - 1
 	g := &f.groups[k]
-	key = g.class + "/" + string(g.names.at(i-f.starts[k]))
+	key = g.class + "/" + string(g.files.At(g.first+i-f.starts[k]))
 	return []any{fields.Path(filepath.Join(f.dir, filepath.FromSlash(key))), g.label}, key, nil
 }
 

@@ -132,6 +132,7 @@ func TestFolder(t *testing.T) {
 			dir := tree(t, tt.files...)
 			f, err := source.OpenFolder(t.Context(), dir, &source.FolderOptions{Classes: tt.classes})
 			must(t, err)
+			defer f.Close()
 			if got := keys(t, f); !slices.Equal(got, tt.want) {
 				t.Errorf("keys: got %q, want %q", got, tt.want)
 			}
@@ -196,6 +197,7 @@ func TestFolderErrors(t *testing.T) {
 	}
 	f, err := source.OpenFolder(t.Context(), dir, nil)
 	must(t, err)
+	defer f.Close()
 	if _, _, err := f.Sample(ctx, 0); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled sample: got %v", err)
 	}
@@ -203,6 +205,12 @@ func TestFolderErrors(t *testing.T) {
 		if _, _, err := f.Sample(t.Context(), i); err == nil {
 			t.Errorf("sample %d of 1: got no error", i)
 		}
+	}
+	for range 2 {
+		must(t, f.Close())
+	}
+	if _, _, err := f.Sample(t.Context(), 0); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("closed: got %v", err)
 	}
 }
 
@@ -224,6 +232,7 @@ func TestFolderPNG(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(dir, "a", "scan"), b.Bytes(), 0o666))
 	f, err := source.OpenFolder(t.Context(), dir, nil)
 	must(t, err)
+	defer f.Close()
 	if got := keys(t, f); !slices.Equal(got, []string{"a/scan"}) {
 		t.Errorf("got %q", got)
 	}

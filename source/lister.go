@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -11,21 +12,23 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/betongo/betongo/internal/roll"
 	"github.com/betongo/betongo/rgb"
 )
 
-// names is a list of file names in two allocations, whatever their number.
+// names are the names in one folder, in few allocations, whatever their number.
 type names struct {
-	blob []byte
-	ends []int // where each name ends in blob
+	blob  []byte
+	ends  []int // where each name ends in blob
+	order []int // of sorted
 }
 
-func (n *names) add(dir, name string) {
-	n.blob = append(append(n.blob, dir...), name...)
+func (n *names) reset() { n.blob, n.ends = n.blob[:0], n.ends[:0] }
+
+func (n *names) add(name, suffix string) {
+	n.blob = append(append(n.blob, name...), suffix...)
 	n.ends = append(n.ends, len(n.blob))
 }
-
-func (n *names) len() int { return len(n.ends) }
 
 // at borrows name i.
 func (n *names) at(i int) []byte {
@@ -36,26 +39,35 @@ func (n *names) at(i int) []byte {
 	return n.blob[start:n.ends[i]]
 }
 
-// sorted returns the names in byte order, in memory of just their size.
-func (n *names) sorted() names {
-	order := make([]int, n.len())
-	for i := range order {
-		order[i] = i
+// sorted returns the numbers of the names in their byte order.
+func (n *names) sorted() []int {
+	n.order = n.order[:0]
+	for i := range n.ends {
+		n.order = append(n.order, i)
 	}
-	slices.SortFunc(order, func(a, b int) int { return bytes.Compare(n.at(a), n.at(b)) })
-	out := names{blob: make([]byte, 0, len(n.blob)), ends: make([]int, 0, n.len())}
-	for _, i := range order {
-		out.blob = append(out.blob, n.at(i)...)
-		out.ends = append(out.ends, len(out.blob))
-	}
-	return out
+	slices.SortFunc(n.order, func(a, b int) int { return bytes.Compare(n.at(a), n.at(b)) })
+	return n.order
 }
 
-// lister walks one class folder.
+// lister walks class folders. One folder's names are in memory at a time, and
+// those of the folders above it.
 type lister struct {
-	root    string
-	files   names
-	skipped []Skip // relative to root
+	files   *roll.Texts // relative to their class folder
+	skipped []Skip      // relative to the folder of class folders
+
+	levels []*names // of the folder being walked and those above it, used again
+	class  string   // the class whose folder is walked
+	root   string   // that folder
+}
+
+// list adds the images of a class, sorted, and returns how many there are.
+func (l *lister) list(ctx context.Context, dir, class string) (int, error) {
+	l.class, l.root = class, filepath.Join(dir, class)
+	n := l.files.Len()
+	if err := l.walk(ctx, "", nil); err != nil {
+		return 0, fmt.Errorf("list class folder: %w", err)
+	}
+	return l.files.Len() - n, nil
 }
 
 // readBatch bounds how many entries of a folder are in memory as such.
@@ -76,78 +88,83 @@ func (l *lister) walk(ctx context.Context, rel string, above []fs.FileInfo) erro
 			return nil
 		}
 	}
-	folders, err := l.entries(ctx, dir, rel)
-	if err != nil {
+	if len(l.levels) == len(above) {
+		l.levels = append(l.levels, &names{})
+	}
+	found := l.levels[len(above)]
+	found.reset()
+	if err := l.entries(ctx, found, dir, rel); err != nil {
 		return err
 	}
 	above = append(slices.Clip(above), info)
-	for _, name := range folders {
-		if err := l.walk(ctx, rel+name+"/", above); err != nil {
+	// A folder's name has its '/' here, so that this is the order of whole paths.
+	for _, i := range found.sorted() {
+		name := string(found.at(i))
+		if !strings.HasSuffix(name, "/") {
+			l.files.Append(rel, name)
+		} else if err := l.walk(ctx, rel+name, above); err != nil {
 			return err
 		}
 	}
-	return nil
+	return l.files.Err()
 }
 
-// entries takes or reports the files directly in dir and returns the names of
-// its folders.
-func (l *lister) entries(ctx context.Context, dir, rel string) (folders []string, err error) {
+// entries adds the images directly in dir to found, and its folders with a '/',
+// and reports what is neither.
+func (l *lister) entries(ctx context.Context, found *names, dir, rel string) error {
 	f, err := os.Open(dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer f.Close()
 	for {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return err
 		}
 		batch, err := f.ReadDir(readBatch)
 		for _, e := range batch {
-			if l.entry(dir, rel, e) {
-				folders = append(folders, e.Name())
-			}
+			l.entry(found, dir, rel, e)
 		}
 		if err == io.EOF {
-			return folders, nil
+			return nil
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
 }
 
-// entry takes the file e, or reports it, or says that it is a folder.
-func (l *lister) entry(dir, rel string, e fs.DirEntry) (folder bool) {
+// entry adds e to found, or reports it.
+func (l *lister) entry(found *names, dir, rel string, e fs.DirEntry) {
 	name := e.Name()
 	if hidden(name) {
 		l.skip(rel+name, reasonHidden)
-		return false
+		return
 	}
 	path := filepath.Join(dir, name)
 	mode, err := follow(path, e)
 	switch known := imageExtension(name); {
 	case err == nil && mode.IsDir():
-		return true
+		found.add(name, "/")
 	case err == nil && !mode.IsRegular():
 		l.skip(rel+name, "not a regular file")
 	case known:
 		// Also a broken link: an image that cannot be read is an error of its
 		// sample, never one that goes missing.
-		l.files.add(rel, name)
+		found.add(name, "")
 	case err != nil:
 		l.skip(rel+name, "broken link: "+err.Error())
 	default:
 		if why := notImage(path); why != "" {
 			l.skip(rel+name, why)
 		} else {
-			l.files.add(rel, name)
+			found.add(name, "")
 		}
 	}
-	return false
 }
 
 func (l *lister) skip(path, reason string) {
-	l.skipped = append(l.skipped, Skip{path, reason})
+	l.skipped = append(l.skipped, Skip{l.class + "/" + path, reason})
 }
 
 // imageExtension says whether a name ends as an image file's.

@@ -3,16 +3,19 @@ package source
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+
+	"github.com/betongo/betongo/internal/roll"
 )
 
-// records says where each record of a table's file lies: 8 bytes a record, and
-// every lineStep-th record's line number for errors.
+// records says where each record of a table's file lies, and every lineStep-th
+// record's line number for errors.
 type records struct {
-	starts []int64
+	starts roll.Numbers
 	size   int64 // of the file
-	lines  []int64
+	lines  roll.Numbers
 }
 
 // lineStep bounds how many records are read again to tell one's line number.
@@ -20,18 +23,32 @@ const lineStep = 1024
 
 // add begins a record at offset off, on that line.
 func (r *records) add(off, line int64) {
-	if len(r.starts)%lineStep == 0 {
-		r.lines = append(r.lines, line)
+	if r.starts.Len()%lineStep == 0 {
+		r.lines.Append(line)
 	}
-	r.starts = append(r.starts, off)
+	r.starts.Append(off)
 }
+
+// err returns the first error of add.
+func (r *records) err() error { return errors.Join(r.starts.Err(), r.lines.Err()) }
+
+// seal ends the index of a file of size bytes; only then it can be read.
+func (r *records) seal(size int64) error {
+	r.size = size
+	return errors.Join(r.starts.Seal(), r.lines.Seal())
+}
+
+// len returns the number of records, 0 after close.
+func (r *records) len() int { return r.starts.Len() }
+
+func (r *records) close() error { return errors.Join(r.starts.Close(), r.lines.Close()) }
 
 // span returns where record i begins and ends.
 func (r *records) span(i int) (off, end int64) {
-	if i+1 < len(r.starts) {
-		return r.starts[i], r.starts[i+1]
+	if i+1 < r.len() {
+		return r.starts.At(i), r.starts.At(i + 1)
 	}
-	return r.starts[i], r.size
+	return r.starts.At(i), r.size
 }
 
 // read returns the bytes of record i, with the line end and any blank lines
@@ -48,8 +65,9 @@ func (r *records) read(f io.ReaderAt, i int) ([]byte, error) {
 // line returns the line number of record i, 1 the first, or 0 when the file
 // cannot be read.
 func (r *records) line(f io.ReaderAt, i int) int64 {
-	line := r.lines[i/lineStep]
-	rest := io.NewSectionReader(f, r.starts[i/lineStep*lineStep], r.starts[i]-r.starts[i/lineStep*lineStep])
+	line := r.lines.At(i / lineStep)
+	from := r.starts.At(i / lineStep * lineStep)
+	rest := io.NewSectionReader(f, from, r.starts.At(i)-from)
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := rest.Read(buf)
@@ -70,21 +88,21 @@ const readBuffer = 256 << 10
 // first record.
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// indexer finds where records begin.
+// indexer finds where records begin and adds them to the index.
 type indexer interface {
 	// feed takes the next bytes of the file, which begin at offset off.
 	feed(chunk []byte, off int64)
-	// done returns the index after the last chunk.
-	done(size int64) (*records, error)
+	// done says, after the last chunk, whether the last record ended.
+	done() error
 }
 
-// indexFile runs a file through in.
-func indexFile(ctx context.Context, f io.Reader, in indexer) (*records, error) {
+// indexFile runs a file through in, which adds to r.
+func indexFile(ctx context.Context, f io.Reader, in indexer, r *records) error {
 	buf := make([]byte, readBuffer)
 	var off int64
 	for {
-		if err := ctx.Err(); err != nil {
-			return nil, err
+		if err := errors.Join(ctx.Err(), r.err()); err != nil {
+			return err
 		}
 		n, err := io.ReadFull(f, buf)
 		chunk := buf[:n]
@@ -96,16 +114,19 @@ func indexFile(ctx context.Context, f io.Reader, in indexer) (*records, error) {
 		switch err {
 		case nil:
 		case io.EOF, io.ErrUnexpectedEOF:
-			return in.done(off)
+			if err := in.done(); err != nil {
+				return err
+			}
+			return r.seal(off)
 		default:
-			return nil, err
+			return err
 		}
 	}
 }
 
 // lineIndexer takes every line that is not blank as a record (jsonl).
 type lineIndexer struct {
-	r     records
+	r     *records
 	line  int64 // lines ended so far
 	inRow bool  // a record begins on this line
 }
@@ -130,16 +151,13 @@ func (x *lineIndexer) feed(chunk []byte, off int64) {
 	}
 }
 
-func (x *lineIndexer) done(size int64) (*records, error) {
-	x.r.size = size
-	return &x.r, nil
-}
+func (x *lineIndexer) done() error { return nil }
 
 // csvIndexer finds records as encoding/csv does: line ends inside quotes belong
 // to their cell, empty lines to nobody.
 type csvIndexer struct {
 	comma  byte
-	r      records
+	r      *records
 	line   int64    // lines ended so far
 	state  csvState // at the next byte
 	lone   bool     // the line so far is one '\r', which ends an empty line or begins a cell
@@ -219,10 +237,9 @@ func (x *csvIndexer) cell(c byte) {
 	}
 }
 
-func (x *csvIndexer) done(size int64) (*records, error) {
-	x.r.size = size
+func (x *csvIndexer) done() error {
 	if x.state == csvQuoted {
-		return nil, fmt.Errorf("line %d: a quote opens a cell and is never closed", x.opened)
+		return fmt.Errorf("line %d: a quote opens a cell and is never closed", x.opened)
 	}
-	return &x.r, nil
+	return nil
 }

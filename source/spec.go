@@ -46,6 +46,16 @@ func (n Inline) String() string {
 	return ""
 }
 
+// SpecError says that a spec does not suit the kind of source, whatever the
+// source holds.
+type SpecError struct {
+	Err error
+}
+
+func (e *SpecError) Error() string { return e.Err.Error() }
+
+func (e *SpecError) Unwrap() error { return e.Err }
+
 // ParseSpec reads a field written as NAME=TYPE[:KEY=VALUE,…], such as
 // "image=rgb:mode=jpg,max_resolution=500", "x=ndarray:dtype=<f4,shape=32x4",
 // "y=float" or "doc=bytes:column=text,inline=true". The settings of an rgb

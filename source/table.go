@@ -24,15 +24,18 @@ import (
 // to the table's folder; Spec.Inline says otherwise. A sample's key is the
 // first file that its record names, unless that is outside the table's folder.
 //
-// Opening reads the file once and keeps 8 bytes a record. A broken record is an
-// error of its sample and names file, line and column.
+// Opening reads the file once and keeps 8 bytes a record: in memory up to 256 KiB,
+// beyond that in a file in os.TempDir, so that the number of records does not
+// count. A broken record is an error of its sample and names file, line and
+// column.
 type Table struct {
 	path    string
 	dir     string
 	file    *os.File
 	comma   rune // 0: JSON lines
-	records *records
+	records records
 	first   int // the first record that is a sample
+	rows    int // records that are samples
 	width   int // cells of a csv record
 	columns []column
 }
@@ -55,14 +58,13 @@ func OpenTable(ctx context.Context, path string, specs []Spec) (t *Table, err er
 		return nil, fmt.Errorf("table: %w", err)
 	}
 	if err = t.index(ctx); err != nil {
-		t.file.Close()
-		return nil, err
+		return nil, errors.Join(err, t.Close())
 	}
 	return t, nil
 }
 
-func (t *Table) index(ctx context.Context) (err error) {
-	var in indexer = &lineIndexer{}
+func (t *Table) index(ctx context.Context) error {
+	var in indexer = &lineIndexer{r: &t.records}
 	switch ext := strings.ToLower(filepath.Ext(t.path)); ext {
 	case ".csv":
 		t.comma = ','
@@ -73,18 +75,19 @@ func (t *Table) index(ctx context.Context) (err error) {
 		return fmt.Errorf("table %s: extension %q; expected .csv, .tsv, .jsonl or .ndjson", t.path, ext)
 	}
 	if t.comma != 0 {
-		in = &csvIndexer{comma: byte(t.comma)}
+		in = &csvIndexer{comma: byte(t.comma), r: &t.records}
 	}
-	if t.records, err = indexFile(ctx, t.file, in); err != nil {
+	if err := indexFile(ctx, t.file, in, &t.records); err != nil {
 		return fmt.Errorf("table %s: %w", t.path, err)
 	}
+	t.rows = t.records.len()
 	if t.comma == 0 {
 		return nil
 	}
-	if len(t.records.starts) == 0 {
+	if t.rows == 0 {
 		return fmt.Errorf("table %s: empty; expected a header row", t.path)
 	}
-	t.first = 1
+	t.first, t.rows = 1, t.rows-1
 	return t.header()
 }
 
@@ -115,7 +118,7 @@ func (t *Table) header() error {
 }
 
 // Len returns the number of records.
-func (t *Table) Len() int { return len(t.records.starts) - t.first }
+func (t *Table) Len() int { return t.rows }
 
 // Fields returns the fields of the specs.
 func (t *Table) Fields() []Field {
@@ -129,8 +132,16 @@ func (t *Table) Fields() []Field {
 // Classes returns nil: a table names no classes.
 func (t *Table) Classes() []string { return nil }
 
-// Close closes the file. Samples read before stay valid.
-func (t *Table) Close() error { return t.file.Close() }
+// Close closes the file and removes what opening it kept aside, which nobody may
+// use meanwhile. Samples read before stay valid. A second Close does nothing.
+func (t *Table) Close() error {
+	if t.file == nil {
+		return nil
+	}
+	err := errors.Join(t.file.Close(), t.records.close())
+	t.file = nil
+	return err
+}
 
 // Sample reads record i. Its values are of its own; files that it names are
 // fields.Path values.
@@ -140,6 +151,9 @@ func (t *Table) Sample(ctx context.Context, i int) (values []any, key string, er
 	}
 	if i < 0 || i >= t.Len() {
 		return nil, "", fmt.Errorf("table %s: sample %d of %d", t.path, i, t.Len())
+	}
+	if t.file == nil {
+		return nil, "", fmt.Errorf("table %s: sample %d: %w", t.path, i, os.ErrClosed)
 	}
 	row := i + t.first
 	values = make([]any, len(t.columns))

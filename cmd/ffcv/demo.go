@@ -91,6 +91,7 @@ func (d *demo) pack(e *env, folder string) error {
 	if err != nil {
 		return err
 	}
+	defer src.Close()
 	for _, s := range src.Skipped() {
 		term.Say(e.stderr, prog, "note", "left out: "+s.Path+": "+s.Reason)
 	}

@@ -12,7 +12,8 @@ import (
 )
 
 // readClasses returns the class names of a text file, one a line, or those of
-// a .beton.
+// a .beton. A file that cannot be read is a failure, one that names no classes
+// is wrong usage.
 func readClasses(path string) ([]string, error) {
 	if strings.EqualFold(filepath.Ext(path), ".beton") {
 		return betonClasses(path)
@@ -26,10 +27,15 @@ func readClasses(path string) ([]string, error) {
 	}
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
 	lines := strings.Split(strings.TrimRight(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n"), "\n")
+	at := make(map[string]int, len(lines))
 	for i, line := range lines {
 		if line == "" {
-			return nil, fmt.Errorf("--classes: %s:%d: empty; expected a class name on each line", path, i+1)
+			return nil, term.Usagef("--classes: %s:%d: empty; expected a class name on each line", path, i+1)
 		}
+		if first, ok := at[line]; ok {
+			return nil, term.Usagef("--classes: %s:%d: class %q is on line %d already", path, i+1, line, first)
+		}
+		at[line] = i + 1
 	}
 	return lines, nil
 }
@@ -42,7 +48,7 @@ func betonClasses(path string) ([]string, error) {
 	defer f.Close()
 	classes := f.Classes()
 	if len(classes) == 0 {
-		return nil, term.WithHint(fmt.Errorf("--classes: %s: no class names in it", path),
+		return nil, term.WithHint(term.Usagef("--classes: %s: no class names in it", path),
 			"files by FFCV and files written with --plain have none; give a text file with a class name a line")
 	}
 	// The names may borrow from the file, which is closed now.

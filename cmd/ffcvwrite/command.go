@@ -125,7 +125,7 @@ func (c *folderCommand) open(ctx context.Context, image fields.RGBImage) (datase
 	if err != nil {
 		return dataset{}, err
 	}
-	d := dataset{Dataset: f, fields: f.Fields(), classes: f.Classes(), leftOut: f.Skipped(), unit: "image"}
+	d := dataset{Dataset: f, fields: f.Fields(), classes: f.Classes(), leftOut: f.Skipped(), unit: "image", close: f.Close}
 	d.fields[0].Field = image
 	return d, nil
 }
@@ -143,6 +143,9 @@ func (c *tableCommand) Validate() error { return check(&c.outputFlags, &c.imageF
 func (c *tableCommand) open(ctx context.Context, image fields.RGBImage) (dataset, error) {
 	specs, err := parseSpecs(c.Field, image)
 	if err != nil {
+		return dataset{}, err
+	}
+	if err := checkNames(specs); err != nil {
 		return dataset{}, err
 	}
 	t, err := source.OpenTable(ctx, c.File, specs)
@@ -194,6 +197,9 @@ func (c *arraysCommand) open(_ context.Context, image fields.RGBImage) (dataset,
 			specs[i] = s
 		}
 	}
+	if err := checkNames(specs); err != nil {
+		return dataset{}, err
+	}
 	a, err := source.OpenArrays(specs)
 	if err != nil {
 		return dataset{}, err
@@ -211,6 +217,15 @@ func parseSpecs(texts []string, image fields.RGBImage) ([]source.Spec, error) {
 		specs = append(specs, s)
 	}
 	return specs, nil
+}
+
+// checkNames finds field names that no file can have: all were typed.
+func checkNames(specs []source.Spec) error {
+	var names []string
+	for _, s := range specs {
+		names = append(names, s.Name)
+	}
+	return term.Usage(ffcv.CheckNames(names))
 }
 
 // run is the program: it returns the exit code. When ctx is done it stops and

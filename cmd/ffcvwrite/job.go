@@ -52,6 +52,10 @@ func (j *job) do(ctx context.Context) (err error) {
 		return term.Usage(err)
 	}
 	d, err := j.open(ctx, image)
+	var spec *source.SpecError
+	if errors.As(err, &spec) {
+		return term.Usage(err)
+	}
 	if err != nil {
 		return err
 	}
@@ -71,6 +75,9 @@ func (j *job) do(ctx context.Context) (err error) {
 // checkOutput refuses what the writer would refuse, before a long listing.
 func (j *job) checkOutput() error {
 	path := j.output.Output
+	if path == "" {
+		return term.Usagef("--output: empty; expected the name of the file to write")
+	}
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && info.IsDir():

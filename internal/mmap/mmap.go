@@ -61,10 +61,17 @@ func Open(path string) (*Map, error) {
 		return nil, err
 	}
 	defer f.Close()
+	return File(f)
+}
+
+// File is Open for an open file, which may have no name any more; the caller
+// closes it, at once if he likes: the map keeps what is in it alive.
+func File(f *os.File) (*Map, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
+	path := f.Name()
 	if err := checkRegular(path, info); err != nil {
 		return nil, err
 	}
@@ -95,7 +102,7 @@ func (m *Map) Bytes() []byte { return m.data }
 // Size returns the length of the file when it was opened, in bytes.
 func (m *Map) Size() int64 { return m.size }
 
-// Name returns the path given to Open.
+// Name returns the path given to Open, or the file's name.
 func (m *Map) Name() string { return m.name }
 
 // WillNeed asks the system to read n bytes from off ahead. It does not wait

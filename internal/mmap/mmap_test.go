@@ -227,3 +227,35 @@ func TestScratchRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestFileWithoutName(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(path, []byte("kept"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if runtime.GOOS != "windows" {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := mmap.File(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if string(m.Bytes()) != "kept" || m.Name() != path || m.Size() != 4 {
+		t.Errorf("got %q, name %q, size %d", m.Bytes(), m.Name(), m.Size())
+	}
+	if err := m.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := mmap.File(f); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("a closed file: got %v", err)
+	}
+}
