@@ -8,6 +8,8 @@ var haveAVX2 = cpu.X86.HasAVX2
 
 // colourWords holds what colourRow works with: six vectors of words, then for
 // each 16 of 48 bytes the places of red, green and blue.
+//
+//lint:ignore U1000 the assembly reads it
 var colourWords = func() (t [192 + 144]byte) {
 	for i, w := range [6][2]int32{{128, 128}, {26345, 26345}, {-14942, -14942}, {-22554, 18734}, {-1 << 15, 0}, {1, 1}} {
 		for j := 0; j < 32; j += 4 {

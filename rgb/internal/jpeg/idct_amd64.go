@@ -9,6 +9,8 @@ var haveSIMD = cpu.X86.HasAVX2 && cpu.X86.HasBMI1 && cpu.X86.HasBMI2
 // basisPairs holds what idct_amd64.s multiplies with: basis's constants as
 // the 16-bit pairs of pmaddwd, eight times over, then the two passes' rounding
 // terms and the bias of the pixels.
+//
+//lint:ignore U1000 the assembly reads it
 var basisPairs = func() (t [15][16]int16) {
 	pairs := [12][2]int16{
 		{8192, 8192}, {8192, -8192}, // inputs 0, 4

@@ -5,6 +5,8 @@ package jpeg
 // halfPairs holds what scaled_amd64.s works with: half's constants as the 16-bit
 // pairs of pmaddwd, the two passes' rounding terms, with the pixels' 128 in the
 // second, and two orders of bytes.
+//
+//lint:ignore U1000 the assembly reads it
 var halfPairs = func() (t [10][16]int16) {
 	pairs := [6][2]int16{
 		{1 << (constBits + 1), 0}, {15137, -6270},
