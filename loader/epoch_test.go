@@ -122,11 +122,11 @@ func TestSameBatches(t *testing.T) {
 		return nil
 	})
 	outs := []loader.Output{
-		{Name: "img", Decoder: transform.RandomResizedCrop{Width: 16, Height: 12}, Ops: []loader.Op{transform.HorizontalFlip{}, noise, transform.ToCHW{}}},
+		{Name: "img", Decoder: transform.RandomResizedCrop{Width: 16, Height: 12}, Ops: []any{transform.HorizontalFlip{}, noise, transform.ToCHW{}}},
 		{Name: "view", Field: "img", Decoder: transform.RandomResizedCrop{Width: 16, Height: 12}},
 		{Name: "img2", Decoder: loader.Raw{}},
-		{Name: "nd", Ops: []loader.Op{noise}},
-		{Name: "i", Ops: []loader.Op{noise, noise}},
+		{Name: "nd", Ops: []any{noise}},
+		{Name: "i", Ops: []any{noise, noise}},
 	}
 	want := map[int]string{}     // by sample, in any order
 	exact := map[string]string{} // by batch size, in this order
@@ -190,7 +190,7 @@ func TestEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			boom := errors.New("boom")
 			bad := func(what func()) *loader.Loader {
-				return newLoader(t, f, &loader.Options{BatchSize: 10, Workers: 4, Outputs: []loader.Output{{Name: "n", Ops: []loader.Op{opFunc(func(b []byte, _ *rand.Rand) error {
+				return newLoader(t, f, &loader.Options{BatchSize: 10, Workers: 4, Outputs: []loader.Output{{Name: "n", Ops: []any{opFunc(func(b []byte, _ *rand.Rand) error {
 					switch {
 					case b[0] == 137:
 						what()
@@ -314,9 +314,9 @@ func TestFirstFailure(t *testing.T) {
 	for _, workers := range []int{1, 4} {
 		for range 20 {
 			l := newLoader(t, f, &loader.Options{BatchSize: 64, Workers: workers, Outputs: []loader.Output{
-				{Name: "n", Ops: []loader.Op{fail(40, 50)}},
-				{Name: "m", Field: "n", Ops: []loader.Op{fail(23, 60)}},
-				{Name: "o", Field: "n", Ops: []loader.Op{fail(24, 62)}},
+				{Name: "n", Ops: []any{fail(40, 50)}},
+				{Name: "m", Field: "n", Ops: []any{fail(23, 60)}},
+				{Name: "o", Field: "n", Ops: []any{fail(24, 62)}},
 			}})
 			if _, err := consume(t.Context(), l, 9); err == nil || !strings.Contains(err.Error(), `sample 23: output "m"`) {
 				t.Fatalf("%d workers: %v", workers, err)
@@ -348,7 +348,7 @@ func TestSlowSample(t *testing.T) {
 		}
 		return nil
 	})
-	l := newLoader(t, f, &loader.Options{BatchSize: batch, BatchesAhead: ahead, Workers: 2, Outputs: []loader.Output{{Name: "n", Ops: []loader.Op{slow}}}})
+	l := newLoader(t, f, &loader.Options{BatchSize: batch, BatchesAhead: ahead, Workers: 2, Outputs: []loader.Output{{Name: "n", Ops: []any{slow}}}})
 	if n, err := consume(t.Context(), l, 99); n != 10 || err != nil {
 		t.Errorf("%d batches, %v", n, err)
 	}

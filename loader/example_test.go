@@ -62,7 +62,7 @@ func Example() {
 		Outputs: []loader.Output{{
 			Name:    "image",
 			Decoder: transform.RandomResizedCrop{Width: 24, Height: 16},
-			Ops:     []loader.Op{transform.HorizontalFlip{}, transform.ToCHW{}},
+			Ops:     []any{transform.HorizontalFlip{}, transform.ToCHW{}},
 		}},
 	})
 	if err != nil {
@@ -150,7 +150,7 @@ func ExampleOp() {
 		l, err := loader.New(f, &loader.Options{
 			BatchSize: workers, Workers: workers, Indices: []int{1, 2, 3},
 			Outputs: []loader.Output{
-				{Name: "label", Ops: []loader.Op{jitter{}}},
+				{Name: "label", Ops: []any{jitter{}}},
 				{Name: "image", Disabled: true}, {Name: "caption", Disabled: true},
 			},
 		})
@@ -167,10 +167,10 @@ func ExampleOp() {
 		}
 	}
 	// Output:
-	// [1.283]
-	// [2.170]
-	// [0.049]
-	// [1.283 2.170 0.049]
+	// [1.308]
+	// [2.911]
+	// [0.393]
+	// [1.308 2.911 0.393]
 }
 
 // The samples of one class, half of them for each of two machines.

@@ -256,7 +256,7 @@ func TestAllocations(t *testing.T) {
 	for _, order := range []loader.Order{loader.Sequential, loader.Random} {
 		count := func(size int) float64 {
 			l := newLoader(t, f, &loader.Options{BatchSize: size, Workers: 1, Order: order, Outputs: []loader.Output{
-				{Name: "flip", Field: "x", Ops: []loader.Op{widen{}}},
+				{Name: "flip", Field: "x", Ops: []any{widen{}}},
 			}})
 			return testing.AllocsPerRun(3, func() {
 				if _, err := consume(t.Context(), l, math.MaxInt); err != nil {

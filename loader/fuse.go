@@ -9,18 +9,22 @@ import (
 	"github.com/betongo/betongo/rgb"
 )
 
-// Fuser is the ability of an ImageDecoder to do the operations that follow it
-// together with decoding, in one pass over the outcome. The decoders of package
-// transform have it.
-type Fuser interface {
-	// BindFused is BindImage for the decoder and the first n of ops, as many as
-	// it chooses to take (0 is fine); the others follow one by one. The function
-	// gets its generators from draw: draw(0) is the decoder's, draw(1+i) that of
-	// operation i, so that fusing changes no random number; what draw returns is
-	// used up before its next call. what names the steps of the pass, for
-	// Explain. With a nil function BindImage is asked instead. A wrong operation
-	// is not its concern: it takes those before.
-	BindFused(width, height int, ops []any) (n int, spec array.Spec, decode func(dst []byte, src rgb.Encoded, draw func(op int) *rand.Rand, s *rgb.Scratch) error, what string, err error)
+// Viewer is the ability of an ImageDecoder to say which part of a picture it
+// takes and what that becomes, and to let the loader cut, resize and write it:
+// the operations that follow can then be part of the same pass. The decoders of
+// package transform have it.
+type Viewer interface {
+	// BindView is BindImage for the decoder and the first n of ops, as many as
+	// it chooses to take (0 is fine); the others follow one by one. spec is the
+	// type and shape of what the target makes. view is called once a sample, by
+	// many goroutines at once, with the size of its picture, and gives the region
+	// to cut and whether to mirror it. It gets its generators from draw: draw(0)
+	// is the decoder's, draw(1+i) that of operation i, so that fusing changes no
+	// random number; what draw returns is used up before its next call. what names
+	// the steps of the pass, for Explain. With a nil view BindImage is asked
+	// instead. A wrong operation is not its concern: it takes those before.
+	BindView(width, height int, ops []any) (n int, spec array.Spec, target *rgb.Target,
+		view func(width, height int, draw func(op int) *rand.Rand) (crop rgb.Rect, flip bool, err error), what string, err error)
 }
 
 // Pipeline tells how the rows of an output are made.
@@ -89,27 +93,31 @@ func (o *output) explain() Pipeline {
 // typeName is how a decoder or an operation of a program is called.
 func typeName(v any) string { return strings.TrimPrefix(fmt.Sprintf("%T", v), "*") }
 
-// bindFused asks a decoder to take the operations too. It tells whether it did
+// bindView asks a decoder to take the operations too. It tells whether it did
 // the binding.
-func (p *plan) bindFused(b *output, d ImageDecoder, width, height int, ops []Op, seed uint64) (bool, error) {
-	f, ok := d.(Fuser)
+func (p *plan) bindView(b *output, d ImageDecoder, width, height int, ops []any, streams []uint64) (bool, error) {
+	v, ok := d.(Viewer)
 	if !ok {
 		return false, nil
 	}
-	list := make([]any, len(ops))
-	for i, op := range ops {
-		list[i] = op
-	}
-	n, spec, decode, what, err := f.BindFused(width, height, list)
-	if err != nil || decode == nil {
+	n, spec, target, view, what, err := v.BindView(width, height, ops)
+	if err != nil || view == nil {
 		return false, err
 	}
 	if n < 0 || n > len(ops) {
 		return false, fmt.Errorf("%T fused %d operations of %d", d, n, len(ops))
 	}
-	b.value, b.fused, b.fusedOps, b.what = spec, decode, n, what
-	for i := range 1 + n {
-		b.keys = append(b.keys, streamKey(seed, b.name, i))
+	if target == nil {
+		return false, fmt.Errorf("%T gives no target", d)
 	}
+	if err := target.Check(); err != nil {
+		return false, err
+	}
+	if size, err := spec.Bytes(); err != nil || size != target.Bytes() {
+		return false, fmt.Errorf("%T gives %v for a target of %d bytes", d, spec, target.Bytes())
+	}
+	b.value, b.view, b.fusedOps, b.what = spec, view, n, what
+	b.target = *target
+	b.keys = streams[:1+n]
 	return true, nil
 }

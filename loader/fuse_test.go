@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"path"
@@ -92,8 +93,11 @@ func sameRows(t *testing.T, what string, got, want [][][]byte) {
 	}
 }
 
-// separate hides that a decoder can fuse.
+// separate hides that a decoder can say its view.
 type separate struct{ loader.ImageDecoder }
+
+// Stream is the decoder's own.
+func (s separate) Stream() string { return fmt.Sprintf("%T", s.ImageDecoder) }
 
 // TestFusedLoads holds fused outputs to the operations one by one, with an
 // operation of a program's own anywhere among them.
@@ -102,7 +106,7 @@ func TestFusedLoads(t *testing.T) {
 	flip, chw := transform.HorizontalFlip{}, transform.ToCHW{}
 	norm := transform.Normalize{Mean: [3]float64{120, 110, 100}, Std: [3]float64{60, 55, 50}}
 	own := opFunc(func(b []byte, rng *rand.Rand) error { b[rng.IntN(len(b))]++; return nil })
-	for _, ops := range [][]loader.Op{
+	for _, ops := range [][]any{
 		{},
 		{flip},
 		{flip, norm, chw},
@@ -153,7 +157,7 @@ func TestMarks(t *testing.T) {
 	with, without := &marked{File: photoFile(t, true)}, &marked{File: photoFile(t, false)}
 	opts := loader.Options{
 		BatchSize: 8, Workers: 3, Order: loader.Random, MarksMemory: -1,
-		Outputs: []loader.Output{{Name: "image", Decoder: transform.RandomResizedCrop{Width: 64, Height: 64}, Ops: []loader.Op{transform.HorizontalFlip{}}}},
+		Outputs: []loader.Output{{Name: "image", Decoder: transform.RandomResizedCrop{Width: 64, Height: 64}, Ops: []any{transform.HorizontalFlip{}}}},
 	}
 	want := rows(t, without, opts, 3)
 	if without.given.Load() != 0 || without.asked.Load() == 0 {
@@ -183,7 +187,7 @@ func TestImagesAllocateNothing(t *testing.T) {
 	f := photoFile(t, false)
 	l := newLoader(t, f, &loader.Options{
 		BatchSize: 8, Workers: 2, Order: loader.Random,
-		Outputs: []loader.Output{{Name: "image", Decoder: transform.RandomResizedCrop{Width: 64, Height: 64}, Ops: []loader.Op{
+		Outputs: []loader.Output{{Name: "image", Decoder: transform.RandomResizedCrop{Width: 64, Height: 64}, Ops: []any{
 			transform.HorizontalFlip{}, transform.Normalize{Std: [3]float64{1, 1, 1}}, transform.ToCHW{}}}},
 	})
 	epoch := func(n int) {
@@ -216,9 +220,9 @@ func TestExplain(t *testing.T) {
 	l := newLoader(t, f, &loader.Options{Outputs: []loader.Output{
 		{Name: "image", Decoder: loader.Raw{}},
 		{Name: "plain", Field: "image", Decoder: transform.CenterCrop{Width: 8, Height: 6, Filter: rgb.Bilinear}},
-		{Name: "fused", Field: "image", Decoder: &transform.RandomResizedCrop{Width: 8, Height: 6, Exact: true}, Ops: []loader.Op{
+		{Name: "fused", Field: "image", Decoder: &transform.RandomResizedCrop{Width: 8, Height: 6, Exact: true}, Ops: []any{
 			transform.HorizontalFlip{}, own, transform.ToCHW{}}},
-		{Name: "apart", Field: "image", Decoder: separate{transform.CenterCrop{Width: 8, Height: 6}}, Ops: []loader.Op{transform.HorizontalFlip{}}},
+		{Name: "apart", Field: "image", Decoder: separate{transform.CenterCrop{Width: 8, Height: 6}}, Ops: []any{transform.HorizontalFlip{}}},
 	}})
 	var got []string
 	for _, p := range l.Explain() {
@@ -241,25 +245,35 @@ func TestExplain(t *testing.T) {
 // greedy is a decoder that fuses wrongly.
 type greedy struct {
 	separate
-	n   int
-	err error
+	n      int
+	target rgb.Target
+	shape  []int
+	err    error
 }
 
-func (g greedy) BindFused(_, _ int, _ []any) (int, array.Spec, func([]byte, rgb.Encoded, func(int) *rand.Rand, *rgb.Scratch) error, string, error) {
-	return g.n, array.Spec{DType: array.Uint8, Shape: []int{1}}, func(dst []byte, _ rgb.Encoded, draw func(int) *rand.Rand, _ *rgb.Scratch) error {
+func (g greedy) BindView(_, _ int, _ []any) (int, array.Spec, *rgb.Target, func(int, int, func(int) *rand.Rand) (rgb.Rect, bool, error), string, error) {
+	return g.n, array.Spec{DType: array.Uint8, Shape: g.shape}, &g.target, func(_, _ int, draw func(int) *rand.Rand) (rgb.Rect, bool, error) {
 		draw(7) // there is no such operation
-		return nil
+		return rgb.Rect{W: 1, H: 1}, false, nil
 	}, "greedy", g.err
 }
 
-func TestBadFuser(t *testing.T) {
+func TestBadViewer(t *testing.T) {
 	f := photoFile(t, true)
-	for _, g := range []greedy{{n: -1}, {n: 2}, {err: errors.New("refused")}} {
-		if _, err := loader.New(f, &loader.Options{Outputs: []loader.Output{{Name: "image", Decoder: g, Ops: []loader.Op{transform.HorizontalFlip{}}}}}); err == nil {
-			t.Errorf("%+v: no error", g)
+	sound, shape := rgb.Target{Width: 2, Height: 2}, []int{2, 2, 3}
+	for what, g := range map[string]greedy{
+		"below 0":      {n: -1, target: sound, shape: shape},
+		"too many":     {n: 2, target: sound, shape: shape},
+		"an error":     {target: sound, shape: shape, err: errors.New("refused")},
+		"no target":    {shape: shape},
+		"other shape":  {target: sound, shape: []int{2, 3, 3}},
+		"shapes of -1": {target: sound, shape: []int{-1, 3, 3}},
+	} {
+		if _, err := loader.New(f, &loader.Options{Outputs: []loader.Output{{Name: "image", Decoder: g, Ops: []any{transform.HorizontalFlip{}}}}}); err == nil {
+			t.Errorf("%s: no error", what)
 		}
 	}
-	l := newLoader(t, f, &loader.Options{Outputs: []loader.Output{{Name: "image", Decoder: greedy{}}}})
+	l := newLoader(t, f, &loader.Options{Outputs: []loader.Output{{Name: "image", Decoder: greedy{target: sound, shape: shape}}}})
 	for _, err := range l.Epoch(t.Context(), 0) {
 		var p *loader.PanicError
 		if !errors.As(err, &p) {

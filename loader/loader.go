@@ -37,7 +37,7 @@
 //
 // An output's pipeline is a decoder and a list of operations. A decoder of
 // package transform takes the operations after it into its one pass over the
-// result's pixels, as far as it knows them (Fuser); an operation that it doesn't
+// result's pixels, as far as it knows them (Viewer); an operation that it doesn't
 // know, a program's own among them, and all after it run one by one. Neither
 // pixels nor random numbers depend on that. Loader.Explain tells what was done.
 //
@@ -45,9 +45,10 @@
 //
 // The order of an epoch is FFCV's own for the same seed (see Random and
 // QuasiRandom). The random numbers of an operation belong to (seed, epoch,
-// sample, output, operation): they come from Philox4x32-10 keyed with these,
-// so that the number of workers, the batch size and the layout of ranks change
-// nothing.
+// sample, output, kind of operation, number among those of its kind): they come
+// from Philox4x32-10 keyed with these, so that the number of workers, the batch
+// size, the layout of ranks and the operations around it change nothing. See
+// StreamVersion.
 //
 // # Memory
 //

@@ -52,10 +52,10 @@ type Output struct {
 	// Decoder makes the value of one sample: an ImageDecoder (RGB images), a
 	// Decoder (any field), or Raw. nil is the field's default.
 	Decoder any
-	// Ops are applied to each sample's value, in order. They need an output of
-	// one shape: not Bytes, JSON or Raw images. The decoder may do the first of
-	// them in its own pass: see Fuser.
-	Ops []Op
+	// Ops are applied to each sample's value, in order: each is an Op. They need
+	// an output of one shape: not Bytes, JSON or Raw images. The decoder may do
+	// the first of them in its own pass: see Viewer.
+	Ops []any
 	// Disabled leaves the output out of the batches.
 	Disabled bool
 }

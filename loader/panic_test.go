@@ -56,7 +56,7 @@ func TestPanicOfOptions(t *testing.T) {
 		says    string
 		batches int // -1: New fails
 	}{
-		{"operation", loader.Options{Outputs: []loader.Output{{Name: "n", Ops: []loader.Op{falls{}}}}}, `output "n"`, -1},
+		{"operation", loader.Options{Outputs: []loader.Output{{Name: "n", Ops: []any{falls{}}}}}, `output "n"`, -1},
 		{"decoder", loader.Options{Outputs: []loader.Output{{Name: "x", Decoder: falls{}}}}, `output "x"`, -1},
 		{"filter", loader.Options{Filter: func(*loader.Sample) (bool, error) { panic("fell") }}, "", -1},
 		{"order", loader.Options{Order: falls{}}, "", -1},

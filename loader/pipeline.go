@@ -84,8 +84,9 @@ type output struct {
 	what   string // the decoder's work, for Explain
 	marked bool   // images are decoded with the help of marks
 
-	// Of a decoder that does the first operations too:
-	fused    func(dst []byte, src rgb.Encoded, draw func(op int) *rand.Rand, s *rgb.Scratch) error
+	// Of a decoder whose pictures are rendered here, the first operations too:
+	view     func(width, height int, draw func(op int) *rand.Rand) (rgb.Rect, bool, error)
+	target   rgb.Target
 	fusedOps int
 	keys     []uint64 // of the decoder's random numbers and of theirs
 
@@ -196,8 +197,9 @@ func (p *plan) fieldNames() string {
 func (p *plan) bindOutput(o *Output, field int, seed uint64) (b output, err error) {
 	defer guard(p.name, &err)
 	f := &p.fields[field]
-	b = output{name: o.Name, field: field, src: f, key: streamKey(seed, o.Name, 0)}
-	if err := p.bindDecoder(&b, o, seed); err != nil {
+	streams := streamKeys(seed, o)
+	b = output{name: o.Name, field: field, src: f, key: streams[0]}
+	if err := p.bindDecoder(&b, o, streams); err != nil {
 		return b, err
 	}
 	if b.varies() && len(o.Ops) > 0 {
@@ -214,9 +216,9 @@ func (p *plan) bindOutput(o *Output, field int, seed uint64) (b output, err erro
 	}
 	b.spec = b.value
 	for i := b.fusedOps; i < len(o.Ops); i++ {
-		op := o.Ops[i]
-		if op == nil {
-			return b, fmt.Errorf("operation %d is nil", i)
+		op, ok := o.Ops[i].(Op)
+		if !ok {
+			return b, fmt.Errorf("operation %d (%T) is no Op", i, o.Ops[i])
 		}
 		out, apply, inPlace, err := op.Bind(b.spec)
 		if err != nil {
@@ -230,7 +232,7 @@ func (p *plan) bindOutput(o *Output, field int, seed uint64) (b output, err erro
 			return b, fmt.Errorf("operation %d (%T): works in place, but makes %d bytes of %d", i, op, n, before)
 		}
 		b.spec = array.Spec{DType: out.DType, Shape: slices.Clone(out.Shape)}
-		b.stages = append(b.stages, stage{name: typeName(op), op: i, apply: apply, inPlace: inPlace, key: streamKey(seed, o.Name, i+1), bytes: n})
+		b.stages = append(b.stages, stage{name: typeName(op), op: i, apply: apply, inPlace: inPlace, key: streams[1+i], bytes: n})
 	}
 	b.place()
 	batch := array.Spec{DType: b.spec.DType, Shape: append([]int{p.batchSize}, b.spec.Shape...)}
@@ -257,7 +259,7 @@ func (o *output) place() {
 }
 
 // bindDecoder finds how the value is reached, its kind and spec.
-func (p *plan) bindDecoder(b *output, o *Output, seed uint64) (err error) {
+func (p *plan) bindDecoder(b *output, o *Output, streams []uint64) (err error) {
 	f := b.src
 	switch d := o.Decoder.(type) {
 	case nil:
@@ -268,7 +270,7 @@ func (p *plan) bindDecoder(b *output, o *Output, seed uint64) (err error) {
 		if f.Type != fields.TypeRGBImage {
 			return fmt.Errorf("%T decodes images, field %q is of type %d", d, f.Name, f.Type)
 		}
-		return p.bindImage(b, d, o.Ops, seed)
+		return p.bindImage(b, d, o.Ops, streams)
 	case Decoder:
 		if f.Field == nil {
 			return fmt.Errorf("field %q: %w", f.Name, ffcv.ErrUnknownField)
@@ -283,7 +285,7 @@ func (p *plan) bindDecoder(b *output, o *Output, seed uint64) (err error) {
 	return fmt.Errorf("decoder %T is none of ImageDecoder, Decoder, Raw", o.Decoder)
 }
 
-func (p *plan) bindImage(b *output, d ImageDecoder, ops []Op, seed uint64) (err error) {
+func (p *plan) bindImage(b *output, d ImageDecoder, ops []any, streams []uint64) (err error) {
 	width, height, err := p.imageSize(b.src)
 	if err != nil {
 		return err
@@ -292,7 +294,7 @@ func (p *plan) bindImage(b *output, d ImageDecoder, ops []Op, seed uint64) (err 
 	if m, ok := d.(interface{ UsesMarks() bool }); ok {
 		b.marked = m.UsesMarks()
 	}
-	if done, err := p.bindFused(b, d, width, height, ops, seed); done || err != nil {
+	if done, err := p.bindView(b, d, width, height, ops, streams); done || err != nil {
 		return err
 	}
 	b.value, b.image, err = d.BindImage(width, height)
@@ -319,7 +321,7 @@ func (p *plan) bindDefault(b *output, raw bool) error {
 			b.kind, b.value, b.ptr, b.what = kindRawImage, bytes, f.Offset+imagePtr, "copy as stored, padded to the longest of the batch"
 			return nil
 		}
-		if err := p.bindImage(b, whole{empty: p.total == 0}, nil, 0); err != nil {
+		if err := p.bindImage(b, whole{empty: p.total == 0}, nil, nil); err != nil {
 			return err
 		}
 		b.what = "whole image"

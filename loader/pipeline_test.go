@@ -21,7 +21,7 @@ import (
 func TestOutputs(t *testing.T) {
 	f := numbers(t, 5)["map"]
 	l := newLoader(t, f, &loader.Options{Outputs: []loader.Output{
-		{Name: "twice", Field: "n", Ops: []loader.Op{opFunc(func(b []byte, _ *rand.Rand) error { b[0] *= 2; return nil })}},
+		{Name: "twice", Field: "n", Ops: []any{opFunc(func(b []byte, _ *rand.Rand) error { b[0] *= 2; return nil })}},
 		{Name: "x", Disabled: true},
 		{Name: "again", Field: "x"},
 		{Name: "n", Decoder: loader.Raw{}},
@@ -90,7 +90,7 @@ func (o badOp) Bind(in array.Spec) (array.Spec, func(dst, src []byte, rng *rand.
 // value.
 func TestPipelines(t *testing.T) {
 	touch := opFunc(func(b []byte, _ *rand.Rand) error { b[0]++; return nil })
-	chains := [][]loader.Op{
+	chains := [][]any{
 		{touch}, {widen{}}, {touch, widen{}}, {widen{}, touch}, {widen{}, widen{}}, {touch, widen{}, touch, widen{}, touch, widen{}, touch},
 	}
 	for name, f := range numbers(t, 30) {
@@ -120,11 +120,11 @@ func TestPipelines(t *testing.T) {
 }
 
 // apply is a pipeline in slow motion.
-func apply(t *testing.T, ops []loader.Op, spec array.Spec, b []byte) []byte {
+func apply(t *testing.T, ops []any, spec array.Spec, b []byte) []byte {
 	t.Helper()
 	b = slices.Clone(b)
 	for _, op := range ops {
-		out, f, inPlace, err := op.Bind(spec)
+		out, f, inPlace, err := op.(loader.Op).Bind(spec)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,13 +189,14 @@ func TestOutputsRefused(t *testing.T) {
 		"no such decoder":     {{Name: "img", Decoder: 3}},
 		"image decoder of i":  {{Name: "i", Decoder: simple}},
 		"sizes differ":        {{Name: "img"}},
-		"op on varying rows":  {{Name: "b", Ops: []loader.Op{widen{}}}},
-		"op refuses":          {{Name: "i", Ops: []loader.Op{badOp{"error"}}}},
-		"op grows in place":   {{Name: "i", Ops: []loader.Op{badOp{"grows in place"}}}},
-		"op overflows":        {{Name: "i", Ops: []loader.Op{badOp{"overflow"}}}},
-		"op is nil":           {{Name: "i", Ops: []loader.Op{nil}}},
+		"op on varying rows":  {{Name: "b", Ops: []any{widen{}}}},
+		"op refuses":          {{Name: "i", Ops: []any{badOp{"error"}}}},
+		"op grows in place":   {{Name: "i", Ops: []any{badOp{"grows in place"}}}},
+		"op overflows":        {{Name: "i", Ops: []any{badOp{"overflow"}}}},
+		"op is nil":           {{Name: "i", Ops: []any{nil}}},
+		"op is no op":         {{Name: "i", Ops: []any{7}}},
 		"decoder refuses":     {{Name: "b", Decoder: upper{errors.New("no")}}},
-		"image op on numbers": {{Name: "i", Ops: []loader.Op{transform.ToCHW{}}}},
+		"image op on numbers": {{Name: "i", Ops: []any{transform.ToCHW{}}}},
 	} {
 		crop := loader.Output{Name: "img", Decoder: simple}
 		if name != "twice" && !slices.ContainsFunc(outs, func(o loader.Output) bool { return o.Name == "img" }) {

@@ -234,9 +234,39 @@ func philox4x32(c [4]uint32, k [2]uint32) [4]uint32 {
 	return c
 }
 
-// streamKey mixes the seed with the name of an output and the place of an
-// operation in its pipeline (0 is the decoder). It depends on nothing else, so
-// that adding an output changes no other's augmentations.
-func streamKey(seed uint64, output string, op int) uint64 {
-	return hash.Mix(seed ^ hash.Mix(hash.FNV(output)+uint64(op)*hash.Weyl))
+// StreamVersion counts the changes of the random numbers that decoders and
+// operations get, and of what those of package transform make of them: between
+// two builds of one version an epoch's augmentations are the same, bit for bit.
+const StreamVersion = 1
+
+// streamKeys gives the keys of an output's random streams: the decoder's and
+// each operation's. A stream belongs to the output's name, the stream's (see
+// streamName) and its number among those of that name in the pipeline, so that
+// adding an output, or an operation of another kind, changes no other's
+// augmentations.
+func streamKeys(seed uint64, o *Output) []uint64 {
+	keys := make([]uint64, 1+len(o.Ops))
+	seen := make(map[string]int)
+	for i := range keys {
+		of := o.Decoder
+		if i > 0 {
+			of = o.Ops[i-1]
+		}
+		name := streamName(of)
+		keys[i] = streamKey(seed, o.Name, name, seen[name])
+		seen[name]++
+	}
+	return keys
+}
+
+// streamName is the type's name, or what its method Stream says.
+func streamName(v any) string {
+	if s, ok := v.(interface{ Stream() string }); ok {
+		return s.Stream()
+	}
+	return typeName(v)
+}
+
+func streamKey(seed uint64, output, stream string, nth int) uint64 {
+	return hash.Mix(seed ^ hash.Mix(hash.FNV(output)+hash.Mix(hash.FNV(stream)+uint64(nth)*hash.Weyl)))
 }

@@ -37,17 +37,17 @@ func TestStreams(t *testing.T) {
 	seen := map[uint64]string{}
 	for _, seed := range []uint64{0, 1, 1 << 40} {
 		for _, output := range []string{"image", "view", ""} {
-			for op := range 3 {
+			for op, stream := range []string{"", "flip", "flip"} {
 				for _, epoch := range []uint32{0, 1} {
 					for _, sample := range []uint64{0, 1, 1 << 33} {
-						p.rekey(streamKey(seed, output, op), epoch, sample)
+						p.rekey(streamKey(seed, output, stream, op), epoch, sample)
 						v := rng.Uint64()
 						if name, ok := seen[v]; ok {
 							t.Errorf("stream %d %q %d %d %d begins as %s", seed, output, op, epoch, sample, name)
 						}
 						seen[v] = output
 						rng.Float64() // leaves half of a block behind
-						p.rekey(streamKey(seed, output, op), epoch, sample)
+						p.rekey(streamKey(seed, output, stream, op), epoch, sample)
 						if again := rng.Uint64(); again != v {
 							t.Errorf("begun anew: %x, want %x", again, v)
 						}

@@ -25,7 +25,7 @@ type worker struct {
 
 	source  philox
 	rng     *rand.Rand
-	draw    func(op int) *rand.Rand // for a fused decoder: generators by keys
+	draw    func(op int) *rand.Rand // for a view: generators by keys
 	keys    []uint64
 	id      int
 	made    []byte // marks being made
@@ -230,9 +230,13 @@ func (w *worker) decode(f *flight, o *output, pos, id int, dst []byte) ([]byte, 
 		if v.JPEG {
 			src.Marks = w.marks(o, id, b)
 		}
-		if o.fused != nil {
+		if o.view != nil {
 			w.keys, w.id = o.keys, id
-			return dst, o.fused(dst, src, w.draw, &w.scratch)
+			crop, flip, err := o.view(v.Width, v.Height, w.draw)
+			if err != nil {
+				return nil, err
+			}
+			return dst, w.scratch.Render(dst, src, crop, flip, &o.target)
 		}
 		w.source.rekey(o.key, uint32(w.epoch.number), uint64(id))
 		return dst, o.image(dst, src, w.rng, &w.scratch)

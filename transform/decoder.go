@@ -192,9 +192,9 @@ func (c crop) spec() (array.Spec, error) {
 }
 
 // check refuses what no box can be drawn for.
-func (c crop) check(src *rgb.Encoded) error {
-	if src.Width < 1 || src.Height < 1 || src.Width > rgb.MaxSide || src.Height > rgb.MaxSide {
-		return fmt.Errorf("transform: %s of an image of %dx%d: a side must be 1 to %d pixels", c.name, src.Width, src.Height, rgb.MaxSide)
+func (c crop) check(width, height int) error {
+	if width < 1 || height < 1 || width > rgb.MaxSide || height > rgb.MaxSide {
+		return fmt.Errorf("transform: %s of an image of %dx%d: a side must be 1 to %d pixels", c.name, width, height, rgb.MaxSide)
 	}
 	return nil
 }
@@ -206,27 +206,26 @@ func (c crop) bind(box func(width, height int, rng *rand.Rand) rgb.Rect) (array.
 		return array.Spec{}, nil, err
 	}
 	return spec, func(dst []byte, src rgb.Encoded, rng *rand.Rand, s *rgb.Scratch) error {
-		if err := c.check(&src); err != nil {
+		if err := c.check(src.Width, src.Height); err != nil {
 			return err
 		}
 		return s.Render(dst, src, box(src.Width, src.Height, rng), false, &c.target)
 	}, nil
 }
 
-// fused is BindFused.
-func (c crop) fused(ops []any, box func(width, height int, draw func(op int) *rand.Rand) rgb.Rect) (int, array.Spec, FusedFunc, string, error) {
+// view is BindView.
+func (c crop) view(ops []any, box func(width, height int, draw func(op int) *rand.Rand) rgb.Rect) (int, array.Spec, *rgb.Target, ViewFunc, string, error) {
 	spec, err := c.spec()
 	if err != nil {
-		return 0, array.Spec{}, nil, "", err
+		return 0, array.Spec{}, nil, nil, "", err
 	}
 	z := fusion{target: c.target, spec: spec}
 	n := z.fuse(ops)
-	return n, z.spec, func(dst []byte, src rgb.Encoded, draw func(op int) *rand.Rand, s *rgb.Scratch) error {
-		if err := c.check(&src); err != nil {
-			return err
+	return n, z.spec, &z.target, func(width, height int, draw func(op int) *rand.Rand) (rgb.Rect, bool, error) {
+		if err := c.check(width, height); err != nil {
+			return rgb.Rect{}, false, err
 		}
-		r := box(src.Width, src.Height, draw)
-		return s.Render(dst, src, r, z.flip(draw), &z.target)
+		return box(width, height, draw), z.flip(draw), nil
 	}, z.what(c.what()), nil
 }
 

@@ -295,13 +295,13 @@ func TestOnDamage(t *testing.T) {
 	half.Data = whole.Data[:len(whole.Data)/2]
 	told := 0
 	count := func(error) { told++ }
-	for _, c := range []struct{ silent, asked fuser }{
+	for _, c := range []struct{ silent, asked viewer }{
 		{transform.Simple{}, transform.Simple{OnDamage: count}},
 		{transform.CenterCrop{Width: 32, Height: 32}, transform.CenterCrop{Width: 32, Height: 32, OnDamage: count}},
 		{transform.RandomResizedCrop{Width: 32, Height: 32, Scale: [2]float64{1, 1}}, transform.RandomResizedCrop{Width: 32, Height: 32, Scale: [2]float64{1, 1}, OnDamage: count}},
 	} {
 		var s rgb.Scratch
-		decode := func(f fuser, fused bool) ([]byte, error) {
+		decode := func(f viewer, fused bool) ([]byte, error) {
 			spec, plain, err := f.BindImage(half.Width, half.Height)
 			if err != nil {
 				t.Fatal(err)
@@ -310,11 +310,11 @@ func TestOnDamage(t *testing.T) {
 			if !fused {
 				return dst, plain(dst, half, streams(1)(0), &s)
 			}
-			_, _, one, _, err := f.BindFused(half.Width, half.Height, nil)
+			_, _, target, view, _, err := f.BindView(half.Width, half.Height, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			return dst, one(dst, half, streams(1), &s)
+			return dst, render(dst, half, view, streams(1), target, &s)
 		}
 		for _, fused := range []bool{false, true} {
 			if _, err := decode(c.silent, fused); err == nil {

@@ -9,11 +9,11 @@ import (
 	"github.com/betongo/betongo/rgb"
 )
 
-// FusedFunc decodes one stored picture and applies the operations that were
-// fused with the decoder, in one pass over the outcome's pixels. draw gives the
-// generators: draw(0) the decoder's, draw(1+i) that of operation i. What it
-// returns is used up before it is called again.
-type FusedFunc = func(dst []byte, src rgb.Encoded, draw func(op int) *rand.Rand, s *rgb.Scratch) error
+// ViewFunc says which region of a picture of width x height is cut out, and
+// whether it is mirrored. draw gives the generators: draw(0) the decoder's,
+// draw(1+i) that of operation i. What it returns is used up before it is called
+// again.
+type ViewFunc = func(width, height int, draw func(op int) *rand.Rand) (crop rgb.Rect, flip bool, err error)
 
 // fusion is what a decoder and the operations after it come to.
 type fusion struct {
@@ -133,40 +133,41 @@ func (z *fusion) what(decoder string) string {
 	return strings.Join(append([]string{decoder}, z.names...), ", ")
 }
 
-// BindFused is BindImage for the decoder and the operations that follow it: n of
-// ops, from the first, are one pass together with the decoder. The outcome is
-// that of the operations one by one: the same random numbers, the same pixels.
-// what names the steps of the pass.
-func (c CenterCrop) BindFused(_, _ int, ops []any) (n int, spec array.Spec, decode FusedFunc, what string, err error) {
+// BindView is BindImage for the decoder and the operations that follow it: n of
+// ops, from the first, are one pass together with the decoder, in which the
+// caller renders the view as the target says. The outcome is that of the
+// operations one by one: the same random numbers, the same pixels. what names
+// the steps of the pass.
+func (c CenterCrop) BindView(_, _ int, ops []any) (n int, spec array.Spec, target *rgb.Target, view ViewFunc, what string, err error) {
 	if err := c.check(); err != nil {
-		return 0, array.Spec{}, nil, "", err
+		return 0, array.Spec{}, nil, nil, "", err
 	}
-	return c.crop().fused(ops, func(width, height int, _ func(int) *rand.Rand) rgb.Rect { return c.Box(width, height) })
+	return c.crop().view(ops, func(width, height int, _ func(int) *rand.Rand) rgb.Rect { return c.Box(width, height) })
 }
 
-// BindFused is as [CenterCrop.BindFused].
-func (c RandomResizedCrop) BindFused(_, _ int, ops []any) (n int, spec array.Spec, decode FusedFunc, what string, err error) {
+// BindView is as [CenterCrop.BindView].
+func (c RandomResizedCrop) BindView(_, _ int, ops []any) (n int, spec array.Spec, target *rgb.Target, view ViewFunc, what string, err error) {
 	c = c.withDefaults()
 	if err := c.check(); err != nil {
-		return 0, array.Spec{}, nil, "", err
+		return 0, array.Spec{}, nil, nil, "", err
 	}
-	return c.crop().fused(ops, func(width, height int, draw func(int) *rand.Rand) rgb.Rect {
+	return c.crop().view(ops, func(width, height int, draw func(int) *rand.Rand) rgb.Rect {
 		return c.Box(width, height, draw(0))
 	})
 }
 
-// BindFused is as [CenterCrop.BindFused], for images of one size.
-func (d Simple) BindFused(width, height int, ops []any) (n int, spec array.Spec, decode FusedFunc, what string, err error) {
+// BindView is as [CenterCrop.BindView], for images of one size.
+func (d Simple) BindView(width, height int, ops []any) (n int, spec array.Spec, target *rgb.Target, view ViewFunc, what string, err error) {
 	if spec, _, err = d.BindImage(width, height); err != nil {
-		return 0, spec, nil, "", err
+		return 0, spec, nil, nil, "", err
 	}
 	z := fusion{target: d.target(width, height), spec: spec}
 	n = z.fuse(ops)
-	return n, z.spec, func(dst []byte, src rgb.Encoded, draw func(op int) *rand.Rand, s *rgb.Scratch) error {
-		if src.Width != width || src.Height != height {
-			return fmt.Errorf("transform: Simple: image of %dx%d, the others are %dx%d", src.Width, src.Height, width, height)
+	return n, z.spec, &z.target, func(w, h int, draw func(op int) *rand.Rand) (rgb.Rect, bool, error) {
+		if w != width || h != height {
+			return rgb.Rect{}, false, fmt.Errorf("transform: Simple: image of %dx%d, the others are %dx%d", w, h, width, height)
 		}
-		return s.Render(dst, src, rgb.Rect{W: width, H: height}, z.flip(draw), &z.target)
+		return rgb.Rect{W: width, H: height}, z.flip(draw), nil
 	}, z.what(fmt.Sprintf("Simple %dx%d", width, height)), nil
 }
 

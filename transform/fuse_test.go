@@ -21,10 +21,10 @@ var (
 	imageStd  = [3]float64{58.395, 57.12, 57.375}
 )
 
-// fuser is a decoder as package loader sees it.
-type fuser interface {
+// viewer is a decoder as package loader sees it.
+type viewer interface {
 	BindImage(width, height int) (array.Spec, transform.DecodeFunc, error)
-	BindFused(width, height int, ops []any) (int, array.Spec, transform.FusedFunc, string, error)
+	BindView(width, height int, ops []any) (int, array.Spec, *rgb.Target, transform.ViewFunc, string, error)
 }
 
 // encodedPhotos gives a few photographs, and one as raw pixels.
@@ -58,7 +58,7 @@ func streams(sample int) func(op int) *rand.Rand {
 }
 
 // oneByOne runs a decoder and operations without fusing anything.
-func oneByOne(tb testing.TB, d fuser, src rgb.Encoded, ops []any, sample int) (array.Spec, []byte) {
+func oneByOne(tb testing.TB, d viewer, src rgb.Encoded, ops []any, sample int) (array.Spec, []byte) {
 	tb.Helper()
 	spec, decode, err := d.BindImage(src.Width, src.Height)
 	if err != nil {
@@ -107,7 +107,7 @@ func TestFused(t *testing.T) {
 		{[]any{flip, transform.Translate{Padding: 3}, norm}, 1},
 	}
 	for _, exact := range []bool{true, false} {
-		for _, d := range []fuser{
+		for _, d := range []viewer{
 			transform.RandomResizedCrop{Width: 56, Height: 40, Exact: exact},
 			transform.CenterCrop{Width: 40, Height: 48, Exact: exact, Filter: rgb.Bilinear},
 			transform.Simple{},
@@ -115,13 +115,13 @@ func TestFused(t *testing.T) {
 			for sample, src := range encodedPhotos(t, 3) {
 				for _, l := range lists {
 					what := fmt.Sprintf("%T, exact %v, sample %d, %v", d, exact, sample, l.ops)
-					n, spec, decode, _, err := d.BindFused(src.Width, src.Height, l.ops)
+					n, spec, target, view, _, err := d.BindView(src.Width, src.Height, l.ops)
 					if err != nil || n != l.fused {
 						t.Fatalf("%s: fused %d, want %d (%v)", what, n, l.fused, err)
 					}
 					size, _ := spec.Bytes()
 					got := make([]byte, size)
-					if err := decode(got, src, streams(sample), new(rgb.Scratch)); err != nil {
+					if err := render(got, src, view, streams(sample), target, new(rgb.Scratch)); err != nil {
 						t.Fatalf("%s: %v", what, err)
 					}
 					wantSpec, want := oneByOne(t, d, src, l.ops[:n], sample)
@@ -137,6 +137,15 @@ func TestFused(t *testing.T) {
 			}
 		}
 	}
+}
+
+// render does what package loader does with a view.
+func render(dst []byte, src rgb.Encoded, view transform.ViewFunc, draw func(op int) *rand.Rand, t *rgb.Target, s *rgb.Scratch) error {
+	crop, flip, err := view(src.Width, src.Height, draw)
+	if err != nil {
+		return err
+	}
+	return s.Render(dst, src, crop, flip, t)
 }
 
 // distance is how many representable numbers two arrays are apart at most.
@@ -211,21 +220,21 @@ func psnr(a, b []byte) float64 {
 	return 10 * math.Log10(255*255*float64(len(a))/sum)
 }
 
-func TestBindFusedRefuses(t *testing.T) {
-	for what, d := range map[string]fuser{
+func TestBindViewRefuses(t *testing.T) {
+	for what, d := range map[string]viewer{
 		"no size":         transform.CenterCrop{},
 		"ratio":           transform.CenterCrop{Width: 8, Height: 8, Ratio: 2},
 		"scale":           transform.RandomResizedCrop{Width: 8, Height: 8, Scale: [2]float64{1, 0.5}},
 		"filter":          transform.RandomResizedCrop{Width: 8, Height: 8, Filter: 7},
 		"different sizes": transform.Simple{},
 	} {
-		n, _, decode, _, err := d.BindFused(0, 0, nil)
-		if err == nil || decode != nil || n != 0 {
+		n, _, _, view, _, err := d.BindView(0, 0, nil)
+		if err == nil || view != nil || n != 0 {
 			t.Errorf("%s: no error", what)
 		}
 	}
 	// An operation that is wrong ends the fusion; it is the caller's to bind.
-	n, _, _, _, err := transform.CenterCrop{Width: 8, Height: 8}.BindFused(0, 0, []any{transform.HorizontalFlip{P: 2}})
+	n, _, _, _, _, err := transform.CenterCrop{Width: 8, Height: 8}.BindView(0, 0, []any{transform.HorizontalFlip{P: 2}})
 	if n != 0 || err != nil {
 		t.Errorf("a wrong flip: fused %d, %v", n, err)
 	}
@@ -235,7 +244,7 @@ func TestBindFusedRefuses(t *testing.T) {
 func TestFusedAllocatesNothing(t *testing.T) {
 	src := encodedPhotos(t, 1)[0]
 	ops := []any{transform.HorizontalFlip{}, transform.Normalize{Mean: imageMean, Std: imageStd}, transform.ToCHW{}}
-	_, spec, decode, _, err := transform.RandomResizedCrop{Width: 64, Height: 64}.BindFused(0, 0, ops)
+	_, spec, target, view, _, err := transform.RandomResizedCrop{Width: 64, Height: 64}.BindView(0, 0, ops)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +252,7 @@ func TestFusedAllocatesNothing(t *testing.T) {
 	dst, s, rng := make([]byte, n), new(rgb.Scratch), rand.New(rand.NewPCG(1, 2))
 	draw := func(int) *rand.Rand { return rng }
 	if got := testing.AllocsPerRun(50, func() {
-		if err := decode(dst, src, draw, s); err != nil {
+		if err := render(dst, src, view, draw, target, s); err != nil {
 			t.Error(err)
 		}
 	}); got >= 1 {

@@ -12,7 +12,7 @@
 // else, in a fixed order of draws, so the same generator state gives the same
 // outcome.
 //
-// A decoder's BindFused takes the operations that follow it too, and makes one
+// A decoder's BindView takes the operations that follow it too, and makes one
 // pass of as many as it can: cutting, resizing, mirroring, normalising and moving
 // channels happen while the outcome's pixels are written. HorizontalFlip,
 // Normalize, Convert and ToCHW fuse, in any order that means the same. Pixels

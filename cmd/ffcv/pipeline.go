@@ -56,13 +56,13 @@ func pipeline(f *ffcv.File, name string, r resizing) ([]loader.Output, error) {
 		image.Decoder = transform.CenterCrop{Width: cropSide, Height: cropSide, Filter: r.filter, Exact: r.exact}
 	case "rrc224":
 		image.Decoder = random
-		image.Ops = []loader.Op{transform.HorizontalFlip{}}
+		image.Ops = []any{transform.HorizontalFlip{}}
 	case "rrc224f32":
 		image.Decoder = random
-		image.Ops = []loader.Op{transform.HorizontalFlip{}, transform.Normalize{Mean: imageMean, Std: imageStd}, transform.ToCHW{}}
+		image.Ops = []any{transform.HorizontalFlip{}, transform.Normalize{Mean: imageMean, Std: imageStd}, transform.ToCHW{}}
 	case "cifar":
 		image.Decoder = transform.Simple{}
-		image.Ops = []loader.Op{transform.HorizontalFlip{}, transform.Translate{Padding: 2}, transform.Cutout{Size: 4}}
+		image.Ops = []any{transform.HorizontalFlip{}, transform.Translate{Padding: 2}, transform.Cutout{Size: 4}}
 	}
 	return outputs, nil
 }
