@@ -171,7 +171,7 @@ func (v *verify) marks(ctx context.Context, s Section) error {
 func (f *File) checkMarksIndex(m *marksSection, lo, hi int) error {
 	before := uint64(0)
 	for i := max(lo-1, 0); i < hi; i++ {
-		off, err := f.marksOffset(m, i)
+		off, err := f.marksOffset(m, i, nil)
 		switch {
 		case err != nil:
 			return err

@@ -274,7 +274,7 @@ func (c *checker) checkMarks(i, k int, meta []byte) {
 	if err != nil || r.Len == 0 {
 		return
 	}
-	marks, err := f.Marks(i, k)
+	marks, err := f.Marks(i, k, nil)
 	if err == nil {
 		err = check.CheckMarks(meta[d.Offset:][:d.Size], c.data, marks)
 	}

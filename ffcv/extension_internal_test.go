@@ -459,7 +459,7 @@ func TestDamagedSections(t *testing.T) {
 			f.Classes()
 			for i := range 2 {
 				f.Key(i)
-				f.Marks(i, 0)
+				f.Marks(i, 0, nil)
 			}
 			f.Find("a")
 			if err := f.Verify(context.Background(), nil); err == nil {
@@ -547,7 +547,7 @@ func FuzzExtension(f *testing.F) {
 				t.Fatalf("sample %d: %d, %v", i, v, err)
 			}
 			key, err := file.Key(i)
-			marks, marksErr := file.Marks(i, 0)
+			marks, marksErr := file.Marks(i, 0, nil)
 			if len(marks) > len(block) {
 				t.Fatalf("%d bytes of marks from a block of %d", len(marks), len(block))
 			}

@@ -145,7 +145,7 @@ func FuzzOpen(f *testing.F) {
 				if _, err := file.Value(i, k); sound && err != nil {
 					t.Fatalf("sound, but sample %d, field %q: %v", i, d.Name, err)
 				}
-				if _, err := file.Marks(i, k); sound && err != nil {
+				if _, err := file.Marks(i, k, nil); sound && err != nil {
 					t.Fatalf("sound, but marks of sample %d, field %q: %v", i, d.Name, err)
 				}
 			}

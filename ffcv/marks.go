@@ -103,10 +103,10 @@ func (f *File) marksSection(field int) (*marksSection, error) {
 
 // Marks returns the marks of a sample's value, nil when it has none: what the
 // field's AppendMarks made when the file was written, borrowed where the source
-// can lend. It is O(1). An error tells of a damaged section; the value can be
-// read without marks.
-func (f *File) Marks(sample, field int) ([]byte, error) {
-	r, err := f.MarksRange(field, sample, 1)
+// can lend, otherwise read into buf (grown when it is too small). It is O(1). An
+// error tells of a damaged section; the value can be read without marks.
+func (f *File) Marks(sample, field int, buf []byte) ([]byte, error) {
+	r, err := f.marksRange(field, sample, 1, buf)
 	if err != nil || r.Len == 0 {
 		return nil, err
 	}
@@ -114,13 +114,16 @@ func (f *File) Marks(sample, field int) ([]byte, error) {
 		s, _ := f.marksSection(field)
 		return nil, f.sectionError(s.Section, sample, "marks of %d bytes, at most %d", r.Len, maxSampleMarks)
 	}
-	return f.read(r.Off, r.Len, nil)
+	return f.read(r.Off, r.Len, buf)
 }
 
 // MarksRange returns where the marks of n samples from lo on lie, one run of
 // bytes in sample order, such as that of the samples of a page: for WillNeed.
 // It has no bytes when they have no marks. Errors are as for Marks.
-func (f *File) MarksRange(field, lo, n int) (Range, error) {
+func (f *File) MarksRange(field, lo, n int) (Range, error) { return f.marksRange(field, lo, n, nil) }
+
+// marksRange is MarksRange with what to read offsets into.
+func (f *File) marksRange(field, lo, n int, buf []byte) (Range, error) {
 	if field < 0 || field >= len(f.fields) {
 		return Range{}, fmt.Errorf("%s: field %d of %d", f.src.Name(), field, len(f.fields))
 	}
@@ -131,11 +134,11 @@ func (f *File) MarksRange(field, lo, n int) (Range, error) {
 	if s == nil || err != nil {
 		return Range{}, err
 	}
-	from, err := f.marksOffset(s, lo)
+	from, err := f.marksOffset(s, lo, buf)
 	if err != nil {
 		return Range{}, err
 	}
-	to, err := f.marksOffset(s, lo+n)
+	to, err := f.marksOffset(s, lo+n, buf)
 	if err != nil {
 		return Range{}, err
 	}
@@ -146,8 +149,8 @@ func (f *File) MarksRange(field, lo, n int) (Range, error) {
 }
 
 // marksOffset returns offset i of the section's index, unchecked.
-func (f *File) marksOffset(s *marksSection, i int) (uint64, error) {
-	b, err := f.read(s.index+8*int64(i), 8, nil)
+func (f *File) marksOffset(s *marksSection, i int, buf []byte) (uint64, error) {
+	b, err := f.read(s.index+8*int64(i), 8, buf)
 	if err != nil {
 		return 0, err
 	}

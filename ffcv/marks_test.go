@@ -86,7 +86,7 @@ func checkMarks(t *testing.T, f *ffcv.File, ds made, from func(row int) int) {
 			if k == 1 || k == 3 {
 				want = marksOf(v.([]byte))
 			}
-			got, err := f.Marks(row, k)
+			got, err := f.Marks(row, k, nil)
 			if err != nil || !bytes.Equal(got, want) || (got == nil) != (len(want) == 0) {
 				t.Fatalf("marks of row %d, field %d: %x (%v), want %x", row, k, got, err, want)
 			}
@@ -165,7 +165,7 @@ func TestMarksSections(t *testing.T) {
 		}
 		if !strings.Contains(c.want, "MARK") {
 			for i := range f.Len() {
-				if m, err := f.Marks(i, 1); m != nil || err != nil {
+				if m, err := f.Marks(i, 1, nil); m != nil || err != nil {
 					t.Errorf("%s: marks %x, %v", c.name, m, err)
 				}
 			}
@@ -273,7 +273,7 @@ func TestMarksArguments(t *testing.T) {
 	b, specs := markedFile(t, 20)
 	for name, f := range ffcvtest.Open(t, b, custom(specs)) {
 		for _, c := range [][2]int{{-1, 1}, {20, 1}, {0, -1}, {0, 4}, {20, 0}} {
-			if m, err := f.Marks(c[0], c[1]); err == nil || m != nil {
+			if m, err := f.Marks(c[0], c[1], nil); err == nil || m != nil {
 				t.Errorf("%s: Marks(%d, %d) = %x, %v, want an error", name, c[0], c[1], m, err)
 			}
 		}
@@ -304,7 +304,7 @@ func TestMarksArguments(t *testing.T) {
 }
 
 // A look-up reads two offsets and the marks, whatever the number of samples,
-// and allocates nothing where the source lends.
+// and allocates nothing where the source lends or buf is large enough.
 func TestMarksCost(t *testing.T) {
 	b, specs := markedFile(t, 3000)
 	c := &counter{ReaderAt: bytes.NewReader(b)}
@@ -312,18 +312,22 @@ func TestMarksCost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Marks(1, 1); err != nil {
+	if _, err := f.Marks(1, 1, nil); err != nil {
 		t.Fatal(err)
 	}
 	c.reads, c.bytes = 0, 0
-	if m, err := f.Marks(2000, 3); err != nil || c.reads > 3 || c.bytes != 16+len(m) {
+	if m, err := f.Marks(2000, 3, nil); err != nil || c.reads > 3 || c.bytes != 16+len(m) {
 		t.Errorf("%d bytes of marks (%v) with %d reads of %d bytes", len(m), err, c.reads, c.bytes)
+	}
+	buf := make([]byte, 0, 64)
+	if n := testing.AllocsPerRun(100, func() { f.Marks(1501, 1, buf) }); n > 0 {
+		t.Errorf("%v allocations for what is read into a buffer", n)
 	}
 	lent, err := ffcv.New(ffcvtest.Lend(b), custom(specs))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := testing.AllocsPerRun(100, func() { lent.Marks(1501, 1) }); n > 0 {
+	if n := testing.AllocsPerRun(100, func() { lent.Marks(1501, 1, nil) }); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -421,7 +425,7 @@ func TestMarksOfPhotos(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := f.Marks(i, 0)
+			got, err := f.Marks(i, 0, nil)
 			if want, wantErr := rgb.AppendMarks(nil, e.Data); err != nil || wantErr != nil || !bytes.Equal(got, want) {
 				t.Errorf("%s: %d bytes of marks (%v), want %d (%v)", photos[i], len(got), err, len(want), wantErr)
 			}

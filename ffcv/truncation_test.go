@@ -165,7 +165,7 @@ func touch(f *ffcv.File) {
 			f.Int(i, k)
 			f.BytesValue(i, k)
 			f.Image(i, k)
-			f.Marks(i, k)
+			f.Marks(i, k, nil)
 		}
 		f.Key(i)
 	}

@@ -141,7 +141,7 @@ func (f *File) Image(i, field int) (rgb.Encoded, error) {
 	}
 	e, err := as[rgb.Encoded](f, i, field)
 	if err == nil && e.JPEG {
-		e.Marks, _ = f.Marks(i, field) // damaged ones are none
+		e.Marks, _ = f.Marks(i, field, nil) // damaged ones are none
 	}
 	return e, err
 }

@@ -138,9 +138,9 @@ type marked struct {
 	asked, given atomic.Int64
 }
 
-func (m *marked) Marks(sample, field int) ([]byte, error) {
+func (m *marked) Marks(sample, field int, buf []byte) ([]byte, error) {
 	m.asked.Add(1)
-	b, err := m.File.Marks(sample, field)
+	b, err := m.File.Marks(sample, field, buf)
 	if len(b) > 0 {
 		m.given.Add(1)
 	}
@@ -150,7 +150,7 @@ func (m *marked) Marks(sample, field int) ([]byte, error) {
 // damaged has marks that can't be read.
 type damaged struct{ *ffcv.File }
 
-func (damaged) Marks(sample, field int) ([]byte, error) { return nil, errors.New("damaged") }
+func (damaged) Marks(sample, field int, buf []byte) ([]byte, error) { return nil, errors.New("damaged") }
 
 // TestMarks: pixels are the same whoever made the marks, and without any.
 func TestMarks(t *testing.T) {

@@ -13,11 +13,12 @@ import (
 
 // Marker is the ability of a Dataset that keeps checkpoints of its JPEGs
 // (rgb.AppendMarks), as *ffcv.File does where the file has them. Marks returns
-// those of a sample's value in a field (an index in Fields), nil for none. It
-// is called by many goroutines at once; what it returns is read only, and
-// valid as long as the image's bytes are.
+// those of a sample's value in a field (an index in Fields), nil for none:
+// borrowed, or read into buf (grown when it is too small), as Bytes does. It is
+// called by many goroutines at once; what it returns is read only, and valid as
+// long as the image's bytes are.
 type Marker interface {
-	Marks(sample, field int) ([]byte, error)
+	Marks(sample, field int, buf []byte) ([]byte, error)
 }
 
 // defaultMarksMemory is what Options.MarksMemory 0 means.
@@ -177,7 +178,14 @@ func (w *worker) marks(o *output, id int, jpeg []byte) []byte {
 		return nil
 	}
 	if w.plan.marker != nil {
-		if m, err := w.plan.marker.Marks(id, o.field); err == nil && len(m) > 0 {
+		if cap(w.made) == 0 {
+			w.made = make([]byte, 0, 1<<10)
+		}
+		m, err := w.plan.marker.Marks(id, o.field, w.made)
+		if !w.plan.lends && cap(m) > cap(w.made) {
+			w.made = m[:0]
+		}
+		if err == nil && len(m) > 0 {
 			return m
 		}
 	}
