@@ -80,8 +80,9 @@ func (i *JPEGInfo) Storable() error {
 // accepted, as every decoder does; Size tells where the picture ends.
 //
 // It takes about 10 us for a photo of 57 kB and doesn't allocate. Errors are
-// *InvalidError, or *UnsupportedError for hierarchical JPEG and for a height
-// that only a DNL marker tells.
+// *InvalidError, or *UnsupportedError for hierarchical JPEG, for a height that
+// only a DNL marker tells, and for progressive scans without number, which would
+// make a small file take minutes.
 func ScanJPEG(data []byte) (JPEGInfo, error) {
 	s := jpegScan{data: data}
 	if err := s.walk(false); err != nil {
@@ -98,7 +99,16 @@ type jpegScan struct {
 	scanned  int  // components, as bits, whose DC coefficients a scan holds
 	needBits int  // bits that the entropy-coded data seen can't do without
 	entropy  int  // bytes of entropy-coded data seen
+	visits   int  // blocks that the scans go over, of a progressive picture
 }
+
+// A scan of a progressive picture takes a few bytes at least, and whoever decodes
+// it goes over every block. An encoder that refines each coefficient of its own
+// makes some hundreds of scans, common ones about ten.
+const (
+	maxScans  = 256     // as many times may every block be gone over
+	maxVisits = 1 << 28 // some seconds; ten scans of MaxPixels are 40 million to 126
+)
 
 // walk reads segments until EOI, or, with headOnly, until the first scan.
 func (s *jpegScan) walk(headOnly bool) error {
@@ -277,6 +287,12 @@ func (s *jpegScan) scan(at int, p []byte) (int, error) {
 				s.needBits += i.blocks(k)
 			}
 		}
+		if i.Progressive {
+			s.visits += i.blocks(k)
+		}
+	}
+	if all := i.allBlocks(); s.visits > maxVisits || s.visits > maxScans*all {
+		return 0, unsupported(JPEG, "progressive scans that go %d times over %d blocks", s.visits/all, all)
 	}
 	start := at + 4 + len(p)
 	end, err := s.skipEntropy(start)
@@ -320,6 +336,14 @@ func (i *JPEGInfo) componentByID(id byte) int {
 		}
 	}
 	return -1
+}
+
+// allBlocks is the number of 8x8 blocks of all components.
+func (i *JPEGInfo) allBlocks() (n int) {
+	for c := range i.Components {
+		n += i.blocks(c)
+	}
+	return n
 }
 
 // blocks is the number of 8x8 blocks that component c has at least.

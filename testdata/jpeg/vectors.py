@@ -13,6 +13,9 @@ tool = "/tmp/vectors"
 subprocess.check_call(["gcc", "-O2", "-o", tool, os.path.join(here, "vectors.c"), "-ljpeg"])
 photo = np.asarray(Image.open(sys.argv[1]).convert("RGB"))[:200, :300]
 noise = np.random.default_rng(1).integers(0, 256, (80, 80, 3), np.uint8)
+long = np.full((65500, 17, 3), (90, 160, 30), np.uint8)  # flat but for noise at its ends and past its middle
+for y in 0, 40000, 65500 - 60:
+    long[y:y + 60] = noise[:60, :17] // 2
 
 cases = []  # name, pixels, quality, restart, optimise, scans, colour, factors
 def case(name, pix, q=90, restart=0, optimise=0, scans=0, colour="ycc", factors="221111"):
@@ -37,6 +40,9 @@ case("scans-restart", photo[:83, :131], scans=1, restart=5)
 case("scans-422", photo[:41, :39], scans=1, factors="211111")
 case("rgb", photo[:41, :39], colour="rgb", factors="111111")
 case("rgb-420", photo[:41, :39], colour="rgb", factors="221111")
+case("17x65500-221111", long, optimise=1)
+case("65500x17-221111", long.transpose(1, 0, 2), optimise=1)
+case("65500x1-gray", long[:, :1].transpose(1, 0, 2), optimise=1, colour="gray", factors="11")
 
 manifest = []
 def add(name, data):
@@ -89,6 +95,36 @@ def zero_quant(data):
     at = data.index(b"\xff\xdb")
     return data[:at + 5] + bytes(64) + data[at + 69:]
 
+def dri(n):
+    return b"\xff\xdd\x00\x04" + n.to_bytes(2, "big")
+
+def before_eoi(data, more):
+    return data[:-2] + more + data[-2:]
+
+def scan_starts(data):  # offsets of SOS, where no coded byte looks like one
+    return [i for i in range(len(data)) if data[i:i + 2] == b"\xff\xda"]
+
+def restarts_in_first(data):  # the first of three scans with restarts, no restarts in the others
+    with open(os.path.join(here, "scans-restart.jpg"), "rb") as f:
+        other = f.read()
+    at = scan_starts(data)[1]
+    tables = data.rindex(b"\xff\xc4", 0, at)
+    first = scan_starts(other)[1]
+    return other[:other.rindex(b"\xff\xc4", 0, first)] + dri(0) + data[data.index(b"\xff\xc4", scan_starts(data)[0]):]
+
+def wide_quant(data):
+    out, at = data[:2], 2
+    while data[at + 1] != 0xda:
+        end = at + 2 + int.from_bytes(data[at + 2:at + 4], "big")
+        if data[at + 1] == 0xdb:
+            body = data[at + 4:end]
+            for i in range(0, len(body), 65):
+                out += b"\xff\xdb\x00\x83" + bytes([16 | body[i]]) + b"".join(bytes([0, v]) for v in body[i + 1:i + 65])
+        else:
+            out += data[at:end]
+        at = end
+    return out + data[at:]
+
 def no_tables(data):
     out, at = data[:2], 2
     while True:
@@ -113,6 +149,16 @@ edited("edit-exif", "17x33-221111", lambda d: insert(d, b"\xff\xe1\xff\xff" + by
 edited("edit-extended", "71x49-221111", lambda d: d.replace(b"\xff\xc0", b"\xff\xc1"))
 edited("edit-no-tables", "71x49-221111", no_tables)
 edited("edit-no-tables-gray", "71x49-gray", no_tables)
+edited("edit-dri-0", "71x49-221111", lambda d: insert(d, dri(0)))
+edited("edit-dri-5-0", "71x49-221111", lambda d: insert(d, dri(5) + dri(0)))
+edited("edit-dri-65535", "71x49-221111", lambda d: insert(d, dri(65535)))
+edited("edit-dri-9-3", "restart-3", lambda d: insert(d, dri(9)))
+edited("edit-dri-scans", "scans", restarts_in_first)
+edited("edit-garbage-before-eoi", "71x49-221111", lambda d: before_eoi(d, b"garbage" * 5))
+edited("edit-second-after-eoi", "71x49-221111", lambda d: d + d)
+edited("edit-dnl", "71x49-221111", lambda d: before_eoi(d, b"\xff\xdc\x00\x04\x00\x31"))
+edited("edit-quant-16", "71x49-221111", wide_quant)
+edited("edit-empty-segments", "71x49-221111", lambda d: insert(d, b"".join(bytes([0xff, m, 0, 2]) for m in (0xfe, 0xe0, 0xe1, 0xe2, 0xee, 0xef))))
 
 with open(os.path.join(here, "manifest.json"), "w") as f:
     json.dump(manifest, f, indent=0)
