@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/rgb"
 )
 
 // HorizontalFlip mirrors an image left to right with probability P (FFCV's
@@ -16,16 +17,13 @@ type HorizontalFlip struct {
 // Bind takes arrays of shape (height, width, channels) of any type; the
 // outcome's is the same. It works in place.
 func (f HorizontalFlip) Bind(in array.Spec) (array.Spec, ApplyFunc, bool, error) {
-	p := f.chance()
-	if !(p > 0 && p <= 1) {
-		return array.Spec{}, nil, false, fmt.Errorf("transform: HorizontalFlip with P %v, want 0 to 1", f.P)
-	}
-	if len(in.Shape) != 3 {
-		return array.Spec{}, nil, false, fmt.Errorf("transform: HorizontalFlip takes (height, width, channels), got %v", in)
-	}
-	n, err := in.Bytes()
+	p, err := chance("HorizontalFlip", f.P, 0.5)
 	if err != nil {
-		return array.Spec{}, nil, false, fmt.Errorf("transform: HorizontalFlip: %w", err)
+		return array.Spec{}, nil, false, err
+	}
+	n, err := flippable("HorizontalFlip", in)
+	if err != nil {
+		return array.Spec{}, nil, false, err
 	}
 	pixel := in.Shape[2] * in.DType.ItemSize()
 	row := in.Shape[1] * pixel
@@ -50,12 +48,36 @@ func (f HorizontalFlip) Bind(in array.Spec) (array.Spec, ApplyFunc, bool, error)
 	}, true, nil
 }
 
+// flippable is the length of an array with height, width and channels.
+func flippable(op string, in array.Spec) (int, error) {
+	if len(in.Shape) != 3 {
+		return 0, fmt.Errorf("transform: %s takes (height, width, channels), got %v", op, in)
+	}
+	n, err := in.Bytes()
+	if err != nil {
+		return 0, fmt.Errorf("transform: %s: %w", op, err)
+	}
+	return n, nil
+}
+
 // chance is P with its default.
 func (f HorizontalFlip) chance() float64 {
 	if f.P == 0 {
 		return 0.5
 	}
 	return f.P
+}
+
+// Drawn tells what Bind's function would draw: flip.
+func (f HorizontalFlip) Drawn(_ array.Spec, rng *rand.Rand) map[string]any {
+	return map[string]any{"flip": rng.Float64() < f.chance()}
+}
+
+// Move adds to a placement what Bind's function would do with the same numbers.
+func (f HorizontalFlip) Move(_ array.Spec, p *rgb.Placement, rng *rand.Rand) {
+	if rng.Float64() < f.chance() {
+		p.FlipX()
+	}
 }
 
 // mirror3 turns round a row of three-byte pixels.

@@ -96,7 +96,7 @@ func TestTranslate(t *testing.T) {
 		e.Data[i] += 50 // nothing looks like the fill
 	}
 	for _, pad := range []int{0, 1, 2, 4, 7} {
-		tr := transform.Translate{Padding: pad, Fill: [3]uint8{7, 8, 9}}
+		tr := transform.Translate{Padding: pad, Fill: []uint8{7, 8, 9}}
 		_, apply := bound(t, tr, pixels(h, w))
 		seen := map[string]int{}
 		rng := rand.New(rand.NewPCG(uint64(pad), 2))
@@ -123,7 +123,7 @@ func TestTranslate(t *testing.T) {
 }
 
 // padded cuts w x h pixels at ox, oy out of the padded picture: FFCV's way.
-func padded(src []byte, w, h, pad, ox, oy int, fill [3]uint8) []byte {
+func padded(src []byte, w, h, pad, ox, oy int, fill []uint8) []byte {
 	var out []byte
 	for y := oy - pad; y < oy-pad+h; y++ {
 		for x := ox - pad; x < ox-pad+w; x++ {
@@ -140,7 +140,7 @@ func padded(src []byte, w, h, pad, ox, oy int, fill [3]uint8) []byte {
 func TestCutout(t *testing.T) {
 	const w, h, size = 6, 5, 3
 	src := bytes.Repeat([]byte{200}, 3*w*h)
-	_, apply := bound(t, transform.Cutout{Size: size, Fill: [3]uint8{1, 2, 3}}, pixels(h, w))
+	_, apply := bound(t, transform.Cutout{Size: size, Fill: []uint8{1, 2, 3}}, pixels(h, w))
 	rng := rand.New(rand.NewPCG(7, 8))
 	places := map[int]int{}
 	const n = 400 * (w - size + 1) * (h - size + 1)
@@ -308,7 +308,7 @@ func TestOpsRefuse(t *testing.T) {
 		"flip P NaN":                  {transform.HorizontalFlip{P: nan}, pixels(4, 4)},
 		"flip too large":              {transform.HorizontalFlip{}, array.Spec{DType: array.Uint8, Shape: []int{1 << 40, 1 << 40, 3}}},
 		"translate floats":            {transform.Translate{Padding: 1}, float},
-		"translate gray":              {transform.Translate{Padding: 1}, gray},
+		"translate gray, three fills": {transform.Translate{Padding: 1, Fill: []uint8{1, 2, 3}}, gray},
 		"translate negative":          {transform.Translate{Padding: -1}, pixels(4, 4)},
 		"translate far":               {transform.Translate{Padding: math.MaxInt}, pixels(4, 4)},
 		"cutout nothing":              {transform.Cutout{}, pixels(4, 4)},

@@ -45,14 +45,68 @@ type ApplyFunc = func(dst, src []byte, rng *rand.Rand) error
 
 // image takes an image spec apart: uint8 and three channels.
 func image(op string, in array.Spec) (height, width int, err error) {
-	if in.DType != array.Uint8 || len(in.Shape) != 3 || in.Shape[2] != 3 {
+	height, width, channels, err := picture(op, in)
+	if err == nil && channels != 3 {
 		return 0, 0, fmt.Errorf("transform: %s takes |u1 (height, width, 3), got %v", op, in)
 	}
-	height, width = in.Shape[0], in.Shape[1]
-	if height < 1 || width < 1 || height > rgb.MaxSide || width > rgb.MaxSide {
-		return 0, 0, fmt.Errorf("transform: %s of an image of %dx%d: a side must be 1 to %d pixels", op, width, height, rgb.MaxSide)
+	if err != nil && in.DType == array.Uint8 && len(in.Shape) != 3 {
+		return 0, 0, fmt.Errorf("transform: %s takes |u1 (height, width, 3), got %v", op, in)
 	}
-	return height, width, nil
+	return height, width, err
+}
+
+// picture takes an image spec apart: uint8 and 1 to 4 channels.
+func picture(op string, in array.Spec) (height, width, channels int, err error) {
+	const want = "|u1 (height, width, channels)"
+	switch {
+	case in.DType != array.Uint8 && len(in.Shape) == 3 && (floating(in.DType) || in.DType.ItemSize() > 1):
+		return 0, 0, 0, fmt.Errorf("transform: %s takes %s, got %v: put it before what changes the type (Normalize, Convert)", op, want, in)
+	case in.DType != array.Uint8 || len(in.Shape) != 3:
+		return 0, 0, 0, fmt.Errorf("transform: %s takes %s, got %v", op, want, in)
+	case in.Shape[2] > 4 && in.Shape[0] >= 1 && in.Shape[0] <= 4:
+		return 0, 0, 0, fmt.Errorf("transform: %s takes %s, got %v: put it before ToCHW", op, want, in)
+	case in.Shape[2] < 1 || in.Shape[2] > 4:
+		return 0, 0, 0, fmt.Errorf("transform: %s takes %s of 1 to 4 channels, got %v", op, want, in)
+	}
+	height, width, channels = in.Shape[0], in.Shape[1], in.Shape[2]
+	if height < 1 || width < 1 || height > rgb.MaxSide || width > rgb.MaxSide {
+		return 0, 0, 0, fmt.Errorf("transform: %s of an image of %dx%d: a side must be 1 to %d pixels", op, width, height, rgb.MaxSide)
+	}
+	return height, width, channels, nil
+}
+
+// floating says whether values are floats, BFloat16 among them.
+func floating(t array.DType) bool { return t.Kind() == 'f' || t == BFloat16 }
+
+// chance is a probability with its default for 0.
+func chance(op string, p, usual float64) (float64, error) {
+	if p == 0 {
+		p = usual
+	}
+	if !(p > 0 && p <= 1) {
+		return 0, fmt.Errorf("transform: %s with P %v, want 0 to 1", op, p)
+	}
+	return p, nil
+}
+
+// colour is a fill of so many channels: black for nil.
+func colour(op string, fill []uint8, channels int) ([]byte, error) {
+	if fill == nil {
+		return make([]byte, channels), nil
+	}
+	if len(fill) != channels {
+		return nil, fmt.Errorf("transform: %s with a Fill of %d numbers for %d channels", op, len(fill), channels)
+	}
+	return fill, nil
+}
+
+// painted is a row of n pixels of one colour.
+func painted(colour []byte, n int) []byte {
+	row := make([]byte, 0, n*len(colour))
+	for range n {
+		row = append(row, colour...)
+	}
+	return row
 }
 
 // imageSpec is the spec of a decoded image.

@@ -13,28 +13,31 @@ import (
 // columns.
 type Translate struct {
 	Padding int
-	Fill    [3]uint8
+	Fill    []uint8 // a number a channel; nil: 0
 }
 
-// Bind takes images; the outcome is one of the same size. It works in place.
+// Bind takes images of 1 to 4 channels; the outcome is one of the same size. It
+// works in place.
 func (t Translate) Bind(in array.Spec) (array.Spec, ApplyFunc, bool, error) {
-	height, width, err := image("Translate", in)
+	height, width, channels, err := picture("Translate", in)
 	if err != nil {
 		return array.Spec{}, nil, false, err
 	}
 	if t.Padding < 0 || t.Padding > rgb.MaxSide {
 		return array.Spec{}, nil, false, fmt.Errorf("transform: Translate with Padding %d, want 0 to %d", t.Padding, rgb.MaxSide)
 	}
-	n, row := 3*width*height, 3*width
-	blank := make([]byte, row)
-	fill(blank, t.Fill)
+	fill, err := colour("Translate", t.Fill, channels)
+	if err != nil {
+		return array.Spec{}, nil, false, err
+	}
+	row := channels * width
+	n := height * row
+	blank := painted(fill, width)
 	return in, func(dst, src []byte, rng *rand.Rand) error {
 		if err := sized("Translate", dst, src, n, n); err != nil {
 			return err
 		}
-		// Pixel (x, y) of the outcome is pixel (x+dx, y+dy) of the source.
-		dy := rng.IntN(2*t.Padding+1) - t.Padding
-		dx := rng.IntN(2*t.Padding+1) - t.Padding
+		dx, dy := t.draw(rng)
 		y, end, step := 0, height, 1
 		if dy < 0 { // from the bottom up, so that no row is overwritten before it is read
 			y, end, step = height-1, -1, -1
@@ -48,20 +51,34 @@ func (t Translate) Bind(in array.Spec) (array.Spec, ApplyFunc, bool, error) {
 			}
 			in := src[row*from : row*(from+1)]
 			if dx >= 0 {
-				k := copy(out, in[3*dx:])
+				k := copy(out, in[channels*dx:])
 				copy(out[k:], blank)
 			} else {
-				copy(out[-3*dx:], in)
-				copy(out[:-3*dx], blank)
+				copy(out[-channels*dx:], in)
+				copy(out[:-channels*dx], blank)
 			}
 		}
 		return nil
 	}, true, nil
 }
 
-// fill paints a row of pixels.
-func fill(row []byte, colour [3]uint8) {
-	for i := range row {
-		row[i] = colour[i%3]
-	}
+// draw says where to read: pixel (x, y) of the outcome is pixel (x+dx, y+dy) of
+// the source.
+func (t Translate) draw(rng *rand.Rand) (dx, dy int) {
+	dy = rng.IntN(2*t.Padding+1) - t.Padding
+	dx = rng.IntN(2*t.Padding+1) - t.Padding
+	return dx, dy
+}
+
+// Drawn tells what Bind's function would draw: how many pixels the image moves
+// to the right, x, and down, y.
+func (t Translate) Drawn(_ array.Spec, rng *rand.Rand) map[string]any {
+	dx, dy := t.draw(rng)
+	return map[string]any{"x": -dx, "y": -dy}
+}
+
+// Move adds to a placement what Bind's function would do with the same numbers.
+func (t Translate) Move(_ array.Spec, p *rgb.Placement, rng *rand.Rand) {
+	dx, dy := t.draw(rng)
+	p.Shift(-dx, -dy)
 }
