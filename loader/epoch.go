@@ -85,6 +85,7 @@ func (l *Loader) run(ctx context.Context, number int, yield func(*Batch, error) 
 			return
 		}
 	}
+	l.pool.saveMarks(ctx, e.marks)
 }
 
 // newEpoch starts the workers. stop ends them and waits for them.

@@ -56,7 +56,8 @@
 // dataset for Sequential; Random keeps an epoch's permutation (4 bytes a
 // sample, 8 from 2³² samples), QuasiRandom three times as much; Indices and
 // Filter 8 bytes for each sample they select. Checkpoints of JPEGs, where the
-// file brings none, take 4 bytes a sample and what Options.MarksMemory allows.
+// file brings none, take 4 bytes a sample and what Options.MarksMemory allows;
+// with Options.MarksFile they lie in files, mapped.
 package loader
 
 import (
@@ -132,5 +133,7 @@ func (l *Loader) Epoch(ctx context.Context, n int) iter.Seq2[*Batch, error] {
 
 // Close frees the memory that the loader keeps for later batches and epochs. Batches that
 // are not released stay valid. A closed loader still works. Calling Close is
-// optional: a loader out of reach is freed by the garbage collector.
+// optional: a loader out of reach is freed by the garbage collector. But what
+// epochs that did not come to their end have made for Options.MarksFile is
+// written by Close alone; an error is of that.
 func (l *Loader) Close() error { return l.pool.close() }

@@ -29,8 +29,7 @@ const (
 	marksUnit  = 4       // bytes; places are counted in it
 )
 
-// What a slot of markStore says. Above slotNone it is a place, slotFirst the
-// first.
+// What a slot of markStore says. From slotFirst on it is a place.
 const (
 	slotUnknown = 0 // never looked at
 	slotNone    = 1 // no marks, or no room for them
@@ -39,10 +38,14 @@ const (
 
 // markStore holds the marks that a loader has made of images whose file brings
 // none. They lie outside the Go heap, and never move. Looking up takes no lock.
+// With Options.MarksFile it also has those of that file, and keeps its own as
+// the file's entries.
 type markStore struct {
 	fields []markField // by field
 	total  int         // samples
-	mem    *markMemory
+	mem    *markMemory // of no room when none are to be made
+	side   *sideFile   // nil: without Options.MarksFile
+	made   atomic.Int64
 }
 
 // markField finds the marks of a field's samples.
@@ -54,15 +57,22 @@ type markField struct {
 // markMemory is where the marks lie, each after its length in four bytes.
 type markMemory struct {
 	mu     sync.Mutex
-	blocks [][]byte // set before the first slot that points there
-	size   int      // of a block
-	last   int      // block being filled, -1 at first
-	used   int      // of the last block
-	users  int      // epochs under way
+	blocks [][]byte                    // set before the first slot that points there
+	size   int                         // of a block
+	take   func(n int) ([]byte, error) // a new block
+	give   func([]byte) error          // the block goes
+	end    func() error                // after the last block; nil: nothing
+	last   int                         // block being filled, -1 at first
+	used   int                         // of the last block
+	err    error                       // why there was no further block
+	users  int                         // epochs under way
 	closed bool
 }
 
 func newMarkStore(p *plan) *markStore {
+	if p.marksFile != "" {
+		return newSideStore(p)
+	}
 	budget := min(p.marksMemory, math.MaxUint32/2) // so that slots can tell the places
 	size := min(budget, marksBlock) &^ (marksUnit - 1)
 	if size == 0 {
@@ -71,13 +81,12 @@ func newMarkStore(p *plan) *markStore {
 	return &markStore{
 		fields: make([]markField, len(p.fields)),
 		total:  p.total,
-		mem:    &markMemory{blocks: make([][]byte, budget/size), size: size, last: -1},
+		mem:    &markMemory{blocks: make([][]byte, budget/size), size: size, take: mmap.Anon, give: mmap.Free, last: -1},
 	}
 }
 
-// get returns a sample's marks. known is false when it has not been asked
-// whether the sample has any.
-func (s *markStore) get(field, sample int) (marks []byte, known bool) {
+// get returns what put kept of a sample. known is false when nothing was put.
+func (s *markStore) get(field, sample int) (kept []byte, known bool) {
 	f := &s.fields[field]
 	f.once.Do(func() { f.slots = make([]atomic.Uint32, s.total) })
 	switch v := f.slots[sample].Load(); v {
@@ -119,11 +128,12 @@ func (s *markStore) put(field, sample int, marks []byte) {
 // room gives n bytes, at most a block, or false when the budget is spent.
 func (m *markMemory) room(n int) (at int, ok bool) {
 	if m.last < 0 || n > m.size-m.used {
-		if m.closed || m.last+1 >= len(m.blocks) {
+		if m.closed || m.err != nil || m.last+1 >= len(m.blocks) {
 			return 0, false
 		}
-		b, err := mmap.Anon(m.size)
+		b, err := m.take(m.size)
 		if err != nil {
+			m.err = err
 			return 0, false
 		}
 		m.last, m.used = m.last+1, 0
@@ -163,10 +173,14 @@ func (m *markMemory) close() error {
 func (m *markMemory) free() error {
 	var errs []error
 	for i, b := range m.blocks[:m.last+1] {
-		errs = append(errs, mmap.Free(b))
+		errs = append(errs, m.give(b))
 		m.blocks[i] = nil
 	}
 	m.last = -1
+	if m.end != nil {
+		errs = append(errs, m.end())
+		m.end = nil
+	}
 	return errors.Join(errs...)
 }
 
@@ -190,16 +204,24 @@ func (w *worker) marks(o *output, id int, jpeg []byte) []byte {
 		}
 	}
 	store := w.epoch.marks
-	if store == nil {
+	switch {
+	case store == nil:
 		return nil
+	case store.side != nil:
+		return w.sideMarks(o, id, jpeg)
 	}
 	if m, known := store.get(o.field, id); known {
 		return m
 	}
+	w.make(jpeg)
+	store.put(o.field, id, w.made)
+	return w.made
+}
+
+// make makes a JPEG's marks.
+func (w *worker) make(jpeg []byte) {
 	var err error
 	if w.made, err = rgb.AppendMarks(w.made[:0], jpeg); err != nil {
 		w.made = w.made[:0] // decoding tells what is wrong, if that part is needed
 	}
-	store.put(o.field, id, w.made)
-	return w.made
 }

@@ -31,6 +31,26 @@ type Options struct {
 	// past them goes without, which changes no pixel. 0 means 64 MiB; below 0
 	// none are made.
 	MarksMemory int
+	// MarksFile is the path of a side file of checkpoints, for a dataset whose
+	// file brings none: with it a later process decodes less from its first
+	// epoch on. A file there that belongs to the dataset is mapped and used.
+	// The marks that it lacks are made as samples are loaded, and added to it
+	// when an epoch has delivered its last batch, or by Close: so a loader of
+	// some samples, or a rank, adds those that it sees. It is written aside and
+	// renamed; several processes may do so at once. Until then what was made
+	// lies in unnamed temporary files beside it, not in memory, and
+	// MarksMemory counts for nothing, but below 0 none are made.
+	//
+	// New fails when there is no such file and none can be made, and refuses to
+	// replace what is no side file; one of another dataset, or damaged, is
+	// replaced. Later failures cost no batch: Warn is told, every epoch's end
+	// tries again, and so does Close, which returns the error. On Windows a side
+	// file that is in use is never added to.
+	MarksFile string
+	// Warn is told what a training goes on without, such as a side file that
+	// could not be written. It is called by New, or by Epoch after its last
+	// batch, in the caller's goroutine. nil tells nobody.
+	Warn func(msg string)
 	// Rank and WorldSize share an epoch among WorldSize loaders, as PyTorch's
 	// DistributedSampler does: each gets the same number of samples, some twice
 	// when they don't divide. WorldSize 0 means 1.

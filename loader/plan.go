@@ -42,7 +42,10 @@ type plan struct {
 	batches   int
 	posBits   int // a batch's positions fit in so many bits
 
-	marksMemory int // bytes for marks made here
+	marksMemory int    // bytes for marks made here
+	marksFile   string // side file of marks, "" none
+	identity    ffcv.Identity
+	warn        func(msg string)
 }
 
 // Lender is the ability of a Dataset whose bytes all lie in memory (a mapped
@@ -77,6 +80,9 @@ func newPlan(ds Dataset, opts *Options) (p *plan, err error) {
 		return nil, err
 	}
 	p.marker, _ = ds.(Marker)
+	if err := p.setMarksFile(opts); err != nil {
+		return nil, err
+	}
 	p.setAhead()
 	p.setRun()
 	return p, nil

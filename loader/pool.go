@@ -1,11 +1,11 @@
 package loader
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
 	"runtime"
-	"slices"
 	"sync"
 
 	"github.com/betongo/betongo/internal/mmap"
@@ -112,7 +112,7 @@ func (p *pool) put(b *Batch) {
 // useMarks returns the store of marks for an epoch, which calls leave on its
 // memory at the end; nil when nothing needs it.
 func (p *pool) useMarks() *markStore {
-	if p.plan.marksMemory == 0 || !slices.ContainsFunc(p.plan.outputs, func(o output) bool { return o.marked }) {
+	if p.plan.marksMemory == 0 && p.plan.marksFile == "" || !p.plan.marked() {
 		return nil
 	}
 	p.mu.Lock()
@@ -136,7 +136,7 @@ func (p *pool) close() error {
 	p.mu.Unlock()
 	var errs []error
 	if marks != nil {
-		errs = append(errs, marks.mem.close())
+		errs = append(errs, marks.save(context.Background()), marks.mem.close())
 	}
 	for _, b := range free {
 		errs = append(errs, b.mem.release())

@@ -29,6 +29,7 @@ type worker struct {
 	keys    []uint64
 	id      int
 	made    []byte // marks being made
+	entry   []byte // a side file's entry being made
 	scratch rgb.Scratch
 	temp    [3][]byte // of pipelines; temp[0] is unused
 	bufs    [][]byte  // what a dataset that doesn't lend reads into
