@@ -27,6 +27,7 @@ type benchCommand struct {
 	Seed     uint64 `default:"0" placeholder:"S" help:"Seed of the order and of the augmentations."`
 	Filter   string `default:"area" enum:"area,bilinear" placeholder:"NAME" help:"How crops are resized: area (the default, as FFCV and OpenCV's INTER_AREA) or bilinear (antialiased, as Pillow and torchvision)."`
 	Exact    bool   `help:"Decode and resize bit for bit as libjpeg and OpenCV (or Pillow) do: slower."`
+	Marks    string `name:"marks-file" placeholder:"FILE" help:"Take checkpoints of JPEGs from this side file, and add to it those that it lacks: see 'ffcv marks'."`
 	Explain  bool   `help:"Say first how each output is made: what is one pass with the decoder, what runs after it."`
 	JSON     bool   `name:"json" help:"Print one JSON object."`
 }
@@ -87,7 +88,8 @@ func (c *benchCommand) Run(e *env) error {
 	defer f.Close()
 	r := benchResult{File: c.File, Pipeline: c.Pipeline, Order: c.Order, Batch: c.Batch, Workers: c.Workers,
 		Open: time.Since(start).Seconds()}
-	if err := c.load(e.ctx, f, &r); err != nil {
+	warn := func(msg string) { term.Say(e.stderr, prog, "warning", msg) }
+	if err := c.load(e.ctx, f, &r, warn); err != nil {
 		return suggestVerify(err, c.File)
 	}
 	r.PeakAnon, r.PeakRSS = watch.stop(), peakRSS()
@@ -108,7 +110,7 @@ var orders = map[string]loader.Order{
 var filters = map[string]rgb.Filter{"area": rgb.Area, "bilinear": rgb.Bilinear}
 
 // load runs the epochs.
-func (c *benchCommand) load(ctx context.Context, f *ffcv.File, r *benchResult) error {
+func (c *benchCommand) load(ctx context.Context, f *ffcv.File, r *benchResult, warn func(string)) error {
 	outputs, err := pipeline(f, c.Pipeline, resizing{filter: filters[c.Filter], exact: c.Exact})
 	if err != nil {
 		return err
@@ -119,6 +121,8 @@ func (c *benchCommand) load(ctx context.Context, f *ffcv.File, r *benchResult) e
 		Order:     orders[c.Order],
 		Seed:      c.Seed,
 		DropLast:  c.DropLast,
+		MarksFile: c.Marks,
+		Warn:      warn,
 		Outputs:   outputs,
 	})
 	if err != nil {
@@ -140,7 +144,7 @@ func (c *benchCommand) load(ctx context.Context, f *ffcv.File, r *benchResult) e
 		r.Epochs = append(r.Epochs, epoch)
 	}
 	r.summarise()
-	return nil
+	return l.Close()
 }
 
 // runEpoch loads one epoch; first is when its first batch came.

@@ -24,6 +24,7 @@ type grammar struct {
 	Info    infoCommand      `cmd:"" help:"Print the header, the fields and the sections of a file."`
 	Dump    dumpCommand      `cmd:"" help:"Print the samples of a file."`
 	Verify  verifyCommand    `cmd:"" help:"Read all of a file and print every flaw."`
+	Marks   marksCommand     `cmd:"" help:"Make checkpoints of a file's JPEGs and put them beside it."`
 	Bench   benchCommand     `cmd:"" help:"Load a file's batches and print how fast it went."`
 	Demo    demoCommand      `cmd:"" help:"Pack photographs, load augmented batches from them and show one."`
 }

@@ -1,11 +1,13 @@
 // Command ffcv looks into .beton files, the datasets of FFCV: what they are
 // (info), what they hold (dump), whether they are sound (verify), how fast
-// they load (bench).
+// they load (bench). It makes checkpoints for JPEGs in a file that has none
+// (marks).
 //
 //	ffcv info train.beton
 //	ffcv dump train.beton --range 0:10 --json
 //	ffcv verify train.beton
 //	ffcv bench train.beton --pipeline rrc224 --order random
+//	ffcv marks train.beton -o train.beton.marks
 //	ffcv demo
 //
 // It ends with 0 when done, 1 when it failed or a file is not sound, and 2 on

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/term"
+)
+
+type marksCommand struct {
+	fileFlags
+	Output  string `short:"o" placeholder:"FILE" help:"The side file to write; FILE.marks unless given. A side file there is replaced."`
+	Workers int    `default:"0" placeholder:"N" help:"Goroutines that make checkpoints; 0 is one a processor."`
+	JSON    bool   `name:"json" help:"Print one JSON object."`
+}
+
+// Validate is kong's hook.
+func (c *marksCommand) Validate() error {
+	if c.Workers < 0 {
+		return fmt.Errorf("--workers: %d; expected 0 or more", c.Workers)
+	}
+	return c.fileFlags.Validate()
+}
+
+// marksResult is what the verb prints; as JSON it is a contract with other
+// programs.
+type marksResult struct {
+	File    string  `json:"file"`
+	Output  string  `json:"output"` // "" when none was written
+	Images  int64   `json:"images"`
+	Marked  int64   `json:"marked"` // that have checkpoints
+	Bytes   int64   `json:"bytes"`  // of the output
+	Seconds float64 `json:"seconds"`
+}
+
+// Run is kong's hook.
+func (c *marksCommand) Run(e *env) error {
+	start := time.Now()
+	f, err := c.openWhole()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if c.Output == "" {
+		c.Output = c.File + ".marks"
+	}
+	progress := term.NewProgress(e.stderr, prog, "images", -1)
+	stats, err := f.WriteMarks(e.ctx, c.Output, &ffcv.MarksOptions{Workers: c.Workers, Progress: progress.Set})
+	progress.Clear()
+	if err != nil {
+		return suggestVerify(err, c.File)
+	}
+	r := marksResult{File: c.File, Images: stats.Values, Marked: stats.Marked, Bytes: stats.Bytes, Seconds: time.Since(start).Seconds()}
+	if stats.Bytes > 0 {
+		r.Output = c.Output
+	}
+	if c.JSON {
+		enc := json.NewEncoder(e.stdout)
+		enc.SetEscapeHTML(false)
+		return enc.Encode(r)
+	}
+	if r.Output == "" {
+		_, err = fmt.Fprintf(e.stdout, "%s: no image field lacks checkpoints, nothing to write\n", c.File)
+		return err
+	}
+	_, err = fmt.Fprintf(e.stdout, "%s: checkpoints of %s images of %s, %s, in %.1f s\n", c.Output,
+		term.FormatCount(r.Marked), term.FormatCount(r.Images), term.FormatSize(r.Bytes), r.Seconds)
+	return err
+}
