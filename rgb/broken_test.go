@@ -52,7 +52,7 @@ func edges(w, h int) (list []rgb.Rect) {
 // TestCropsAtEveryEdge renders crops at their own size: libjpeg's pixels the
 // exact way, and nearly so the fast one, whose chroma is upsampled with more bits.
 func TestCropsAtEveryEdge(t *testing.T) {
-	const most = 5
+	const most = 1
 	var s rgb.Scratch
 	worst := 0
 	for _, v := range jpegVectors(t) {

@@ -226,8 +226,9 @@ func addRow(sum, row []float32, beta float32) {
 // linearTable says for each place on an axis between which two source places
 // it lies: a and b, with weights that add up to 2048 (11 bits).
 type linearTable struct {
-	n    int // source places, 0: not built
-	taps []linearTap
+	n, step int // source places, 0: not built; their distance in memory
+	taps    []linearTap
+	part    []float32 // b's weight, not rounded
 }
 
 type linearTap struct {
@@ -237,10 +238,10 @@ type linearTap struct {
 
 // build makes the table for n source places, step apart in memory, and d results.
 func (t *linearTable) build(n, d, step int, inv float64) {
-	if t.n == n && len(t.taps) == d {
+	if t.n == n && t.step == step && len(t.taps) == d {
 		return
 	}
-	t.n, t.taps = n, grow(t.taps, d)
+	t.n, t.step, t.taps, t.part = n, step, grow(t.taps, d), grow(t.part, d)
 	scale := 1 / inv
 	for i := range t.taps {
 		s := int(math.Floor(float64(i) * scale))
@@ -253,6 +254,7 @@ func (t *linearTable) build(n, d, step int, inv float64) {
 		if s >= n-1 {
 			s, f = n-1, 0
 		}
+		t.part[i] = f
 		t.taps[i] = linearTap{
 			a:  int32(step * s),
 			b:  int32(step * min(s+1, n-1)),

@@ -110,6 +110,7 @@ type Scratch struct {
 	enc    encodeScratch
 	resize resizeScratch
 	render renderScratch
+	place  placeScratch
 }
 
 // pool serves the package's functions, whose callers keep no Scratch.
