@@ -20,10 +20,12 @@ import (
 type resizeScratch struct {
 	xArea, yArea     areaTable
 	xLinear, yLinear linearTable
+	shrink           shrinker
 	row, sum         []float32
 	lines            [2][]int32
 	taps             taps
 	narrow           []byte
+	plain            bool // no assembly, for tests
 }
 
 // ResizeArea is the package's [ResizeArea] with this scratch memory.
@@ -155,6 +157,10 @@ func (t *areaTable) build(n, d int, scale float64) {
 func (r *resizeScratch) area(dst *Image, v view, xScale, yScale float64) {
 	r.xArea.build(v.w, dst.Width, xScale)
 	r.yArea.build(v.h, dst.Height, yScale)
+	if haveAVX2 && !r.plain && dst.Width >= minShrink {
+		r.areaFast(dst, v)
+		return
+	}
 	n := 3 * dst.Width
 	r.row, r.sum = grow(r.row, n), grow(r.sum, n)
 	have := -1 // the source row that r.row holds: neighbours share one
