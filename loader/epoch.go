@@ -247,7 +247,8 @@ func (w *worker) serve(f *flight) {
 	e := w.epoch
 	defer func() {
 		if f.tokens.Add(-1) == 0 {
-			f.done <- struct{}{}
+			defer func() { f.done <- struct{}{} }() // an operation may end the goroutine
+			w.finish(f)
 		}
 	}()
 	if f.todo {

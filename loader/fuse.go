@@ -68,20 +68,31 @@ func (p Pipeline) String() string {
 func (l *Loader) Explain() []Pipeline {
 	list := make([]Pipeline, len(l.plan.outputs))
 	for i := range list {
-		list[i] = l.plan.outputs[i].explain()
+		list[i] = l.plan.outputs[i].explain(l.plan.outputs)
 	}
 	return list
 }
 
-func (o *output) explain() Pipeline {
+func (o *output) explain(all []output) Pipeline {
 	p := Pipeline{Output: o.name, Field: o.src.Name, DType: o.spec.DType.String()}
 	if !o.varies() {
 		p.Shape = append([]int{}, o.spec.Shape...)
 	}
-	p.Steps = append(p.Steps, Step{What: o.what, Ops: o.fusedOps})
+	p.Steps = append(p.Steps, Step{What: o.what + o.companions(all), Ops: o.fusedOps})
 	for i := range o.stages {
 		s := &o.stages[i]
 		what := s.name
+		if s.inPlace {
+			what += ", in place"
+		}
+		p.Steps = append(p.Steps, Step{What: what, Ops: 1})
+	}
+	for i := range o.tail {
+		s := &o.tail[i]
+		what := s.name
+		if s.batch != nil {
+			what += " of the whole batch"
+		}
 		if s.inPlace {
 			what += ", in place"
 		}

@@ -32,33 +32,12 @@ func imageInfo(member []byte) (ImageInfo, error) {
 	return v, nil
 }
 
-// imageSize returns the size that all images of a field have, 0, 0 when they
-// differ or there are none. It looks no further than the first that differs.
+// imageSize is commonSize of a field's images.
 func (p *plan) imageSize(f *ffcv.Field) (width, height int, err error) {
-	const chunk = 4096
-	var buf []byte
-	for lo := 0; lo < p.total; lo += chunk {
-		n := min(chunk, p.total-lo)
-		rows, err := p.ds.Rows(lo, n, buf)
-		if err != nil {
-			return 0, 0, err
-		}
-		if !p.lends {
-			buf = rows[:0]
-		}
-		for i := range n {
-			v, err := imageInfo(rows[i*p.rowSize+f.Offset:])
-			if err != nil {
-				return 0, 0, fmt.Errorf("sample %d: %w", lo+i, err)
-			}
-			if lo+i == 0 {
-				width, height = v.Width, v.Height
-			} else if v.Width != width || v.Height != height {
-				return 0, 0, nil
-			}
-		}
-	}
-	return width, height, nil
+	return p.commonSize(f, func(member []byte) (int, int, error) {
+		v, err := imageInfo(member)
+		return v.Width, v.Height, err
+	})
 }
 
 // whole is the default image decoder: every image as it is, all of one size.
@@ -84,3 +63,6 @@ func (w whole) BindImage(width, height int) (array.Spec, func([]byte, rgb.Encode
 		return nil
 	}, nil
 }
+
+// Placed is the picture as it is.
+func (whole) Placed(width, height int, _ *rand.Rand) rgb.Placement { return rgb.Place(width, height) }

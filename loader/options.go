@@ -72,9 +72,19 @@ type Output struct {
 	// Decoder makes the value of one sample: an ImageDecoder (RGB images), a
 	// Decoder (any field), or Raw. nil is the field's default.
 	Decoder any
-	// Ops are applied to each sample's value, in order: each is an Op. They need
-	// an output of one shape: not Bytes, JSON or Raw images. The decoder may do
-	// the first of them in its own pass: see Viewer.
+	// Follow is the name of an output of pictures whose geometry this one takes
+	// over, sample by sample: crop, size, flips, shifts. The Decoder must then be a
+	// RasterFollower (transform.Mask, transform.Area), for a field of rasters of
+	// the pictures' sizes, or an ArrayFollower (transform.Boxes). What is followed
+	// may be Disabled, if only its geometry is wanted; it must not follow another
+	// itself, nor mix samples, and those of its operations that move pixels must
+	// say where (Mover): of one that does not, and keeps width and height, it is
+	// believed that it doesn't.
+	Follow string
+	// Ops are applied to the value in order: each is an Op or an IndexedOp, for
+	// one sample's, or a BatchOp, for all of a batch's. They need an output of
+	// one shape: not Bytes, JSON or Raw images. The decoder may do the first of
+	// them in its own pass: see Viewer.
 	Ops []any
 	// Disabled leaves the output out of the batches.
 	Disabled bool

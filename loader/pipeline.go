@@ -62,6 +62,8 @@ const (
 	kindRawImage             // an image as stored
 	kindImage                // an image through an ImageDecoder
 	kindDecoder              // member and regions through a Decoder
+	kindRaster               // a raster through a RasterDecoder or RasterFollower
+	kindFollower             // bytes through an ArrayFollower
 )
 
 // output is an Output bound to its field.
@@ -92,12 +94,29 @@ type output struct {
 
 	into   int // where the decoded value goes: see stage.into
 	stages []stage
+
+	of      *Output                                               // what it is bound from
+	streams []uint64                                              // keys of the random numbers of the decoder and all operations
+	shared  []int                                                 // outputs whose pictures come from one decode, this one's among them; nil: none
+	lead    *lead                                                 // what it follows
+	placed  func(width, height int, rng *rand.Rand) rgb.Placement // of a decoder without a view
+	raster  *rasterBinding                                        // of rasters
+	follow  func(dst, src []byte, p *rgb.Placement) error         // of arrays
+
+	tail        []stage // from the first BatchOp on
+	filledBytes int     // of a row before the tail
+	widest      int     // of a row before, in and after the tail
 }
 
 // stage is an operation bound to its place in a pipeline.
 type stage struct {
+	// One of these is set:
 	apply   func(dst, src []byte, rng *rand.Rand) error
+	indexed func(dst, src []byte, sample int, rng *rand.Rand) error
+	batch   func(dst, src []byte, samples []int, rng *rand.Rand) error
+
 	name    string
+	in      array.Spec
 	op      int // its place among the output's operations
 	inPlace bool
 	key     uint64
@@ -110,7 +129,7 @@ func (o *output) varies() bool { return o.kind == kindBlob || o.kind == kindRawI
 
 // perSample tells whether samples are worked on one by one.
 func (o *output) perSample() bool {
-	return o.kind == kindImage || o.kind == kindDecoder || len(o.stages) > 0
+	return o.kind >= kindImage || len(o.stages) > 0
 }
 
 // prepared tells whether the regions are looked up before the batch is filled.
@@ -166,18 +185,12 @@ func (p *plan) bind(opts *Options) error {
 		}
 		list[at], sources[at] = o, field
 	}
-	for i, o := range list {
-		if o.Disabled {
-			continue
-		}
-		bound, err := p.bindOutput(o, sources[i], opts.Seed)
-		if err != nil {
-			return fmt.Errorf("loader: output %q of %s: %w", o.Name, p.name, err)
-		}
-		p.prepare = p.prepare || bound.prepared()
-		p.outputs = append(p.outputs, bound)
+	outputs, err := p.bindOutputs(list, sources, opts.Seed)
+	if err != nil {
+		return err
 	}
-	p.prepare = p.prepare || !p.lends
+	p.outputs = outputs
+	p.prepare = p.prepare || !p.lends || slices.ContainsFunc(outputs, func(o output) bool { return o.prepared() })
 	return nil
 }
 
@@ -193,13 +206,19 @@ func (p *plan) fieldNames() string {
 	return strings.Join(names, ", ")
 }
 
-// bindOutput makes the pipeline of one output.
-func (p *plan) bindOutput(o *Output, field int, seed uint64) (b output, err error) {
+// bindOutput makes the pipeline of one output; l is the output that it follows,
+// nil for none.
+func (p *plan) bindOutput(o *Output, field int, seed uint64, l *lead) (b output, err error) {
 	defer guard(p.name, &err)
 	f := &p.fields[field]
 	streams := streamKeys(seed, o)
-	b = output{name: o.Name, field: field, src: f, key: streams[0]}
-	if err := p.bindDecoder(&b, o, streams); err != nil {
+	b = output{name: o.Name, field: field, src: f, key: streams[0], of: o, streams: streams, lead: l}
+	if l != nil {
+		err = p.bindFollower(&b, o)
+	} else {
+		err = p.bindDecoder(&b, o, streams)
+	}
+	if err != nil {
 		return b, err
 	}
 	if b.varies() && len(o.Ops) > 0 {
@@ -216,30 +235,28 @@ func (p *plan) bindOutput(o *Output, field int, seed uint64) (b output, err erro
 	}
 	b.spec = b.value
 	for i := b.fusedOps; i < len(o.Ops); i++ {
-		op, ok := o.Ops[i].(Op)
-		if !ok {
-			return b, fmt.Errorf("operation %d (%T) is no Op", i, o.Ops[i])
+		op := o.Ops[i]
+		s := stage{name: typeName(op), op: i, key: streams[1+i], in: b.spec}
+		out, err := s.bindOp(op, b.spec)
+		if err == nil {
+			s.bytes, err = out.Bytes()
 		}
-		out, apply, inPlace, err := op.Bind(b.spec)
 		if err != nil {
 			return b, fmt.Errorf("operation %d (%T): %w", i, op, err)
 		}
-		n, err := out.Bytes()
-		if err != nil {
-			return b, fmt.Errorf("operation %d (%T): %w", i, op, err)
-		}
-		if before, _ := b.spec.Bytes(); inPlace && n != before {
-			return b, fmt.Errorf("operation %d (%T): works in place, but makes %d bytes of %d", i, op, n, before)
+		if before, _ := b.spec.Bytes(); s.inPlace && s.bytes != before {
+			return b, fmt.Errorf("operation %d (%T): works in place, but makes %d bytes of %d", i, op, s.bytes, before)
 		}
 		b.spec = array.Spec{DType: out.DType, Shape: slices.Clone(out.Shape)}
-		b.stages = append(b.stages, stage{name: typeName(op), op: i, apply: apply, inPlace: inPlace, key: streams[1+i], bytes: n})
+		b.stages = append(b.stages, s)
 	}
-	b.place()
 	batch := array.Spec{DType: b.spec.DType, Shape: append([]int{p.batchSize}, b.spec.Shape...)}
 	if _, err := batch.Bytes(); err != nil {
 		return b, err
 	}
 	b.rowBytes, err = b.spec.Bytes()
+	b.divide()
+	b.place()
 	return b, err
 }
 
@@ -267,10 +284,15 @@ func (p *plan) bindDecoder(b *output, o *Output, streams []uint64) (err error) {
 	case Raw, *Raw:
 		return p.bindDefault(b, true)
 	case ImageDecoder:
+		if r, ok := o.Decoder.(RasterDecoder); ok && f.Type != fields.TypeRGBImage {
+			return p.bindRaster(b, r)
+		}
 		if f.Type != fields.TypeRGBImage {
 			return fmt.Errorf("%T decodes images, field %q is of type %d", d, f.Name, f.Type)
 		}
 		return p.bindImage(b, d, o.Ops, streams)
+	case RasterDecoder:
+		return p.bindRaster(b, d)
 	case Decoder:
 		if f.Field == nil {
 			return fmt.Errorf("field %q: %w", f.Name, ffcv.ErrUnknownField)
@@ -282,7 +304,7 @@ func (p *plan) bindDecoder(b *output, o *Output, streams []uint64) (err error) {
 		}
 		return err
 	}
-	return fmt.Errorf("decoder %T is none of ImageDecoder, Decoder, Raw", o.Decoder)
+	return fmt.Errorf("decoder %T is none of ImageDecoder, RasterDecoder, Decoder, Raw", o.Decoder)
 }
 
 func (p *plan) bindImage(b *output, d ImageDecoder, ops []any, streams []uint64) (err error) {
@@ -293,6 +315,9 @@ func (p *plan) bindImage(b *output, d ImageDecoder, ops []any, streams []uint64)
 	b.kind, b.ptr, b.what = kindImage, b.src.Offset+imagePtr, typeName(d)
 	if m, ok := d.(interface{ UsesMarks() bool }); ok {
 		b.marked = m.UsesMarks()
+	}
+	if d, ok := d.(Placer); ok {
+		b.placed = d.Placed
 	}
 	if done, err := p.bindView(b, d, width, height, ops, streams); done || err != nil {
 		return err
@@ -335,6 +360,9 @@ func (p *plan) bindDefault(b *output, raw bool) error {
 	default:
 		if f.Size < 0 {
 			return fmt.Errorf("field %q: %w", f.Name, ffcv.ErrUnknownField)
+		}
+		if _, ok := rasterField(f); ok && !raw {
+			return p.bindRaster(b, wholeRaster{empty: p.total == 0})
 		}
 		b.kind, b.value, b.what = kindMember, array.Spec{DType: array.Uint8, Shape: []int{f.Size}}, "copy of the metadata"
 	}

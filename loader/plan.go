@@ -213,7 +213,7 @@ func (p *plan) setAhead() {
 	}
 	size := 0
 	for i := range p.outputs {
-		size += p.outputs[i].rowBytes
+		size += p.outputs[i].widest
 	}
 	if p.ahead = defaultAhead; size > aheadBytes/(defaultAhead+1)/p.batchSize {
 		p.ahead--

@@ -56,7 +56,7 @@ func (p *pool) make() (*Batch, error) {
 		c.Shape = append(make([]int, 1, 1+len(o.spec.Shape)), o.spec.Shape...)
 		if o.varies() {
 			c.Lengths = make([]int, 0, p.plan.batchSize)
-		} else if err := b.mem.ensure(i, p.plan.batchSize*o.rowBytes); err != nil {
+		} else if err := b.mem.ensure(i, p.plan.batchSize*o.widest); err != nil {
 			return nil, errors.Join(err, b.mem.release())
 		}
 		if o.kind == kindRawImage {
@@ -201,7 +201,7 @@ func (b *Batch) reset(index, n int, outs []output) {
 				c.Images = c.Images[:n]
 			}
 		default:
-			c.Data = b.mem.blocks[i][: n*o.rowBytes : n*o.rowBytes]
+			c.Data = b.mem.blocks[i][: n*o.filledBytes : n*o.filledBytes]
 		}
 	}
 }

@@ -12,7 +12,7 @@ func testPool() *pool {
 	return newPool(&plan{
 		batchSize: 4, ahead: 2,
 		outputs: []output{
-			{name: "x", value: array.Spec{DType: array.Float64}, spec: array.Spec{DType: array.Float64}, rowBytes: 8},
+			{name: "x", value: array.Spec{DType: array.Float64}, spec: array.Spec{DType: array.Float64}, rowBytes: 8, filledBytes: 8, widest: 8},
 			{name: "b", kind: kindBlob, spec: array.Spec{DType: array.Uint8, Shape: []int{0}}},
 		},
 	})

@@ -243,7 +243,7 @@ const StreamVersion = 1
 // each operation's. A stream belongs to the output's name, the stream's (see
 // streamName) and its number among those of that name in the pipeline, so that
 // adding an output, or an operation of another kind, changes no other's
-// augmentations.
+// augmentations. That of a BatchOp is the same for all outputs.
 func streamKeys(seed uint64, o *Output) []uint64 {
 	keys := make([]uint64, 1+len(o.Ops))
 	seen := make(map[string]int)
@@ -252,8 +252,11 @@ func streamKeys(seed uint64, o *Output) []uint64 {
 		if i > 0 {
 			of = o.Ops[i-1]
 		}
-		name := streamName(of)
-		keys[i] = streamKey(seed, o.Name, name, seen[name])
+		name, output := streamName(of), o.Name
+		if _, ok := of.(BatchOp); ok {
+			output = ""
+		}
+		keys[i] = streamKey(seed, output, name, seen[name])
 		seen[name]++
 	}
 	return keys

@@ -32,6 +32,7 @@ type worker struct {
 	entry   []byte // a side file's entry being made
 	scratch rgb.Scratch
 	temp    [3][]byte // of pipelines; temp[0] is unused
+	wide    *memory   // of outputs with a tail; nil: not needed
 	bufs    [][]byte  // what a dataset that doesn't lend reads into
 	data    [][]byte
 	regions []fields.Region
@@ -40,6 +41,11 @@ type worker struct {
 	ptrs    []uint64
 	ranges  []ffcv.Range
 	sink    byte
+
+	views  []pictureView // of outputs that share a decode
+	held   [][]byte      // their values before the operations, by output
+	pixels rgb.Raster    // a raster as stored
+	place  rgb.Placement
 }
 
 func newWorker(e *epoch) *worker {
@@ -56,6 +62,7 @@ func newWorker(e *epoch) *worker {
 			w.grow(o.stages[k].into, o.stages[k].bytes)
 		}
 	}
+	w.makeWide()
 	w.visit = make([]uint64, 0, e.plan.run)
 	w.spare = make([]uint64, e.plan.run)
 	w.ptrs = make([]uint64, e.plan.run)
@@ -113,8 +120,10 @@ func (w *worker) panicked(f *flight, pos int, r any) error {
 	if mmap.IsFault(r) {
 		return &ffcv.FormatError{File: w.plan.name, Sample: f.batch.ids[pos], Offset: -1, What: lostBytes}
 	}
-	return w.wrap(f, pos, &PanicError{Value: r, Stack: debug.Stack()})
+	return w.wrap(f, pos, newPanic(r))
 }
+
+func newPanic(r any) error { return &PanicError{Value: r, Stack: debug.Stack()} }
 
 // wrap says of which sample and output an error is.
 func (w *worker) wrap(f *flight, pos int, err error) error {
@@ -134,8 +143,12 @@ func (w *worker) wrap(f *flight, pos int, err error) error {
 func (w *worker) outputs(f *flight, lo, hi int) (pos int, err error) {
 	w.order(f, lo, hi)
 	for i := range w.plan.outputs {
+		o := &w.plan.outputs[i]
+		if o.shared != nil && o.shared[0] != i {
+			continue // made with that one
+		}
 		w.at, w.out = -1, i
-		p, e := w.output(f, &w.plan.outputs[i], lo, hi)
+		p, e := w.output(f, o, lo, hi)
 		if e != nil {
 			pos, err, hi = p, w.wrap(f, p, e), p
 			w.order(f, lo, hi)
@@ -146,6 +159,8 @@ func (w *worker) outputs(f *flight, lo, hi int) (pos int, err error) {
 
 func (w *worker) output(f *flight, o *output, lo, hi int) (pos int, err error) {
 	switch {
+	case o.shared != nil:
+		return w.together(f, o.shared, lo, hi)
 	case o.perSample():
 		return w.each(f, o, lo, hi)
 	case o.varies():
@@ -162,7 +177,7 @@ func (w *worker) each(f *flight, o *output, lo, hi int) (int, error) {
 	c := &f.batch.columns[w.out]
 	for pos := lo; pos < hi; pos++ {
 		w.at = pos
-		dst := c.Data[pos*o.rowBytes : (pos+1)*o.rowBytes : (pos+1)*o.rowBytes]
+		dst := c.Data[pos*o.filledBytes : (pos+1)*o.filledBytes : (pos+1)*o.filledBytes]
 		if err := w.sample(f, o, pos, dst); err != nil {
 			return pos, err
 		}
@@ -182,6 +197,12 @@ func (w *worker) sample(f *flight, o *output, pos int, dst []byte) error {
 	if err != nil {
 		return err
 	}
+	return w.stages(o, id, dst, src)
+}
+
+// stages applies the operations to a decoded value src; the last outcome comes
+// to lie in dst, which src may be already.
+func (w *worker) stages(o *output, id int, dst, src []byte) error {
 	for i := range o.stages {
 		s := &o.stages[i]
 		to := src
@@ -191,9 +212,8 @@ func (w *worker) sample(f *flight, o *output, pos int, dst []byte) error {
 			}
 			to = to[:s.bytes:s.bytes]
 		}
-		w.source.rekey(s.key, uint32(w.epoch.number), uint64(id))
-		if err := s.apply(to, src, w.rng); err != nil {
-			return fmt.Errorf("operation %d: %w", s.op, err)
+		if err := w.run(s, to, src, id); err != nil {
+			return err
 		}
 		src = to
 	}
@@ -218,22 +238,13 @@ func (w *worker) decode(f *flight, o *output, pos, id int, dst []byte) ([]byte, 
 		copy(dst, b)
 		return dst, nil
 	case kindImage:
-		v, err := imageInfo(member)
+		src, err := w.stored(f, o, pos, id, member)
 		if err != nil {
 			return nil, err
-		}
-		r := f.regions[w.out][pos]
-		b, err := w.bytes(0, id, r.ptr, r.size)
-		if err != nil {
-			return nil, err
-		}
-		src := rgb.Encoded{JPEG: v.JPEG, Width: v.Width, Height: v.Height, Data: b}
-		if v.JPEG {
-			src.Marks = w.marks(o, id, b)
 		}
 		if o.view != nil {
 			w.keys, w.id = o.keys, id
-			crop, flip, err := o.view(v.Width, v.Height, w.draw)
+			crop, flip, err := o.view(src.Width, src.Height, w.draw)
 			if err != nil {
 				return nil, err
 			}
@@ -246,8 +257,29 @@ func (w *worker) decode(f *flight, o *output, pos, id int, dst []byte) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
+	if o.kind != kindDecoder {
+		return dst, w.picture(o, id, row, dst, member, data)
+	}
 	w.source.rekey(o.key, uint32(w.epoch.number), uint64(id))
 	return dst, o.decode(dst, member, data, w.rng)
+}
+
+// stored returns the picture of an output as it is stored.
+func (w *worker) stored(f *flight, o *output, pos, id int, member []byte) (src rgb.Encoded, err error) {
+	v, err := imageInfo(member)
+	if err != nil {
+		return src, err
+	}
+	r := f.regions[w.out][pos]
+	b, err := w.bytes(0, id, r.ptr, r.size)
+	if err != nil {
+		return src, err
+	}
+	src = rgb.Encoded{JPEG: v.JPEG, Width: v.Width, Height: v.Height, Data: b}
+	if v.JPEG {
+		src.Marks = w.marks(o, id, b)
+	}
+	return src, nil
 }
 
 // all returns the bytes of all regions of a member.
