@@ -1,8 +1,8 @@
 package rgb
 
 import (
-	"encoding/binary"
 	"math"
+	"unsafe"
 )
 
 // PlaceNearest writes src to dst as p says, each pixel of the outcome the one of
@@ -21,8 +21,8 @@ func (s *Scratch) PlaceNearest(dst []byte, src Raster, p *Placement, fill []uint
 		return err
 	}
 	z := &s.place
-	z.columns.build(p.X, p.Width, src.Width, src.size())
-	z.rows.build(p.Y, p.Height, src.Height, 1)
+	z.columns.build(p.X, p.Width, src.Width)
+	z.rows.build(p.Y, p.Height, src.Height)
 	x, y := &z.columns, &z.rows
 	n, size := p.Width*src.size(), src.size()
 	if x.end-x.first < p.Width || y.end-y.first < p.Height {
@@ -53,13 +53,12 @@ func (s *Scratch) PlaceNearest(dst []byte, src Raster, p *Placement, fill []uint
 // source it is. Those before first and from end on are bare.
 type places struct {
 	first, end int
-	from       []int32 // offset in the source's row
-	run        bool    // they follow each other
+	from       []int32
+	run        bool // they follow each other
 }
 
-// build finds the places of n pixels in a source of limit pixels, step bytes
-// each.
-func (t *places) build(a Axis, n, limit, step int) {
+// build finds the places of n pixels in a source of limit pixels.
+func (t *places) build(a Axis, n, limit int) {
 	mirrored := a.Scale < 0
 	if mirrored {
 		a.flip(n)
@@ -68,9 +67,9 @@ func (t *places) build(a Axis, n, limit, step int) {
 	t.first, t.end = centres(a.Lo), centres(a.Hi)
 	t.run = !mirrored
 	for i := t.first; i < t.end; i++ {
-		at := step * min(max(int(math.Floor(a.source(float64(i)+0.5))), 0), limit-1)
+		at := min(max(int(math.Floor(a.source(float64(i)+0.5))), 0), limit-1)
 		t.from[i] = int32(at)
-		t.run = t.run && (i == t.first || at == int(t.from[i-1])+step)
+		t.run = t.run && (i == t.first || at == int(t.from[i-1])+1)
 	}
 	if mirrored {
 		for i, k := t.first, t.end-1; i < k; i, k = i+1, k-1 {
@@ -88,39 +87,45 @@ func centres(v float64) int { return max(int(math.Ceil(v-0.5-1e-6)), 0) }
 // gather takes a row's pixels, size bytes each, to their places.
 func (t *places) gather(out, row []byte, size int) {
 	from := t.from[t.first:t.end]
-	if len(from) == 0 {
-		return
-	}
-	if t.run {
-		copy(out, row[from[0]:])
-		return
-	}
-	switch size {
-	case 1:
-		out = out[:len(from)]
+	switch {
+	case len(from) == 0:
+	case t.run:
+		copy(out, row[int(from[0])*size:])
+	case size == 1:
+		pick(out, row, from)
+	case size == 2 && aligned(out, row, size):
+		pick(items[uint16](out), items[uint16](row), from)
+	case size == 4 && aligned(out, row, size):
+		pick(items[uint32](out), items[uint32](row), from)
+	case size == 8 && aligned(out, row, size):
+		pick(items[uint64](out), items[uint64](row), from)
+	case size == 3:
 		for i, at := range from {
-			out[i] = row[at]
-		}
-	case 2:
-		for i, at := range from {
-			binary.LittleEndian.PutUint16(out[2*i:], binary.LittleEndian.Uint16(row[at:]))
-		}
-	case 3:
-		for i, at := range from {
-			p, o := row[at:][:3], out[3*i:][:3]
-			o[0], o[1], o[2] = p[0], p[1], p[2]
-		}
-	case 4:
-		for i, at := range from {
-			binary.LittleEndian.PutUint32(out[4*i:], binary.LittleEndian.Uint32(row[at:]))
-		}
-	case 8:
-		for i, at := range from {
-			binary.LittleEndian.PutUint64(out[8*i:], binary.LittleEndian.Uint64(row[at:]))
+			c, b, a := row[3*at+2], row[3*at+1], row[3*at]
+			out[3*i+2], out[3*i+1], out[3*i] = c, b, a
 		}
 	default:
 		for i, at := range from {
-			copy(out[size*i:][:size], row[at:])
+			copy(out[size*i:][:size], row[size*int(at):])
 		}
 	}
+}
+
+func pick[T any](out, row []T, from []int32) {
+	out = out[:len(from)]
+	for i, at := range from {
+		out[i] = row[at]
+	}
+}
+
+// aligned says whether whole pixels can be moved at once.
+func aligned(out, row []byte, size int) bool {
+	return uintptr(unsafe.Pointer(&out[0]))%uintptr(size) == 0 && uintptr(unsafe.Pointer(&row[0]))%uintptr(size) == 0
+}
+
+// items is b as numbers that are only moved, so that their order of bytes
+// doesn't matter. It isn't empty.
+func items[T any](b []byte) []T {
+	var v T
+	return unsafe.Slice((*T)(unsafe.Pointer(&b[0])), len(b)/int(unsafe.Sizeof(v)))
 }

@@ -290,6 +290,28 @@ func TestPlaceAreaCovers(t *testing.T) {
 	}
 }
 
+// TestPlaceNearestAnywhere: rasters may begin at any byte of memory.
+func TestPlaceNearestAnywhere(t *testing.T) {
+	var s rgb.Scratch
+	for _, k := range [][2]int{{1, 1}, {1, 2}, {2, 2}, {3, 1}, {3, 2}, {4, 1}, {4, 2}} {
+		src := noisy(50, 40, k[0], k[1])
+		p := rgb.Place(50, 40)
+		p.Crop(rgb.Rect{X: 3, Y: 4, W: 40, H: 33}, 31, 30)
+		want := outcome(&p, &src)
+		if err := s.PlaceNearest(want.Pix, src, &p, nil); err != nil {
+			t.Fatal(err)
+		}
+		for off := range 8 {
+			moved := src
+			moved.Pix = append(make([]byte, off), src.Pix...)[off:]
+			got := make([]byte, len(want.Pix)+8)[8-off:][:len(want.Pix)]
+			if err := s.PlaceNearest(got, moved, &p, nil); err != nil || !bytes.Equal(got, want.Pix) {
+				t.Errorf("%d channels of %d bytes, at %d: %v, or other numbers", k[0], k[1], off, err)
+			}
+		}
+	}
+}
+
 func TestPlaceRefuses(t *testing.T) {
 	src := noisy(10, 8, 2, 1)
 	whole := rgb.Place(10, 8)
