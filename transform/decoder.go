@@ -78,7 +78,7 @@ func (c CenterCrop) check() error {
 }
 
 func (c CenterCrop) crop() crop {
-	return crop{"CenterCrop", rgb.Target{Width: c.Width, Height: c.Height, Filter: c.Filter, Exact: c.Exact, OnDamage: c.OnDamage}}
+	return crop{name: "CenterCrop", target: rgb.Target{Width: c.Width, Height: c.Height, Filter: c.Filter, Exact: c.Exact, OnDamage: c.OnDamage}}
 }
 
 // Box is the region that is cut out of an image of width x height. Where
@@ -93,7 +93,8 @@ func (c CenterCrop) Box(width, height int) rgb.Rect {
 }
 
 // RandomResizedCrop cuts a random region and resizes it to Width x Height
-// (FFCV's RandomResizedCropRGBImageDecoder, torchvision's formula).
+// (FFCV's RandomResizedCropRGBImageDecoder, torchvision's formula). It is a
+// decoder, and an operation on decoded images.
 type RandomResizedCrop struct {
 	Width, Height int
 	Scale         [2]float64 // share of the image's area; 0, 0: 0.08 to 1
@@ -128,7 +129,7 @@ func (c RandomResizedCrop) check() error {
 }
 
 func (c RandomResizedCrop) crop() crop {
-	return crop{"RandomResizedCrop", rgb.Target{Width: c.Width, Height: c.Height, Filter: c.Filter, Exact: c.Exact, OnDamage: c.OnDamage}}
+	return crop{name: "RandomResizedCrop", target: rgb.Target{Width: c.Width, Height: c.Height, Filter: c.Filter, Exact: c.Exact, OnDamage: c.OnDamage}}
 }
 
 func (c RandomResizedCrop) withDefaults() RandomResizedCrop {
@@ -139,6 +140,28 @@ func (c RandomResizedCrop) withDefaults() RandomResizedCrop {
 		c.Ratio = [2]float64{3.0 / 4.0, 4.0 / 3.0}
 	}
 	return c
+}
+
+// Bind takes decoded images of 1 to 4 channels (FFCV's transform
+// RandomResizedCrop, whose outcome is always a square); OnDamage is not used.
+func (c RandomResizedCrop) Bind(in array.Spec) (array.Spec, ApplyFunc, bool, error) {
+	c = c.withDefaults()
+	if err := c.check(); err != nil {
+		return array.Spec{}, nil, false, err
+	}
+	return c.crop().apply(in, c.Box)
+}
+
+// Drawn tells what Bind's function would draw: the region's x, y, width and
+// height.
+func (c RandomResizedCrop) Drawn(in array.Spec, rng *rand.Rand) map[string]any {
+	r := c.Box(in.Shape[1], in.Shape[0], rng)
+	return map[string]any{"x": r.X, "y": r.Y, "width": r.W, "height": r.H}
+}
+
+// Move adds to a placement what Bind's function would do with the same numbers.
+func (c RandomResizedCrop) Move(in array.Spec, p *rgb.Placement, rng *rand.Rand) {
+	p.Crop(c.Box(in.Shape[1], in.Shape[0], rng), c.Width, c.Height)
 }
 
 // Box draws the region that is cut out of an image of width x height. It draws
@@ -177,6 +200,7 @@ func (c RandomResizedCrop) Box(width, height int, rng *rand.Rand) rgb.Rect {
 type crop struct {
 	name   string
 	target rgb.Target // of uint8, channels last
+	fill   []uint16   // of a raster, where a box reaches outside; nil: 0
 }
 
 // spec checks the target and gives its type and shape.
@@ -215,6 +239,13 @@ func (c crop) bind(box func(width, height int, rng *rand.Rand) rgb.Rect) (array.
 
 // view is BindView.
 func (c crop) view(ops []any, box func(width, height int, draw func(op int) *rand.Rand) rgb.Rect) (int, array.Spec, *rgb.Target, ViewFunc, string, error) {
+	return c.tryView(ops, func(width, height int, draw func(op int) *rand.Rand) (rgb.Rect, error) {
+		return box(width, height, draw), nil
+	})
+}
+
+// tryView is BindView where there may be no box.
+func (c crop) tryView(ops []any, box func(width, height int, draw func(op int) *rand.Rand) (rgb.Rect, error)) (int, array.Spec, *rgb.Target, ViewFunc, string, error) {
 	spec, err := c.spec()
 	if err != nil {
 		return 0, array.Spec{}, nil, nil, "", err
@@ -225,7 +256,11 @@ func (c crop) view(ops []any, box func(width, height int, draw func(op int) *ran
 		if err := c.check(width, height); err != nil {
 			return rgb.Rect{}, false, err
 		}
-		return box(width, height, draw), z.flip(draw), nil
+		r, err := box(width, height, draw)
+		if err != nil {
+			return rgb.Rect{}, false, err
+		}
+		return r, z.flip(draw), nil
 	}, z.what(c.what()), nil
 }
 
