@@ -12,6 +12,7 @@ require (
 	golang.org/x/sync v0.19.0
 	golang.org/x/sys v0.41.0
 	golang.org/x/term v0.28.0
+	github.com/pierrec/lz4/v4 v4.1.22
 )
 
 require (
