@@ -156,3 +156,61 @@ func (m *mix) bytes(dst, a, b []byte) {
 		dst[i] = m.of(v, b[i])
 	}
 }
+
+// hues turns pixels round the colour circle.
+func hues(pix []byte, by float32) {
+	if n := grayGroups(len(pix)); n > 0 {
+		huesAVX2(&pix[0], n, by)
+		pix = pix[n:]
+	}
+	for ; len(pix) >= 3; pix = pix[3:] {
+		pix[0], pix[1], pix[2] = turned(pix[0], pix[1], pix[2], by)
+	}
+}
+
+// widen makes float32 of bytes.
+func widen(dst []float32, src []byte) {
+	dst = dst[:len(src)]
+	if n := len(src) &^ 7; pixelAVX2 && n > 0 {
+		widenAVX2(&dst[0], &src[0], n)
+		dst, src = dst[n:], src[n:]
+	}
+	for i, v := range src {
+		dst[i] = float32(v)
+	}
+}
+
+// weighted adds up rows, each with its weight: the middle one, with the last
+// weight, and then from the outermost on those of one weight, two by two. Every
+// row has len(dst) numbers, a multiple of 8.
+func weighted(dst []float32, rows [][]float32, weights []float32) {
+	if len(dst) == 0 {
+		return
+	}
+	half := len(weights) - 1
+	if pixelAVX2 {
+		weightedAVX2(&dst[0], &rows[0], &weights[0], half, len(dst))
+		return
+	}
+	for i, v := range rows[half][:len(dst)] {
+		dst[i] = v * weights[half]
+	}
+	for k, w := range weights[:half] {
+		a, b := rows[k][:len(dst)], rows[2*half-k][:len(dst)]
+		for i, v := range a {
+			dst[i] += float32((v + b[i]) * w)
+		}
+	}
+}
+
+// narrow makes bytes of numbers from 0 to 255, rounded to the nearest and to
+// even between two. src has 7 numbers more at most.
+func narrow(dst []byte, src []float32) {
+	if n := len(dst) &^ 7; pixelAVX2 && n > 0 {
+		narrowAVX2(&dst[0], &src[0], n)
+		dst, src = dst[n:], src[n:]
+	}
+	for i := range dst {
+		dst[i] = byte(min(max(math.RoundToEven(float64(src[i])), 0), 255))
+	}
+}

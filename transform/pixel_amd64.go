@@ -62,3 +62,40 @@ func graySumAVX2(src *byte, n int) uint64
 //
 //go:noescape
 func mixAVX2(dst, a, b *byte, n int, m *mix)
+
+// hueWords is as pixelWords, for huesAVX2.
+//
+//lint:ignore U1000 the assembly reads it
+var hueWords = func() (t [11][32]byte) {
+	for i := 0; i < 32; i += 4 {
+		for c := range 3 { // one channel of four pixels
+			put(t[c][i:], 0x80808000|uint32(i%16/4*3+c))
+		}
+		for row, v := range []float32{255, 1, 2, 4, 6, 3, 5} {
+			put(t[4+row][i:], math.Float32bits(v))
+		}
+	}
+	for i := range t[3] { // three bytes of every four
+		t[3][i] = 0x80
+		if i%16 < 12 {
+			t[3][i] = byte(i%16/3*4 + i%16%3)
+		}
+	}
+	return t
+}()
+
+// huesAVX2 takes n bytes as grayTriplesAVX2.
+//
+//go:noescape
+func huesAVX2(pix *byte, n int, by float32)
+
+// These take n numbers, a multiple of 8 above 0.
+
+//go:noescape
+func widenAVX2(dst *float32, src *byte, n int)
+
+//go:noescape
+func weightedAVX2(dst *float32, rows *[]float32, weights *float32, half, n int)
+
+//go:noescape
+func narrowAVX2(dst *byte, src *float32, n int)

@@ -169,3 +169,74 @@ func BenchmarkPixel(b *testing.B) {
 		}
 	})
 }
+
+// TestHues takes colours of all kinds through the assembly and compares it with
+// its twin.
+func TestHues(t *testing.T) {
+	var colours []byte
+	for r := 0; r < 256; r += 5 {
+		for g := 0; g < 256; g += 3 {
+			for b := 0; b < 256; b += 15 {
+				colours = append(colours, byte(r), byte(g), byte(b))
+			}
+		}
+	}
+	got := make([]byte, len(colours))
+	for _, by := range []float32{0, 0.5, -0.5, 0.1, -0.1, 1.0 / 3, 1.0 / 6, -1.0 / 6, 1e-9, -1e-9, 0.4999, -1.0 / 3} {
+		copy(got, colours)
+		hues(got, by)
+		for i := 0; i < len(got); i += 3 {
+			r, g, b := turned(colours[i], colours[i+1], colours[i+2], by)
+			if got[i] != r || got[i+1] != g || got[i+2] != b {
+				t.Fatalf("colour %v turned by %v is %v, want %v", colours[i:i+3], by, got[i:i+3], []byte{r, g, b})
+			}
+		}
+	}
+}
+
+// TestBlurLoops compares the assembly of the loops over floats with its twins.
+func TestBlurLoops(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 4))
+	for _, n := range []int{8, 16, 24, 32, 40, 64, 72, 200} {
+		for _, half := range []int{0, 1, 2, 5, 11} {
+			rows := make([][]float32, 2*half+1)
+			for k := range rows {
+				rows[k] = make([]float32, n)
+				for i := range rows[k] {
+					rows[k][i] = 255 * rng.Float32()
+				}
+			}
+			weights := make([]float32, half+1)
+			for k := range weights {
+				weights[k] = rng.Float32()
+			}
+			got := make([]float32, n)
+			weighted(got, rows, weights)
+			for i := range got {
+				want := rows[half][i] * weights[half]
+				for k := range half {
+					want += float32((rows[k][i] + rows[2*half-k][i]) * weights[k])
+				}
+				if got[i] != want {
+					t.Fatalf("%d numbers, %d rows: number %d is %v, want %v", n, len(rows), i, got[i], want)
+				}
+			}
+		}
+	}
+	src := []float32{0, 0.5, 1.5, 2.5, 254.5, 255, 255.4, 0.49999997, 100.5, 101.5, 3, -0.2}
+	for n := range len(src) + 1 {
+		got, want := make([]byte, n+1), []byte{0, 0, 2, 2, 254, 255, 255, 0, 100, 102, 3, 0}
+		narrow(got[:n], src)
+		if !bytes.Equal(got[:n], want[:n]) || got[n] != 0 {
+			t.Fatalf("%d numbers became %v, want %v", n, got, want[:n])
+		}
+	}
+	bytes := []byte{0, 1, 2, 127, 128, 200, 254, 255, 9, 10, 11}
+	wide := make([]float32, len(bytes))
+	widen(wide, bytes)
+	for i, v := range bytes {
+		if wide[i] != float32(v) {
+			t.Fatalf("%d became %v", v, wide[i])
+		}
+	}
+}

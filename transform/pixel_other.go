@@ -14,3 +14,11 @@ func grayTriplesAVX2(dst, src *byte, n int) { panic(noAssembly) }
 func graySumAVX2(src *byte, n int) uint64 { panic(noAssembly) }
 
 func mixAVX2(dst, a, b *byte, n int, m *mix) { panic(noAssembly) }
+
+func huesAVX2(pix *byte, n int, by float32) { panic(noAssembly) }
+
+func widenAVX2(dst *float32, src *byte, n int) { panic(noAssembly) }
+
+func weightedAVX2(dst *float32, rows *[]float32, weights *float32, half, n int) { panic(noAssembly) }
+
+func narrowAVX2(dst *byte, src *float32, n int) { panic(noAssembly) }
