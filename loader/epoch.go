@@ -56,11 +56,15 @@ func (l *Loader) run(ctx context.Context, number int, yield func(*Batch, error) 
 	if err == nil {
 		err = ctx.Err()
 	}
+	var pool *pool
+	if err == nil {
+		pool, err = l.poolAt(number)
+	}
 	if err != nil {
 		yield(nil, fmt.Errorf("loader: epoch %d: %w", number, err))
 		return
 	}
-	e := newEpoch(l, number, seq)
+	e := newEpoch(pool, number, seq)
 	defer e.stop()
 	for range l.plan.batches {
 		e.issue()
@@ -85,18 +89,18 @@ func (l *Loader) run(ctx context.Context, number int, yield func(*Batch, error) 
 			return
 		}
 	}
-	l.pool.saveMarks(ctx, e.marks)
+	pool.saveMarks(ctx, e.marks)
 }
 
 // newEpoch starts the workers. stop ends them and waits for them.
-func newEpoch(l *Loader, number int, seq Sequence) *epoch {
-	p := l.plan
+func newEpoch(pool *pool, number int, seq Sequence) *epoch {
+	p := pool.plan
 	e := &epoch{
-		plan: p, pool: l.pool, number: number, seq: seq,
+		plan: p, pool: pool, number: number, seq: seq,
 		work: make(chan *flight, p.ahead*p.workers),
 		quit: make(chan struct{}),
 	}
-	e.marks = l.pool.useMarks()
+	e.marks = pool.useMarks()
 	e.workers.Add(p.workers)
 	for range p.workers {
 		go e.serve()

@@ -97,8 +97,9 @@ type Dataset interface {
 // Loader makes batches from a dataset. It is immutable and safe for concurrent
 // use; several epochs may run at once.
 type Loader struct {
-	plan *plan
-	pool *pool
+	plan     *plan // of the first epoch
+	pool     *pool
+	schedule *schedule // nil: every epoch is as the first
 }
 
 // New returns a loader over ds, which stays the caller's and must outlive the
@@ -106,11 +107,26 @@ type Loader struct {
 // contradict each other or the dataset are an error here, not in an epoch; so is
 // a panic of what they bring along.
 func New(ds Dataset, opts *Options) (*Loader, error) {
+	var s *schedule
+	if opts != nil && opts.OutputsAt != nil {
+		first, err := opts.scheduled(0)
+		if err != nil {
+			return nil, err
+		}
+		s = &schedule{at: opts.OutputsAt, ahead: opts.BatchesAhead, marksFile: opts.MarksFile, outputs: first}
+		with := *opts
+		with.Outputs = first
+		opts = &with
+	}
 	p, err := newPlan(ds, opts)
 	if err != nil {
 		return nil, err
 	}
-	return &Loader{plan: p, pool: newPool(p)}, nil
+	l := &Loader{plan: p, pool: newPool(p, new(keptMarks)), schedule: s}
+	if s != nil {
+		s.pool = l.pool
+	}
+	return l, nil
 }
 
 // Len returns how many batches an epoch has (for this rank).
@@ -136,4 +152,12 @@ func (l *Loader) Epoch(ctx context.Context, n int) iter.Seq2[*Batch, error] {
 // optional: a loader out of reach is freed by the garbage collector. But what
 // epochs that did not come to their end have made for Options.MarksFile is
 // written by Close alone; an error is of that.
-func (l *Loader) Close() error { return l.pool.close() }
+func (l *Loader) Close() error {
+	pool := l.pool
+	if s := l.schedule; s != nil {
+		s.mu.Lock()
+		pool = s.pool
+		s.mu.Unlock()
+	}
+	return pool.close()
+}

@@ -175,11 +175,7 @@ func (p *pool) saveMarks(ctx context.Context, s *markStore) {
 	if err := s.mem.failure(); err != nil {
 		p.plan.tell("loader: side file of marks: some are missing, for want of space: %v", err)
 	}
-	p.mu.Lock()
-	if p.marks == s {
-		p.marks = nil
-	}
-	p.mu.Unlock()
+	p.marks.drop(s)
 	if err := s.mem.close(); err != nil { // in fact when the epoch leaves it
 		p.plan.tell("%v", err)
 	}

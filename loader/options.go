@@ -59,6 +59,11 @@ type Options struct {
 	// field that no Output names comes with its default pipeline. Outputs come
 	// in the file's order of fields, further ones after them as they stand here.
 	Outputs []Output
+	// OutputsAt gives the outputs of each epoch, instead of Outputs: sizes and
+	// settings may follow a schedule (progressive resizing). Names, fields and
+	// their order stay those of epoch 0, which New asks for. It is called when an
+	// epoch begins, by its goroutine. The memory of other sizes is freed.
+	OutputsAt func(epoch int) []Output
 }
 
 // Output is a named pipeline: a field, how to decode it, and operations on the

@@ -190,7 +190,7 @@ func (p *plan) bind(opts *Options) error {
 		return err
 	}
 	p.outputs = outputs
-	p.prepare = p.prepare || !p.lends || slices.ContainsFunc(outputs, func(o output) bool { return o.prepared() })
+	p.prepare = !p.lends || slices.ContainsFunc(outputs, func(o output) bool { return o.prepared() })
 	return nil
 }
 

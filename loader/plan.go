@@ -76,16 +76,21 @@ func newPlan(ds Dataset, opts *Options) (p *plan, err error) {
 	if err := p.setOrder(opts); err != nil {
 		return nil, err
 	}
-	if err := p.bind(opts); err != nil {
-		return nil, err
-	}
 	p.marker, _ = ds.(Marker)
+	return p, p.bindAll(opts)
+}
+
+// bindAll sets what depends on the outputs.
+func (p *plan) bindAll(opts *Options) error {
+	if err := p.bind(opts); err != nil {
+		return err
+	}
 	if err := p.setMarksFile(opts); err != nil {
-		return nil, err
+		return err
 	}
 	p.setAhead()
 	p.setRun()
-	return p, nil
+	return nil
 }
 
 // setNumbers takes over and checks what is independent of the dataset.

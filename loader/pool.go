@@ -18,13 +18,20 @@ type pool struct {
 	plan *plan
 	keep int
 
-	mu    sync.Mutex
-	free  []*Batch
-	idle  []*worker
-	marks *markStore // nil until needed
+	marks *keptMarks
+
+	mu   sync.Mutex
+	free []*Batch
+	idle []*worker
 }
 
-func newPool(p *plan) *pool { return &pool{plan: p, keep: p.ahead + 1} }
+// keptMarks is what a loader has of marks, whatever its outputs.
+type keptMarks struct {
+	mu    sync.Mutex
+	store *markStore // nil until needed
+}
+
+func newPool(p *plan, marks *keptMarks) *pool { return &pool{plan: p, keep: p.ahead + 1, marks: marks} }
 
 // get returns a batch with room for the rows of fixed size.
 func (p *pool) get() (*Batch, error) {
@@ -115,27 +122,39 @@ func (p *pool) useMarks() *markStore {
 	if p.plan.marksMemory == 0 && p.plan.marksFile == "" || !p.plan.marked() {
 		return nil
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.marks == nil {
-		if p.marks = newMarkStore(p.plan); p.marks == nil {
+	k := p.marks
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.store == nil {
+		if k.store = newMarkStore(p.plan); k.store == nil {
 			return nil
 		}
 		// A loader that is dropped without Close.
-		runtime.AddCleanup(p, func(m *markMemory) { m.close() }, p.marks.mem)
+		runtime.AddCleanup(k, func(m *markMemory) { m.close() }, k.store.mem)
 	}
-	p.marks.mem.use()
-	return p.marks
+	k.store.mem.use()
+	return k.store
+}
+
+// drop forgets a store, if it is the one that is kept, or whichever for nil.
+func (k *keptMarks) drop(s *markStore) *markStore {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	was := k.store
+	if s == nil || was == s {
+		k.store = nil
+	}
+	return was
 }
 
 // close frees what put and the epochs kept.
 func (p *pool) close() error {
 	p.mu.Lock()
-	free, marks := p.free, p.marks
-	p.free, p.idle, p.marks = nil, nil, nil
+	free := p.free
+	p.free, p.idle = nil, nil
 	p.mu.Unlock()
 	var errs []error
-	if marks != nil {
+	if marks := p.marks.drop(nil); marks != nil {
 		errs = append(errs, marks.save(context.Background()), marks.mem.close())
 	}
 	for _, b := range free {

@@ -15,7 +15,7 @@ func testPool() *pool {
 			{name: "x", value: array.Spec{DType: array.Float64}, spec: array.Spec{DType: array.Float64}, rowBytes: 8, filledBytes: 8, widest: 8},
 			{name: "b", kind: kindBlob, spec: array.Spec{DType: array.Uint8, Shape: []int{0}}},
 		},
-	})
+	}, new(keptMarks))
 }
 
 // A batch out of reach gives its memory back; one in reach doesn't.
