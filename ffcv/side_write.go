@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 
 	"github.com/betongo/betongo/fields"
@@ -141,8 +142,9 @@ const maxMerges = 1000
 // first, complete and synced before it takes its name. entry gives the entry of
 // a sample in one of fields (indices), nil for none; what the side file at path
 // tells of the others is kept, also when another process puts it there
-// meanwhile. Two that end within the same moment may still lose the earlier
-// one's entries: then those are not known. A stale side file is replaced, a file
+// meanwhile. Where folders can't be locked (Windows, some network file systems)
+// two that end in the same moment may lose the earlier one's entries: then those
+// are not known. A stale side file is replaced, a file
 // that is no side file is an error. On Windows a side file that is open
 // somewhere can't be replaced.
 func UpdateMarks(ctx context.Context, path string, of Identity, fields []int, entry func(sample, field int) []byte) error {
@@ -179,8 +181,12 @@ func updateMarks(ctx context.Context, path string, of Identity, fields []int, en
 			return false, unlessOvertaken(err)
 		}
 	}
-	if err := w.finish(); err != nil || overtaken(path, was) {
+	if err := w.finish(); err != nil {
 		return false, err
+	}
+	defer lockDir(filepath.Dir(w.target))()
+	if overtaken(path, was) {
+		return false, nil
 	}
 	if base != nil && runtime.GOOS == "windows" {
 		base.Close() // what is mapped can't be replaced there
