@@ -53,6 +53,9 @@ func flippable(op string, in array.Spec) (int, error) {
 	if len(in.Shape) != 3 {
 		return 0, fmt.Errorf("transform: %s takes (height, width, channels), got %v", op, in)
 	}
+	if in.Shape[2] > 4 && in.Shape[0] >= 1 && in.Shape[0] <= 4 {
+		return 0, fmt.Errorf("transform: %s takes (height, width, channels), got %v: put it before ToCHW", op, in)
+	}
 	n, err := in.Bytes()
 	if err != nil {
 		return 0, fmt.Errorf("transform: %s: %w", op, err)

@@ -22,9 +22,13 @@
 // Formulas are FFCV's; where a name differs, the comment says so. The functions
 // fit package loader's ImageDecoder and Op by their shape.
 //
-// This package holds images as uint8 arrays of shape (height, width, 3). Not
-// supported: operations over a whole batch (mixup), types other than the ones
-// that each operation names.
+// This package holds images as uint8 arrays of shape (height, width, channels),
+// 3 channels where it decodes them; most operations take 1 to 4. Types other than
+// the ones that each operation names are not supported.
+//
+// What is random has Drawn, which tells what it would draw from a generator, and
+// what moves pixels about has Move, which adds that to an rgb.Placement: so Mask,
+// Area and Boxes can follow an image.
 package transform
 
 import (

@@ -1,6 +1,7 @@
 """Loads a .beton with the real FFCV and prints one JSON line: ffcv_load.py FILE PIPELINE ORDER BATCH EPOCHS WORKERS
 
-PIPELINE: rows (x an array, label an int), cc224, rrc224 or rrc224f32 (image, label), as "ffcv bench" has them.
+PIPELINE: rows (x an array, label an int), cc224, rrc224, rrc224f32, cifar or cifarf32 (image, label), as "ffcv bench"
+has them.
 Run it in a folder that has no folder named ffcv. The environment's START, seconds since 1970, is when the process was
 started.
 """
@@ -13,9 +14,11 @@ batch, epochs, workers = map(int, sys.argv[4:7])
 import numpy as np
 from ffcv.fields.basics import IntDecoder
 from ffcv.fields.ndarray import NDArrayDecoder
-from ffcv.fields.rgb_image import CenterCropRGBImageDecoder, RandomResizedCropRGBImageDecoder
+from ffcv.fields.rgb_image import (CenterCropRGBImageDecoder, RandomResizedCropRGBImageDecoder,
+                                   SimpleRGBImageDecoder)
 from ffcv.loader import Loader, OrderOption
-from ffcv.transforms import NormalizeImage, RandomHorizontalFlip, Squeeze, ToTensor, ToTorchImage
+from ffcv.transforms import (Cutout, NormalizeImage, RandomHorizontalFlip, RandomTranslate, Squeeze, ToTensor,
+                             ToTorchImage)
 
 mean = np.array([0.485, 0.456, 0.406]) * 255
 std = np.array([0.229, 0.224, 0.225]) * 255
@@ -24,6 +27,11 @@ std = np.array([0.229, 0.224, 0.225]) * 255
 def image():
     if pipeline == "cc224":
         return [CenterCropRGBImageDecoder((224, 224), 224 / 256), ToTensor()]
+    if pipeline.startswith("cifar"):
+        ops = [SimpleRGBImageDecoder(), RandomHorizontalFlip(), RandomTranslate(padding=2), Cutout(4, (127, 127, 127))]
+        if pipeline == "cifarf32":
+            ops.append(NormalizeImage(mean, std, np.float32))
+        return ops + [ToTensor(), ToTorchImage()]
     ops = [RandomResizedCropRGBImageDecoder((224, 224)), RandomHorizontalFlip()]
     if pipeline == "rrc224":
         return ops + [ToTensor()]

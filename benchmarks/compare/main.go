@@ -32,10 +32,11 @@ const description = "Load the same data with FFCV and with ffcv bench, in turns,
 type grammar struct {
 	Python  string `required:"" placeholder:"FILE" help:"A Python interpreter that can import ffcv."`
 	Rows    int    `default:"1000000" help:"Rows of 32 float32 and a label in the first file (default 1,000,000); 0 leaves it out."`
+	Small   int    `default:"50000" help:"Raw images of 32x32 pixels and a label in the second file (default 50,000); 0 leaves it out."`
 	Photos  string `placeholder:"DIR" help:"A folder of class folders with photographs (JPEG): loaded with crops too."`
 	Rounds  int    `default:"5" help:"Pairs of runs for each line of the table (default 5)."`
 	Epochs  int    `default:"6" help:"Epochs of a run over rows (default 6); over photographs half as many. The first does not count."`
-	Batch   int    `default:"64" help:"Photographs in a batch (default 64); rows come in batches of 2,048."`
+	Batch   int    `default:"64" help:"Photographs in a batch (default 64); rows come in batches of 2,048, small images of 512."`
 	Workers int    `default:"2" help:"Workers of both sides (default 2)."`
 	Dir     string `placeholder:"DIR" help:"Where the files to load are written; they stay there when it is given, and are used again; by default a folder for temporary files, removed at the end."`
 }
@@ -123,6 +124,17 @@ func prepare(ctx context.Context, g *grammar, r *runner) (duels []duel, err erro
 			what := fmt.Sprintf("%s rows f4[32] + label, %s", term.FormatCount(int64(g.Rows)), order)
 			w := work{what: what, file: file, pipeline: "rows"}
 			duels = append(duels, duel{ffcv: w, ours: []work{w}, order: order, batch: 2048, epochs: g.Epochs})
+		}
+	}
+	if g.Small > 0 {
+		file := filepath.Join(r.dir, "small.beton")
+		if err := writeSmall(ctx, file, g.Small); err != nil {
+			return nil, err
+		}
+		for _, pipeline := range []string{"cifar", "cifarf32"} {
+			what := fmt.Sprintf("%s raw images of 32x32, %s", term.FormatCount(int64(g.Small)), pipeline)
+			w := work{what: what, file: file, pipeline: pipeline}
+			duels = append(duels, duel{ffcv: w, ours: []work{w}, order: "random", batch: 512, epochs: g.Epochs})
 		}
 	}
 	if g.Photos != "" {

@@ -59,8 +59,11 @@ func (t *table) add(w work, pairs []pair) {
 
 // perSample writes seconds a sample in a fitting unit.
 func perSample(s float64) string {
-	if s < 1e-5 {
+	switch {
+	case s < 1e-6:
 		return fmt.Sprintf("%.1f ns", s*1e9)
+	case s < 1e-4:
+		return fmt.Sprintf("%.2f µs", s*1e6)
 	}
 	return fmt.Sprintf("%.3f ms", s*1e3)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/rgb"
 )
 
 // rowLen is the number of float32 in a row.
@@ -30,6 +31,29 @@ func (n rows) Sample(_ context.Context, i int) ([]any, string, error) {
 func writeRows(ctx context.Context, path string, n int) error {
 	return write(ctx, path, rows(n), []ffcv.FieldSpec{
 		{Name: "x", Field: fields.NDArray{DType: array.Float32, Shape: []int{rowLen}}},
+		{Name: "label", Field: fields.Int{}},
+	})
+}
+
+// smallSide is the side of small images.
+const smallSide = 32
+
+// small is a dataset of made-up images as small as CIFAR's.
+type small int
+
+func (n small) Len() int { return int(n) }
+
+func (n small) Sample(_ context.Context, i int) ([]any, string, error) {
+	m := rgb.Image{Width: smallSide, Height: smallSide, Pix: make([]byte, 3*smallSide*smallSide)}
+	for j := range m.Pix {
+		m.Pix[j] = byte((i*2654435761 + j*j*40503) >> 7)
+	}
+	return []any{m, int64(i % 10)}, "", nil
+}
+
+func writeSmall(ctx context.Context, path string, n int) error {
+	return write(ctx, path, small(n), []ffcv.FieldSpec{
+		{Name: "image", Field: fields.RGBImage{Mode: fields.ModeRaw}},
 		{Name: "label", Field: fields.Int{}},
 	})
 }

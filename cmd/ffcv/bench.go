@@ -18,7 +18,7 @@ import (
 
 type benchCommand struct {
 	fileFlags
-	Pipeline string `default:"raw" enum:"raw,simple,cc224,rrc224,rrc224f32,cifar" placeholder:"NAME" help:"What happens to the first image field: raw (bytes as stored, the default), simple (whole images of one size), cc224 (center crop), rrc224 (random resized crop and flip), rrc224f32 (the same, normalised float32 CHW), cifar (flip, translate, cutout). Other fields come as stored."`
+	Pipeline string `default:"raw" enum:"raw,simple,cc224,rrc224,rrc224f32,cifar,cifarf32" placeholder:"NAME" help:"What happens to the first image field: raw (bytes as stored, the default), simple (whole images of one size), cc224 (center crop), rrc224 (random resized crop and flip), rrc224f32 (the same, normalised float32 CHW), cifar (flip, translate, cutout), cifarf32 (the same, normalised float32 HWC). Other fields come as stored."`
 	Order    string `default:"sequential" enum:"sequential,random,quasi" placeholder:"ORDER" help:"sequential (the default), random or quasi."`
 	Batch    int    `default:"256" placeholder:"N" help:"Samples in a batch (default 256)."`
 	Epochs   int    `default:"3" placeholder:"N" help:"Epochs to load (default 3); the figures are medians of those after the first."`

@@ -60,9 +60,12 @@ func pipeline(f *ffcv.File, name string, r resizing) ([]loader.Output, error) {
 	case "rrc224f32":
 		image.Decoder = random
 		image.Ops = []any{transform.HorizontalFlip{}, transform.Normalize{Mean: imageMean, Std: imageStd}, transform.ToCHW{}}
-	case "cifar":
+	case "cifar", "cifarf32":
 		image.Decoder = transform.Simple{}
-		image.Ops = []any{transform.HorizontalFlip{}, transform.Translate{Padding: 2}, transform.Cutout{Size: 4}}
+		image.Ops = []any{transform.HorizontalFlip{}, transform.Translate{Padding: 2}, transform.Cutout{Size: 4, Fill: []uint8{127, 127, 127}}}
+		if name == "cifarf32" {
+			image.Ops = append(image.Ops, transform.Normalize{Mean: imageMean, Std: imageStd})
+		}
 	}
 	return outputs, nil
 }
