@@ -21,10 +21,7 @@ type renderScratch struct {
 // renderExact can help.
 func (s *Scratch) renderFast(dst []byte, src Encoded, crop Rect, flip bool, t *Target) error {
 	r := &s.render
-	r.target = resize.Target{Width: t.Width, Height: t.Height, Layout: resize.Layout(t.Layout), Type: resize.Type(t.Type)}
-	for c := range 3 {
-		r.target.Mean[c], r.target.Std[c] = float32(t.Mean[c]), float32(t.Std[c])
-	}
+	r.setTarget(t)
 	if src.JPEG {
 		return jpegError(s.renderPlanes(dst, src, crop, flip, t))
 	}
@@ -33,17 +30,21 @@ func (s *Scratch) renderFast(dst []byte, src Encoded, crop Rect, flip bool, t *T
 	return r.resizer.Packed(dst, &r.packed, c, &r.target, resize.Filter(t.Filter))
 }
 
+func (r *renderScratch) setTarget(t *Target) {
+	r.target = resize.Target{Width: t.Width, Height: t.Height, Layout: resize.Layout(t.Layout), Type: resize.Type(t.Type)}
+	for c := range 3 {
+		r.target.Mean[c], r.target.Std[c] = float32(t.Mean[c]), float32(t.Std[c])
+	}
+}
+
 func (s *Scratch) renderPlanes(dst []byte, src Encoded, crop Rect, flip bool, t *Target) error {
 	d, p := &s.jpeg.dec, &s.jpeg.planes
-	h, err := d.Open(src.Data)
+	h, err := s.openStored(src)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	if h.Width != src.Width || h.Height != src.Height {
-		return invalid(JPEG, -1, "the stream is %dx%d, the metadata says %dx%d", h.Width, h.Height, src.Width, src.Height)
-	}
-	area, scale := image.Rect(crop.X, crop.Y, crop.X+crop.W, crop.Y+crop.H), t.scale(crop)
+	area, scale := crop.bounds(), t.scale(crop)
 	err = d.Region(area, scale, src.Marks, p)
 	if err != nil && len(src.Marks) > 0 && !errors.Is(err, jpeg.ErrUnsupported) {
 		err = d.Region(area, scale, nil, p) // the marks may be what is wrong
@@ -58,12 +59,7 @@ func (s *Scratch) renderPlanes(dst []byte, src Encoded, crop Rect, flip bool, t 
 	if !s.render.setPhoto(h, p) {
 		return jpeg.ErrUnsupported
 	}
-	k := 1 / float64(scale)
-	c := resize.Crop{
-		X: float64(crop.X-p.Rect.Min.X) * k, Y: float64(crop.Y-p.Rect.Min.Y) * k,
-		W: float64(crop.W) * k, H: float64(crop.H) * k, Flip: flip,
-	}
-	if err := s.render.resizer.Planar(dst, &s.render.photo, c, &s.render.target, resize.Filter(t.Filter)); err != nil {
+	if err := s.resizePlanes(dst, crop, flip, t); err != nil {
 		return err
 	}
 	if damage != nil {
@@ -71,6 +67,32 @@ func (s *Scratch) renderPlanes(dst []byte, src Encoded, crop Rect, flip bool, t 
 	}
 	return nil
 }
+
+// openStored opens a stored JPEG, which is then to be closed, and holds it to the
+// size in its metadata.
+func (s *Scratch) openStored(src Encoded) (*jpeg.Header, error) {
+	h, err := s.jpeg.dec.Open(src.Data)
+	if err == nil && (h.Width != src.Width || h.Height != src.Height) {
+		s.jpeg.dec.Close()
+		return nil, invalid(JPEG, -1, "the stream is %dx%d, the metadata says %dx%d", h.Width, h.Height, src.Width, src.Height)
+	}
+	return h, err
+}
+
+// resizePlanes brings a crop of the decoded planes, which setPhoto has taken, to
+// the target that setTarget has.
+func (s *Scratch) resizePlanes(dst []byte, crop Rect, flip bool, t *Target) error {
+	p, r := &s.jpeg.planes, &s.render
+	k := 1 / float64(p.Scale)
+	c := resize.Crop{
+		X: float64(crop.X-p.Rect.Min.X) * k, Y: float64(crop.Y-p.Rect.Min.Y) * k,
+		W: float64(crop.W) * k, H: float64(crop.H) * k, Flip: flip,
+	}
+	return r.resizer.Planar(dst, &r.photo, c, &r.target, resize.Filter(t.Filter))
+}
+
+// bounds is r as the image package has it.
+func (r Rect) bounds() image.Rectangle { return image.Rect(r.X, r.Y, r.X+r.W, r.Y+r.H) }
 
 // setPhoto hands decoded planes to the resizer, unless they are sampled in a way
 // that it doesn't know.

@@ -161,17 +161,11 @@ func (t *Target) Check() error {
 // JPEG stream or the length of raw pixels tells must be src's. On an error what
 // dst holds is not defined. Errors as in [Decode].
 func (s *Scratch) Render(dst []byte, src Encoded, crop Rect, flip bool, t *Target) error {
-	if err := t.Check(); err != nil {
-		return err
-	}
-	if len(dst) != t.Bytes() {
-		return fmt.Errorf("rgb: a target of %dx%d %v takes %d bytes, got %d", t.Width, t.Height, t.Type, t.Bytes(), len(dst))
-	}
 	if err := src.check(); err != nil {
 		return err
 	}
-	if !crop.within(src.Width, src.Height) {
-		return fmt.Errorf("rgb: crop %v is not inside a picture of %dx%d", crop, src.Width, src.Height)
+	if err := t.checkRender(dst, src, crop); err != nil {
+		return err
 	}
 	if !t.Exact {
 		if err := s.renderFast(dst, src, crop, flip, t); !errors.Is(err, jpeg.ErrUnsupported) {
@@ -179,6 +173,20 @@ func (s *Scratch) Render(dst []byte, src Encoded, crop Rect, flip bool, t *Targe
 		}
 	}
 	return s.renderExact(dst, src, crop, flip, t)
+}
+
+// checkRender refuses a crop that cannot become the target.
+func (t *Target) checkRender(dst []byte, src Encoded, crop Rect) error {
+	if err := t.Check(); err != nil {
+		return err
+	}
+	if len(dst) != t.Bytes() {
+		return fmt.Errorf("rgb: a target of %dx%d %v takes %d bytes, got %d", t.Width, t.Height, t.Type, t.Bytes(), len(dst))
+	}
+	if !crop.within(src.Width, src.Height) {
+		return fmt.Errorf("rgb: crop %v is not inside a picture of %dx%d", crop, src.Width, src.Height)
+	}
+	return nil
 }
 
 // renderExact decodes the picture whole.
@@ -193,6 +201,12 @@ func (s *Scratch) renderExact(dst []byte, src Encoded, crop Rect, flip bool, t *
 		}
 		pixels = s.whole
 	}
+	s.renderPixels(dst, pixels, crop, flip, t)
+	return nil
+}
+
+// renderPixels is the exact way from the whole picture's pixels on.
+func (s *Scratch) renderPixels(dst []byte, pixels Image, crop Rect, flip bool, t *Target) {
 	direct := t.Layout == HWC && t.Type == Uint8
 	out := &s.small
 	if direct {
@@ -211,7 +225,6 @@ func (s *Scratch) renderExact(dst []byte, src Encoded, crop Rect, flip bool, t *
 	if !direct {
 		s.spread.write(dst, out.Pix, t)
 	}
-	return nil
 }
 
 // mirror turns a row of pixels round.

@@ -12,6 +12,10 @@
 // dataset packed here holds the pixels that a Python program would have packed.
 // ResizeArea is OpenCV's INTER_AREA, bit for bit.
 //
+// [Scratch.Render] goes from a stored picture to a crop in a batch, and
+// [Scratch.RenderViews] to several. A [Placement] says where the picture lies in
+// what has become of it, so that a mask ([Raster]) or boxes go the same way.
+//
 // What is decoded into an Image belongs to the caller: dst.Pix is used again
 // when it is large enough, so that a loop over pictures allocates nothing. All
 // package functions are safe for concurrent use; a Scratch serves one goroutine
@@ -111,6 +115,7 @@ type Scratch struct {
 	resize resizeScratch
 	render renderScratch
 	place  placeScratch
+	views  viewScratch
 }
 
 // pool serves the package's functions, whose callers keep no Scratch.

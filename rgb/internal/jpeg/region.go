@@ -54,8 +54,7 @@ func (d *Decoder) region(r image.Rectangle, scale int, marks []byte, out *Planes
 	if err := d.cur.open(d); err != nil {
 		return err
 	}
-	r = h.withContext(r, scale).Intersect(bounds)
-	m := image.Rect(r.Min.X/h.MCUWidth, r.Min.Y/h.MCUHeight, ceil(r.Max.X, h.MCUWidth), ceil(r.Max.Y, h.MCUHeight))
+	m := h.mcus(r, scale)
 	out.reset(h, m, scale)
 	d.placeBlocks(out)
 	if len(marks) > 0 && h.Restart == 0 {
