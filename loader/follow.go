@@ -38,16 +38,12 @@ type ArrayFollower interface {
 	BindFollowArray(in array.Spec, width, height int) (spec array.Spec, apply func(dst, src []byte, p *rgb.Placement) error, err error)
 }
 
-// Placer is the ability of a decoder that is no Viewer to say where it puts a
-// picture, with the draws of its decoding: then other outputs can follow its.
-type Placer interface {
-	// Placed is called by many goroutines at once.
-	Placed(width, height int, rng *rand.Rand) rgb.Placement
-}
-
 // Mover is the ability of an operation that moves pixels to say where they go:
 // it adds that to p, with the draws of apply. in is the type and shape that the
-// operation was bound to. It is called by many goroutines at once.
+// operation was bound to, (height, width, channels). A decoder of pictures that
+// is no Viewer can have it too; in is the stored picture then, and p the picture
+// as it is. Move is called by many goroutines at once and doesn't keep in's
+// shape.
 type Mover interface {
 	Move(in array.Spec, p *rgb.Placement, rng *rand.Rand)
 }
@@ -58,11 +54,12 @@ type lead struct {
 	size          func(row []byte) (width, height int, err error) // of the stored picture
 	width, height int                                             // of the outcome
 
-	view  func(width, height int, draw func(op int) *rand.Rand) (rgb.Rect, bool, error)
-	keys  []uint64                                              // of the view
-	w, h  int                                                   // of what the view becomes
-	place func(width, height int, rng *rand.Rand) rgb.Placement // without a view
-	key   uint64
+	view   func(width, height int, draw func(op int) *rand.Rand) (rgb.Rect, bool, error)
+	keys   []uint64 // of the view
+	w, h   int      // of what the view becomes
+	mover  Mover    // without a view: the decoder
+	stored int      // channels of the stored picture
+	key    uint64   // of the decoder
 
 	moves []move
 }
@@ -178,10 +175,11 @@ func (p *plan) leadOf(b *output) (*lead, error) {
 	case b.kind == kindImage && b.view != nil:
 		l.view, l.keys, l.w, l.h = b.view, b.keys, b.target.Width, b.target.Height
 		channelsFirst = b.target.Layout == rgb.CHW
-	case (b.kind == kindImage || b.kind == kindRaster) && b.placed != nil:
-		l.place, l.key = b.placed, b.key
-	case b.kind == kindImage || b.kind == kindRaster:
-		return nil, fmt.Errorf("another output follows it, but its decoder %T is neither a Viewer nor a Placer", b.of.Decoder)
+	case b.kind == kindRaster && b.lead == nil || b.kind == kindImage:
+		l.key = b.key
+		if err := l.byDecoder(b); err != nil {
+			return nil, err
+		}
 	default:
 		return nil, errors.New("another output follows it, but it is no picture")
 	}
@@ -196,6 +194,36 @@ func (p *plan) leadOf(b *output) (*lead, error) {
 	}
 	return l, l.trace(b, channelsFirst)
 }
+
+// byDecoder asks a decoder that has not been asked for its view.
+func (l *lead) byDecoder(b *output) error {
+	l.stored = 3
+	if b.raster != nil {
+		l.stored = b.raster.channels
+	}
+	d := b.of.Decoder
+	if d == nil {
+		l.mover = still{}
+		return nil
+	}
+	var ok bool
+	if l.mover, ok = d.(Mover); ok {
+		return nil
+	}
+	if v, ok := d.(Viewer); ok && b.raster != nil {
+		_, _, target, view, _, err := v.BindView(0, 0, nil)
+		if err == nil && view != nil && target != nil {
+			l.view, l.keys, l.w, l.h = view, b.streams[:1], target.Width, target.Height
+			return nil
+		}
+	}
+	return fmt.Errorf("another output follows it, but its decoder %T doesn't say where pixels go: it is neither a Viewer nor a Mover", d)
+}
+
+// still is the Mover of what leaves pictures as they are.
+type still struct{}
+
+func (still) Move(array.Spec, *rgb.Placement, *rand.Rand) {}
 
 // trace goes through the operations after the decoder: which of them move
 // pixels, and how large the outcome is.
@@ -250,9 +278,11 @@ func (w *worker) lie(l *lead, row []byte, id int) error {
 		return fmt.Errorf("output %q, which it follows: %w", l.name, err)
 	}
 	epoch := uint32(w.epoch.number)
-	if l.view == nil {
+	w.place = rgb.Place(width, height)
+	if l.mover != nil {
+		w.shape = [3]int{height, width, l.stored}
 		w.source.rekey(l.key, epoch, uint64(id))
-		w.place = l.place(width, height, w.rng)
+		l.mover.Move(array.Spec{DType: array.Uint8, Shape: w.shape[:]}, &w.place, w.rng)
 	} else {
 		w.keys, w.id = l.keys, id
 		crop, flip, err := l.view(width, height, w.draw)
@@ -262,7 +292,6 @@ func (w *worker) lie(l *lead, row []byte, id int) error {
 		if crop.W < 1 || crop.H < 1 {
 			return fmt.Errorf("output %q, which it follows, takes the crop %v", l.name, crop)
 		}
-		w.place = rgb.Place(width, height)
 		w.place.Crop(crop, l.w, l.h)
 		if flip {
 			w.place.FlipX()

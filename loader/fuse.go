@@ -40,6 +40,9 @@ type Pipeline struct {
 type Step struct {
 	What string `json:"what"`
 	Ops  int    `json:"ops"` // of the output's operations, how many the step does
+	// Shares are the outputs that are cut from the same decode of the picture,
+	// where its size asks for one resolution for both.
+	Shares []string `json:"shares,omitempty"`
 }
 
 func (p Pipeline) String() string {
@@ -55,6 +58,16 @@ func (p Pipeline) String() string {
 			b.WriteString(" (one pass with its operation)")
 		case i == 0 && s.Ops > 1:
 			fmt.Fprintf(&b, " (one pass with its %d operations)", s.Ops)
+		}
+		for i, name := range s.Shares {
+			sep := ", "
+			if i == 0 {
+				sep = " [shares decodes with "
+			}
+			fmt.Fprintf(&b, "%s%q", sep, name)
+		}
+		if len(s.Shares) > 0 {
+			b.WriteString("]")
 		}
 	}
 	if p.Shape != nil {
@@ -78,7 +91,7 @@ func (o *output) explain(all []output) Pipeline {
 	if !o.varies() {
 		p.Shape = append([]int{}, o.spec.Shape...)
 	}
-	p.Steps = append(p.Steps, Step{What: o.what + o.companions(all), Ops: o.fusedOps})
+	p.Steps = append(p.Steps, Step{What: o.what, Ops: o.fusedOps, Shares: o.companions(all)})
 	for i := range o.stages {
 		s := &o.stages[i]
 		what := s.name

@@ -63,6 +63,3 @@ func (w whole) BindImage(width, height int) (array.Spec, func([]byte, rgb.Encode
 		return nil
 	}, nil
 }
-
-// Placed is the picture as it is.
-func (whole) Placed(width, height int, _ *rand.Rand) rgb.Placement { return rgb.Place(width, height) }

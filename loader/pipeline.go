@@ -95,13 +95,12 @@ type output struct {
 	into   int // where the decoded value goes: see stage.into
 	stages []stage
 
-	of      *Output                                               // what it is bound from
-	streams []uint64                                              // keys of the random numbers of the decoder and all operations
-	shared  []int                                                 // outputs whose pictures come from one decode, this one's among them; nil: none
-	lead    *lead                                                 // what it follows
-	placed  func(width, height int, rng *rand.Rand) rgb.Placement // of a decoder without a view
-	raster  *rasterBinding                                        // of rasters
-	follow  func(dst, src []byte, p *rgb.Placement) error         // of arrays
+	of      *Output                                       // what it is bound from
+	streams []uint64                                      // keys of the random numbers of the decoder and all operations
+	shared  []int                                         // outputs whose pictures come from one decode, this one's among them; nil: none
+	lead    *lead                                         // what it follows
+	raster  *rasterBinding                                // of rasters
+	follow  func(dst, src []byte, p *rgb.Placement) error // of arrays
 
 	tail        []stage // from the first BatchOp on
 	filledBytes int     // of a row before the tail
@@ -212,7 +211,9 @@ func (p *plan) bindOutput(o *Output, field int, seed uint64, l *lead) (b output,
 	defer guard(p.name, &err)
 	f := &p.fields[field]
 	streams := streamKeys(seed, o)
-	b = output{name: o.Name, field: field, src: f, key: streams[0], of: o, streams: streams, lead: l}
+	of := *o
+	of.Ops = slices.Clone(o.Ops)
+	b = output{name: o.Name, field: field, src: f, key: streams[0], of: &of, streams: streams, lead: l}
 	if l != nil {
 		err = p.bindFollower(&b, o)
 	} else {
@@ -316,9 +317,6 @@ func (p *plan) bindImage(b *output, d ImageDecoder, ops []any, streams []uint64)
 	if m, ok := d.(interface{ UsesMarks() bool }); ok {
 		b.marked = m.UsesMarks()
 	}
-	if d, ok := d.(Placer); ok {
-		b.placed = d.Placed
-	}
 	if done, err := p.bindView(b, d, width, height, ops, streams); done || err != nil {
 		return err
 	}
@@ -362,7 +360,9 @@ func (p *plan) bindDefault(b *output, raw bool) error {
 			return fmt.Errorf("field %q: %w", f.Name, ffcv.ErrUnknownField)
 		}
 		if _, ok := rasterField(f); ok && !raw {
-			return p.bindRaster(b, wholeRaster{empty: p.total == 0})
+			err := p.bindRaster(b, wholeRaster{empty: p.total == 0})
+			b.what = "whole raster"
+			return err
 		}
 		b.kind, b.value, b.what = kindMember, array.Spec{DType: array.Uint8, Shape: []int{f.Size}}, "copy of the metadata"
 	}

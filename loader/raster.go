@@ -77,12 +77,6 @@ func (p *plan) bindRaster(b *output, d RasterDecoder) error {
 	if err == nil && r.decode == nil {
 		err = fmt.Errorf("%T gives no function", d)
 	}
-	switch d := d.(type) {
-	case wholeRaster:
-		b.what, b.placed = "whole raster", d.Placed
-	case Placer:
-		b.placed = d.Placed
-	}
 	return err
 }
 
@@ -141,11 +135,6 @@ func rasterSpec(width, height, channels, depth int) array.Spec {
 		spec.DType = array.Uint16
 	}
 	return spec
-}
-
-// Placed is the picture as it is.
-func (wholeRaster) Placed(width, height int, _ *rand.Rand) rgb.Placement {
-	return rgb.Place(width, height)
 }
 
 // picture makes a value of a raster, or of bytes that follow an output.

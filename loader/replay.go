@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"runtime/debug"
 
 	"github.com/betongo/betongo/array"
@@ -107,20 +108,23 @@ type Axis struct {
 // on whole batches are not replayed: see ReplayedOutput.Partial. Safe for
 // concurrent use; it is made for looking at samples, not for loading many.
 func (l *Loader) Replay(sample, epoch int) (*Replayed, error) {
-	p := l.plan
+	if epoch < 0 {
+		return nil, fmt.Errorf("loader: replay epoch %d: it is negative", epoch)
+	}
+	p, err := l.planAt(epoch)
+	if err != nil {
+		return nil, err
+	}
 	if sample < 0 || sample >= p.total {
 		return nil, fmt.Errorf("loader: replay sample %d, %s has %d", sample, p.name, p.total)
 	}
-	if epoch < 0 {
-		return nil, fmt.Errorf("loader: replay epoch %d", epoch)
-	}
 	r := &Replayed{Sample: sample, Epoch: epoch, Seed: p.sel.Seed, StreamVersion: StreamVersion}
-	err := fmt.Errorf("loader: replay sample %d of %s: %w", sample, p.name, errors.New("a decoder or operation ended its goroutine"))
+	err = fmt.Errorf("loader: replay sample %d of %s: %w", sample, p.name, errors.New("a decoder or operation ended its goroutine"))
 	done := make(chan struct{})
 	// A goroutine of its own, since what it calls may end it.
 	go func() {
 		defer close(done)
-		err = r.make(l)
+		err = r.make(p, l.pool)
 	}()
 	<-done
 	if err != nil {
@@ -129,17 +133,39 @@ func (l *Loader) Replay(sample, epoch int) (*Replayed, error) {
 	return r, nil
 }
 
+// planAt is the plan of an epoch.
+func (l *Loader) planAt(epoch int) (*plan, error) {
+	s := l.schedule
+	if s == nil {
+		return l.plan, nil
+	}
+	list, err := (&Options{OutputsAt: s.at}).scheduled(epoch)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if reflect.DeepEqual(list, s.outputs) {
+		return s.pool.plan, nil
+	}
+	p, err := l.plan.rebind(list, s)
+	if err != nil {
+		return nil, fmt.Errorf("loader: outputs of epoch %d: %w", epoch, err)
+	}
+	return p, nil
+}
+
 // make fills r.
-func (r *Replayed) make(l *Loader) (err error) {
+func (r *Replayed) make(whole *plan, mem *pool) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer guard(l.plan.name, &err)
-	if k, ok := l.plan.ds.(Keyer); ok {
+	defer guard(whole.name, &err)
+	if k, ok := whole.ds.(Keyer); ok {
 		if r.Source, err = k.Key(r.Sample); err != nil {
 			return err
 		}
 	}
-	p := l.plan.single()
-	w := newWorker(&epoch{plan: p, pool: l.pool, number: r.Epoch})
+	p := whole.single()
+	w := newWorker(&epoch{plan: p, pool: mem, number: r.Epoch})
 	f, err := p.singleFlight(r.Sample)
 	if err != nil {
 		return err
@@ -156,7 +182,7 @@ func (r *Replayed) make(l *Loader) (err error) {
 	}
 	row := w.row(f, 0, r.Sample)
 	for i := range p.outputs {
-		o, err := w.replayed(&p.outputs[i], &l.plan.outputs[i], f.batch.columns[i], row, r.Sample)
+		o, err := w.replayed(&p.outputs[i], &whole.outputs[i], f.batch.columns[i], row, r.Sample)
 		if err != nil {
 			return fmt.Errorf("%s: sample %d: output %q: %w", p.name, r.Sample, p.outputs[i].name, err)
 		}

@@ -1,14 +1,12 @@
 package loader
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/betongo/betongo/rgb"
 )
 
 // shareDecodes finds the outputs of one field whose pictures are views of it:
-// they are cut from one decode, sample by sample.
+// they are cut from one decode, sample by sample. Exact ones decode otherwise
+// than the others.
 func shareDecodes(outputs []output) {
 	for i := range outputs {
 		a := &outputs[i]
@@ -17,7 +15,7 @@ func shareDecodes(outputs []output) {
 		}
 		group, marked := []int{i}, a.marked
 		for k := i + 1; k < len(outputs); k++ {
-			if b := &outputs[k]; b.kind == kindImage && b.view != nil && b.field == a.field {
+			if b := &outputs[k]; b.kind == kindImage && b.view != nil && b.field == a.field && b.target.Exact == a.target.Exact {
 				group, marked = append(group, k), marked || b.marked
 			}
 		}
@@ -29,18 +27,14 @@ func shareDecodes(outputs []output) {
 	}
 }
 
-// companions says with which of all outputs the decode is shared, for Explain.
-func (o *output) companions(all []output) string {
-	var names []string
+// companions are those of all outputs with which o shares decodes, for Explain.
+func (o *output) companions(all []output) (names []string) {
 	for _, k := range o.shared {
 		if all[k].name != o.name {
-			names = append(names, fmt.Sprintf("%q", all[k].name))
+			names = append(names, all[k].name)
 		}
 	}
-	if len(names) == 0 {
-		return ""
-	}
-	return ", shares the decode with " + strings.Join(names, ", ")
+	return names
 }
 
 // together is each for outputs that share a decode. On an error w.out is the
@@ -63,7 +57,7 @@ func (w *worker) sampleViews(f *flight, group []int, pos int) error {
 		return err
 	}
 	w.out = group[0]
-	if err := renderViews(&w.scratch, src, w.views); err != nil {
+	if err := w.scratch.RenderViews(src, w.views); err != nil {
 		// One after another, so that it is the error of the output that has it. One
 		// that needs less of the picture than all together may have none.
 		for k, i := range group {
@@ -96,7 +90,7 @@ func (w *worker) cut(f *flight, group []int, pos, id int) (src rgb.Encoded, err 
 				return src, err
 			}
 		}
-		v := pictureView{Dst: w.value(f, i, pos), Target: &o.target}
+		v := rgb.View{Dst: w.value(f, i, pos), Target: &o.target}
 		w.keys, w.id = o.keys, id
 		if v.Crop, v.Flip, err = o.view(src.Width, src.Height, w.draw); err != nil {
 			return src, err

@@ -42,10 +42,11 @@ type worker struct {
 	ranges  []ffcv.Range
 	sink    byte
 
-	views  []pictureView // of outputs that share a decode
-	held   [][]byte      // their values before the operations, by output
-	pixels rgb.Raster    // a raster as stored
+	views  []rgb.View // of outputs that share a decode
+	held   [][]byte   // their values before the operations, by output
+	pixels rgb.Raster // a raster as stored
 	place  rgb.Placement
+	shape  [3]int
 }
 
 func newWorker(e *epoch) *worker {
