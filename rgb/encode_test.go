@@ -50,6 +50,27 @@ func TestEncodeJPEG(t *testing.T) {
 	}
 }
 
+// TestEncodeJPEGAsFFCV holds JPEGs to those that FFCV stored for the same
+// pixels, of which another of its files has them raw.
+func TestEncodeJPEGAsFFCV(t *testing.T) {
+	for _, c := range []struct {
+		raw, jpeg  string
+		n, quality int
+	}{{"rgb_raw", "rgb_jpg", 8, 90}, {"rgb_tiny_odd", "rgb_tiny_odd_jpg", 12, 95}} {
+		raw, want := stored(c.raw), stored(c.jpeg)
+		if len(raw) < c.n || len(want) < c.n {
+			t.Fatalf("%s has %d pictures, %s %d; want %d", c.raw, len(raw), c.jpeg, len(want), c.n)
+		}
+		for i := range c.n {
+			img := rgb.Image{Width: raw[i].Width, Height: raw[i].Height, Pix: raw[i].Data}
+			got, err := rgb.EncodeJPEG(nil, img, c.quality)
+			if err != nil || !bytes.Equal(got, want[i].Data) {
+				t.Errorf("%s %d: %d bytes, %v; want FFCV's %d", c.jpeg, i, len(got), err, len(want[i].Data))
+			}
+		}
+	}
+}
+
 // TestEncodeJPEGGray checks that gray stays gray, to the bit, at every level.
 func TestEncodeJPEGGray(t *testing.T) {
 	for _, v := range []byte{0, 1, 100, 128, 254, 255} {
