@@ -85,6 +85,12 @@ type RGBImage struct {
 	// ignored, as by FFCV and torchvision.
 	Orient bool
 
+	// Strip drops the metadata of JPEGs whose bytes are kept, see
+	// [rgb.StripJPEG]: places and times, previews, colour profiles, comments.
+	// The pixels stay, and a JPEG made here has none. An EXIF orientation is
+	// dropped too; Orient, which turns the pixels first, comes before it.
+	Strip bool
+
 	// NoCheckpoints leaves out the marks of JPEGs. With them decoding begins
 	// near the crop that is asked for; they take about a hundredth of the
 	// JPEG's size, and making them a pass over its coded data.
@@ -106,6 +112,10 @@ type ImageStats struct {
 	// OrientationIgnored counts pictures with an EXIF orientation other than
 	// upright that were stored without turning them.
 	OrientationIgnored atomic.Int64
+
+	// Stripped counts kept JPEGs that Strip made smaller, StrippedBytes by how
+	// much in all.
+	Stripped, StrippedBytes atomic.Int64
 
 	Pixels atomic.Int64 // pixels of all pictures, as stored
 

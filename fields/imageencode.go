@@ -18,7 +18,7 @@ import (
 type imageScratch struct {
 	rgb.Scratch
 	data []byte    // an image file
-	jpeg []byte    // a new JPEG
+	jpeg []byte    // a new JPEG, or one without its metadata
 	a, b rgb.Image // decoded; turned or resized
 }
 
@@ -47,6 +47,7 @@ type imageEncoder struct {
 // imagePlan is what becomes of a picture.
 type imagePlan struct {
 	keep          bool // it is a JPEG whose bytes can be stored
+	stripped      int  // and how many of them were metadata that was dropped
 	tagged        bool // it has an EXIF orientation other than upright
 	orient        int  // EXIF orientation to apply, 0 for none
 	width, height int  // before shrinking, turned
@@ -116,7 +117,7 @@ func (e *imageEncoder) file(data []byte) error {
 	p.keep = storable && untouched && p.jpeg && e.field.Reencode == ReencodeAuto
 	switch {
 	case p.keep:
-		err = e.store(&p, data)
+		err = e.storeKept(&p, data)
 	case untouched && !p.jpeg:
 		err = e.decodeInPlace(&p, data)
 	default:
@@ -147,7 +148,7 @@ func (e *imageEncoder) pixels(img rgb.Image) error {
 	return nil
 }
 
-// encoded stores what a .beton held, unchanged.
+// encoded stores what a .beton held: unchanged, but for what Strip drops.
 func (e *imageEncoder) encoded(v rgb.Encoded) error {
 	p := imagePlan{width: v.Width, height: v.Height, w: v.Width, h: v.Height, jpeg: v.JPEG, keep: v.JPEG}
 	switch {
@@ -169,7 +170,11 @@ func (e *imageEncoder) encoded(v rgb.Encoded) error {
 		}
 		p.tagged = info.Orientation > 1
 	}
-	if err := e.store(&p, v.Data); err != nil {
+	store := e.store
+	if p.keep {
+		store = e.storeKept
+	}
+	if err := store(&p, v.Data); err != nil {
 		return err
 	}
 	e.count(&p)
@@ -203,6 +208,19 @@ func (e *imageEncoder) picture(p *imagePlan, img rgb.Image) error {
 		return err
 	}
 	return e.store(p, s.jpeg)
+}
+
+// storeKept stores a JPEG as it is, or without its metadata.
+func (e *imageEncoder) storeKept(p *imagePlan, data []byte) error {
+	if !e.field.Strip {
+		return e.store(p, data)
+	}
+	var err error
+	if e.scratch.jpeg, err = rgb.StripJPEG(e.scratch.jpeg[:0], data); err != nil {
+		return err
+	}
+	p.stripped = len(data) - len(e.scratch.jpeg)
+	return e.store(p, e.scratch.jpeg)
 }
 
 // store copies a picture's bytes into the sample.
@@ -258,6 +276,10 @@ func (e *imageEncoder) count(p *imagePlan) {
 	switch {
 	case p.keep:
 		s.Kept.Add(1)
+		if p.stripped > 0 {
+			s.Stripped.Add(1)
+			s.StrippedBytes.Add(int64(p.stripped))
+		}
 	case p.jpeg:
 		s.Encoded.Add(1)
 	default:

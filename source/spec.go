@@ -62,7 +62,7 @@ func (e *SpecError) Unwrap() error { return e.Err }
 // field are image's where the text has none. The types and keys are:
 //
 //	rgb      mode max_resolution smart_threshold quality compress_probability
-//	         reencode orient, inline (false or base64)
+//	         reencode orient strip, inline (false or base64)
 //	int float json
 //	bytes    inline (true, false or base64)
 //	ndarray  dtype, shape (as 32x4), inline (true or false)
@@ -152,6 +152,7 @@ func (p *specParser) kinds() map[string]map[string]setting {
 			"compress_probability": p.probability,
 			"reencode":             func(v string) error { return ParseReencode(&img.Reencode, v) },
 			"orient":               truth(&img.Orient),
+			"strip":                truth(&img.Strip),
 			"inline":               p.inline(InlineNo, InlineBase64),
 		},
 	}

@@ -60,6 +60,7 @@ type imageFlags struct {
 	Quality             int     `default:"90" placeholder:"Q" help:"Quality of JPEGs that are encoded, 1 to 100 (default 90). JPEGs kept as they are have their own."`
 	Reencode            string  `default:"auto" placeholder:"auto|always" help:"auto (the default) keeps a JPEG's bytes whenever it needs no resizing; always encodes every image."`
 	Orient              bool    `help:"Turn images as their EXIF orientation says; without it the orientation is ignored, as by torchvision."`
+	Strip               bool    `help:"Drop the metadata of JPEGs that are kept as they are: EXIF with its orientation, GPS place and preview, XMP, colour profiles, comments. The pixels stay the same."`
 	SmartThreshold      int     `default:"0" placeholder:"BYTES" help:"In smart mode: images of more bytes of pixels are stored as jpg; 0 stores all raw."`
 	NoCheckpoints       bool    `help:"Leave out the checkpoints of JPEGs, a hundredth of their size, from which crops are decoded faster."`
 	CompressProbability float64 `default:"0.5" placeholder:"P" help:"In proportion mode: the share of images stored as jpg (default 0.5)."`
@@ -73,6 +74,7 @@ func (f *imageFlags) field(stats *fields.ImageStats) (fields.RGBImage, error) {
 		Quality:             f.Quality,
 		CompressProbability: f.CompressProbability,
 		Orient:              f.Orient,
+		Strip:               f.Strip,
 		NoCheckpoints:       f.NoCheckpoints,
 		Stats:               stats,
 	}

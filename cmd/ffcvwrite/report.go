@@ -40,6 +40,8 @@ type imageReport struct {
 	Oriented           int64   `json:"oriented"`
 	OrientationIgnored int64   `json:"orientation_ignored"`
 	Damaged            int64   `json:"damaged"`         // of the kept ones, as far as that was noticed
+	Stripped           int64   `json:"stripped"`        // of the kept ones: without their metadata now
+	StrippedBytes      int64   `json:"stripped_bytes"`  // that the metadata took
 	MeanMegapixels     float64 `json:"mean_megapixels"` // as stored
 }
 
@@ -66,6 +68,8 @@ func (j *job) report(d dataset, s ffcv.Stats, took time.Duration) report {
 			Oriented:           j.stats.Oriented.Load(),
 			OrientationIgnored: j.stats.OrientationIgnored.Load(),
 			Damaged:            j.stats.Damaged.Load(),
+			Stripped:           j.stats.Stripped.Load(),
+			StrippedBytes:      j.stats.StrippedBytes.Load(),
 			MeanMegapixels:     float64(j.stats.Pixels.Load()) / float64(n) / 1e6,
 		}
 	}
@@ -114,6 +118,9 @@ func (j *job) print(r report) error {
 	}
 	line := fmt.Sprintf("%s: %s in %.1f s (%s/s), %s", r.Output, count(int64(r.Samples), r.unit), r.Seconds,
 		count(int64(r.SamplesPerSec), r.unit), term.FormatSize(r.Bytes))
+	if m := r.Images; m != nil && m.Stripped > 0 {
+		line += fmt.Sprintf(", %s of metadata dropped from %s", term.FormatSize(m.StrippedBytes), count(m.Stripped, "JPEG"))
+	}
 	if n := len(r.Skipped); n > 0 {
 		line += fmt.Sprintf(", %s skipped", term.FormatCount(int64(n)))
 	}
