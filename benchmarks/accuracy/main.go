@@ -7,8 +7,9 @@
 // All three read the same .beton and augment alike: RandomResizedCrop and a
 // flip, in random order. Every second photograph of a class is held out and
 // seen through an exact CenterCrop, the same for all. The interpreter needs
-// torch and ffcv. FFCV's augmentations can't be seeded, so its figures vary a
-// little from run to run; ours and the network's beginnings belong to the seed.
+// torch and ffcv. A seed gives the network's beginning and the order of the
+// photographs, the same with every pipeline, and our crops and flips; FFCV's
+// can't be seeded, so its figures vary a little from run to run.
 package main
 
 import (

@@ -45,11 +45,14 @@ func spread(list []float64) (mean, deviation float64) {
 	return mean, math.Sqrt(deviation / float64(len(list)-1))
 }
 
-// less is the difference of two means, a's less b's, and its standard error.
-// The runs count as unpaired: though they share seeds, a network's training
-// amplifies the smallest difference.
+// less is the mean of a less b and its standard error. Runs of one seed are a
+// pair: their networks begin alike and see the same photographs in the same
+// batches, cropped otherwise.
 func less(a, b []float64) (difference, noise float64) {
-	meanA, deviationA := spread(a)
-	meanB, deviationB := spread(b)
-	return meanA - meanB, math.Sqrt(deviationA*deviationA/float64(len(a)) + deviationB*deviationB/float64(len(b)))
+	list := make([]float64, len(a))
+	for i := range a {
+		list[i] = a[i] - b[i]
+	}
+	difference, deviation := spread(list)
+	return difference, deviation / math.Sqrt(float64(len(list)))
 }

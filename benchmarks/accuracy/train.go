@@ -79,7 +79,7 @@ func (t *trainer) run(ctx context.Context, pipeline string, seed int) (float64, 
 		file = t.file("train")
 	}
 	args := []string{"-c", script}
-	for _, v := range []int{t.classes, t.size, t.epochs, t.batch, t.steps(), seed} {
+	for _, v := range []int{t.classes, t.size, t.epochs, t.batch, t.steps(), seed, int(t.order(seed))} {
 		args = append(args, strconv.Itoa(v))
 	}
 	cmd := exec.CommandContext(ctx, t.python, append(args, file)...)
@@ -107,12 +107,16 @@ func (t *trainer) run(ctx context.Context, pipeline string, seed int) (float64, 
 	return strconv.ParseFloat(strings.TrimSpace(out.String()), 64)
 }
 
+// order is the seed of a run's order, which both loaders take from
+// seed + epoch: no two runs share an epoch's.
+func (t *trainer) order(seed int) uint64 { return uint64(seed * t.epochs) }
+
 // feed sends the epochs' batches.
 func (t *trainer) feed(ctx context.Context, w io.Writer, pipeline string, seed int) error {
 	image := loader.Output{Name: "image", Decoder: transform.RandomResizedCrop{Width: t.size, Height: t.size, Exact: pipeline == exact}}
 	image.Ops = append(image.Ops, transform.HorizontalFlip{})
 	return t.send(ctx, w, "train", t.epochs, &loader.Options{
-		BatchSize: t.batch, Order: loader.Random, Seed: uint64(seed), DropLast: true, Workers: 2, Outputs: []loader.Output{image},
+		BatchSize: t.batch, Order: loader.Random, Seed: t.order(seed), DropLast: true, Workers: 2, Outputs: []loader.Output{image},
 	})
 }
 

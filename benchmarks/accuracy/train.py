@@ -1,4 +1,4 @@
-"""Trains a small network and prints its top-1 in percent: train.py CLASSES SIZE EPOCHS BATCH STEPS SEED [BETON]
+"""Trains a small network and prints its top-1 in percent: train.py CLASSES SIZE EPOCHS BATCH STEPS SEED ORDER [BETON]
 
 stdin has batches: uint32 n, n int64 labels, n x SIZE x SIZE x 3 bytes. The first is the held-out photographs; those to
 train with follow, EPOCHS x STEPS, unless FFCV's loader reads them from BETON.
@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-classes, size, epochs, batch, steps, seed = map(int, sys.argv[1:7])
-beton = sys.argv[7]
+classes, size, epochs, batch, steps, seed, order = map(int, sys.argv[1:8])
+beton = sys.argv[8]
 
 
 def take(n, dtype):
@@ -37,9 +37,10 @@ def loaded():
     from ffcv.loader import Loader, OrderOption
     from ffcv.transforms import RandomHorizontalFlip, Squeeze, ToTensor
 
-    loader = Loader(beton, batch_size=batch, num_workers=2, os_cache=True, order=OrderOption.RANDOM, seed=seed, drop_last=True,
+    loader = Loader(beton, batch_size=batch, num_workers=2, os_cache=True, order=OrderOption.RANDOM, seed=order, drop_last=True,
                     pipelines={"image": [RandomResizedCropRGBImageDecoder((size, size)), RandomHorizontalFlip(), ToTensor()],
                                "label": [IntDecoder(), ToTensor(), Squeeze()]})
+    torch.set_num_threads(1)  # the loader has set its own number
     for _ in range(epochs):
         yield loader
 
