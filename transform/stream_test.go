@@ -45,10 +45,34 @@ var streamVersion1 = []struct {
 	{transform.ImageCutMix{}, streamImage, "7817504d74a20c7dca2655de9841c319"},
 	{transform.LabelCutMix{Width: 23, Height: 17}, streamLabel, "234c9490f2c7c4b2b15d0acc1fa91666"},
 	{transform.LabelCutMix{Width: 23, Height: 17, SameLambda: true}, streamLabel, "df60a3b26e60fff0321b528533065191"},
+
+	// Places.
+	{transform.HorizontalFlip{}, streamImage, "01db473542f17cb31e459ea588232721"},
+	{transform.HorizontalFlip{P: 0.2}, streamImage, "490324fc5037e79695262bfc2b92a863"},
+	{transform.VerticalFlip{}, streamImage, "95c73e6c4b99328ad62f452b9944830d"},
+	{transform.Translate{Padding: 5, Fill: []uint8{1, 2, 3}}, streamImage, "6ba12bc3dcb46592db9d54cc6c3e455c"},
+	{transform.Translate{Padding: 5}, streamGray, "e07029d39b94e3e6d5c4d75a1e2665ad"},
+	{transform.Cutout{Size: 8, Fill: []uint8{1, 2, 3}}, streamImage, "55d30695db76279ba66caff9e4f0f563"},
+	{transform.Cutout{Size: 8, P: 0.3}, streamImage, "fc395aa28e044f35673daace8d3bd0d5"},
+	{transform.RandomCrop{Width: 14, Height: 12, Padding: 3}, streamImage, "b28bad7e352c6e9b4f982e3865b2097c"},
+	{transform.RandomCrop{Width: 40, Height: 10, PadIfNeeded: true, Fill: []uint8{1, 2, 3}}, streamImage, "efd9bc27769442c9765695c376bd41ed"},
+	{transform.RandomErasing{Fill: []uint8{1, 2, 3}}, streamImage, "b8e246d8780e46714df6f424ad3a0cf4"},
+	{transform.RandomErasing{P: 0.8, Count: 4, Fill: []uint8{124, 116, 103}, Noise: []float64{58, 57, 57}}, streamImage, "fd50ee0f45ac743dd640e59aed8f4839"},
+	{transform.RandomResizedCrop{Width: 16, Height: 12, Exact: true}, streamImage, "56e32b49d8068068babac1b2478c23d1"},
+	{transform.RandomResizedCrop{Width: 16, Height: 12}, streamGray, "255d792bf9667389897787d835494fec"},
+
+	// What draws nothing.
+	{transform.Resize{Width: 16, Height: 12, Exact: true}, streamImage, "7e2081a1a7019ead48dd8adfcf5ea4e6"},
+	{transform.Normalize{Mean: [3]float64{124, 116, 103}, Std: [3]float64{58, 57, 57}}, streamImage, "5b09fdf1dc9f4ace775557526af76fc6"},
+	{transform.Normalize{Mean: [3]float64{124, 116, 103}, Std: [3]float64{58, 57, 57}, DType: array.Float16}, streamImage, "5a32c0ebf4bdf75262f398f795116fec"},
+	{transform.Normalize{Mean: [3]float64{124, 116, 103}, Std: [3]float64{58, 57, 57}, DType: transform.BFloat16}, streamImage, "5f4cbb3c871f173d1fdec85317971338"},
+	{transform.Convert{DType: array.Float16}, streamImage, "35d77786037c628578a8598a7432538e"},
+	{transform.ToCHW{}, streamImage, "41d063e8f4b0e9a05d75cd7c971c0a16"},
 }
 
 var (
 	streamImage = pixels(17, 23)
+	streamGray  = array.Spec{DType: array.Uint8, Shape: []int{17, 23, 1}}
 	streamLabel = array.Spec{DType: array.Int64, Shape: []int{1}}
 )
 
