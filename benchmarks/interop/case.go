@@ -143,7 +143,7 @@ func selections() []testCase {
 // moved has rows that outgrow the page in which they begin.
 func moved() []column { return []column{index(), blobs("b", func(i int) int { return i % 50 })} }
 
-// photoCases packs a folder's JPEG files as they are.
+// photoCases packs a folder's JPEG files as they are, and encoded again.
 func photoCases(folder string) ([]testCase, error) {
 	var paths []string
 	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
@@ -156,9 +156,9 @@ func photoCases(folder string) ([]testCase, error) {
 		return nil, err
 	}
 	few := paths[:min(len(paths), 300)]
-	return []testCase{
+	return append(twinCases(paths), []testCase{
 		{name: "photos_few", n: len(few), columns: []column{photographs("image", few), index()}},
 		{name: "photos", n: len(paths), columns: []column{photographs("image", paths), index()},
 			opts: ffcv.Options{Workers: 4, Seed: 1}, data: &ffcv.DatasetOptions{Shuffle: true}, flags: []string{"--quick"}},
-	}, nil
+	}...), nil
 }

@@ -6,8 +6,9 @@
 // Each file NAME.beton gets a NAME.json that says what was put into it: the
 // expectations come from the samples, not from the file. The check program is
 // called as PYTHON check.py NAME.beton NAME.json FLAGS… in the folder of the
-// files, and exits with 0 when FFCV reads what the manifest says. Without a
-// Python the commands are printed.
+// files, and exits with 0 when FFCV reads what the manifest says. Files whose
+// photographs are all encoded again are FFCV's own byte for byte: it writes them
+// too, and both are compared. Without a Python the commands are printed.
 package main
 
 import (
@@ -67,8 +68,10 @@ func (r *runner) run(dir, only string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, checkName), checkProgram, 0o666); err != nil {
-		return err
+	for name, program := range map[string][]byte{checkName: checkProgram, twinName: twinProgram} {
+		if err := os.WriteFile(filepath.Join(dir, name), program, 0o666); err != nil {
+			return err
+		}
 	}
 	list := cases()
 	if r.photos != "" {
@@ -100,6 +103,9 @@ func (r *runner) run(dir, only string) error {
 
 // prove calls the check program and tells how it went.
 func (r *runner) prove(dir string, c testCase) bool {
+	if c.twin != nil {
+		return r.proveTwin(dir, c)
+	}
 	args := append([]string{checkName, c.name + ".beton", c.name + ".json"}, c.flags...)
 	if r.python == "" {
 		fmt.Println("python", strings.Join(args, " "))
@@ -128,6 +134,7 @@ type testCase struct {
 	stream  *ffcv.StreamOptions // instead of data
 	bad     func(i int) bool    // samples of a stream that fail
 	flags   []string            // for the check program
+	twin    *twin               // instead: FFCV writes the same file
 }
 
 // Len is the number of samples.
