@@ -242,3 +242,22 @@ func FuzzSide(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkSideMarks(b *testing.B) {
+	of := Identity{Samples: 1}
+	value, marks := make([]byte, 40_000), make([]byte, 320)
+	path := filepath.Join(b.TempDir(), "x.marks")
+	if err := UpdateMarks(b.Context(), path, of, []int{0}, func(_, _ int) []byte { return AppendMarksEntry(nil, value, marks) }); err != nil {
+		b.Fatal(err)
+	}
+	m, err := OpenMarks(path, of)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer m.Close()
+	for b.Loop() {
+		if _, known := m.Marks(0, 0, value); !known {
+			b.Fatal("not known")
+		}
+	}
+}
