@@ -8,12 +8,19 @@ const tops = 0x8080808080808080
 // add8 adds eight bytes to eight, each modulo 256.
 func add8(a, b uint64) uint64 { return (a&^tops + b&^tops) ^ (a^b)&tops }
 
+// sub8 takes eight bytes from eight, each modulo 256.
+func sub8(a, b uint64) uint64 { return ((a | tops) - b&^tops) ^ (a^^b)&tops }
+
 // differ8 sets dst to the differences of src.
 func differ8(dst, src []byte, step int) {
-	step = min(step, len(src))
-	copy(dst, src[:step])
-	for i, v := range src[step:] {
-		dst[step+i] = v - src[i]
+	at := min(step, len(src))
+	copy(dst, src[:at])
+	for ; at+8 <= len(src); at += 8 {
+		v := sub8(binary.LittleEndian.Uint64(src[at:at+8]), binary.LittleEndian.Uint64(src[at-step:at-step+8]))
+		binary.LittleEndian.PutUint64(dst[at:at+8], v)
+	}
+	for ; at < len(src); at++ {
+		dst[at] = src[at] - src[at-step]
 	}
 }
 
