@@ -92,7 +92,7 @@ func (p *plan) bindOutputs(list []*Output, sources []int, seed uint64) ([]output
 			if err == nil {
 				bound[i], err = p.bindOutput(o, sources[i], seed, l)
 			}
-			if err == nil && followed[o.Name] {
+			if err == nil && followed[o.Name] && !following {
 				leads[o.Name], err = p.leadOf(&bound[i])
 			}
 			if err != nil {
@@ -128,6 +128,15 @@ func follow(o *Output, list []*Output, leads map[string]*lead) (*lead, error) {
 		}
 	}
 	return nil, fmt.Errorf("it follows %q, which is no output; there are %s", o.Follow, strings.Join(names, ", "))
+}
+
+// follows tells whether a decoder is one that follows.
+func follows(decoder any) bool {
+	switch decoder.(type) {
+	case RasterFollower, ArrayFollower:
+		return true
+	}
+	return false
 }
 
 // bindFollower finds how the value of an output that follows another is reached.

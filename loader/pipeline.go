@@ -305,6 +305,9 @@ func (p *plan) bindDecoder(b *output, o *Output, streams []uint64) (err error) {
 		}
 		return err
 	}
+	if follows(o.Decoder) {
+		return fmt.Errorf("decoder %T follows another output and needs Follow, its name", o.Decoder)
+	}
 	return fmt.Errorf("decoder %T is none of ImageDecoder, RasterDecoder, Decoder, Raw", o.Decoder)
 }
 
