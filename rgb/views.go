@@ -37,7 +37,6 @@ type sharedRegion struct {
 	area  image.Rectangle
 	scale int
 	cost  int
-	views int
 }
 
 // RenderViews renders several views of one picture: the pixels are those of
@@ -110,9 +109,6 @@ func (s *Scratch) sharePlanes(src Encoded, views []View) {
 	defer d.Close()
 	z.plan(d, src.Marks, views)
 	for _, r := range z.regions {
-		if r.views < 2 {
-			continue
-		}
 		mine := func(i int) bool { return r.holds(&views[i]) }
 		if err := d.Region(r.area, r.scale, src.Marks, &s.jpeg.planes); err != nil {
 			if errors.Is(err, jpeg.ErrUnsupported) {
@@ -158,7 +154,7 @@ func (z *viewScratch) plan(d *jpeg.Decoder, marks []byte, views []View) {
 		if z.ways[i] != fromPlanes {
 			continue
 		}
-		r := sharedRegion{area: v.Crop.bounds(), scale: v.Target.scale(v.Crop), views: 1}
+		r := sharedRegion{area: v.Crop.bounds(), scale: v.Target.scale(v.Crop)}
 		r.cost = d.Cost(r.area, r.scale, marks)
 		for {
 			best, cost, most := -1, 0, 0
@@ -175,7 +171,7 @@ func (z *viewScratch) plan(d *jpeg.Decoder, marks []byte, views []View) {
 				break
 			}
 			o := z.regions[best]
-			r.area, r.cost, r.views = r.area.Union(o.area), cost, r.views+o.views
+			r.area, r.cost = r.area.Union(o.area), cost
 			z.regions[best] = z.regions[len(z.regions)-1]
 			z.regions = z.regions[:len(z.regions)-1]
 		}
