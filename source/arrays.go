@@ -32,8 +32,9 @@ type arrayColumn struct {
 // that its rows fit: Int for single integers or bools, Float for single floats
 // of up to 64 bits, all kept exactly, NDArray for everything else. An Int or
 // Float field takes rows of one element, RGBImage rows of shape (height, width,
-// 3) and Bytes rows of shape (n,), both of dtype uint8; an NDArray or
-// TorchTensor without dtype or shape takes the file's. Single elements as
+// 3) and Bytes rows of shape (n,), both of dtype uint8, Image rows of its own
+// dtype and shape (height, width, channels), or (height, width) with one channel;
+// an NDArray or TorchTensor without dtype or shape takes the file's. Single elements as
 // NDArray have shape (1,): the format keeps no zero-dimensional arrays.
 func OpenArrays(specs []Spec) (*Arrays, error) {
 	if len(specs) == 0 {
@@ -107,6 +108,13 @@ func (c *arrayColumn) choose(row array.Spec) error {
 	case fields.RGBImage:
 		if len(row.Shape) != 3 || row.Shape[2] != 3 || row.DType != array.Uint8 {
 			return errors.New("an rgb field takes rows of dtype |u1 and shape (height, width, 3)")
+		}
+	case fields.Image:
+		channels, depth := f.Kind()
+		dtype := [...]array.DType{1: array.Uint8, 2: array.Uint16}[depth]
+		flat := len(row.Shape) == 2 && channels == 1
+		if !flat && (len(row.Shape) != 3 || row.Shape[2] != channels) || row.DType != dtype {
+			return fmt.Errorf("this image field takes rows of dtype %v and shape (height, width, %d)", dtype, channels)
 		}
 	case fields.Bytes:
 		if len(row.Shape) != 1 || row.DType != array.Uint8 {

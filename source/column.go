@@ -62,7 +62,7 @@ func newColumn(s Spec) (column, error) {
 		c.cell, c.spec = cellList, array.Spec{DType: f.DType, Shape: f.Shape}
 	case fields.TorchTensor:
 		c.cell, c.spec = cellList, array.Spec{DType: f.DType, Shape: f.Shape}
-	case fields.RGBImage, fields.Bytes:
+	case fields.RGBImage, fields.Image, fields.Bytes:
 		c.cell = cellPath
 	default:
 		return fail(fmt.Sprintf("values of %T cannot be read from a table", f))

@@ -26,6 +26,12 @@ type FolderOptions struct {
 	// class without a folder is fine. The default, the folder's own classes, is
 	// wrong when several folders (train and validation) must agree.
 	Classes []string
+
+	// Masks is a folder with a mask for each image: a file of the same name
+	// relative to it, but with the extension .png, and of the same size. The
+	// default is no masks.
+	Masks string
+	Mask  fields.Image // how masks are stored
 }
 
 // UnknownClassError says that a folder holds a class which the given mapping
@@ -44,7 +50,7 @@ func (e *UnknownClassError) Error() string {
 // Folder is a folder of class folders, the layout of torchvision's ImageFolder:
 // every folder directly inside is a class, all images below it, at any depth,
 // are its samples. A class's label is its index among the sorted class names.
-// The fields are "image" and "label".
+// The fields are "image" and "label", and "mask" when there is a folder of masks.
 //
 // Samples are ordered by class name, then path, in byte order; a sample's key
 // is its path relative to the folder, with '/'. Symbolic links to folders and
@@ -58,6 +64,8 @@ func (e *UnknownClassError) Error() string {
 // files in one folder, of which up to 8 are listed at a time.
 type Folder struct {
 	dir     string
+	masks   string // the folder of masks, "" for none
+	mask    fields.Image
 	classes []string
 	groups  []group // by class name
 	starts  []int   // the number of each group's first sample, and the total
@@ -85,7 +93,14 @@ func OpenFolder(ctx context.Context, dir string, opts *FolderOptions) (*Folder, 
 	if opts == nil {
 		opts = &FolderOptions{}
 	}
-	f := &Folder{dir: dir}
+	f := &Folder{dir: dir, masks: opts.Masks, mask: opts.Mask}
+	if f.masks != "" {
+		if info, err := os.Stat(f.masks); err != nil {
+			return nil, fmt.Errorf("folder of masks: %w", err)
+		} else if !info.IsDir() {
+			return nil, fmt.Errorf("folder of masks %s: not a folder", f.masks)
+		}
+	}
 	found, err := f.classFolders()
 	if err != nil {
 		return nil, err
@@ -220,16 +235,22 @@ func (f *Folder) Classes() []string { return f.classes }
 // folder's own.
 func (f *Folder) Skipped() []Skip { return f.skipped }
 
-// Fields returns "image", stored as JPEG, and "label".
+// Fields returns "image", stored as JPEG, "label", and "mask" if there are masks.
 func (f *Folder) Fields() []Field {
-	return []Field{
+	list := []Field{
 		{"image", fields.RGBImage{Mode: fields.ModeJPEG}},
 		{"label", fields.Int{}},
 	}
+	if f.masks != "" {
+		list = append(list, Field{"mask", f.mask})
+	}
+	return list
 }
 
-// Sample returns image i as a fields.Path and its label as an int64; the key is
-// the path relative to the folder, with '/'.
+// Sample returns image i as a fields.Path, its label as an int64 and its mask, if
+// there are masks, as a fields.Path; the key is the image's path relative to the
+// folder, with '/'. An image without mask, or with one of another size, is an
+// error that names both files.
 func (f *Folder) Sample(ctx context.Context, i int) (values []any, key string, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, "", err
@@ -243,7 +264,16 @@ func (f *Folder) Sample(ctx context.Context, i int) (values []any, key string, e
 	k := sort.SearchInts(f.starts, i+1) - 1
 	g := &f.groups[k]
 	key = g.class + "/" + string(g.files.At(g.first+i-f.starts[k]))
-	return []any{fields.Path(filepath.Join(f.dir, filepath.FromSlash(key))), g.label}, key, nil
+	image := filepath.Join(f.dir, filepath.FromSlash(key))
+	values = []any{fields.Path(image), g.label}
+	if f.masks != "" {
+		mask, err := maskOf(f.masks, image, key)
+		if err != nil {
+			return nil, key, err
+		}
+		values = append(values, fields.Path(mask))
+	}
+	return values, key, nil
 }
 
 // follow returns the type of what path, listed as e, is or links to.

@@ -63,6 +63,9 @@ func (e *SpecError) Unwrap() error { return e.Err }
 //
 //	rgb      mode max_resolution smart_threshold quality compress_probability
 //	         reencode orient strip, inline (false or base64)
+//	image    channels (1 to 4; 1 without), dtype (u1 or u2; u1 without),
+//	         compression (auto or none), inline (false or base64): masks, depth
+//	         maps and whatever else must not change by a bit
 //	int float json
 //	bytes    inline (true, false or base64)
 //	ndarray  dtype, shape (as 32x4), inline (true or false)
@@ -94,7 +97,7 @@ func ParseSpec(text string, image fields.RGBImage) (Spec, error) {
 }
 
 // typeNames are the types in the order in which they are told.
-var typeNames = []string{"rgb", "int", "float", "bytes", "json", "ndarray", "torch"}
+var typeNames = []string{"rgb", "image", "int", "float", "bytes", "json", "ndarray", "torch"}
 
 // setting stores the value of a key.
 type setting func(value string) error
@@ -128,9 +131,10 @@ func set(text string, keys map[string]setting) error {
 }
 
 type specParser struct {
-	spec  Spec
-	image fields.RGBImage
-	array array.Spec
+	spec   Spec
+	image  fields.RGBImage
+	raster fields.Image
+	array  array.Spec
 }
 
 // kinds returns the keys of each type.
@@ -144,6 +148,12 @@ func (p *specParser) kinds() map[string]map[string]setting {
 		"bytes":   {"inline": p.inline(InlineYes, InlineNo, InlineBase64)},
 		"ndarray": arrays(),
 		"torch":   arrays(),
+		"image": {
+			"channels":    number(&p.raster.Channels, 1, 4),
+			"dtype":       p.rasterType,
+			"compression": func(v string) error { return ParseCompression(&p.raster.Compression, v) },
+			"inline":      p.inline(InlineNo, InlineBase64),
+		},
 		"rgb": {
 			"mode":                 func(v string) error { return ParseMode(&img.Mode, v) },
 			"max_resolution":       number(&img.MaxResolution, 1, math.MaxUint16),
@@ -162,6 +172,8 @@ func (p *specParser) field(typ string) fields.Field {
 	switch typ {
 	case "rgb":
 		return p.image
+	case "image":
+		return p.raster
 	case "int":
 		return fields.Int{}
 	case "float":
@@ -180,6 +192,15 @@ func (p *specParser) field(typ string) fields.Field {
 func (p *specParser) dtype(value string) (err error) {
 	p.array.DType, err = array.ParseDType(value)
 	return err
+}
+
+func (p *specParser) rasterType(value string) error {
+	t, err := array.ParseDType(value)
+	if err != nil || t != array.Uint8 && t != array.Uint16 {
+		return errors.New("expected u1 or u2")
+	}
+	p.raster.DType = t
+	return nil
 }
 
 // maxDims is how many dimensions an array field describes.
@@ -245,6 +266,17 @@ func ParseReencode(dst *fields.Reencode, value string) error {
 		return errors.New("expected auto or always")
 	}
 	return nil
+}
+
+// ParseCompression reads auto or none.
+func ParseCompression(dst *fields.Compression, value string) error {
+	for c := fields.CompressAuto; c <= fields.CompressNone; c++ {
+		if c.String() == value {
+			*dst = c
+			return nil
+		}
+	}
+	return errors.New("expected auto or none")
 }
 
 func text1(dst *string) setting {

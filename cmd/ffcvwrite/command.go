@@ -10,6 +10,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/term"
@@ -106,17 +107,27 @@ func check(output *outputFlags, image *imageFlags) error {
 }
 
 type folderCommand struct {
-	Dir     string `arg:"" help:"Folder with a folder of photographs for each class."`
-	Classes string `placeholder:"FILE" help:"Fix the labels: a text file with a class name a line, or a .beton whose classes to take."`
+	Dir      string `arg:"" help:"Folder with a folder of photographs for each class."`
+	Classes  string `placeholder:"FILE" help:"Fix the labels: a text file with a class name a line, or a .beton whose classes to take."`
+	Masks    string `placeholder:"DIR" help:"Add a field mask: for each image the file of the same name in DIR, with the extension .png and of the same size, whose class numbers (gray, or the indices of a palette) are kept to the bit."`
+	MaskBits int    `default:"8" enum:"8,16" placeholder:"8|16" help:"Bits of a mask's numbers (default 8)."`
 	outputFlags
 	imageFlags
 }
 
 // Validate is called by the parser of the command line.
-func (c *folderCommand) Validate() error { return check(&c.outputFlags, &c.imageFlags) }
+func (c *folderCommand) Validate() error {
+	if c.Masks != "" && (c.MaxResolution > 0 || c.Orient) {
+		return errors.New("--masks: masks are stored as they are, so images can neither be shrunk (--max-resolution) nor turned (--orient)")
+	}
+	return check(&c.outputFlags, &c.imageFlags)
+}
 
 func (c *folderCommand) open(ctx context.Context, image fields.RGBImage) (dataset, error) {
-	opts := &source.FolderOptions{}
+	opts := &source.FolderOptions{Masks: c.Masks, Mask: fields.Image{Channels: 1, DType: array.Uint8}}
+	if c.MaskBits == 16 {
+		opts.Mask.DType = array.Uint16
+	}
 	if c.Classes != "" {
 		var err error
 		if opts.Classes, err = readClasses(c.Classes); err != nil {
@@ -134,7 +145,7 @@ func (c *folderCommand) open(ctx context.Context, image fields.RGBImage) (datase
 
 type tableCommand struct {
 	File  string   `arg:"" help:"Table: .csv or .tsv with a header row, or .jsonl with an object a line."`
-	Field []string `required:"" sep:"none" placeholder:"NAME=TYPE" help:"A field: NAME=TYPE[:KEY=VALUE,...]; the flag repeats. Types: rgb, int, float, bytes, json, ndarray, torch. Keys: column, inline; dtype and shape of arrays; mode, max_resolution, quality... of rgb."`
+	Field []string `required:"" sep:"none" placeholder:"NAME=TYPE" help:"A field: NAME=TYPE[:KEY=VALUE,...]; the flag repeats. Types: rgb, image (masks and depth maps, kept to the bit), int, float, bytes, json, ndarray, torch. Keys: column, inline; dtype and shape of arrays; channels and dtype of image; mode, max_resolution, quality... of rgb."`
 	outputFlags
 	imageFlags
 }
@@ -159,7 +170,7 @@ func (c *tableCommand) open(ctx context.Context, image fields.RGBImage) (dataset
 
 type arraysCommand struct {
 	File  []string `arg:"" optional:"" sep:"none" help:"Arrays, FILE.npy or NAME=FILE.npy: a field for each, its type by dtype and shape."`
-	Field []string `sep:"none" placeholder:"NAME=TYPE" help:"A field's type: NAME=TYPE[:KEY=VALUE,...], with file=FILE.npy if it is not an argument; the flag repeats. Types: rgb, int, float, bytes, ndarray, torch."`
+	Field []string `sep:"none" placeholder:"NAME=TYPE" help:"A field's type: NAME=TYPE[:KEY=VALUE,...], with file=FILE.npy if it is not an argument; the flag repeats. Types: rgb, image, int, float, bytes, ndarray, torch."`
 	outputFlags
 	imageFlags
 }

@@ -1,0 +1,61 @@
+package source
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/betongo/betongo/rgb"
+)
+
+// maskOf returns the name of an image's mask in the folder of masks. The sizes
+// of both are read, and nothing else: a mask of another size than its image
+// belongs to none of its crops.
+func maskOf(dir, image, key string) (string, error) {
+	name := filepath.Join(dir, filepath.FromSlash(strings.TrimSuffix(key, path.Ext(key))+".png"))
+	mw, mh, err := pictureSize(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("image %s: no mask: %w", image, err)
+	}
+	if err != nil {
+		return "", fmt.Errorf("image %s: mask %s: %w", image, name, err)
+	}
+	w, h, err := pictureSize(image)
+	if err != nil {
+		return "", fmt.Errorf("image %s: %w", image, err)
+	}
+	if mw != w || mh != h {
+		return "", fmt.Errorf("mask %s is %dx%d, its image %s %dx%d; expected the same size", name, mw, mh, image, w, h)
+	}
+	return name, nil
+}
+
+// pictureSize reads an image file's width and height.
+func pictureSize(name string) (width, height int, err error) {
+	// A JPEG's size comes after its EXIF block, which may hold a small picture.
+	const head = 64 << 10
+	f, err := os.Open(name)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, head))
+	if err != nil {
+		return 0, 0, err
+	}
+	_, width, height, _, err = rgb.ScanImage(b)
+	if err == nil || len(b) < head {
+		return width, height, err
+	}
+	rest, err := io.ReadAll(f)
+	if err != nil {
+		return 0, 0, err
+	}
+	_, width, height, _, err = rgb.ScanImage(append(b, rest...))
+	return width, height, err
+}
