@@ -211,13 +211,7 @@ func mixer(t array.DType) func(dst, a, b []byte, lambda float64) {
 			m.bytes(dst, a, b)
 		}
 	case array.Float32:
-		return func(dst, a, b []byte, lambda float64) {
-			rest := 1 - lambda
-			for ; len(dst) >= 4 && len(a) >= 4 && len(b) >= 4; dst, a, b = dst[4:], a[4:], b[4:] {
-				x, y := math.Float32frombits(le.Uint32(a)), math.Float32frombits(le.Uint32(b))
-				le.PutUint32(dst, math.Float32bits(float32(float64(lambda*float64(x))+float64(rest*float64(y)))))
-			}
-		}
+		return mixFloats
 	case array.Float64:
 		return func(dst, a, b []byte, lambda float64) {
 			rest := 1 - lambda

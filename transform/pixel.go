@@ -1,6 +1,9 @@
 package transform
 
-import "math"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // The loops over bytes that the operations on colours are made of. Each has a
 // twin in assembly (pixel_amd64.s) that gives the same bytes; the assembly does
@@ -212,5 +215,21 @@ func narrow(dst []byte, src []float32) {
 	}
 	for i := range dst {
 		dst[i] = byte(min(max(math.RoundToEven(float64(src[i])), 0), 255))
+	}
+}
+
+// mixFloats makes r*a + (1-r)*b of float32, in float64 and rounded once. The
+// slices hold little-endian numbers and have one length.
+func mixFloats(dst, a, b []byte, r float64) {
+	a, b = a[:len(dst)], b[:len(dst)]
+	q := 1 - r
+	if n := len(dst) &^ 15; pixelAVX2 && n > 0 {
+		mixFloatsAVX2(&dst[0], &a[0], &b[0], n, r, q)
+		dst, a, b = dst[n:], a[n:], b[n:]
+	}
+	le := binary.LittleEndian
+	for ; len(dst) >= 4 && len(a) >= 4 && len(b) >= 4; dst, a, b = dst[4:], a[4:], b[4:] {
+		x, y := math.Float32frombits(le.Uint32(a)), math.Float32frombits(le.Uint32(b))
+		le.PutUint32(dst, math.Float32bits(float32(float64(r*float64(x))+float64(q*float64(y)))))
 	}
 }

@@ -99,3 +99,8 @@ func weightedAVX2(dst *float32, rows *[]float32, weights *float32, half, n int)
 
 //go:noescape
 func narrowAVX2(dst *byte, src *float32, n int)
+
+// mixFloatsAVX2 takes n bytes, a multiple of 16 above 0.
+//
+//go:noescape
+func mixFloatsAVX2(dst, a, b *byte, n int, r, q float64)

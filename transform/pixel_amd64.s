@@ -458,3 +458,27 @@ huesLoop:
 	JNE          huesLoop
 	VZEROUPPER
 	RET
+
+// func mixFloatsAVX2(dst, a, b *byte, n int, r, q float64)
+TEXT ·mixFloatsAVX2(SB), NOSPLIT, $0-48
+	MOVQ         dst+0(FP), DI
+	MOVQ         a+8(FP), SI
+	MOVQ         b+16(FP), BX
+	MOVQ         n+24(FP), CX
+	VBROADCASTSD r+32(FP), Y4
+	VBROADCASTSD q+40(FP), Y5
+	XORQ         AX, AX
+
+floatsLoop:
+	VCVTPS2PD  (SI)(AX*1), Y0
+	VCVTPS2PD  (BX)(AX*1), Y1
+	VMULPD     Y4, Y0, Y0
+	VMULPD     Y5, Y1, Y1
+	VADDPD     Y1, Y0, Y0
+	VCVTPD2PSY Y0, X0
+	VMOVUPS    X0, (DI)(AX*1)
+	ADDQ       $16, AX
+	CMPQ       AX, CX
+	JNE        floatsLoop
+	VZEROUPPER
+	RET

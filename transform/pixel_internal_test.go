@@ -2,6 +2,7 @@ package transform
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -237,6 +238,29 @@ func TestBlurLoops(t *testing.T) {
 	for i, v := range bytes {
 		if wide[i] != float32(v) {
 			t.Fatalf("%d became %v", v, wide[i])
+		}
+	}
+}
+
+// TestMixFloats compares with float64's sum, at every length and for numbers of
+// all sizes.
+func TestMixFloats(t *testing.T) {
+	rng := rand.New(rand.NewPCG(6, 6))
+	for n := range 40 {
+		for _, r := range []float64{0, 1, 0.3, rng.Float64(), 1e-20} {
+			a, b, got, want := make([]byte, 4*n), make([]byte, 4*n), make([]byte, 4*n+1), make([]byte, 4*n+1)
+			for i := range n {
+				x := float32(math.Ldexp(rng.Float64()-0.5, rng.IntN(200)-100))
+				y := float32(math.Ldexp(rng.Float64()-0.5, rng.IntN(200)-100))
+				binary.LittleEndian.PutUint32(a[4*i:], math.Float32bits(x))
+				binary.LittleEndian.PutUint32(b[4*i:], math.Float32bits(y))
+				v := float32(float64(r*float64(x)) + float64((1-r)*float64(y)))
+				binary.LittleEndian.PutUint32(want[4*i:], math.Float32bits(v))
+			}
+			mixFloats(got[:4*n], a, b, r)
+			if !bytes.Equal(got, want) {
+				t.Fatalf("%d numbers by %v: %x, want %x", n, r, got, want)
+			}
 		}
 	}
 }

@@ -22,3 +22,5 @@ func widenAVX2(dst *float32, src *byte, n int) { panic(noAssembly) }
 func weightedAVX2(dst *float32, rows *[]float32, weights *float32, half, n int) { panic(noAssembly) }
 
 func narrowAVX2(dst *byte, src *float32, n int) { panic(noAssembly) }
+
+func mixFloatsAVX2(dst, a, b *byte, n int, r, q float64) { panic(noAssembly) }
