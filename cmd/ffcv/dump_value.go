@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/rgb"
 )
@@ -50,6 +51,11 @@ func (d *dumper) value(line []byte, i, field int) ([]byte, error) {
 	case fields.TypeRGBImage:
 		return d.picture(line, i, field)
 	}
+	if r, ok, err := d.raster(i, field); ok {
+		line = fmt.Appendf(line, `{"type":"image","width":%d,"height":%d,"channels":%d,"dtype":"%s","sha256":"`,
+			r.Width, r.Height, r.Channels, rasterType(r))
+		return append(appendSum(line, r.Pix), `"}`...), err
+	}
 	meta, err := d.member(i, field)
 	line = append(line, `{"type":"custom","type_id":255,"hex":"`...)
 	return append(hex.AppendEncode(line, meta), `"}`...), err
@@ -84,8 +90,33 @@ func (d *dumper) plain(line []byte, i, field int) ([]byte, error) {
 		}
 		return line, err
 	}
+	if r, ok, err := d.raster(i, field); ok {
+		line = fmt.Appendf(line, "image %dx%d, %d of %s a pixel, sha256 ", r.Width, r.Height, r.Channels, rasterType(r))
+		return appendSum(line, r.Pix), err
+	}
 	meta, err := d.member(i, field)
 	return fmt.Appendf(line, "custom %x", meta), err
+}
+
+// raster returns the value of an image field, whose sum is that of its numbers,
+// however they are coded; ok is false for any other field.
+func (d *dumper) raster(i, field int) (r rgb.Raster, ok bool, err error) {
+	if _, ok := d.fields[field].Field.(fields.Image); !ok {
+		return r, false, nil
+	}
+	v, err := d.f.Value(i, field)
+	if err == nil {
+		r = v.(rgb.Raster)
+	}
+	return r, true, err
+}
+
+// rasterType is the dtype of a raster's numbers.
+func rasterType(r rgb.Raster) array.DType {
+	if r.Depth == 2 {
+		return array.Uint16
+	}
+	return array.Uint8
 }
 
 // text returns a JSON text on one line: line ends, which can only stand

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/term"
 )
 
@@ -181,6 +182,9 @@ func arguments(d *ffcv.Field) string {
 		return fmt.Sprintf("%s %v", spec.DType, spec.Shape)
 	}
 	text := strings.TrimRight(string(d.Args[:]), "\x00")
+	if m, err := fields.UnpackArgs(d.Args); err == nil && len(m) > 0 {
+		return text // a custom field that describes itself: a JSON object
+	}
 	const most = 24
 	if len(text) > most {
 		return hex.EncodeToString([]byte(text[:most])) + "…"

@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"image/color/palette"
 	"image/jpeg"
+	"image/png"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,6 +47,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code":  code,
 			"photo": photo,
+			"mask":  mask,
 			"array": saveArray,
 			"rows":  rows,
 			"await": await,
@@ -117,6 +120,8 @@ func valueText(v any) string {
 	case rgb.Encoded:
 		// Not a JPEG's size: Go's encoder may change.
 		return fmt.Sprintf("%dx%d %s", v.Width, v.Height, map[bool]string{true: "jpeg", false: "raw"}[v.JPEG])
+	case rgb.Raster:
+		return fmt.Sprintf("%dx%d %d of %d: %d to %d", v.Width, v.Height, v.Channels, v.Depth, v.Pix[0], v.Pix[len(v.Pix)-1])
 	case array.Array:
 		return fmt.Sprintf("%v %v", v.Spec, v.Data)
 	case json.RawMessage:
@@ -170,6 +175,22 @@ func photo(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(os.MkdirAll(filepath.Dir(ts.MkAbs(name)), 0o777))
 		ts.Check(os.WriteFile(ts.MkAbs(name), data, 0o666))
 	}
+}
+
+// mask WxH FILE writes a PNG with a palette, whose indices are x+y.
+func mask(ts *testscript.TestScript, neg bool, args []string) {
+	var w, h int
+	if _, err := fmt.Sscanf(args[0], "%dx%d", &w, &h); err != nil || neg || len(args) != 2 {
+		ts.Fatalf("usage: mask WxH FILE")
+	}
+	img := image.NewPaletted(image.Rect(0, 0, w, h), palette.Plan9)
+	for i := range img.Pix {
+		img.Pix[i] = byte(i%w + i/w)
+	}
+	var b bytes.Buffer
+	ts.Check(png.Encode(&b, img))
+	ts.Check(os.MkdirAll(filepath.Dir(ts.MkAbs(args[1])), 0o777))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b.Bytes(), 0o666))
 }
 
 // withOrientation puts an EXIF segment with that orientation behind the SOI.
