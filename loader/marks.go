@@ -52,6 +52,7 @@ type markStore struct {
 type markField struct {
 	once  sync.Once
 	slots []atomic.Uint32
+	made  atomic.Bool // some for a side file
 }
 
 // markMemory is where the marks lie, each after its length in four bytes.

@@ -26,11 +26,10 @@ const sideBlock = 16 << 20
 // sideFile is a markStore's part in Options.MarksFile. The marks that the file
 // lacks lie in the store as the file's entries, in scratch files.
 type sideFile struct {
-	path   string
-	of     ffcv.Identity
-	has    *ffcv.MarksFile // nil: none yet
-	makes  bool
-	fields []int // that marks are made of
+	path  string
+	of    ffcv.Identity
+	has   *ffcv.MarksFile // nil: none yet
+	makes bool
 }
 
 // marked says whether some output uses marks.
@@ -48,7 +47,7 @@ func (p *plan) tell(format string, args ...any) {
 // setMarksFile checks Options.MarksFile: it can be used, or made.
 func (p *plan) setMarksFile(opts *Options) error {
 	p.warn = opts.Warn
-	if opts.MarksFile == "" || !p.marked() {
+	if opts.MarksFile == "" || !p.marked() || p.marksFile != "" { // checked for other outputs already
 		return nil
 	}
 	ds, ok := p.ds.(Identifier)
@@ -83,11 +82,6 @@ func (p *plan) setMarksFile(opts *Options) error {
 // newSideStore makes a store over the side file as it is now.
 func newSideStore(p *plan) *markStore {
 	side := &sideFile{path: p.marksFile, of: p.identity, makes: p.marksMemory > 0}
-	for i := range p.outputs {
-		if o := &p.outputs[i]; o.marked && !slices.Contains(side.fields, o.field) {
-			side.fields = append(side.fields, o.field)
-		}
-	}
 	var err error
 	if side.has, err = ffcv.OpenMarks(side.path, side.of); err != nil {
 		side.has = nil // New has told, or it came to this since: then it will be replaced or told
@@ -135,6 +129,7 @@ func (w *worker) sideMarks(o *output, id int, jpeg []byte) []byte {
 	w.entry = ffcv.AppendMarksEntry(w.entry[:0], jpeg, w.made)
 	store.put(o.field, id, w.entry)
 	if len(w.made) > 0 {
+		store.fields[o.field].made.Store(true)
 		store.made.Add(1)
 	}
 	return w.made
@@ -146,8 +141,14 @@ func (s *markStore) save(ctx context.Context) error {
 	if s.side == nil || made == 0 {
 		return nil
 	}
-	err := ffcv.UpdateMarks(ctx, s.side.path, s.side.of, s.side.fields, func(sample, field int) []byte {
-		if !slices.Contains(s.side.fields, field) {
+	var list []int
+	for k := range s.fields {
+		if s.fields[k].made.Load() {
+			list = append(list, k)
+		}
+	}
+	err := ffcv.UpdateMarks(ctx, s.side.path, s.side.of, list, func(sample, field int) []byte {
+		if !slices.Contains(list, field) {
 			return nil // another loader's
 		}
 		e, _ := s.get(field, sample)

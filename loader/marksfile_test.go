@@ -340,3 +340,41 @@ func TestMarksAllocateNothing(t *testing.T) {
 		}
 	}
 }
+
+// Outputs that change from epoch to epoch keep one side file, and one that
+// can't be made any more ends none.
+func TestMarksFileOutputsAt(t *testing.T) {
+	f := photoFile(t, false)
+	dir := filepath.Join(t.TempDir(), "d")
+	if err := os.Mkdir(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "x.marks")
+	var told []string
+	opts := cropped(path)
+	opts.Outputs = nil
+	opts.OutputsAt = func(epoch int) []loader.Output {
+		side := 32 + 8*epoch
+		return []loader.Output{{Name: "image", Decoder: transform.RandomResizedCrop{Width: side, Height: side}}}
+	}
+	opts.Warn = func(msg string) { told = append(told, msg) }
+	l := newLoader(t, f, &opts)
+	for n := range 4 {
+		if n == 2 {
+			if err := os.RemoveAll(dir); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for b, err := range l.Epoch(context.Background(), n) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.Release()
+		}
+		if n == 1 {
+			if known := knownMarks(t, path, f); known != f.Len()-1 || len(told) > 0 {
+				t.Errorf("%d JPEGs of %d are known; told %q", known, f.Len()-1, told)
+			}
+		}
+	}
+}
