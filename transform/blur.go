@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"sync"
+	"runtime"
 
 	"github.com/betongo/betongo/array"
 )
@@ -38,7 +38,9 @@ func (g GaussianBlur) Bind(in array.Spec) (array.Spec, ApplyFunc, bool, error) {
 			g.Size, width, height, 2*min(height, width)-1)
 	}
 	n := channels * height * width
-	rooms := sync.Pool{New: func() any { return newBlur(g.Size/2, width, channels) }}
+	// Memory for as many runs at a time as there can be; a sync.Pool would lose it
+	// to the garbage collector.
+	free := make(chan *blur, runtime.GOMAXPROCS(0))
 	return in, func(dst, src []byte, rng *rand.Rand) error {
 		if err := sized("GaussianBlur", dst, src, n, n); err != nil {
 			return err
@@ -48,9 +50,17 @@ func (g GaussianBlur) Bind(in array.Spec) (array.Spec, ApplyFunc, bool, error) {
 			carry(dst, src)
 			return nil
 		}
-		b := rooms.Get().(*blur)
+		var b *blur
+		select {
+		case b = <-free:
+		default:
+			b = newBlur(g.Size/2, width, channels)
+		}
 		b.run(dst, src, height, sigma)
-		rooms.Put(b)
+		select {
+		case free <- b:
+		default:
+		}
 		return nil
 	}, true, nil
 }

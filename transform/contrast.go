@@ -41,7 +41,7 @@ func (c Contrast) Drawn(_ array.Spec, rng *rand.Rand) map[string]any {
 // contrast changes pixels of three channels.
 func contrast(pix []byte, factor float64) {
 	mean := float64(graySum(pix)) / float64(len(pix)/3)
-	rest := (1 - factor) * mean
+	rest := float64((1 - factor) * mean)
 	var t [256]byte
 	for v := range t {
 		t[v] = level(float64(factor*float64(v)) + rest)

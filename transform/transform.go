@@ -19,8 +19,11 @@
 // are looked at near the crop only, and differ from FFCV's by fractions of a
 // level; with Exact they are FFCV's bit for bit.
 //
-// Formulas are FFCV's; where a name differs, the comment says so. The functions
-// fit package loader's ImageDecoder and Op by their shape.
+// Formulas are FFCV's, and torchvision's for what FFCV hasn't; where a name
+// differs, the comment says so. The functions fit package loader's ImageDecoder
+// and Op by their shape; Poison and ReplaceLabel, which know samples by their
+// number, its IndexedOp, and ImageMixup, LabelMixup, ImageCutMix and LabelCutMix,
+// which work on batches, its BatchOp.
 //
 // This package holds images as uint8 arrays of shape (height, width, channels),
 // 3 channels where it decodes them; most operations take 1 to 4. Types other than
