@@ -170,11 +170,13 @@ func (e *imageEncoder) encoded(v rgb.Encoded) error {
 		}
 		p.tagged = info.Orientation > 1
 	}
-	store := e.store
+	var err error
 	if p.keep {
-		store = e.storeKept
+		err = e.storeKept(&p, v.Data)
+	} else {
+		err = e.store(&p, v.Data)
 	}
-	if err := store(&p, v.Data); err != nil {
+	if err != nil {
 		return err
 	}
 	e.count(&p)
