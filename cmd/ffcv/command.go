@@ -26,6 +26,7 @@ type grammar struct {
 	Verify  verifyCommand    `cmd:"" help:"Read all of a file and print every flaw."`
 	Marks   marksCommand     `cmd:"" help:"Make checkpoints of a file's JPEGs and put them beside it."`
 	Bench   benchCommand     `cmd:"" help:"Load a file's batches and print how fast it went."`
+	Replay  replayCommand    `cmd:"" help:"Load one sample as it is in an epoch and print what was drawn for it."`
 	Demo    demoCommand      `cmd:"" help:"Pack photographs, load augmented batches from them and show one."`
 }
 

@@ -1,12 +1,13 @@
 // Command ffcv looks into .beton files, the datasets of FFCV: what they are
 // (info), what they hold (dump), whether they are sound (verify), how fast
-// they load (bench). It makes checkpoints for JPEGs in a file that has none
-// (marks).
+// they load (bench), what an epoch makes of one sample (replay). It makes
+// checkpoints for JPEGs in a file that has none (marks).
 //
 //	ffcv info train.beton
 //	ffcv dump train.beton --range 0:10 --json
 //	ffcv verify train.beton
 //	ffcv bench train.beton --pipeline rrc224 --order random
+//	ffcv replay train.beton --sample 7 --epoch 3 --seed 1 --out pictures
 //	ffcv marks train.beton -o train.beton.marks
 //	ffcv demo
 //
