@@ -3,6 +3,7 @@ package loader_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"runtime"
 	"testing"
 
@@ -100,6 +101,39 @@ func BenchmarkImages(b *testing.B) {
 		b.Run(fmt.Sprintf("file=%s/decoder=%T", c.file, c.Decoder), func(b *testing.B) {
 			f := open(b, c.file)
 			benchmarkEpochs(b, f, &loader.Options{BatchSize: 8, Workers: 2, Outputs: []loader.Output{c.Output}})
+		})
+	}
+}
+
+// apart keeps a decoder from sharing a decode, at no other cost.
+type apart struct{ loader.ImageDecoder }
+
+// UsesMarks is a crop's.
+func (apart) UsesMarks() bool { return true }
+
+// BenchmarkMultiCrop makes two views of 224 and six of 96 pixels a side of each
+// photograph of testdata, or of the file that BETON names: from one decode, or
+// each from its own.
+func BenchmarkMultiCrop(b *testing.B) {
+	f := photoFile(b, true)
+	if path := os.Getenv("BETON"); path != "" {
+		f = ffcvtest.Map(b, path, nil)
+	}
+	for _, shared := range []bool{false, true} {
+		b.Run(fmt.Sprintf("shared=%v", shared), func(b *testing.B) {
+			outputs := []loader.Output{{Name: "image", Disabled: true}}
+			for i := range 8 {
+				d := transform.RandomResizedCrop{Width: 96, Height: 96, Scale: [2]float64{0.05, 0.4}}
+				if i < 2 {
+					d = transform.RandomResizedCrop{Width: 224, Height: 224, Scale: [2]float64{0.4, 1}}
+				}
+				o := loader.Output{Name: fmt.Sprintf("view%d", i), Field: "image", Decoder: d}
+				if !shared {
+					o.Decoder = apart{d}
+				}
+				outputs = append(outputs, o)
+			}
+			benchmarkEpochs(b, f, &loader.Options{BatchSize: 16, Workers: 1, Order: loader.Random, Outputs: outputs})
 		})
 	}
 }
