@@ -29,9 +29,9 @@ func lookup(dst, src []byte, t *[256]byte) {
 	}
 }
 
-// gray is 0.2989 r + 0.587 g + 0.114 b without its fraction. FFCV's float64 and
-// torchvision's float32 come to one less for some of the colours whose sum is a
-// whole number, 1704 of all 16.7 million.
+// gray is 0.2989 r + 0.587 g + 0.114 b without its fraction. For some of the
+// colours where that is a whole number, 1704 of all 16.7 million, FFCV's float64
+// and torchvision's float32 come to one less.
 func gray(r, g, b byte) byte {
 	return byte((2989*uint32(r) + 5870*uint32(g) + 1140*uint32(b)) / 10000)
 }

@@ -11,7 +11,7 @@ import (
 // (Solarization of FFCV 1.1.0, torchvision's RandomSolarize). It draws one
 // number.
 type Solarize struct {
-	Threshold int     // 1 to 255; 0: 128. To invert everything, 1 will do but for 0
+	Threshold int     // 1 to 255; 0: 128
 	P         float64 // how probable it is that it applies; 0: 0.5
 }
 
