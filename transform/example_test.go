@@ -1,9 +1,12 @@
 package transform_test
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math"
 	"math/rand/v2"
 
+	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/rgb"
 	"github.com/betongo/betongo/transform"
 )
@@ -42,4 +45,33 @@ func Example() {
 	// Output:
 	// |u1 (2, 4, 3) -> |u1 (3, 2, 4)
 	// [10 10 10 10 10 10 10 10 20 20 20 20 20 20 20 20 30 30 30 30 30 30 30 30]
+}
+
+// A box follows its image through a crop that is mirrored. The loader does this
+// for outputs with Follow.
+func ExampleBoxes() {
+	boxes := transform.Boxes{Format: transform.CornerSize, Max: 2, Columns: 5}
+	_, move, err := boxes.BindFollowArray(array.Spec{DType: array.Uint8, Shape: []int{0}}, 50, 50)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	p := rgb.Place(640, 480) // what the loader works out for the image
+	p.Crop(rgb.Rect{X: 100, Y: 0, W: 200, H: 200}, 50, 50)
+	p.FlipX()
+
+	var row []byte // left, top, width, height, class
+	for _, v := range []float32{120, 40, 40, 80, 3} {
+		row = binary.LittleEndian.AppendUint32(row, math.Float32bits(v))
+	}
+	out := make([]byte, 2*5*4)
+	if err := move(out, row, &p); err != nil {
+		fmt.Println(err)
+		return
+	}
+	for ; len(out) > 0; out = out[4:] {
+		fmt.Print(math.Float32frombits(binary.LittleEndian.Uint32(out)), " ")
+	}
+	// Output:
+	// 35 10 45 30 3 -1 -1 -1 -1 -1
 }

@@ -408,3 +408,38 @@ func TestBoxesRefuse(t *testing.T) {
 		}
 	}
 }
+
+// FuzzBoxes moves whatever bytes say: what comes out lies in the outcome or is -1.
+func FuzzBoxes(f *testing.F) {
+	f.Add([]byte{}, 20, 10, 40, 40, uint8(0))
+	f.Add(bytes.Repeat([]byte{0, 0, 0x20, 0x41}, 4), 20, 10, 40, 40, uint8(1))
+	f.Add(bytes.Repeat([]byte{0xFF, 0xFF, 0x7F, 0x7F}, 8), -5, 10, 400, 1, uint8(2))
+	f.Add(bytes.Repeat([]byte{0, 0, 0xC0, 0x7F}, 8), 0, 0, 1, 1, uint8(7))
+	kinds := []array.DType{array.Float32, array.Float64, array.Int32, array.Int64}
+	f.Fuzz(func(t *testing.T, src []byte, x, y, w, h int, kind uint8) {
+		const limit = 1 << 16
+		if x < -limit || y < -limit || x > limit || y > limit || w < 1 || h < 1 || w > limit || h > limit {
+			return
+		}
+		b := transform.Boxes{Max: 8, DType: kinds[kind%4], Format: transform.BoxFormat(kind >> 2 % 2)}
+		_, apply, err := b.BindFollowArray(array.Spec{DType: array.Uint8, Shape: []int{0}}, 30, 20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := rgb.Place(100, 50)
+		p.Crop(rgb.Rect{X: x, Y: y, W: w, H: h}, 30, 20)
+		if kind&16 != 0 {
+			p.FlipX()
+		}
+		dst := make([]byte, 8*4*4)
+		if apply(dst, src, &p) != nil {
+			return
+		}
+		for v := floats(dst); len(v) > 0; v = v[4:] {
+			none := v[0] == -1 && v[1] == -1 && v[2] == -1 && v[3] == -1
+			if !none && !(v[0] >= 0 && v[0] <= v[2] && v[2] <= 30 && v[1] >= 0 && v[1] <= v[3] && v[3] <= 20) {
+				t.Fatalf("box %v", v[:4])
+			}
+		}
+	})
+}
