@@ -202,3 +202,66 @@ func ExampleOptions_filter() {
 	// 0 [2 8]
 	// 1 [5 2]
 }
+
+// A mask follows its picture: the same crop, the same flip.
+func ExampleOutput_follow() {
+	dir, err := os.MkdirTemp("", "loader")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "masks.beton")
+	w, err := ffcv.Create(path, []ffcv.FieldSpec{
+		{Name: "image", Field: fields.RGBImage{Mode: fields.ModeRaw}},
+		{Name: "mask", Field: fields.Image{}},
+	}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer w.Close()
+	err = w.WriteStream(context.Background(), func(yield func(ffcv.Sample, error) bool) {
+		const side = 64
+		img := rgb.Image{Width: side, Height: side, Pix: make([]byte, 3*side*side)}
+		mask := rgb.Raster{Width: side, Height: side, Channels: 1, Depth: 1, Pix: make([]byte, side*side)}
+		for i := range mask.Pix {
+			class := byte(i % side / 32) // left 0, right 1
+			mask.Pix[i], img.Pix[3*i] = class, 200*class
+		}
+		yield(ffcv.Sample{Values: []any{img, mask}}, nil)
+	}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	f, err := ffcv.Open(path, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer f.Close()
+
+	l, err := loader.New(f, &loader.Options{Seed: 1, Outputs: []loader.Output{
+		{Name: "image", Decoder: transform.RandomCrop{Width: 40, Height: 40}, Ops: []any{transform.HorizontalFlip{}, transform.Brightness{Magnitude: 0.1}}},
+		{Name: "mask", Decoder: transform.Mask{}, Follow: "image"},
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	for epoch := range 3 {
+		for b, err := range l.Epoch(context.Background(), epoch) {
+			if err != nil {
+				log.Fatal(err)
+			}
+			image, mask := b.Output("image").Value(0), b.Output("mask").Value(0)
+			same := true
+			for i, class := range mask {
+				same = same && (image[3*i] != 0) == (class != 0)
+			}
+			fmt.Println(b.Output("mask").Spec, "lies as the image:", same)
+			b.Release()
+		}
+	}
+	// Output:
+	// |u1 (1, 40, 40, 1) lies as the image: true
+	// |u1 (1, 40, 40, 1) lies as the image: true
+	// |u1 (1, 40, 40, 1) lies as the image: true
+}

@@ -26,6 +26,8 @@
 //	                      and the true lengths; JSON without its final NUL
 //	RGBImage              (B, height, width, 3) |u1 when all images have one
 //	                      size; otherwise a decoder must be named
+//	Image (rasters)       (B, height, width, channels) |u1 or <u2 when all have one
+//	                      size; otherwise a decoder must be named
 //	custom                (B, size) |u1: the metadata as stored
 //
 // The memory of a batch lies outside the Go heap and belongs to the batch
@@ -39,7 +41,22 @@
 // package transform takes the operations after it into its one pass over the
 // result's pixels, as far as it knows them (Viewer); an operation that it doesn't
 // know, a program's own among them, and all after it run one by one. Neither
-// pixels nor random numbers depend on that. Loader.Explain tells what was done.
+// pixels nor random numbers depend on that. Several such outputs of one field,
+// many crops of each picture, are cut from one decode. Loader.Explain tells what
+// was done.
+//
+// # Following
+//
+// Masks, depth maps and boxes lie as the picture does that they belong to: an
+// output whose Follow names the picture's takes its crop, size, flips and shifts,
+// sample by sample, and is itself made in one step from its source:
+//
+//	Outputs: []loader.Output{
+//		{Name: "image", Decoder: transform.RandomResizedCrop{Width: 224, Height: 224},
+//			Ops: []any{transform.HorizontalFlip{}, transform.ColorJitter{Brightness: 0.4}}},
+//		{Name: "mask", Decoder: transform.Mask{}, Follow: "image"},
+//		{Name: "boxes", Decoder: transform.Boxes{}, Follow: "image"},
+//	}
 //
 // # Randomness
 //
@@ -48,7 +65,8 @@
 // sample, output, kind of operation, number among those of its kind): they come
 // from Philox4x32-10 keyed with these, so that the number of workers, the batch
 // size, the layout of ranks and the operations around it change nothing. See
-// StreamVersion.
+// StreamVersion. Loader.Replay gives any sample of any epoch again, and says what
+// was drawn for it.
 //
 // # Memory
 //

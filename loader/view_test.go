@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -46,7 +47,22 @@ func crops(large, small int) []loader.Output {
 // loader of their own.
 func TestSharedDecode(t *testing.T) {
 	defer leak.Watch(t)()
-	f := photoFile(t, true)
+	mapped := photoFile(t, true)
+	b, err := os.ReadFile(mapped.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := ffcv.New(ffcv.ReaderAtSource("reader", bytes.NewReader(b), int64(len(b))), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	for _, f := range []*ffcv.File{mapped, read} {
+		testSharedDecode(t, f)
+	}
+}
+
+func testSharedDecode(t *testing.T, f *ffcv.File) {
 	outputs := crops(64, 32)
 	outputs[3].Decoder = transform.RandomResizedCrop{Width: 40, Height: 30, Exact: true}
 	outputs[4].Decoder = &transform.CenterCrop{Width: 40, Height: 30, Exact: true}
