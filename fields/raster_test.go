@@ -31,7 +31,8 @@ import (
 	"github.com/betongo/betongo/rgb"
 )
 
-// raster draws a picture of a kind: "flat" regions, a "slope", a "bend", "noise".
+// raster draws a picture of a kind: "flat" regions, a "slope", a "bend", a slope
+// with "grain", "noise".
 func raster(what string, w, h, channels, depth int) rgb.Raster {
 	r := rgb.Raster{Width: w, Height: h, Channels: channels, Depth: depth, Pix: make([]byte, w*h*channels*depth)}
 	rng := rand.New(rand.NewPCG(uint64(w), uint64(h)))
@@ -45,6 +46,8 @@ func raster(what string, w, h, channels, depth int) rgb.Raster {
 			v = 3*x + y*y/50 + 11*c
 		case "bend":
 			v = x*x/40 + 3*y + 7*c
+		case "grain":
+			v = 3*x + y + rng.IntN(6)
 		case "noise":
 			v = rng.IntN(1 << (8 * depth))
 		}
@@ -81,7 +84,7 @@ func TestImageCodings(t *testing.T) {
 	for channels := 1; channels <= 4; channels++ {
 		for depth := 1; depth <= 2; depth++ {
 			f := imageField(channels, depth)
-			for _, what := range []string{"flat", "slope", "bend", "noise"} {
+			for _, what := range []string{"flat", "slope", "bend", "grain", "noise"} {
 				for _, s := range [][2]int{{1, 1}, {1, 2}, {3, 1}, {7, 5}, {8, 8}, {9, 3}, {2, 300}, {300, 2}, {65, 64}, {200, 151}, {1, 65535}, {65535, 1}} {
 					r := raster(what, s[0], s[1], channels, depth)
 					v := mustEncode(t, f, r)
@@ -137,6 +140,8 @@ func TestImageBytes(t *testing.T) {
 		{"flat", 1, 2, 1, 184, "d030dc53f028e272"},
 		{"slope", 1, 2, 2, 198, "500c0b9f0a69b8e3"},
 		{"bend", 2, 2, 2, 239, "be2f27f2de88fab9"},
+		{"grain", 1, 2, 2, 7442, "c8dda344dfc4e631"},
+		{"grain", 3, 1, 0, 28800, "e45beff23ae78aa4"},
 	} {
 		v := mustEncode(t, imageField(tt.channels, tt.depth), raster(tt.what, 120, 80, tt.channels, tt.depth))
 		if v.meta[codingAt] != tt.coding || len(v.data[0]) != tt.size || sum(v) != tt.sum {
@@ -171,7 +176,7 @@ func TestImageSameBytes(t *testing.T) {
 	var want []*value
 	f := imageField(1, 1)
 	for i := range 24 {
-		r := raster([]string{"flat", "slope", "bend", "noise"}[i%4], 50+i*17, 40+i*11, 1, 1)
+		r := raster([]string{"flat", "slope", "bend", "grain", "noise"}[i%5], 50+i*17, 40+i*11, 1, 1)
 		values, want = append(values, r), append(want, mustEncode(t, f, r))
 	}
 	var wg sync.WaitGroup
@@ -462,7 +467,7 @@ func TestImageDecodeAllocates(t *testing.T) {
 	if raceEnabled {
 		t.Skip("pools drop things at random with the race detector")
 	}
-	for _, what := range []string{"flat", "slope", "bend", "noise"} {
+	for _, what := range []string{"flat", "slope", "bend", "grain", "noise"} {
 		for depth := 1; depth <= 2; depth++ {
 			f := imageField(1, depth)
 			v := mustEncode(t, f, raster(what, 200, 150, 1, depth))
@@ -482,7 +487,7 @@ func TestImageDecodeAllocates(t *testing.T) {
 func FuzzImageDecode(f *testing.F) {
 	for channels := 1; channels <= 4; channels++ {
 		for depth := 1; depth <= 2; depth++ {
-			for _, what := range []string{"flat", "slope", "bend", "noise"} {
+			for _, what := range []string{"flat", "slope", "bend", "grain", "noise"} {
 				v := mustEncode(f, imageField(channels, depth), raster(what, 40, 30, channels, depth))
 				f.Add(channels, depth, v.meta, v.data[0])
 			}
@@ -541,7 +546,7 @@ func FuzzImageFile(f *testing.F) {
 func BenchmarkImageDecode(b *testing.B) {
 	for channels := range 4 {
 		for depth := 1; depth <= 2; depth++ {
-			for _, what := range []string{"flat", "slope", "bend", "noise"} {
+			for _, what := range []string{"flat", "slope", "bend", "grain", "noise"} {
 				f := imageField(channels+1, depth)
 				v := mustEncode(b, f, raster(what, 500, 375, channels+1, depth))
 				b.Run(fmt.Sprintf("what=%s/channels=%d/depth=%d/coding=%d", what, channels+1, depth, v.meta[codingAt]), func(b *testing.B) {
