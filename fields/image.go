@@ -1,6 +1,7 @@
 package fields
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"image"
@@ -264,6 +265,13 @@ func (f RGBImage) AppendMarks(dst, meta []byte, data [][]byte) ([]byte, error) {
 	e := v.(rgb.Encoded)
 	if !e.JPEG || e.Width*e.Height < leastMarked {
 		return dst, nil
+	}
+	// Mostly the JPEG was made a moment ago by this very worker, whose scratch
+	// still has it.
+	s := scratches.Get().(*imageScratch)
+	defer s.release()
+	if s.made && bytes.Equal(s.jpeg, e.Data) {
+		return s.AppendEncodedMarks(dst), nil
 	}
 	out, err := rgb.AppendMarks(dst, e.Data)
 	if err != nil {

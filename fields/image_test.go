@@ -343,6 +343,24 @@ func TestImageMarks(t *testing.T) {
 	}
 }
 
+// TestMarksOfEncoded asks for the marks of pictures encoded here, at once and
+// when others have been encoded or stripped since.
+func TestMarksOfEncoded(t *testing.T) {
+	f := fields.RGBImage{Reencode: fields.ReencodeAlways, Strip: true}
+	a, b := store(t, f, photo(t)), store(t, f, rgb.Image{Width: 200, Height: 150, Pix: make([]byte, 3*200*150)})
+	for i, e := range []rgb.Encoded{a, b, a, store(t, f, photo(t)), store(t, fields.RGBImage{Strip: true}, photo(t)), a} {
+		want, err := rgb.AppendMarks([]byte("x"), e.Data)
+		if err != nil || len(want) < 10 {
+			t.Fatalf("%d bytes of marks, %v", len(want), err)
+		}
+		meta := []byte{0, byte(e.Width), byte(e.Width >> 8), byte(e.Height), byte(e.Height >> 8), 0, 0, 0, 0, 0, 0, 0, 0}
+		got, err := f.AppendMarks([]byte("x"), meta, [][]byte{e.Data})
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%d: got %x, %v; want %x", i, got, err, want)
+		}
+	}
+}
+
 func BenchmarkImage(b *testing.B) {
 	data := photo(b)
 	name := filepath.Join(b.TempDir(), "photo.jpg")

@@ -19,6 +19,7 @@ type imageScratch struct {
 	rgb.Scratch
 	data []byte    // an image file
 	jpeg []byte    // a new JPEG, or one without its metadata
+	made bool      // it is new: the one that was encoded last
 	a, b rgb.Image // decoded; turned or resized
 }
 
@@ -206,7 +207,8 @@ func (e *imageEncoder) picture(p *imagePlan, img rgb.Image) error {
 		quality = 90
 	}
 	var err error
-	if s.jpeg, err = s.EncodeJPEG(s.jpeg[:0], img, quality); err != nil {
+	s.jpeg, err = s.EncodeJPEG(s.jpeg[:0], img, quality)
+	if s.made = err == nil; !s.made {
 		return err
 	}
 	return e.store(p, s.jpeg)
@@ -218,6 +220,7 @@ func (e *imageEncoder) storeKept(p *imagePlan, data []byte) error {
 		return e.store(p, data)
 	}
 	var err error
+	e.scratch.made = false
 	if e.scratch.jpeg, err = rgb.StripJPEG(e.scratch.jpeg[:0], data); err != nil {
 		return err
 	}

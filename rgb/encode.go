@@ -20,3 +20,8 @@ func (s *Scratch) EncodeJPEG(dst []byte, img Image, quality int) ([]byte, error)
 	}
 	return out, nil
 }
+
+// AppendEncodedMarks appends the checkpoints of the JPEG that EncodeJPEG of this
+// Scratch made last: those of [AppendMarks], without a walk through the JPEG.
+// Before the first it appends nothing.
+func (s *Scratch) AppendEncodedMarks(dst []byte) []byte { return s.enc.AppendMarks(dst) }

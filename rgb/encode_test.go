@@ -3,6 +3,8 @@ package rgb_test
 import (
 	"bytes"
 	"image/jpeg"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/betongo/betongo/rgb"
@@ -109,17 +111,39 @@ func TestEncodeJPEGRefuses(t *testing.T) {
 	}
 }
 
+// BenchmarkEncodeJPEG encodes photographs, decoded beforehand: those of 500x375
+// in the folder that BETONGO_PHOTOS names, 300 at most, or else a smooth picture.
 func BenchmarkEncodeJPEG(b *testing.B) {
-	var s rgb.Scratch
-	src := smooth(500, 375)
-	buf, err := s.EncodeJPEG(nil, src, 90)
+	const w, h = 500, 375
+	list := []rgb.Image{smooth(w, h)}
+	files, err := filepath.Glob(filepath.Join(os.Getenv("BETONGO_PHOTOS"), "*", "*.jpg"))
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.ReportAllocs()
-	for b.Loop() {
-		if buf, err = s.EncodeJPEG(buf[:0], src, 90); err != nil {
+	for _, f := range files {
+		if len(list) > 300 {
+			break
+		}
+		data, err := os.ReadFile(f)
+		if err != nil {
 			b.Fatal(err)
 		}
+		var img rgb.Image
+		if rgb.DecodeJPEG(&img, data) == nil && img.Width == w && img.Height == h {
+			list = append(list, img)
+		}
+	}
+	if len(list) > 1 {
+		list = list[1:]
+	}
+	var s rgb.Scratch
+	var buf []byte
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		if buf, err = s.EncodeJPEG(buf[:0], list[i%len(list)], 90); err != nil {
+			b.Fatal(err)
+		}
+		i++
 	}
 }

@@ -40,6 +40,12 @@ type Encoder struct {
 	unit         unit
 	coder        coder
 	plain        bool // no assembly, for tests
+
+	// For the marks of the JPEG made last.
+	header Header // its Cols and Rows
+	coded  int    // bytes behind the scan's header
+	starts []start
+	points []point
 }
 
 // sizeLimit is the largest width and height that the format can tell.
@@ -59,8 +65,11 @@ func (e *Encoder) Append(dst, pix []byte, width, height, quality int) ([]byte, e
 		return dst, fmt.Errorf("jpeg: quality %d, want 1 to 100", quality)
 	}
 	e.setQuality(quality)
+	base := len(dst)
 	dst = e.appendHead(dst, width, height)
+	head := len(dst)
 	cols, rows := ceil(width, 16), ceil(height, 16)
+	e.header.Cols, e.header.Rows, e.starts = cols, rows, e.starts[:0]
 	if cap(e.luma) < 256*cols {
 		e.luma, e.chroma = make([]byte, 256*cols), make([]byte, 128*cols)
 	}
@@ -72,12 +81,14 @@ func (e *Encoder) Append(dst, pix []byte, width, height, quality int) ([]byte, e
 		for col := range cols {
 			e.transform(col, 16*cols)
 			e.unit.fillUp(min(2, ceil(width-16*col, 8)), blocks)
+			e.note(len(dst) - base)
 			dst = slices.Grow(dst, worstUnit)
 			dst = dst[:len(dst)+e.coder.emit(dst[len(dst):len(dst)+worstUnit], &e.unit, e.plain)]
 		}
 	}
-	dst = e.coder.end(dst)
-	return append(dst, 0xFF, eoi), nil
+	dst = append(e.coder.end(dst), 0xFF, eoi)
+	e.coded = len(dst) - head
+	return dst, nil
 }
 
 // fill makes the planes of a row of MCUs, whose first row of pixels is top.

@@ -104,6 +104,28 @@ func TestEncodeRefuses(t *testing.T) {
 	}
 }
 
+// TestEncodeMarks compares the encoder's marks with those that a walk makes.
+func TestEncodeMarks(t *testing.T) {
+	var e jpeg.Encoder
+	if b := e.AppendMarks([]byte("x")); string(b) != "x" {
+		t.Errorf("before the first picture: %q", b)
+	}
+	for _, kind := range []string{"waves", "rough", "edges", "flat"} {
+		for _, size := range [][2]int{{1, 1}, {300, 7}, {256, 192}, {500, 375}, {33, 400}} {
+			for _, q := range []int{1, 50, 90, 100} {
+				data, err := e.Append([]byte("head"), pixels(kind, size[0], size[1]), size[0], size[1], q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want, err := jpeg.AppendMarks([]byte("marks"), data[4:], 0)
+				if got := e.AppendMarks([]byte("marks")); err != nil || !bytes.Equal(got, want) {
+					t.Errorf("%s of %v, quality %d: got %x, want %x (%v)", kind, size, q, got, want, err)
+				}
+			}
+		}
+	}
+}
+
 func TestEncodeAllocatesNothing(t *testing.T) {
 	var e jpeg.Encoder
 	pix := pixels("rough", 300, 200)
@@ -142,6 +164,10 @@ func FuzzEncode(f *testing.F) {
 		want, err2 := plain.Append(nil, pix, w, h, q)
 		if err != nil || err2 != nil || !bytes.Equal(got, want) {
 			t.Fatalf("%dx%d, quality %d: %d bytes, %v; Go's loops make %d, %v", w, h, q, len(got), err, len(want), err2)
+		}
+		marks, err := jpeg.AppendMarks(nil, got, 0)
+		if own := e.AppendMarks(nil); err != nil || !bytes.Equal(own, marks) {
+			t.Fatalf("%dx%d, quality %d: the encoder's marks are %x, want %x (%v)", w, h, q, own, marks, err)
 		}
 		var d jpeg.Decoder
 		var planes jpeg.Planes
