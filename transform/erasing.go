@@ -126,8 +126,8 @@ func (e RandomErasing) box(width, height, count int, rng *rand.Rand) rgb.Rect {
 	uniform := func(lo, hi float64) float64 { return lo + float64((hi-lo)*rng.Float64()) }
 	area := uniform(e.Area[0], e.Area[1]) * float64(width*height) / float64(count)
 	aspect := math.Exp(uniform(math.Log(e.Aspect[0]), math.Log(e.Aspect[1])))
-	h := min(int(math.RoundToEven(math.Sqrt(area*aspect))), height)
-	w := min(int(math.RoundToEven(math.Sqrt(area/aspect))), width)
+	h := int(min(math.RoundToEven(math.Sqrt(area*aspect)), float64(height)))
+	w := int(min(math.RoundToEven(math.Sqrt(area/aspect)), float64(width)))
 	y := rng.IntN(height - h + 1)
 	x := rng.IntN(width - w + 1)
 	return rgb.Rect{X: x, Y: y, W: w, H: h}

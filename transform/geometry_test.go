@@ -219,6 +219,7 @@ func TestRandomErasing(t *testing.T) {
 		{P: 1, Count: 5, Fill: []uint8{1, 2, 3}},
 		{P: 1, Area: [2]float64{1, 1}, Aspect: [2]float64{0.01, 100}, Fill: []uint8{1, 2, 3}},
 		{P: 1, Area: [2]float64{0, 0.001}, Fill: []uint8{1, 2, 3}},
+		{P: 1, Aspect: [2]float64{1e-38, math.MaxFloat32}, Fill: []uint8{1, 2, 3}},
 	} {
 		_, apply := bound(t, o, in)
 		erased, counts, edges := 0, map[int]int{}, [4]bool{}
