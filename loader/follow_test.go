@@ -2,6 +2,7 @@ package loader_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -265,6 +266,70 @@ func (o shapes) Bind(in array.Spec) (array.Spec, func(dst, src []byte, rng *rand
 	return array.Spec{DType: in.DType, Shape: o.shape}, func(dst, src []byte, _ *rand.Rand) error { copy(dst, src); return nil }, false, nil
 }
 
+// TestNoNewClass: ten thousand random crops of masks hold the masks' own
+// numbers, and what is bare.
+func TestNoNewClass(t *testing.T) {
+	f := scenes(t, 25, nil)["map"]
+	l := newLoader(t, f, &loader.Options{BatchSize: 25, Workers: 2, Seed: 4, Outputs: []loader.Output{
+		{Name: "image", Disabled: true, Decoder: transform.RandomResizedCrop{Width: 31, Height: 37}, Ops: []any{
+			transform.HorizontalFlip{}, transform.VerticalFlip{}, transform.Translate{Padding: 2}, transform.ToCHW{}}},
+		{Name: "mask", Decoder: transform.Mask{Fill: []uint16{255}}, Follow: "image"}, {Name: "depth", Disabled: true}, {Name: "rgba", Disabled: true},
+	}})
+	var seen [256]int
+	for n := range 400 {
+		for b, err := range l.Epoch(t.Context(), n) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, v := range b.Output("mask").Data {
+				seen[v]++
+			}
+			b.Release()
+		}
+	}
+	for v, n := range seen {
+		if known := v >= 1 && v <= 9 || v == 200 || v == 255; known != (n > 0) {
+			t.Errorf("class %d: %d pixels", v, n)
+		}
+	}
+}
+
+// TestFollowEnds: every way to leave an epoch of shared views and followers
+// leaves no goroutine.
+func TestFollowEnds(t *testing.T) {
+	f := scenes(t, 24, nil)["map"]
+	outputs := append(following("image"), loader.Output{Name: "rgba", Disabled: true},
+		loader.Output{Name: "image", Decoder: transform.CenterCrop{Width: 9, Height: 9}},
+		loader.Output{Name: "again", Field: "image", Decoder: transform.CenterCrop{Width: 8, Height: 8}})
+	for _, c := range []struct {
+		name string
+		use  func(l *loader.Loader)
+	}{
+		{"all", func(l *loader.Loader) { consume(t.Context(), l, 99) }},
+		{"break", func(l *loader.Loader) { consume(t.Context(), l, 2) }},
+		{"nothing", func(l *loader.Loader) { l.Epoch(t.Context(), 0) }},
+		{"cancel", func(l *loader.Loader) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			for range l.Epoch(ctx, 0) {
+				cancel()
+			}
+		}},
+		{"panic", func(l *loader.Loader) {
+			defer func() { recover() }()
+			for range l.Epoch(t.Context(), 0) {
+				panic("of the consumer")
+			}
+		}},
+		{"replay", func(l *loader.Loader) { l.Replay(3, 1) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			defer leak.Watch(t)()
+			c.use(newLoader(t, f, &loader.Options{BatchSize: 3, Workers: 3, Outputs: outputs}))
+		})
+	}
+}
+
 // rolls is an operation of a program that says where pixels go.
 type rolls struct{}
 
@@ -418,6 +483,9 @@ func TestRasterRuined(t *testing.T) {
 
 // TestFollowAllocs: nothing is allocated for a sample.
 func TestFollowAllocs(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector lets pools forget")
+	}
 	f := scenes(t, 64, nil)["map"]
 	epoch := epochs(t, f, &loader.Options{BatchSize: 8, Workers: 1, Outputs: append([]loader.Output{
 		{Name: "image", Decoder: transform.RandomCrop{Width: 40, Height: 36, Padding: 2}, Ops: []any{transform.VerticalFlip{}}}, {Name: "rgba", Decoder: transform.CenterCrop{Width: 9, Height: 9}}}, following("image")...)})

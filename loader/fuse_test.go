@@ -150,7 +150,9 @@ func (m *marked) Marks(sample, field int, buf []byte) ([]byte, error) {
 // damaged has marks that can't be read.
 type damaged struct{ *ffcv.File }
 
-func (damaged) Marks(sample, field int, buf []byte) ([]byte, error) { return nil, errors.New("damaged") }
+func (damaged) Marks(sample, field int, buf []byte) ([]byte, error) {
+	return nil, errors.New("damaged")
+}
 
 // TestMarks: pixels are the same whoever made the marks, and without any.
 func TestMarks(t *testing.T) {

@@ -191,6 +191,9 @@ func TestSharedDecodeDamage(t *testing.T) {
 
 // TestSharedDecodeAllocs: nothing is allocated for a sample.
 func TestSharedDecodeAllocs(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector lets pools forget")
+	}
 	f := photoFile(t, true)
 	list := crops(64, 32)
 	epoch := epochs(t, f, &loader.Options{BatchSize: 8, Workers: 1, Outputs: list})
