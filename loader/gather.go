@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/bits"
 
 	"github.com/betongo/betongo/ffcv"
 )
@@ -24,7 +23,7 @@ func le64(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
 // row returns the metadata row of the sample id, which is at position pos.
 func (w *worker) row(f *flight, pos, id int) []byte {
 	size := w.plan.rowSize
-	if w.plan.lends {
+	if !w.plan.reads {
 		return w.plan.table[id*size : (id+1)*size]
 	}
 	return f.rows[pos*size : (pos+1)*size]
@@ -45,7 +44,7 @@ func (p *plan) probe(id int, ptr uint64, size int64) error {
 	return nil
 }
 
-// prepare reads the rows that are not in memory and looks up the regions of
+// prepare reads the rows that are not in one table in memory and looks up the regions of
 // the outputs that need it. What fails leaves the positions before it to fill.
 func (w *worker) prepare(f *flight) {
 	w.at, w.out = 0, -1
@@ -95,7 +94,7 @@ func (w *worker) lookUp(f *flight) int {
 // readRows reads the rows of a batch, neighbours together.
 func (w *worker) readRows(f *flight) error {
 	p, ids := w.plan, f.batch.ids
-	if p.lends {
+	if !p.reads {
 		return nil
 	}
 	size := p.rowSize
@@ -236,34 +235,6 @@ func (w *worker) blobs(f *flight, o *output, lo, hi int) (int, error) {
 	return 0, nil
 }
 
-// order decides in which order the samples of a run are visited: the file's,
-// so that the system and the processor find neighbours together. w.visit is
-// left empty when they follow each other in the file already.
-func (w *worker) order(f *flight, lo, hi int) {
-	w.visit = w.visit[:0]
-	if !w.plan.lends || hi <= lo {
-		return
-	}
-	ids := f.batch.ids[lo:hi]
-	step := true
-	for i, id := range ids {
-		if id != ids[0]+i {
-			step = false
-			break
-		}
-	}
-	if step {
-		return
-	}
-	shift := w.plan.posBits
-	for i, id := range ids {
-		w.visit = append(w.visit, uint64(id)<<shift|uint64(lo+i))
-	}
-	if width := bits.Len(uint(w.plan.total)); width+shift <= 64 {
-		w.visit, w.spare = sortBits(w.visit, w.spare, shift, width)
-	}
-}
-
 // digit is the number of bits that a pass of sortBits sorts by.
 const digit = 10
 
@@ -296,113 +267,122 @@ func sortBits(v, spare []uint64, low, width int) (sorted, other []uint64) {
 
 // members copies metadata members: numbers.
 func (w *worker) members(f *flight, o *output, lo, hi int) {
+	size := o.valueBytes
+	if hi <= lo || size == 0 {
+		return
+	}
+	w.order(f, o.column, lo, hi)
 	dst := f.batch.columns[w.out].Data
-	size, stride, off := o.valueBytes, w.plan.rowSize, o.src.Offset
-	if len(w.visit) == 0 {
-		if hi <= lo || size == 0 {
-			return
+	for i := range w.segments {
+		s := &w.segments[i]
+		off := s.t.offsets[o.field]
+		if len(w.visit) == 0 {
+			copyMembers(dst[(lo+s.lo)*size:(lo+s.hi)*size], s.t.rows[s.row*s.t.size+off:], size, s.t.size)
+			continue
 		}
-		rows := w.rows(f, lo, hi)[off:]
-		dst = dst[lo*size : hi*size]
-		if size == 8 {
-			for len(dst) >= 8 {
-				binary.LittleEndian.PutUint64(dst, le64(rows))
-				if dst = dst[8:]; len(dst) > 0 {
-					rows = rows[stride:]
-				}
-			}
-			return
-		}
-		for i := 0; i < hi-lo; i++ {
-			copy(dst[i*size:(i+1)*size], rows[i*stride:])
-		}
-		return
-	}
-	table, shift := w.plan.table[off:], w.plan.posBits
-	mask := uint64(1)<<shift - 1
-	if size == 8 {
-		for _, v := range w.visit {
-			pos := int(v & mask)
-			binary.LittleEndian.PutUint64(dst[pos*8:], le64(table[int(v>>shift)*stride:]))
-		}
-		return
-	}
-	for _, v := range w.visit {
-		pos := int(v & mask)
-		copy(dst[pos*size:(pos+1)*size], table[int(v>>shift)*stride:])
+		w.visitMembers(dst, s, off, size)
 	}
 }
 
-// rows returns the rows of positions [lo, hi), which lie one after another.
-func (w *worker) rows(f *flight, lo, hi int) []byte {
-	size := w.plan.rowSize
-	if w.plan.lends {
-		first := f.batch.ids[lo]
-		return w.plan.table[first*size : (first+hi-lo)*size]
+// copyMembers copies members of size bytes that lie stride apart.
+func copyMembers(dst, rows []byte, size, stride int) {
+	if size == 8 {
+		for len(dst) >= 8 {
+			binary.LittleEndian.PutUint64(dst, le64(rows))
+			if dst = dst[8:]; len(dst) > 0 {
+				rows = rows[stride:]
+			}
+		}
+		return
 	}
-	return f.rows[lo*size : hi*size]
+	for i := 0; i*size < len(dst); i++ {
+		copy(dst[i*size:(i+1)*size], rows[i*stride:])
+	}
+}
+
+// visitMembers copies the members of a segment's visits, at off in its rows.
+func (w *worker) visitMembers(dst []byte, s *segment, off, size int) {
+	shift, from, stride := w.plan.posBits, s.t.from, s.t.size
+	mask, rows := uint64(1)<<shift-1, s.t.rows[off:]
+	if size == 8 {
+		for _, v := range w.visit[s.lo:s.hi] {
+			pos := int(v & mask)
+			binary.LittleEndian.PutUint64(dst[pos*8:], le64(rows[(int(v>>shift)-from)*stride:]))
+		}
+		return
+	}
+	for _, v := range w.visit[s.lo:s.hi] {
+		pos := int(v & mask)
+		copy(dst[pos*size:(pos+1)*size], rows[(int(v>>shift)-from)*stride:])
+	}
 }
 
 // gather copies regions of one size.
 func (w *worker) gather(f *flight, o *output, lo, hi int) (int, error) {
-	size, n := o.valueBytes, hi-lo
-	if size == 0 || n <= 0 {
+	if o.valueBytes == 0 || hi <= lo {
 		return 0, nil
 	}
-	ptrs := w.ptrs[:n]
-	stride := w.plan.rowSize
-	if len(w.visit) == 0 {
-		rows := w.rows(f, lo, hi)
-		for i := range ptrs {
-			ptrs[i] = le64(rows[i*stride+o.ptr:])
-		}
-	} else {
-		table, shift := w.plan.table[o.ptr:], w.plan.posBits
-		for i, v := range w.visit {
-			ptrs[i] = le64(table[int(v>>shift)*stride:])
+	w.order(f, o.column, lo, hi)
+	dst := f.batch.columns[w.out].Data
+	for i := range w.segments {
+		if !w.gatherSegment(f, o, dst, lo, &w.segments[i]) {
+			return w.gatherEach(f, o, lo, hi, dst) // finds whose pointer it is
 		}
 	}
-	least, most, adjacent := ptrs[0], ptrs[0], len(w.visit) == 0
+	return 0, nil
+}
+
+// gatherSegment copies the regions of a segment. It tells whether it could.
+func (w *worker) gatherSegment(f *flight, o *output, dst []byte, lo int, s *segment) bool {
+	size, n, t := o.valueBytes, s.hi-s.lo, s.t
+	ptrs, stride, inRow := w.ptrs[:n], t.size, o.ptrIn(t)
+	step := len(w.visit) == 0
+	sample := t.sample + s.row // of t.ds, the first one
+	if step {
+		rows := t.rows[s.row*stride+inRow:]
+		for i := range ptrs {
+			ptrs[i] = le64(rows[i*stride:])
+		}
+		if !w.plan.lends {
+			sample = f.batch.ids[lo]
+		}
+	} else {
+		rows, shift := t.rows[inRow:], w.plan.posBits
+		for i, v := range w.visit[s.lo:s.hi] {
+			ptrs[i] = le64(rows[(int(v>>shift)-t.from)*stride:])
+		}
+		sample = t.sample + int(w.visit[s.lo]>>shift) - t.from
+	}
+	least, most, adjacent := ptrs[0], ptrs[0], step
 	for i, ptr := range ptrs[1:] {
 		adjacent = adjacent && ptr == ptrs[i]+uint64(size)
 		least, most = min(least, ptr), max(most, ptr)
 	}
-	dst := f.batch.columns[w.out].Data
 	if adjacent && most >= least {
-		return w.copyRun(f, lo, dst[lo*size:hi*size:hi*size], least, size)
+		at := lo + s.lo
+		return fetch(t.ds, sample, least, dst[at*size:(at+n)*size:(at+n)*size]) == nil
 	}
 	if !w.plan.lends || most > math.MaxInt64-uint64(size) {
-		return w.gatherEach(f, o, lo, hi, dst)
+		return false
 	}
-	span, err := w.plan.ds.Bytes(f.batch.ids[lo], least, int64(most-least)+int64(size), nil)
+	span, err := t.ds.Bytes(sample, least, int64(most-least)+int64(size), nil)
 	if err != nil {
-		return w.gatherEach(f, o, lo, hi, dst) // finds whose pointer it is
+		return false
 	}
-	w.gatherSpan(lo, dst, span, ptrs, least, size)
-	return 0, nil
+	w.gatherSpan(lo, dst, span, s, least, size)
+	return true
 }
 
-// copyRun copies values that lie in the file as they do in the batch.
-func (w *worker) copyRun(f *flight, lo int, dst []byte, ptr uint64, size int) (int, error) {
-	b, err := w.plan.ds.Bytes(f.batch.ids[lo], ptr, int64(len(dst)), dst)
+// fetch copies len(dst) bytes of a dataset, at least one, from ptr on.
+func fetch(ds Dataset, sample int, ptr uint64, dst []byte) error {
+	b, err := ds.Bytes(sample, ptr, int64(len(dst)), dst)
 	if err == nil && len(b) != len(dst) {
 		err = fmt.Errorf("%d bytes, want %d", len(b), len(dst))
 	}
-	if err == nil {
-		if &b[0] != &dst[0] {
-			copy(dst, b)
-		}
-		return 0, nil
+	if err == nil && &b[0] != &dst[0] {
+		copy(dst, b)
 	}
-	if len(dst) == size {
-		return lo, err
-	}
-	for i := 0; i < len(dst); i += size { // which of them
-		if pos, err := w.copyRun(f, lo+i/size, dst[i:i+size:i+size], ptr+uint64(i), size); err != nil {
-			return pos, err
-		}
-	}
-	return lo, err
+	return err
 }
 
 // gatherEach copies region by region in the order of the batch.
@@ -410,24 +390,27 @@ func (w *worker) gatherEach(f *flight, o *output, lo, hi int, dst []byte) (int, 
 	size := o.valueBytes
 	for pos := lo; pos < hi; pos++ {
 		w.at = pos
-		row := w.row(f, pos, f.batch.ids[pos])
-		if at, err := w.copyRun(f, pos, dst[pos*size:(pos+1)*size:(pos+1)*size], le64(row[o.ptr:]), size); err != nil {
-			return at, err
+		ds, sample, ptr := w.pointer(f, o, pos)
+		if err := fetch(ds, sample, ptr, dst[pos*size:(pos+1)*size:(pos+1)*size]); err != nil {
+			return pos, err
 		}
 	}
 	return 0, nil
 }
 
-// gatherSpan copies regions out of borrowed bytes that begin at least.
-func (w *worker) gatherSpan(lo int, dst, span []byte, ptrs []uint64, least uint64, size int) {
+// gatherSpan copies the regions of a segment, at w.ptrs, out of borrowed bytes
+// that begin at least.
+func (w *worker) gatherSpan(lo int, dst, span []byte, s *segment, least uint64, size int) {
+	ptrs := w.ptrs[:s.hi-s.lo]
 	if len(w.visit) == 0 {
 		for i, ptr := range ptrs {
-			copy(dst[(lo+i)*size:(lo+i+1)*size], span[ptr-least:])
+			pos := lo + s.lo + i
+			copy(dst[pos*size:(pos+1)*size], span[ptr-least:])
 		}
 		return
 	}
 	const block = 32
-	mask := uint64(1)<<w.plan.posBits - 1
+	mask, visit := uint64(1)<<w.plan.posBits-1, w.visit[s.lo:s.hi]
 	sum := byte(0)
 	for i := 0; i < len(ptrs); i += block {
 		// The ends of each value first: the processor waits for many of them
@@ -437,7 +420,7 @@ func (w *worker) gatherSpan(lo int, dst, span []byte, ptrs []uint64, least uint6
 			sum += span[ptr-least] + span[ptr-least+uint64(size)-1]
 		}
 		for k := i; k < end; k++ {
-			pos := int(w.visit[k] & mask)
+			pos := int(visit[k] & mask)
 			copy(dst[pos*size:(pos+1)*size], span[ptrs[k]-least:])
 		}
 	}

@@ -89,7 +89,8 @@ import (
 // methods are called by many goroutines at once.
 //
 // The pointers of all samples are offsets in one file. Optional abilities are
-// found by type assertion: Lender, Pager and Marker.
+// found by type assertion: Lender, Pager, Marker, Identifier and Keyer, and of
+// datasets made of others (package dataset) Tabler and Locator.
 type Dataset interface {
 	// Name names the dataset in errors.
 	Name() string

@@ -68,12 +68,13 @@ const (
 
 // output is an Output bound to its field.
 type output struct {
-	name  string
-	field int
-	src   *ffcv.Field
-	kind  kind
-	ptr   int // offset of the data pointer in a metadata row
-	text  bool
+	name   string
+	field  int
+	column int // of the plan's
+	src    *ffcv.Field
+	kind   kind
+	ptr    int // offset of the data pointer in a metadata row
+	text   bool
 
 	value      array.Spec // before the operations
 	valueBytes int
@@ -189,7 +190,9 @@ func (p *plan) bind(opts *Options) error {
 		return err
 	}
 	p.outputs = outputs
-	p.prepare = !p.lends || slices.ContainsFunc(outputs, func(o output) bool { return o.prepared() })
+	whole := func(o output) bool { return o.perSample() || o.prepared() }
+	p.reads = p.total > 0 && p.table == nil && (!p.lends || slices.ContainsFunc(outputs, whole))
+	p.prepare = p.reads || slices.ContainsFunc(outputs, func(o output) bool { return o.prepared() })
 	return nil
 }
 
@@ -213,7 +216,7 @@ func (p *plan) bindOutput(o *Output, field int, seed uint64, l *lead) (b output,
 	streams := streamKeys(seed, o)
 	of := *o
 	of.Ops = slices.Clone(o.Ops)
-	b = output{name: o.Name, field: field, src: f, key: streams[0], of: &of, streams: streams, lead: l}
+	b = output{name: o.Name, field: field, column: p.columnOf[field], src: f, key: streams[0], of: &of, streams: streams, lead: l}
 	if l != nil {
 		err = p.bindFollower(&b, o)
 	} else {

@@ -20,14 +20,17 @@ const (
 
 // plan is what New works out of dataset and options. It is immutable.
 type plan struct {
-	ds      Dataset
-	name    string
-	total   int // samples in the dataset
-	fields  []ffcv.Field
-	rowSize int
-	table   []byte // all metadata rows, when the dataset lends
-	lends   bool
-	marker  Marker // nil: the dataset keeps no marks
+	ds       Dataset
+	name     string
+	total    int // samples in the dataset
+	fields   []ffcv.Field
+	rowSize  int
+	table    []byte   // all metadata rows, when the dataset lends them as one
+	lends    bool     // all bytes
+	reads    bool     // rows are read for each batch: some output needs them whole
+	columns  []column // where fixed-size values are gathered from; of a dataset that doesn't lend only the offsets count
+	columnOf []int    // by field
+	marker   Marker   // nil: the dataset keeps no marks
 
 	outputs []output
 	prepare bool // some output needs its regions before the batch can be filled
@@ -126,6 +129,7 @@ func (p *plan) setNumbers(opts *Options) error {
 
 // openRows finds out how metadata rows are reached.
 func (p *plan) openRows() error {
+	p.columnOf = make([]int, len(p.fields))
 	if p.total == 0 {
 		return nil
 	}
@@ -141,13 +145,21 @@ func (p *plan) openRows() error {
 		}
 	}
 	if l, ok := p.ds.(Lender); ok {
-		if _, p.lends = l.Borrow(0, 1); p.lends {
-			p.table, err = p.ds.Rows(0, p.total, nil)
-			if err == nil && len(p.table) != p.total*p.rowSize {
-				err = fmt.Errorf("%s: %d bytes of metadata, want %d rows of %d", p.name, len(p.table), p.total, p.rowSize)
-			}
+		_, p.lends = l.Borrow(0, 1)
+	}
+	if t, ok := p.ds.(Tabler); ok {
+		if list, ok := t.Tables(); ok && p.lends {
+			return p.setColumns(list)
+		}
+		p.lends = false
+	}
+	if p.lends {
+		p.table, err = p.ds.Rows(0, p.total, nil)
+		if err == nil && len(p.table) != p.total*p.rowSize {
+			err = fmt.Errorf("%s: %d bytes of metadata, want %d rows of %d", p.name, len(p.table), p.total, p.rowSize)
 		}
 	}
+	p.columns = []column{p.oneTable()}
 	return err
 }
 

@@ -91,7 +91,7 @@ func (p *plan) commonSize(f *ffcv.Field, size func(member []byte) (width, height
 		if err != nil {
 			return 0, 0, err
 		}
-		if !p.lends {
+		if p.table == nil {
 			buf = rows[:0]
 		}
 		for i := range n {

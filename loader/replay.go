@@ -196,6 +196,8 @@ func (r *Replayed) make(whole *plan, mem *pool) (err error) {
 func (p *plan) single() *plan {
 	one := *p
 	one.batchSize, one.run, one.posBits, one.workers = 1, 1, 0, 1
+	one.reads = p.table == nil // the row is looked at, whatever the outputs need
+	one.prepare = p.prepare || one.reads
 	one.outputs = make([]output, len(p.outputs))
 	for i := range one.outputs {
 		o := &one.outputs[i]

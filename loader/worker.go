@@ -23,24 +23,28 @@ type worker struct {
 	at  int // position worked on, -1: some of the run
 	out int // output worked on
 
-	source  philox
-	rng     *rand.Rand
-	draw    func(op int) *rand.Rand // for a view: generators by keys
-	keys    []uint64
-	id      int
-	made    []byte // marks being made
-	entry   []byte // a side file's entry being made
-	scratch rgb.Scratch
-	temp    [3][]byte // of pipelines; temp[0] is unused
-	wide    *memory   // of outputs with a tail; nil: not needed
-	bufs    [][]byte  // what a dataset that doesn't lend reads into
-	data    [][]byte
-	regions []fields.Region
-	visit   []uint64 // samples of the run in file order: sample<<posBits | position
-	spare   []uint64 // for sorting visit
-	ptrs    []uint64
-	ranges  []ffcv.Range
-	sink    byte
+	source     philox
+	rng        *rand.Rand
+	draw       func(op int) *rand.Rand // for a view: generators by keys
+	keys       []uint64
+	id         int
+	made       []byte // marks being made
+	entry      []byte // a side file's entry being made
+	scratch    rgb.Scratch
+	temp       [3][]byte // of pipelines; temp[0] is unused
+	wide       *memory   // of outputs with a tail; nil: not needed
+	bufs       [][]byte  // what a dataset that doesn't lend reads into
+	data       [][]byte
+	regions    []fields.Region
+	visit      []uint64 // rows of the run in file order: row<<posBits | position
+	spare      []uint64 // for sorting visit
+	segments   []segment
+	ordered    orderedRun
+	rowNumbers []int
+	own        table // the flight's rows
+	ptrs       []uint64
+	ranges     []ffcv.Range
+	sink       byte
 
 	views  []rgb.View // of outputs that share a decode
 	held   [][]byte   // their values before the operations, by output
@@ -119,9 +123,24 @@ func (w *worker) singly(f *flight, lo, hi int, r any) (int, error) {
 // panicked makes the error of a panic while working on position pos.
 func (w *worker) panicked(f *flight, pos int, r any) error {
 	if mmap.IsFault(r) {
-		return &ffcv.FormatError{File: w.plan.name, Sample: f.batch.ids[pos], Offset: -1, What: lostBytes}
+		return w.gone(f.batch.ids[pos])
 	}
 	return w.wrap(f, pos, newPanic(r))
+}
+
+// gone is the error of a sample whose bytes are gone.
+func (w *worker) gone(id int) error {
+	e := &ffcv.FormatError{File: w.plan.name, Sample: id, Offset: -1, What: lostBytes}
+	l, ok := w.plan.ds.(Locator)
+	if !ok {
+		return e
+	}
+	field := 0
+	if w.out >= 0 {
+		field = w.plan.outputs[w.out].field
+	}
+	e.File, e.Sample = l.Locate(id, field)
+	return fmt.Errorf("%s: sample %d: %w", w.plan.name, id, e)
 }
 
 func newPanic(r any) error { return &PanicError{Value: r, Stack: debug.Stack()} }
@@ -142,7 +161,7 @@ func (w *worker) wrap(f *flight, pos int, err error) error {
 // outputs fills [lo, hi) of every output. When one fails at a position the
 // others go on before it, so that the first failing sample is found.
 func (w *worker) outputs(f *flight, lo, hi int) (pos int, err error) {
-	w.order(f, lo, hi)
+	w.ordered = orderedRun{} // the flight may have had another batch
 	for i := range w.plan.outputs {
 		o := &w.plan.outputs[i]
 		if o.shared != nil && o.shared[0] != i {
@@ -152,7 +171,6 @@ func (w *worker) outputs(f *flight, lo, hi int) (pos int, err error) {
 		p, e := w.output(f, o, lo, hi)
 		if e != nil {
 			pos, err, hi = p, w.wrap(f, p, e), p
-			w.order(f, lo, hi)
 		}
 	}
 	return pos, err
