@@ -251,7 +251,7 @@ func TestOpaqueLayout(t *testing.T) {
 }
 
 func TestPathErrors(t *testing.T) {
-	for _, f := range []fields.Field{fields.Bytes{}, fields.RGBImage{}} {
+	for _, f := range []fields.Field{fields.Bytes{}, fields.RGBImage{}, fields.Image{}} {
 		if _, err := encode(f, fields.Path(filepath.Join(t.TempDir(), "none"))); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("%T of a missing file: %v", f, err)
 		}

@@ -165,10 +165,10 @@ func (f Image) Encode(meta []byte, value any, at At) error {
 	case []byte:
 		r, err = f.fromFile(&c.raster, v)
 	case Path:
-		if c.data, err = readFile(c.data[:0], string(v)); err == nil {
-			r, err = f.fromFile(&c.raster, c.data)
+		if c.data, err = readFile(c.data[:0], string(v)); err != nil {
+			return err
 		}
-		if err != nil {
+		if r, err = f.fromFile(&c.raster, c.data); err != nil {
 			err = fmt.Errorf("%s: %w", string(v), err)
 		}
 	default:
