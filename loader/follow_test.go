@@ -483,8 +483,8 @@ func TestRasterRuined(t *testing.T) {
 
 // TestFollowAllocs: nothing is allocated for a sample.
 func TestFollowAllocs(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector lets pools forget")
+	if raceEnabled || loader.Debugging {
+		t.Skip("the race detector lets pools forget, a debug build makes every batch anew")
 	}
 	f := scenes(t, 64, nil)["map"]
 	epoch := epochs(t, f, &loader.Options{BatchSize: 8, Workers: 1, Outputs: append([]loader.Output{
