@@ -133,6 +133,11 @@ type encoder struct {
 	alloc fields.Alloc // e.region, made once
 	field int          // being encoded, -1 none
 	data  [][]byte     // of the value that gets marks
+
+	// Of stored values.
+	from    []fieldRef // that each field took its last one from
+	regions []fields.Region
+	marks   []byte // for those that cannot be borrowed
 }
 
 func newEncoder(p *pipeline) *encoder {
@@ -236,7 +241,14 @@ func (e *encoder) values(pos int, values []any) error {
 		m, off, mark := &plan.members[f], plan.row.offsets[f], c.arena.Mark()
 		meta := row[off : off+m.Size : off+m.Size]
 		at := fields.At{Sample: pos, Rand: fieldRand(seed, f), Alloc: e.alloc}
-		if err := plan.specs[f].Field.Encode(meta, values[f], at); err != nil {
+		stored, copied := values[f].(*Stored)
+		var err error
+		if copied {
+			err = e.stored(f, stored, meta)
+		} else {
+			err = plan.specs[f].Field.Encode(meta, values[f], at)
+		}
+		if err != nil {
 			return err
 		}
 		if err := checkPointers(meta, m.Pointers, c.arena.Regions(mark)); err != nil {
@@ -245,7 +257,9 @@ func (e *encoder) values(pos int, values []any) error {
 		if plan.markers == nil || plan.markers[f] == nil {
 			continue
 		}
-		if err := e.mark(plan.markers[f], meta, c.arena.Regions(mark)); err != nil {
+		if copied {
+			e.storedMarks(stored)
+		} else if err := e.mark(plan.markers[f], meta, c.arena.Regions(mark)); err != nil {
 			return err
 		}
 	}

@@ -33,6 +33,7 @@ type pipeline struct {
 	workers  int
 	pageSize int
 	large    bool
+	plain    bool
 	seed     uint64
 
 	ds      Dataset // nil for a stream
@@ -66,6 +67,10 @@ type pipeline struct {
 
 	markBytes []int64 // of each such field
 
+	basePages int64        // pages copied from base files
+	lostKeys  int64        // names of base samples that could not be read
+	lostMarks atomic.Int64 // values whose marks could not be read
+
 	sums rowSums
 
 	stopOnce sync.Once
@@ -81,6 +86,7 @@ func (w *Writer) newPipeline(first int64) (*pipeline, error) {
 		workers:  w.opts.Workers,
 		pageSize: int(w.opts.PageSize),
 		large:    w.opts.LargeSamples,
+		plain:    w.opts.Plain,
 		seed:     w.opts.Seed,
 		total:    -1,
 		warn:     w.opts.Warn,
@@ -323,12 +329,17 @@ func (p *pipeline) warnLarge(sample int64, size int) {
 
 // report calls Progress when it is time.
 func (p *pipeline) report(now bool) {
+	p.reportAs(now, p.rows, p.data+p.rows*int64(p.plan.row.size))
+}
+
+// reportAs is report with numbers of its own.
+func (p *pipeline) reportAs(now bool, done, bytes int64) {
 	if p.progress == nil {
 		return
 	}
 	if t := time.Now(); now || t.Sub(p.lastRep) >= 100*time.Millisecond {
 		p.lastRep = t
-		p.progress(Progress{Done: int(p.rows), Skipped: p.skipped, Total: p.total, Bytes: p.data + p.rows*int64(p.plan.row.size)})
+		p.progress(Progress{Done: int(done), Skipped: p.skipped, Total: p.total, Bytes: bytes})
 	}
 }
 

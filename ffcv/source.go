@@ -2,6 +2,7 @@ package ffcv
 
 import (
 	"io"
+	"os"
 	"sync"
 
 	"github.com/betongo/betongo/internal/mmap"
@@ -38,14 +39,39 @@ type Source interface {
 // lost bytes faults: File's accessors, run under debug.SetPanicOnFault, turn
 // that into an error.
 func MapSource(path string) (Source, error) {
+	before, _ := os.Stat(path)
 	m, err := mmap.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	return &mapSource{m}, nil
+	s := &mapSource{m: m}
+	if after, err := os.Stat(path); err == nil && before != nil && os.SameFile(before, after) {
+		s.info = after
+	}
+	return s, nil
 }
 
-type mapSource struct{ m *mmap.Map }
+type mapSource struct {
+	m    *mmap.Map
+	info os.FileInfo // of the file that is mapped; nil when it is not known to be
+}
+
+// open opens the file once more, for what a map cannot do; false when there is
+// another one under its name, or none.
+func (s *mapSource) open() (*os.File, bool) {
+	if s.info == nil {
+		return nil, false
+	}
+	f, err := os.Open(s.Name())
+	if err != nil {
+		return nil, false
+	}
+	if info, err := f.Stat(); err != nil || !os.SameFile(info, s.info) {
+		f.Close()
+		return nil, false
+	}
+	return f, true
+}
 
 func (s *mapSource) Name() string { return s.m.Name() }
 func (s *mapSource) Size() int64  { return s.m.Size() }

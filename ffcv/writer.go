@@ -75,6 +75,16 @@ type Options struct {
 	// Classes are the class names of the extension block, none when empty.
 	Classes []string
 
+	// Base are files whose samples come first in the new one, in this order,
+	// before those of the dataset or stream.
+	Base []Base
+
+	// Ready is called when the file is complete and synced, before it takes its
+	// place: the last moment to prevent that, by an error, and the moment to
+	// close files that it replaces. Several files that shall appear together
+	// wait for each other here.
+	Ready func(ctx context.Context) error
+
 	// Progress is called at the beginning, then at most about ten times a
 	// second, and at the end. Calls come one after another, from any
 	// goroutine, and writing waits for them.
@@ -163,6 +173,9 @@ func (w *Writer) create(specs []FieldSpec) (err error) {
 		w.opts.Workers = runtime.GOMAXPROCS(0)
 	}
 	if w.plan, err = newPlan(specs); err != nil {
+		return err
+	}
+	if err := w.checkBase(); err != nil {
 		return err
 	}
 	if !w.opts.Plain {

@@ -79,18 +79,25 @@ func (w *Writer) writeDataset(ctx context.Context, ds Dataset, o DatasetOptions)
 	if o.ChunkSize < 0 {
 		return fmt.Errorf("chunks of %d samples: want 1 or more, or 0", o.ChunkSize)
 	}
-	first, ok := firstPage(len(w.plan.specs), w.plan.row.size, uint64(n), w.opts.PageSize)
+	total, err := w.withBase(int64(n))
+	if err != nil {
+		return err
+	}
+	first, ok := firstPage(len(w.plan.specs), w.plan.row.size, uint64(total), w.opts.PageSize)
 	if !ok {
-		return fmt.Errorf("%d samples with %d bytes of metadata each: no file is that large", n, w.plan.row.size)
+		return fmt.Errorf("%d samples with %d bytes of metadata each: no file is that large", total, w.plan.row.size)
 	}
 	p, err := w.newPipeline(first)
 	if err != nil {
 		return err
 	}
-	p.ds, p.total, p.onError = ds, n, o.OnError
+	p.ds, p.total, p.onError = ds, int(total), o.OnError
 	p.order.indices = o.Indices
 	if o.Shuffle && n > 0 {
 		p.order.mixed = newPermutation(n, p.seed)
+	}
+	if err := p.adopt(ctx, w.opts.Base); err != nil {
+		return err
 	}
 	err = p.run(ctx, func(ctx context.Context) error {
 		p.produceRange(ctx, n, o.ChunkSize)
@@ -99,7 +106,7 @@ func (w *Writer) writeDataset(ctx context.Context, ds Dataset, o DatasetOptions)
 	if err != nil {
 		return err
 	}
-	if p.rows+int64(p.skipped) != int64(n) {
+	if p.rows+int64(p.skipped) != total {
 		return errors.New("internal error: not every sample was placed")
 	}
 	return w.finish(ctx, p)

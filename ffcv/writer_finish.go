@@ -20,7 +20,7 @@ import (
 // back what a reader needs first, and puts the file in its place.
 func (w *Writer) finish(ctx context.Context, p *pipeline) error {
 	end := p.rowAt(p.rows)
-	if p.pages.Count() > 0 {
+	if p.pages.Count() > 0 || p.basePages > 0 {
 		end = int64(p.pages.End()) + p.shift
 	}
 	if err := p.part.Truncate(end); err != nil { // zeros up to the end of the last page
@@ -63,6 +63,11 @@ func (w *Writer) finish(ctx context.Context, p *pipeline) error {
 	if err := p.lastReport(); err != nil {
 		return err
 	}
+	if w.opts.Ready != nil {
+		if err := w.opts.Ready(ctx); err != nil {
+			return err
+		}
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -72,7 +77,7 @@ func (w *Writer) finish(ctx context.Context, p *pipeline) error {
 	w.part = nil
 	w.stats = Stats{
 		Samples: int(p.rows), Skipped: p.skipped, Large: p.big,
-		Data: p.data, Pages: int64(p.pages.Count()), Bytes: out.at,
+		Data: p.data, Pages: p.basePages + int64(p.pages.Count()), Bytes: out.at,
 	}
 	return nil
 }
@@ -380,9 +385,15 @@ func sumOf(ctx context.Context, f io.ReaderAt, off, end int64) (crc uint32, err 
 	return crc, nil
 }
 
-// lastReport calls Progress with everything done.
+// lastReport calls Progress with everything done, and says what was lost.
 func (p *pipeline) lastReport() (err error) {
 	defer recovered(&err)
+	if n := p.lostMarks.Load(); n > 0 && p.warn != nil {
+		p.warn(fmt.Sprintf("the marks of %d values are damaged and left out; the values are whole", n))
+	}
+	if p.lostKeys > 0 && p.warn != nil {
+		p.warn(fmt.Sprintf("the names of %d samples are damaged and left out", p.lostKeys))
+	}
 	p.report(true)
 	return nil
 }

@@ -22,6 +22,17 @@ func (o *order) at(i int) int {
 	return i
 }
 
+// Shuffled returns the order that DatasetOptions.Shuffle writes n samples in
+// with this Options.Seed, as a function from a row to the sample that it holds:
+// a bijection of 0 to n-1 that takes no memory for it. It is safe for concurrent
+// use.
+func Shuffled(n int, seed uint64) func(row int) (sample int) {
+	if n <= 0 {
+		return func(row int) int { return row }
+	}
+	return newPermutation(n, seed).at
+}
+
 // permutation is a bijection of 0 to n-1 that needs no memory for it: a
 // Feistel network over pairs (l, r) with l < a, r < b, a*b just above n, that
 // is walked until it lands below n. Each round adds to one half a keyed hash

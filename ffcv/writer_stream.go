@@ -47,15 +47,22 @@ func (w *Writer) writeStream(ctx context.Context, samples iter.Seq2[Sample, erro
 		return fmt.Errorf("room for %d samples: want 0 or more", o.Reserve)
 	}
 	// With nothing reserved: up to the end of the page in which the rows begin.
-	first, ok := firstPage(len(w.plan.specs), w.plan.row.size, uint64(max(o.Reserve, 1)), w.opts.PageSize)
+	total, err := w.withBase(o.Reserve)
+	if err != nil {
+		return err
+	}
+	first, ok := firstPage(len(w.plan.specs), w.plan.row.size, uint64(max(total, 1)), w.opts.PageSize)
 	if !ok {
-		return fmt.Errorf("room for %d samples with %d bytes of metadata each: no file is that large", o.Reserve, w.plan.row.size)
+		return fmt.Errorf("room for %d samples with %d bytes of metadata each: no file is that large", total, w.plan.row.size)
 	}
 	p, err := w.newPipeline(first)
 	if err != nil {
 		return err
 	}
 	p.onError = o.OnError
+	if err := p.adopt(ctx, w.opts.Base); err != nil {
+		return err
+	}
 	err = p.run(ctx, func(ctx context.Context) error {
 		p.produceStream(ctx, samples)
 		return nil

@@ -47,6 +47,7 @@ var rooms = []room{
 	{"array/npy", 2, []string{"array", "internal/wire", "internal/mmap"}},
 	{"fields/fieldtest", 3, []string{"fields", "array", "rgb"}},
 	{"ffcv", 3, []string{"fields", "alloc", "array", "rgb", "internal/hash", "internal/wire", "internal/mmap"}},
+	{"splice", 4, []string{"ffcv", "fields", "internal/mmap"}},
 	{"source", 3, []string{"array/npy", "array", "rgb", "fields", "internal/roll"}},
 	{"transform", 3, []string{"array", "rgb"}},
 	{"loader", 4, []string{"ffcv", "fields", "alloc", "array", "rgb", "internal/hash", "internal/mmap"}},
@@ -181,7 +182,7 @@ func TestImportsPointDownwards(t *testing.T) {
 		}
 	}
 	for _, dir := range []string{"internal/wire", "internal/mmap", "rgb", "array", "array/npy", "alloc", "fields",
-		"ffcv", "source", "transform", "loader", "cmd/ffcv", "cmd/ffcvwrite", "testdata/ffcv", "testdata/photos"} {
+		"ffcv", "splice", "source", "transform", "loader", "cmd/ffcv", "cmd/ffcvwrite", "testdata/ffcv", "testdata/photos"} {
 		if seen[dir] == 0 {
 			t.Errorf("no source file of %s was read", dir)
 		}

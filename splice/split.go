@@ -1,0 +1,343 @@
+package splice
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"runtime"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/betongo/betongo/ffcv"
+)
+
+// Part is one of the files that Split writes.
+type Part struct {
+	Path string
+	// Share is how much of the samples it gets, as a part of the sum of all
+	// shares: 0.9 and 0.1 divide as 9 and 1 do.
+	Share float64
+}
+
+// SplitOptions say how samples are divided. Nil and the zero value of every
+// member are the defaults.
+type SplitOptions struct {
+	Options
+
+	// Shuffle deals the samples out in an order drawn from Seed, which is also
+	// their order in each part. Without it the first part gets the first samples.
+	Shuffle bool
+	Seed    uint64
+
+	// ByClass divides the samples of each label for themselves, so that all
+	// parts have about the same mixture.
+	ByClass bool
+	// Field is the number of the Int field that ByClass goes by.
+	Field int
+}
+
+// Split divides the samples of f among new files, each sample into one of them:
+// its place in the order, in proportion to the shares, decides, rounded to the
+// nearest. All are written in one pass over the order, and take their places
+// together when every one is whole and on the disk. A part without samples is
+// an error. With ByClass memory grows with the number of classes.
+func Split(ctx context.Context, f *ffcv.File, parts []Part, opts *SplitOptions) ([]ffcv.Stats, error) {
+	var o SplitOptions
+	if opts != nil {
+		o = *opts
+	}
+	stats, err := split(ctx, f, parts, o)
+	if err != nil {
+		return nil, fmt.Errorf("split %s: %w", f.Name(), err)
+	}
+	return stats, nil
+}
+
+func split(ctx context.Context, f *ffcv.File, parts []Part, o SplitOptions) ([]ffcv.Stats, error) {
+	specs, err := f.Specs()
+	if err != nil {
+		return nil, err
+	}
+	d := &dealer{f: f, from: newSamples(f), parts: parts, o: o}
+	sel := Selection{Shuffle: o.Shuffle, Seed: o.Seed}
+	if d.order, err = sel.order(f); err != nil {
+		return nil, err
+	}
+	if err := d.plan(ctx); err != nil {
+		return nil, err
+	}
+	o.warnLeftBehind(f)
+	defer d.from.warnLost(o.Warn)
+	return d.write(ctx, specs)
+}
+
+// dealer deals a file's samples out to its parts.
+type dealer struct {
+	f     *ffcv.File
+	from  *samples
+	parts []Part
+	o     SplitOptions
+	order *order
+
+	ends   []float64             // where each part ends, of all samples as 1
+	counts []int64               // samples of each part
+	groups map[int64]*groupCount // by label; one without ByClass
+	queues []chan []int
+
+	mu    sync.Mutex // of what the writers' callbacks use
+	done  []ffcv.Progress
+	ready int
+	all   chan struct{} // closed when all are ready
+}
+
+// groupCount counts the samples that are divided for themselves.
+type groupCount struct {
+	total int64
+	dealt int64
+	part  int   // that gets the next
+	end   int64 // dealt up to there
+}
+
+// batch is how many samples a queue passes on at a time.
+const batch = 256
+
+// plan counts what each part gets.
+func (d *dealer) plan(ctx context.Context) error {
+	if err := d.checkParts(); err != nil {
+		return err
+	}
+	d.groups = map[int64]*groupCount{}
+	if !d.o.ByClass {
+		d.groups[0] = &groupCount{total: int64(d.f.Len())}
+	} else {
+		if err := checkLabelField(d.f, d.o.Field); err != nil {
+			return err
+		}
+		for i := range d.f.Len() {
+			if i%4096 == 0 && ctx.Err() != nil {
+				return ctx.Err()
+			}
+			l, err := label(d.f, i, d.o.Field)
+			if err != nil {
+				return err
+			}
+			if d.groups[l] == nil {
+				d.groups[l] = &groupCount{}
+			}
+			d.groups[l].total++
+		}
+	}
+	d.counts = make([]int64, len(d.parts))
+	for _, g := range d.groups {
+		at := int64(0)
+		for k := range d.parts {
+			end := d.end(g, k)
+			d.counts[k] += end - at
+			at = end
+		}
+		g.end = d.end(g, 0)
+	}
+	for k, n := range d.counts {
+		if n == 0 {
+			return fmt.Errorf("part %d (%s) gets none of the %d samples", k, d.parts[k].Path, d.f.Len())
+		}
+	}
+	return nil
+}
+
+func (d *dealer) checkParts() error {
+	if len(d.parts) == 0 {
+		return errors.New("no parts; want at least one")
+	}
+	sum := 0.0
+	seen := map[string]bool{}
+	for k, p := range d.parts {
+		if !(p.Share > 0) || math.IsInf(p.Share, 0) {
+			return fmt.Errorf("part %d (%s) has the share %v; want a number above 0", k, p.Path, p.Share)
+		}
+		if seen[p.Path] {
+			return fmt.Errorf("two parts are written to %s", p.Path)
+		}
+		seen[p.Path] = true
+		sum += p.Share
+		d.ends = append(d.ends, sum)
+	}
+	for k := range d.ends {
+		d.ends[k] /= sum
+	}
+	return nil
+}
+
+// end is how many samples of a group are dealt out when part k has its own.
+func (d *dealer) end(g *groupCount, k int) int64 {
+	if k == len(d.parts)-1 {
+		return g.total
+	}
+	return min(int64(math.Round(float64(g.total)*d.ends[k])), g.total)
+}
+
+// deal returns the part that sample i belongs to. It is called once for each,
+// in order.
+func (d *dealer) deal(i int) (part int, err error) {
+	l := int64(0)
+	if d.o.ByClass {
+		if l, err = label(d.f, i, d.o.Field); err != nil {
+			return 0, err
+		}
+	}
+	g := d.groups[l]
+	if g == nil || g.dealt == g.total {
+		return 0, fmt.Errorf("sample %d has the label %d, which it had not before: the file was changed", i, l)
+	}
+	for g.dealt == g.end {
+		g.part++
+		g.end = d.end(g, g.part)
+	}
+	g.dealt++
+	return g.part, nil
+}
+
+// write writes all parts at the same time.
+func (d *dealer) write(ctx context.Context, specs []ffcv.FieldSpec) ([]ffcv.Stats, error) {
+	stats := make([]ffcv.Stats, len(d.parts))
+	d.done, d.all = make([]ffcv.Progress, len(d.parts)), make(chan struct{})
+	d.queues = make([]chan []int, len(d.parts))
+	if d.o.Workers == 0 {
+		d.o.Workers = max(1, runtime.GOMAXPROCS(0)/len(d.parts))
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for k := range d.parts {
+		d.queues[k] = make(chan []int, 4)
+		g.Go(func() (err error) { // ends when its queue is closed, or with ctx
+			stats[k], err = d.writePart(ctx, k, specs)
+			return err
+		})
+	}
+	g.Go(func() error { return d.dealAll(ctx) })
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return stats, nil
+}
+
+// dealAll sends every sample to its part's queue. It closes the queues when
+// all are sent; after an error ctx ends the parts.
+func (d *dealer) dealAll(ctx context.Context) error {
+	open := make([][]int, len(d.parts))
+	send := func(k int) error {
+		select {
+		case d.queues[k] <- open[k]:
+			open[k] = nil
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	for i, err := range d.order.all(ctx) {
+		if err != nil {
+			return err
+		}
+		k, err := d.deal(i)
+		if err != nil {
+			return err
+		}
+		if open[k] == nil {
+			open[k] = make([]int, 0, batch)
+		}
+		if open[k] = append(open[k], i); len(open[k]) == batch {
+			if err := send(k); err != nil {
+				return err
+			}
+		}
+	}
+	for k, q := range d.queues {
+		if err := send(k); err != nil {
+			return err
+		}
+		close(q)
+	}
+	return nil
+}
+
+// writePart writes one part.
+func (d *dealer) writePart(ctx context.Context, k int, specs []ffcv.FieldSpec) (ffcv.Stats, error) {
+	path := d.parts[k].Path
+	opts := d.o.writer(path, int64(d.f.Header().PageSize), d.f)
+	opts.Classes = d.f.Classes()
+	if d.o.Progress != nil {
+		opts.Progress = func(p ffcv.Progress) { d.progress(k, p) }
+	}
+	if d.o.Warn != nil {
+		opts.Warn = func(msg string) {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.o.Warn(path + ": " + msg)
+		}
+	}
+	opts.Ready = func(ctx context.Context) error {
+		if err := d.wait(ctx); err != nil {
+			return err
+		}
+		return closeReplaced(path, []*ffcv.File{d.f})
+	}
+	return write(path, specs, opts, func(w *ffcv.Writer) error {
+		return w.WriteStream(ctx, d.part(ctx, k), &ffcv.StreamOptions{Reserve: d.counts[k]})
+	})
+}
+
+// part is the samples of part k.
+func (d *dealer) part(ctx context.Context, k int) iter.Seq2[ffcv.Sample, error] {
+	return func(yield func(ffcv.Sample, error) bool) {
+		for {
+			var list []int
+			var open bool
+			select {
+			case list, open = <-d.queues[k]:
+			case <-ctx.Done():
+				return // the writer says so
+			}
+			if !open {
+				return
+			}
+			for _, i := range list {
+				values, key, err := d.from.Sample(ctx, i)
+				if !yield(ffcv.Sample{Values: values, Key: key}, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// wait returns when every part is ready to take its place: with an error none
+// does.
+func (d *dealer) wait(ctx context.Context) error {
+	d.mu.Lock()
+	d.ready++
+	if d.ready == len(d.parts) {
+		close(d.all)
+	}
+	d.mu.Unlock()
+	select {
+	case <-d.all:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// progress tells the sum of the parts'.
+func (d *dealer) progress(k int, p ffcv.Progress) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.done[k] = p
+	sum := ffcv.Progress{Total: d.f.Len()}
+	for _, p := range d.done {
+		sum.Done += p.Done
+		sum.Bytes += p.Bytes
+	}
+	d.o.Progress(sum)
+}
