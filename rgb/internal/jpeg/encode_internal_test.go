@@ -2,6 +2,7 @@ package jpeg
 
 import (
 	"bytes"
+	"math"
 	"math/rand/v2"
 	"testing"
 )
@@ -24,7 +25,41 @@ func TestDivide(t *testing.T) {
 	}
 }
 
-// block is 16x8 samples: noise, extremes, waves or flat ones.
+// TestLargestCoefficients drives each coefficient as far as samples can, either
+// way: the code tables go to 10 bits, and 11 for a difference of DC.
+func TestLargestCoefficients(t *testing.T) {
+	var q quantiser
+	for k := range 64 {
+		q.set(k, 1)
+	}
+	cosine := func(x, u int) float64 { return math.Cos(float64(2*x+1) * float64(u) * math.Pi / 16) }
+	most := 0
+	for n := range 128 {
+		u, v, sign := n%8, n/8%8, 1-2*float64(n/64)
+		var src [64]byte
+		for i := range src {
+			if sign*cosine(i%8, u)*cosine(i/8, v) > 0 {
+				src[i] = 255
+			}
+		}
+		var coefs [64]int16
+		fdctGo(src[:], 8, &q, &coefs)
+		for k, c := range coefs {
+			limit := 1023
+			if k == 0 {
+				limit = 1024
+			}
+			if most = max(most, int(c)); int(max(c, -c)) > limit {
+				t.Errorf("coefficient %d is %d", k, c)
+			}
+		}
+	}
+	if most < 1000 {
+		t.Errorf("the largest is only %d", most)
+	}
+}
+
+// randomBlocks is 16x8 samples: noise, extremes, waves or flat ones.
 func randomBlocks(rnd *rand.Rand, kind int) (b [8 * 16]byte) {
 	base, span := rnd.IntN(256), 1+rnd.IntN(256)
 	for i := range b {
