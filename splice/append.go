@@ -5,12 +5,19 @@ import (
 	"fmt"
 
 	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/fields"
 )
 
 // AppendOptions say how samples are appended. Nil and the zero value of every
 // member are the defaults.
 type AppendOptions struct {
 	Options
+
+	// Fields says how the dataset's values are encoded, by the names of the
+	// fields: a file does not tell the mode or the quality of its images. They are
+	// of the file's kinds and arguments. For a field that is not here the default
+	// is the file's, for images JPEG with the default quality.
+	Fields map[string]fields.Field
 
 	// Classes are the class names of the new file. Nil is the old file's.
 	Classes []string
@@ -35,6 +42,13 @@ func Append(ctx context.Context, path string, f *ffcv.File, ds ffcv.Dataset, opt
 	specs, err := f.Specs()
 	if err != nil {
 		return ffcv.Stats{}, fmt.Errorf("append to %s: %w", f.Name(), err)
+	}
+	for name, field := range o.Fields {
+		i := f.FieldIndex(name)
+		if i < 0 {
+			return ffcv.Stats{}, fmt.Errorf("append to %s: no field %q", f.Name(), name)
+		}
+		specs[i].Field = field
 	}
 	o.PageSize = 0 // the copied pages'
 	w := o.writer(path, int64(f.Header().PageSize), f)
