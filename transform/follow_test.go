@@ -443,3 +443,26 @@ func FuzzBoxes(f *testing.F) {
 		}
 	})
 }
+
+// TestResizeCenterCropMoves: both ways put the picture's middle in the
+// outcome's, at nearly one scale.
+func TestResizeCenterCropMoves(t *testing.T) {
+	for _, size := range [][2]int{{500, 375}, {333, 500}, {64, 64}, {91, 4000}} {
+		var p [2]rgb.Placement
+		for i, exact := range []bool{false, true} {
+			p[i] = rgb.Place(size[0], size[1])
+			c := transform.ResizeCenterCrop{Size: 64, Width: 56, Height: 48, Exact: exact}
+			c.Move(pixels(size[1], size[0]), &p[i], nil)
+			if p[i].Width != 56 || p[i].Height != 48 {
+				t.Errorf("%v: outcome of %dx%d", size, p[i].Width, p[i].Height)
+			}
+			x, y, _, _, _ := p[i].Box(float64(size[0])/2, float64(size[1])/2, float64(size[0]), float64(size[1]))
+			if math.Abs(x-28) > 1 || math.Abs(y-24) > 1 {
+				t.Errorf("%v, exact %v: the middle lies at %v, %v", size, exact, x, y)
+			}
+		}
+		if k := p[0].X.Scale / p[1].X.Scale; k < 0.97 || k > 1.03 {
+			t.Errorf("%v: scales of %v and %v", size, p[0].X.Scale, p[1].X.Scale)
+		}
+	}
+}

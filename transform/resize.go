@@ -202,5 +202,33 @@ func (c ResizeCenterCrop) BindView(_, _ int, ops []any) (n int, spec array.Spec,
 	return c.crop().view(ops, func(width, height int, _ func(int) *rand.Rand) rgb.Rect { return c.Box(width, height) })
 }
 
+// Move adds to a placement what the decoder does to a picture of in's size. With
+// Exact it resizes and then cuts, so that what follows lies to a fraction of a
+// pixel where the picture does.
+func (c ResizeCenterCrop) Move(in array.Spec, p *rgb.Placement, _ *rand.Rand) {
+	width, height := in.Shape[1], in.Shape[0]
+	if !c.Exact {
+		p.Crop(c.Box(width, height), c.Width, c.Height)
+		return
+	}
+	w, h := c.Resized(width, height)
+	x, y := c.cut(w, h)
+	p.Crop(rgb.Rect{W: width, H: height}, w, h)
+	p.Crop(rgb.Rect{X: x, Y: y, W: c.Width, H: c.Height}, c.Width, c.Height)
+}
+
+// Move adds to a placement what the decoder does.
+func (c ResizeCenterCrop) Move(in array.Spec, p *rgb.Placement, _ *rand.Rand) {
+	width, height := in.Shape[1], in.Shape[0]
+	if !c.Exact {
+		p.Crop(c.Box(width, height), c.Width, c.Height)
+		return
+	}
+	w, h := c.Resized(width, height)
+	x, y := c.cut(w, h)
+	p.Crop(rgb.Rect{W: width, H: height}, w, h)
+	p.Crop(rgb.Rect{X: x, Y: y, W: c.Width, H: c.Height}, c.Width, c.Height)
+}
+
 // UsesMarks is as [CenterCrop.UsesMarks].
 func (c ResizeCenterCrop) UsesMarks() bool { return !c.Exact }
