@@ -217,18 +217,5 @@ func (c ResizeCenterCrop) Move(in array.Spec, p *rgb.Placement, _ *rand.Rand) {
 	p.Crop(rgb.Rect{X: x, Y: y, W: c.Width, H: c.Height}, c.Width, c.Height)
 }
 
-// Move adds to a placement what the decoder does.
-func (c ResizeCenterCrop) Move(in array.Spec, p *rgb.Placement, _ *rand.Rand) {
-	width, height := in.Shape[1], in.Shape[0]
-	if !c.Exact {
-		p.Crop(c.Box(width, height), c.Width, c.Height)
-		return
-	}
-	w, h := c.Resized(width, height)
-	x, y := c.cut(w, h)
-	p.Crop(rgb.Rect{W: width, H: height}, w, h)
-	p.Crop(rgb.Rect{X: x, Y: y, W: c.Width, H: c.Height}, c.Width, c.Height)
-}
-
 // UsesMarks is as [CenterCrop.UsesMarks].
 func (c ResizeCenterCrop) UsesMarks() bool { return !c.Exact }
