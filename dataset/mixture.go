@@ -1,0 +1,272 @@
+package dataset
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+	"slices"
+	"sort"
+
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/hash"
+	"github.com/betongo/betongo/loader"
+)
+
+// Mixture is an order of a loader over the members of a Concat: of each so much
+// as its weight says, shuffled.
+//
+// It is an endless sequence of which each epoch takes the next Length
+// positions. In every 1,024 positions each member has its share, give or take
+// a few; which of them are its own is random. A member's samples come in a
+// random order that is a new one when all have come: none comes again before,
+// however small or large its weight. All depends on the seed alone. Ranks take
+// every WorldSize-th position; where these don't divide an epoch the last ones
+// take some from its front, as with the other orders.
+//
+// A sample's augmentations belong to the epoch: where a member is so small that
+// a sample comes twice in one, they are the same both times.
+type Mixture struct {
+	// Weights are the members' shares, in any unit: 3 and 1 are three quarters
+	// and a quarter. Samples of weight 0 don't come.
+	Weights []float64
+	// Length is the number of samples of an epoch, of all ranks together; 0
+	// means as many as the loader selects.
+	Length int
+}
+
+// bounder is a dataset made of others one after another.
+type bounder interface{ Bounds() []int }
+
+func boundsOf(ds Dataset) []int {
+	if b, ok := ds.(bounder); ok {
+		return b.Bounds()
+	}
+	return nil
+}
+
+// mixBlock is how many positions are shuffled with each other.
+const mixBlock = 1 << 10
+
+// Plan implements loader.Order.
+func (m Mixture) Plan(s loader.Selection) (loader.Plan, error) {
+	bounds := boundsOf(s.Dataset)
+	if bounds == nil {
+		return nil, fmt.Errorf("mixture: %s (%T) is not made of several datasets one after another", s.Dataset.Name(), s.Dataset)
+	}
+	if len(m.Weights) != len(bounds)-1 {
+		return nil, fmt.Errorf("mixture: %d weights, %s has %d members", len(m.Weights), s.Dataset.Name(), len(bounds)-1)
+	}
+	p := &mixPlan{sel: s, length: m.Length}
+	if p.length == 0 {
+		p.length = s.Len
+	}
+	if p.length < 0 || p.length > math.MaxInt-s.WorldSize {
+		return nil, fmt.Errorf("mixture: length %d", m.Length)
+	}
+	chosen := membersOf(&s, bounds)
+	var weights []float64
+	for k, w := range m.Weights {
+		if !(w >= 0) || math.IsInf(w, 0) {
+			return nil, fmt.Errorf("mixture: weight %d is %v, want 0 or more", k, w)
+		}
+		if w == 0 {
+			continue
+		}
+		of := mixMember{first: bounds[k], n: bounds[k+1] - bounds[k], key: hash.Mix(s.Seed+hash.Weyl*uint64(k+1)) ^ 0x6d69787475726531} // "mixture1"
+		if s.Samples != nil {
+			of.samples, of.n = chosen[k], len(chosen[k])
+		}
+		if of.n == 0 && p.length > 0 {
+			return nil, fmt.Errorf("mixture: weight %d is %v, but member %d of %s has no samples to choose from", k, w, k, s.Dataset.Name())
+		}
+		p.members = append(p.members, of)
+		weights = append(weights, w)
+	}
+	if len(p.members) == 0 && p.length > 0 {
+		return nil, fmt.Errorf("mixture: no weight is above 0")
+	}
+	p.splits = newSplits(weights)
+	return p, nil
+}
+
+// membersOf sorts the selected samples by member; nil when all are selected.
+func membersOf(s *loader.Selection, bounds []int) [][]int {
+	if s.Samples == nil {
+		return nil
+	}
+	list := make([][]int, len(bounds)-1)
+	for _, v := range s.Samples {
+		k := sort.SearchInts(bounds, v+1) - 1
+		list[k] = append(list[k], v)
+	}
+	return list
+}
+
+// mixMember is a member with a weight.
+type mixMember struct {
+	first, n int
+	samples  []int // nil: first to first+n
+	key      uint64
+}
+
+// split is a node of a tree over the members: of its draws floor(n*share/2^64)
+// of the first n go left. So each side gets one more, or none, with each draw,
+// and how many it had after n is known at once.
+type split struct {
+	share       uint64
+	left, right int // nodes; below 0: member ^left
+}
+
+// newSplits makes the tree; its root is the first node. One member has none.
+func newSplits(weights []float64) []split {
+	var tree []split
+	var grow func(lo, hi int) (node int, weight float64)
+	grow = func(lo, hi int) (int, float64) {
+		if hi-lo == 1 {
+			return ^lo, weights[lo]
+		}
+		at := len(tree)
+		tree = append(tree, split{})
+		mid := int(uint(lo+hi) >> 1)
+		left, a := grow(lo, mid)
+		right, b := grow(mid, hi)
+		tree[at] = split{share: fraction(a, b), left: left, right: right}
+		return at, a + b
+	}
+	if len(weights) > 1 {
+		scale := slices.Max(weights)
+		weights = slices.Clone(weights)
+		for i := range weights {
+			weights[i] /= scale // or their sum might be infinite
+		}
+		grow(0, len(weights))
+	}
+	return tree
+}
+
+// fraction is a/(a+b) in 2^-64, below 1.
+func fraction(a, b float64) uint64 {
+	f := a / (a + b) * (1 << 32)
+	hi := math.Floor(f)
+	lo := math.Floor((f - hi) * (1 << 32))
+	if hi >= 1<<32 {
+		return math.MaxUint64
+	}
+	return uint64(hi)<<32 | uint64(lo)
+}
+
+// at returns the member of draw t, and which of its own draws that is.
+func (p *mixPlan) at(t uint64) (member int, draw uint64) {
+	if len(p.splits) == 0 {
+		return 0, t
+	}
+	for node := 0; ; {
+		s := &p.splits[node]
+		before, _ := bits.Mul64(t, s.share)
+		after, _ := bits.Mul64(t+1, s.share)
+		if after > before {
+			node, t = s.left, before
+		} else {
+			node, t = s.right, t-before
+		}
+		if node < 0 {
+			return ^node, t
+		}
+	}
+}
+
+// mixPlan is a Mixture for one loader.
+type mixPlan struct {
+	sel     loader.Selection
+	length  int
+	members []mixMember
+	splits  []split
+}
+
+// Len implements loader.Plan.
+func (p *mixPlan) Len() int {
+	n := p.length / p.sel.WorldSize
+	if p.length%p.sel.WorldSize != 0 {
+		n++
+	}
+	return n
+}
+
+// Epoch implements loader.Plan.
+func (p *mixPlan) Epoch(epoch int) (loader.Sequence, error) {
+	if epoch < 0 || p.length > 0 && epoch > math.MaxInt/p.length-1 {
+		return nil, fmt.Errorf("mixture: epoch %d of %d samples", epoch, p.length)
+	}
+	m := &mixer{plan: p, passes: make([]pass, len(p.members)), next: make([]uint64, len(p.members))}
+	start, at := epoch*p.length, p.sel.Rank
+	return func(dst []int) error {
+		for i := range dst {
+			if at >= p.length { // begin again from the front, so that all ranks get as many
+				at %= p.length
+			}
+			dst[i] = m.sample(uint64(start + at))
+			at += p.sel.WorldSize
+		}
+		return nil
+	}, nil
+}
+
+// mixer gives the samples of positions, quickest in order.
+type mixer struct {
+	plan   *mixPlan
+	block  uint64 // one more than that which is made; 0 none
+	member [mixBlock]int32
+	draw   [mixBlock]uint64
+	passes []pass   // of members
+	next   []uint64 // of members: draws
+}
+
+// pass is one time through a member's samples.
+type pass struct {
+	number uint64 // one more; 0 none
+	at     func(int) int
+}
+
+// sample returns the sample at a position of the endless sequence.
+func (m *mixer) sample(t uint64) int {
+	if m.block != t/mixBlock+1 {
+		m.make(t / mixBlock)
+	}
+	k, c := m.member[t%mixBlock], m.draw[t%mixBlock]
+	of, now := &m.plan.members[k], &m.passes[k]
+	n := uint64(of.n)
+	if now.number != c/n+1 {
+		*now = pass{number: c/n + 1, at: ffcv.Shuffled(of.n, hash.Mix(of.key+hash.Weyl*(c/n)))}
+	}
+	i := now.at(int(c % n))
+	if of.samples != nil {
+		return of.samples[i]
+	}
+	return of.first + i
+}
+
+// make shuffles a block: which members its positions have. A member's draws
+// come in their order.
+func (m *mixer) make(block uint64) {
+	m.block = block + 1
+	const none = math.MaxUint64
+	for k := range m.next {
+		m.next[k] = none
+	}
+	for i := range m.member {
+		k, draw := m.plan.at(block*mixBlock + uint64(i))
+		m.member[i] = int32(k)
+		m.next[k] = min(m.next[k], draw)
+	}
+	state := hash.Mix(m.plan.sel.Seed ^ 0x6d6978626c6f636b) // "mixblock"
+	state = hash.Mix(state + hash.Weyl*(block+1))
+	for i := mixBlock - 1; i > 0; i-- {
+		state += hash.Weyl
+		k, _ := bits.Mul64(hash.Mix(state), uint64(i+1))
+		m.member[i], m.member[k] = m.member[k], m.member[i]
+	}
+	for i, k := range m.member {
+		m.draw[i] = m.next[k]
+		m.next[k]++
+	}
+}
