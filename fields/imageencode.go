@@ -67,12 +67,7 @@ func (e *imageEncoder) plan(width, height, orientation int) (imagePlan, error) {
 			p.width, p.height = height, width
 		}
 	}
-	p.w, p.h = p.width, p.height
-	if long := max(p.w, p.h); e.field.MaxResolution > 0 && e.field.MaxResolution < long {
-		// FFCV's own expression, whose rounding others rely on.
-		ratio := float64(e.field.MaxResolution) / float64(long)
-		p.w, p.h = int(ratio*float64(p.w)), int(ratio*float64(p.h))
-	}
+	p.w, p.h = shrunk(p.width, p.height, e.field.MaxResolution)
 	switch {
 	case p.w < 1 || p.h < 1:
 		return p, fmt.Errorf("rgb: a picture of %dx%d pixels, shrunk to %d, becomes %dx%d: %w", p.width, p.height, e.field.MaxResolution, p.w, p.h, ErrValue)
@@ -92,6 +87,18 @@ func (e *imageEncoder) plan(width, height, orientation int) (imagePlan, error) {
 		p.jpeg = float64(e.at.Rand>>11)/(1<<53) < share
 	}
 	return p, nil
+}
+
+// shrunk is what the maximum of the longer side, 0 none, makes of a size. A side
+// may come to 0.
+func shrunk(width, height, most int) (w, h int) {
+	long := max(width, height)
+	if most <= 0 || most >= long {
+		return width, height
+	}
+	// FFCV's own expression, whose rounding others rely on.
+	ratio := float64(most) / float64(long)
+	return int(ratio * float64(width)), int(ratio * float64(height))
 }
 
 // file stores an image file. A JPEG that can stay as it is costs a walk over

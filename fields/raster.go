@@ -55,6 +55,11 @@ type Image struct {
 	Channels    int         // 1 to 4; 0 means 1
 	DType       array.DType // array.Uint8 or array.Uint16; the zero value is Uint8
 	Compression Compression // not kept in the file: each value says its coding
+	// MaxResolution shrinks values whose longer side has more pixels, 0 none, to
+	// the size that RGBImage's MaxResolution makes of an image of theirs. Each
+	// pixel becomes the nearest one: no number comes up that was not there. Not
+	// kept in the file.
+	MaxResolution int
 }
 
 // The metadata is a C struct of 24 bytes, aligned to 8:
@@ -118,6 +123,8 @@ func (f Image) check() error {
 		return fmt.Errorf("image field: %d channels, want 1 to 4", f.Channels)
 	case f.DType.Valid() && f.DType != array.Uint8 && f.DType != array.Uint16:
 		return fmt.Errorf("image field: dtype %v, want %v or %v", f.DType, array.Uint8, array.Uint16)
+	case f.MaxResolution < 0:
+		return fmt.Errorf("image field: max resolution %d", f.MaxResolution)
 	case f.Compression > CompressNone:
 		return fmt.Errorf("image field: no compression %d", f.Compression)
 	}
@@ -176,6 +183,9 @@ func (f Image) Encode(meta []byte, value any, at At) error {
 	}
 	if err == nil {
 		err = f.checkRaster(&r)
+	}
+	if err == nil {
+		err = c.shrink(&r, f.MaxResolution)
 	}
 	if err != nil {
 		return err

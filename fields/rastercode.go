@@ -3,6 +3,7 @@ package fields
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/pierrec/lz4/v4"
@@ -42,6 +43,8 @@ type rasterCoder struct {
 	deep   lz4.CompressorHC
 	raster rgb.Raster
 	data   []byte // an image file
+	small  []byte // a raster that was shrunk
+	pixels rgb.Scratch
 
 	numbers     []byte // differences
 	best, trial []byte // coded
@@ -53,12 +56,32 @@ var coders = sync.Pool{New: func() any { return new(rasterCoder) }}
 
 // release puts the coder back, without buffers that one huge picture left.
 func (c *rasterCoder) release() {
-	for _, b := range []*[]byte{&c.data, &c.raster.Pix, &c.numbers, &c.best, &c.trial} {
+	for _, b := range []*[]byte{&c.data, &c.small, &c.raster.Pix, &c.numbers, &c.best, &c.trial} {
 		if cap(*b) > maxKept {
 			*b = nil
 		}
 	}
 	coders.Put(c)
+}
+
+// shrink makes r as small as the maximum of its longer side, 0 none, wants it.
+func (c *rasterCoder) shrink(r *rgb.Raster, most int) error {
+	w, h := shrunk(r.Width, r.Height, most)
+	if w == r.Width && h == r.Height {
+		return nil
+	}
+	if w < 1 || h < 1 {
+		return fmt.Errorf("image: a picture of %dx%d pixels, shrunk to %d, becomes %dx%d: %w", r.Width, r.Height, most, w, h, ErrValue)
+	}
+	p := rgb.Place(r.Width, r.Height)
+	p.Crop(rgb.Rect{W: r.Width, H: r.Height}, w, h)
+	n := w * h * r.Channels * r.Depth
+	c.small = slices.Grow(c.small[:0], n)[:n]
+	if err := c.pixels.PlaceNearest(c.small, *r, &p, nil); err != nil {
+		return fmt.Errorf("image: %w", err)
+	}
+	r.Width, r.Height, r.Pix = w, h, c.small
+	return nil
 }
 
 const (

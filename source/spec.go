@@ -64,8 +64,9 @@ func (e *SpecError) Unwrap() error { return e.Err }
 //	rgb      mode max_resolution smart_threshold quality compress_probability
 //	         reencode orient strip, inline (false or base64)
 //	image    channels (1 to 4; 1 without), dtype (u1 or u2; u1 without),
-//	         compression (auto or none), inline (false or base64): masks, depth
-//	         maps and whatever else must not change by a bit
+//	         compression (auto or none), max_resolution (by nearest pixels),
+//	         inline (false or base64): masks, depth maps and whatever else must
+//	         not change by a bit
 //	int float json
 //	bytes    inline (true, false or base64)
 //	ndarray  dtype, shape (as 32x4), inline (true or false)
@@ -149,10 +150,11 @@ func (p *specParser) kinds() map[string]map[string]setting {
 		"ndarray": arrays(),
 		"torch":   arrays(),
 		"image": {
-			"channels":    number(&p.raster.Channels, 1, 4),
-			"dtype":       p.rasterType,
-			"compression": func(v string) error { return ParseCompression(&p.raster.Compression, v) },
-			"inline":      p.inline(InlineNo, InlineBase64),
+			"channels":       number(&p.raster.Channels, 1, 4),
+			"dtype":          p.rasterType,
+			"compression":    func(v string) error { return ParseCompression(&p.raster.Compression, v) },
+			"max_resolution": number(&p.raster.MaxResolution, 1, math.MaxUint16),
+			"inline":         p.inline(InlineNo, InlineBase64),
 		},
 		"rgb": {
 			"mode":                 func(v string) error { return ParseMode(&img.Mode, v) },

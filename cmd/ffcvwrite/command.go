@@ -109,7 +109,7 @@ func check(output *outputFlags, image *imageFlags) error {
 type folderCommand struct {
 	Dir      string `arg:"" help:"Folder with a folder of photographs for each class."`
 	Classes  string `placeholder:"FILE" help:"Fix the labels: a text file with a class name a line, or a .beton whose classes to take."`
-	Masks    string `placeholder:"DIR" help:"Add a field mask: for each image the file of the same name in DIR, with the extension .png and of the same size, whose class numbers (gray, or the indices of a palette) are kept to the bit."`
+	Masks    string `placeholder:"DIR" help:"Add a field mask: for each image the file of the same name in DIR, with the extension .png and of the same size, whose class numbers (gray, or the indices of a palette) are kept to the bit; --max-resolution shrinks both alike, masks to the nearest pixels."`
 	MaskBits int    `default:"8" enum:"8,16" placeholder:"8|16" help:"Bits of a mask's numbers (default 8)."`
 	outputFlags
 	imageFlags
@@ -117,14 +117,14 @@ type folderCommand struct {
 
 // Validate is called by the parser of the command line.
 func (c *folderCommand) Validate() error {
-	if c.Masks != "" && (c.MaxResolution > 0 || c.Orient) {
-		return errors.New("--masks: masks are stored as they are, so images can neither be shrunk (--max-resolution) nor turned (--orient)")
+	if c.Masks != "" && c.Orient {
+		return errors.New("--masks: masks are not turned, so images can't be either (--orient)")
 	}
 	return check(&c.outputFlags, &c.imageFlags)
 }
 
 func (c *folderCommand) open(ctx context.Context, image fields.RGBImage) (dataset, error) {
-	opts := &source.FolderOptions{Masks: c.Masks, Mask: fields.Image{Channels: 1, DType: array.Uint8}}
+	opts := &source.FolderOptions{Masks: c.Masks, Mask: fields.Image{Channels: 1, DType: array.Uint8, MaxResolution: c.MaxResolution}}
 	if c.MaskBits == 16 {
 		opts.Mask.DType = array.Uint16
 	}
@@ -145,7 +145,7 @@ func (c *folderCommand) open(ctx context.Context, image fields.RGBImage) (datase
 
 type tableCommand struct {
 	File  string   `arg:"" help:"Table: .csv or .tsv with a header row, or .jsonl with an object a line."`
-	Field []string `required:"" sep:"none" placeholder:"NAME=TYPE" help:"A field: NAME=TYPE[:KEY=VALUE,...]; the flag repeats. Types: rgb, image (masks and depth maps, kept to the bit), int, float, bytes, json, ndarray, torch. Keys: column, inline; dtype and shape of arrays; channels and dtype of image; mode, max_resolution, quality... of rgb."`
+	Field []string `required:"" sep:"none" placeholder:"NAME=TYPE" help:"A field: NAME=TYPE[:KEY=VALUE,...]; the flag repeats. Types: rgb, image (masks and depth maps, kept to the bit), int, float, bytes, json, ndarray, torch. Keys: column, inline; dtype and shape of arrays; channels, dtype and max_resolution of image; mode, max_resolution, quality... of rgb."`
 	outputFlags
 	imageFlags
 }
