@@ -56,11 +56,11 @@ func (m Mixture) Plan(s loader.Selection) (loader.Plan, error) {
 	if len(m.Weights) != len(bounds)-1 {
 		return nil, fmt.Errorf("mixture: %d weights, %s has %d members", len(m.Weights), s.Dataset.Name(), len(bounds)-1)
 	}
-	p := &mixPlan{sel: s, length: m.Length}
+	p := &mixPlan{sel: s, length: m.Length, weights: slices.Clone(m.Weights)}
 	if p.length == 0 {
 		p.length = s.Len
 	}
-	if p.length < 0 || p.length > math.MaxInt-s.WorldSize {
+	if p.length < 0 {
 		return nil, fmt.Errorf("mixture: length %d", m.Length)
 	}
 	chosen := membersOf(&s, bounds)
@@ -179,36 +179,30 @@ func (p *mixPlan) at(t uint64) (member int, draw uint64) {
 type mixPlan struct {
 	sel     loader.Selection
 	length  int
+	weights []float64 // as given
 	members []mixMember
 	splits  []split
 }
 
+// String names it in a loader's State.
+func (p *mixPlan) String() string { return fmt.Sprintf("mixture of weights %v", p.weights) }
+
 // Len implements loader.Plan.
-func (p *mixPlan) Len() int {
-	n := p.length / p.sel.WorldSize
-	if p.length%p.sel.WorldSize != 0 {
-		n++
-	}
-	return n
-}
+func (p *mixPlan) Len() int { return p.length }
 
 // Epoch implements loader.Plan.
-func (p *mixPlan) Epoch(epoch int) (loader.Sequence, error) {
-	if epoch < 0 || p.length > 0 && epoch > math.MaxInt/p.length-1 {
-		return nil, fmt.Errorf("mixture: epoch %d of %d samples", epoch, p.length)
+func (p *mixPlan) Epoch(s loader.Start) (loader.Sequence, error) {
+	if s.Epoch < 0 || p.length > 0 && s.Epoch > math.MaxInt/p.length-1 {
+		return nil, fmt.Errorf("mixture: epoch %d of %d samples", s.Epoch, p.length)
 	}
 	m := &mixer{plan: p, passes: make([]pass, len(p.members)), next: make([]uint64, len(p.members))}
-	start, at := epoch*p.length, p.sel.Rank
-	return func(dst []int) error {
+	start := s.Epoch * p.length
+	return loader.SequenceFunc(func(dst []int, from, step int) error {
 		for i := range dst {
-			if at >= p.length { // begin again from the front, so that all ranks get as many
-				at %= p.length
-			}
-			dst[i] = m.sample(uint64(start + at))
-			at += p.sel.WorldSize
+			dst[i] = m.sample(uint64(start + from + i*step))
 		}
 		return nil
-	}, nil
+	}), nil
 }
 
 // mixer gives the samples of positions, quickest in order.

@@ -152,8 +152,11 @@ func (w *worker) tail(f *flight, o *output) error {
 
 func (w *worker) tailStage(f *flight, s *stage, dst, src []byte, size int) error {
 	ids := f.batch.ids
-	w.at = -1
-	if s.batch != nil {
+	if len(ids) == 0 {
+		return nil
+	}
+	if w.at = -1; s.batch != nil {
+		w.repeat(f, len(ids)-1)
 		w.source.rekey(s.key, uint32(w.epoch.number), uint64(ids[len(ids)-1]))
 		if err := s.batch(dst, src, ids, w.rng); err != nil {
 			return w.lost(f, fmt.Errorf("operation %d: %w", s.op, err))
@@ -161,7 +164,7 @@ func (w *worker) tailStage(f *flight, s *stage, dst, src []byte, size int) error
 		return nil
 	}
 	for i, id := range ids {
-		w.at = i
+		w.turn(f, i)
 		if err := w.run(s, dst[i*s.bytes:(i+1)*s.bytes:(i+1)*s.bytes], src[i*size:(i+1)*size:(i+1)*size], id); err != nil {
 			return w.wrap(f, i, err)
 		}

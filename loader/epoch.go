@@ -17,6 +17,7 @@ type epoch struct {
 	pool    *pool
 	number  int
 	seq     Sequence
+	deal    deal
 	issued  int // batches
 	flights []*flight
 	spare   []*flight
@@ -52,8 +53,10 @@ type region struct {
 }
 
 func (l *Loader) run(ctx context.Context, number int, yield func(*Batch, error) bool) {
-	seq, err := l.plan.sequence(number)
+	start, d := l.starts(number)
+	seq, err := l.plan.sequence(start)
 	if err == nil {
+		defer seq.Close()
 		err = ctx.Err()
 	}
 	var pool *pool
@@ -64,9 +67,10 @@ func (l *Loader) run(ctx context.Context, number int, yield func(*Batch, error) 
 		yield(nil, fmt.Errorf("loader: epoch %d: %w", number, err))
 		return
 	}
-	e := newEpoch(pool, number, seq)
+	e := newEpoch(pool, number, seq, d)
 	defer e.stop()
-	for range l.plan.batches {
+	given := l.begun(start, d)
+	for range d.batches {
 		e.issue()
 		f := e.flights[0]
 		select {
@@ -83,6 +87,7 @@ func (l *Loader) run(ctx context.Context, number int, yield func(*Batch, error) 
 			return
 		}
 		e.issue()
+		given.batches.Add(1)
 		more := yield(b, nil)
 		runtime.KeepAlive(b) // its memory goes with it, see pool.make
 		if !more {
@@ -93,10 +98,10 @@ func (l *Loader) run(ctx context.Context, number int, yield func(*Batch, error) 
 }
 
 // newEpoch starts the workers. stop ends them and waits for them.
-func newEpoch(pool *pool, number int, seq Sequence) *epoch {
+func newEpoch(pool *pool, number int, seq Sequence, d deal) *epoch {
 	p := pool.plan
 	e := &epoch{
-		plan: p, pool: pool, number: number, seq: seq,
+		plan: p, pool: pool, number: number, seq: seq, deal: d,
 		work: make(chan *flight, p.ahead*p.workers),
 		quit: make(chan struct{}),
 	}
@@ -125,13 +130,13 @@ func (e *epoch) stop() {
 
 // issue puts batches in flight until there are as many as may be.
 func (e *epoch) issue() {
-	for len(e.flights) < e.plan.ahead && e.issued < e.plan.batches {
+	for len(e.flights) < e.plan.ahead && e.issued < e.deal.batches {
 		f := e.newFlight()
 		e.flights = append(e.flights, f)
 		if err := e.load(f); err != nil {
 			f.fail(0, err)
 			f.done <- struct{}{}
-			e.issued = e.plan.batches // nothing after it will be asked for
+			e.issued = e.deal.batches // nothing after it will be asked for
 			return
 		}
 		e.issued++
@@ -168,13 +173,12 @@ func (e *epoch) newFlight() *flight {
 // load gives a flight its batch and samples.
 func (e *epoch) load(f *flight) error {
 	p := e.plan
-	n := min(p.batchSize, p.samples-e.issued*p.batchSize)
 	b, err := e.pool.get()
 	if err != nil {
-		return fmt.Errorf("loader: batch %d: %w", e.issued, err)
+		return fmt.Errorf("loader: batch %d: %w", e.deal.first+e.issued, err)
 	}
 	f.batch = b
-	b.reset(e.issued, n, p.outputs)
+	b.reset(e.deal.first+e.issued, e.deal.size(e.issued), p.outputs)
 	if err := e.next(b.ids); err != nil {
 		return fmt.Errorf("loader: order of epoch %d: %w", e.number, err)
 	}
@@ -187,10 +191,10 @@ func (e *epoch) load(f *flight) error {
 	return nil
 }
 
-// next puts the next samples of the epoch's order in dst.
+// next puts the samples of the batch that is issued in dst.
 func (e *epoch) next(dst []int) (err error) {
 	defer guard(e.plan.name, &err)
-	return e.seq(dst)
+	return e.deal.fill(e.seq, dst, e.issued)
 }
 
 // tokensFor returns how many workers can share the flight.

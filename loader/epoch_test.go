@@ -464,7 +464,7 @@ func TestOwnOrder(t *testing.T) {
 		ok    bool
 	}{
 		{func(s loader.Selection, epoch int) ([]int, error) {
-			out := make([]int, s.Share())
+			out := make([]int, s.Len)
 			for i := range out {
 				out[i] = s.Sample(s.Len - 1 - i)
 			}

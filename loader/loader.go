@@ -81,6 +81,7 @@ package loader
 import (
 	"context"
 	"iter"
+	"sync/atomic"
 
 	"github.com/betongo/betongo/ffcv"
 )
@@ -113,12 +114,14 @@ type Dataset interface {
 	WillNeed([]ffcv.Range)
 }
 
-// Loader makes batches from a dataset. It is immutable and safe for concurrent
-// use; several epochs may run at once.
+// Loader makes batches from a dataset. It is safe for concurrent use; several
+// epochs may run at once.
 type Loader struct {
 	plan     *plan // of the first epoch
 	pool     *pool
 	schedule *schedule // nil: every epoch is as the first
+	resume   *State    // nil: every epoch is whole
+	given    atomic.Pointer[given]
 }
 
 // New returns a loader over ds, which stays the caller's and must outlive the
@@ -148,11 +151,13 @@ func New(ds Dataset, opts *Options) (*Loader, error) {
 	return l, nil
 }
 
-// Len returns how many batches an epoch has (for this rank).
-func (l *Loader) Len() int { return l.plan.batches }
+// Len returns how many batches an epoch has, the same for all ranks. One that
+// is resumed has less.
+func (l *Loader) Len() int { return l.plan.whole.batches }
 
-// Samples returns how many samples an epoch delivers (to this rank).
-func (l *Loader) Samples() int { return l.plan.samples }
+// Samples returns how many samples an epoch delivers to this rank. One that is
+// resumed delivers less.
+func (l *Loader) Samples() int { return l.plan.whole.samples }
 
 // Epoch returns the batches of epoch n, in order. An error ends the epoch: it
 // comes in the place of the batch that it belongs to, after all batches before

@@ -7,7 +7,8 @@ type Options struct {
 	// Workers is the number of goroutines that fill batches; 0 means GOMAXPROCS.
 	// It changes no batch.
 	Workers int
-	// Order is Sequential (also nil), Random, QuasiRandom or a user's own.
+	// Order is Sequential (also nil), Random, QuasiRandom, Keyed, PageShuffle,
+	// BlockShuffle, Weighted, ClassBalanced, Repeated or a user's own.
 	Order Order
 	// Seed is where orders and augmentations begin. The same seed gives the
 	// same epochs.
@@ -55,6 +56,10 @@ type Options struct {
 	// DistributedSampler does: each gets the same number of samples, some twice
 	// when they don't divide. WorldSize 0 means 1.
 	Rank, WorldSize int
+	// ExactlyOnce gives no sample twice where ranks don't divide an epoch: some
+	// ranks get one less. All have the same number of batches even so; the last
+	// may be shorter for some of them, even empty.
+	ExactlyOnce bool
 	// Outputs replaces the pipelines of fields and adds further outputs. A
 	// field that no Output names comes with its default pipeline. Outputs come
 	// in the file's order of fields, further ones after them as they stand here.

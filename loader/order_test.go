@@ -49,25 +49,30 @@ func readOrders(t *testing.T) orders {
 	return o
 }
 
-// sequence reads a whole epoch in pieces of that size.
-func sequence(t *testing.T, p loader.Plan, epoch, piece int) []int {
+// sequence reads a whole epoch of one rank in batches of that size.
+func sequence(t *testing.T, p loader.Plan, epoch, batch int) []int {
 	t.Helper()
-	next, err := p.Epoch(epoch)
+	return share(t, p, epoch, batch, 0, 1)
+}
+
+// share reads a whole epoch of a rank in batches of that size.
+func share(t *testing.T, p loader.Plan, epoch, batch, rank, world int) []int {
+	t.Helper()
+	seq, err := p.Epoch(loader.Start{Epoch: epoch, WorldSize: world, BatchSize: batch})
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := make([]int, p.Len())
-	for lo := 0; lo < len(out); lo += piece {
-		if err := next(out[lo:min(lo+piece, len(out))]); err != nil {
-			t.Fatal(err)
-		}
+	defer seq.Close()
+	out, _, err := loader.Deal(seq, 0, p.Len(), rank, world, batch, false, false)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return out
 }
 
 func TestRandomIsNumPy(t *testing.T) {
 	for _, g := range readOrders(t).Random {
-		s := loader.Selection{Len: g.N, Seed: g.Seed, BatchSize: 16, WorldSize: 1}
+		s := loader.Selection{Len: g.N, Seed: g.Seed}
 		if g.Indices != nil {
 			s.Samples, s.Len = g.Indices, len(g.Indices)
 		}
@@ -95,7 +100,7 @@ func TestRandomSeeds(t *testing.T) {
 		{1<<64 - 1, 1, []int{4, 1, 5, 3, 6, 7, 2, 0}},
 		{1<<64 - 1, 3, []int{3, 0, 5, 2, 1, 6, 4, 7}},
 	} {
-		p := plan(t, loader.Random, loader.Selection{Len: 8, Seed: g.seed, BatchSize: 4, WorldSize: 1})
+		p := plan(t, loader.Random, loader.Selection{Len: 8, Seed: g.seed})
 		if got := sequence(t, p, g.epoch, 8); !slices.Equal(got, g.want) {
 			t.Errorf("seed %d, epoch %d: %v, want %v", g.seed, g.epoch, got, g.want)
 		}
@@ -117,8 +122,8 @@ func TestDistributedIsTorch(t *testing.T) {
 		if g.Kind == "RANDOM" {
 			order = loader.Random
 		}
-		p := plan(t, order, loader.Selection{Len: g.N, Seed: g.Seed, BatchSize: 16, Rank: g.Rank, WorldSize: g.World})
-		if got := sequence(t, p, g.Epoch, 5); !slices.Equal(got, g.Order) {
+		p := plan(t, order, loader.Selection{Len: g.N, Seed: g.Seed})
+		if got := share(t, p, g.Epoch, 5, g.Rank, g.World); !slices.Equal(got, g.Order) {
 			t.Errorf("%s, n %d, seed %d, epoch %d, rank %d of %d: %v, want %v", g.Kind, g.N, g.Seed, g.Epoch, g.Rank, g.World, got, g.Order)
 		}
 	}
@@ -137,15 +142,15 @@ func TestQuasiRandomIsFFCV(t *testing.T) {
 		if files[g.Beton] == nil {
 			files[g.Beton] = open(t, g.Beton)
 		}
-		s := loader.Selection{Dataset: files[g.Beton], Len: len(want), Seed: g.Seed, BatchSize: g.BatchSize, WorldSize: 1}
+		s := loader.Selection{Dataset: files[g.Beton], Len: len(want), Seed: g.Seed}
 		p := plan(t, loader.QuasiRandom, s)
 		got := sequence(t, p, g.Epoch, g.BatchSize)
 		if !slices.Equal(got, want) {
 			t.Errorf("batch size %d, seed %d, epoch %d: %v…, want %v…", g.BatchSize, g.Seed, g.Epoch, got[:5], want[:5])
 		}
 		// The state is a function of the epoch, whatever was asked before.
-		sequence(t, p, g.Epoch+3, 100)
-		if again := sequence(t, p, g.Epoch, 100); !slices.Equal(again, got) {
+		sequence(t, p, g.Epoch+3, g.BatchSize)
+		if again := sequence(t, p, g.Epoch, g.BatchSize); !slices.Equal(again, got) {
 			t.Errorf("epoch %d differs after epoch %d", g.Epoch, g.Epoch+3)
 		}
 	}
@@ -176,16 +181,14 @@ func TestQuasiRandomRefuses(t *testing.T) {
 	page := uint64(f.Header().PageSize)
 	boom := errors.New("boom")
 	for name, s := range map[string]loader.Selection{
-		"ranks":           {Dataset: f, Len: f.Len(), WorldSize: 2},
-		"repeats":         {Dataset: f, Len: 2, Samples: []int{3, 3}, WorldSize: 1},
-		"no pages":        {Dataset: open(t, "ints_floats"), Len: 3, WorldSize: 1},
-		"a sample apart":  {Dataset: &pager{File: f, entries: []alloc.Entry{{Sample: 1, Ptr: page}}}, Len: 2, WorldSize: 1},
-		"unknown sample":  {Dataset: &pager{File: f, entries: []alloc.Entry{{Sample: 1000, Ptr: page}}}, Len: 1, WorldSize: 1},
-		"pointer outside": {Dataset: &pager{File: f, entries: []alloc.Entry{{Sample: 0, Ptr: 1 << 62}}}, Len: 1, WorldSize: 1},
-		"no table":        {Dataset: &pager{File: f, err: boom}, Len: 1, WorldSize: 1},
-		"no pager":        {Dataset: struct{ loader.Dataset }{f}, Len: 1, WorldSize: 1},
+		"repeats":         {Dataset: f, Len: 2, Samples: []int{3, 3}},
+		"no pages":        {Dataset: open(t, "ints_floats"), Len: 3},
+		"a sample apart":  {Dataset: &pager{File: f, entries: []alloc.Entry{{Sample: 1, Ptr: page}}}, Len: 2},
+		"unknown sample":  {Dataset: &pager{File: f, entries: []alloc.Entry{{Sample: 1000, Ptr: page}}}, Len: 1},
+		"pointer outside": {Dataset: &pager{File: f, entries: []alloc.Entry{{Sample: 0, Ptr: 1 << 62}}}, Len: 1},
+		"no table":        {Dataset: &pager{File: f, err: boom}, Len: 1},
+		"no pager":        {Dataset: struct{ loader.Dataset }{f}, Len: 1},
 	} {
-		s.BatchSize = 4
 		if _, err := loader.QuasiRandom.Plan(s); err == nil {
 			t.Errorf("%s: accepted", name)
 		} else if name == "no table" && !errors.Is(err, boom) {
@@ -199,13 +202,14 @@ func TestRanksCoverAll(t *testing.T) {
 		for world := 1; world <= 12; world++ {
 			for _, order := range []loader.Order{loader.Sequential, loader.Random} {
 				seen := make([]int, n)
-				share := (n + world - 1) / world
+				want := (n + world - 1) / world
+				p := plan(t, order, loader.Selection{Len: n, Seed: 3})
 				for rank := range world {
-					p := plan(t, order, loader.Selection{Len: n, Seed: 3, BatchSize: 4, Rank: rank, WorldSize: world})
-					if p.Len() != share {
-						t.Fatalf("n %d, world %d: rank %d has %d samples, want %d", n, world, rank, p.Len(), share)
+					got := share(t, p, 1, 3, rank, world)
+					if len(got) != want {
+						t.Fatalf("n %d, world %d: rank %d has %d samples, want %d", n, world, rank, len(got), want)
 					}
-					for _, v := range sequence(t, p, 1, 3) {
+					for _, v := range got {
 						seen[v]++
 					}
 				}
@@ -229,42 +233,27 @@ func TestRankOutOfRange(t *testing.T) {
 }
 
 // An epoch's order lies in the memory of the one before, and is the same as
-// with memory of its own; with DropLast too, and while another is not done.
+// with memory of its own; also while another is not done.
 func TestOrderMemory(t *testing.T) {
-	for _, n := range []int{0, 1, 9, 10, 11, 1000, 1003} {
-		sel := loader.Selection{Len: n, BatchSize: 10, Seed: 3, WorldSize: 1}
-		orders := func(plan loader.Plan, epoch, take int) []int {
-			t.Helper()
-			seq, err := plan.Epoch(epoch)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var got []int
-			for len(got) < take {
-				dst := make([]int, min(10, take-len(got)))
-				if err := seq(dst); err != nil {
-					t.Fatal(err)
-				}
-				got = append(got, dst...)
-			}
-			return got
-		}
-		plan, err := loader.Random.Plan(sel)
+	for _, n := range []int{0, 1, 9, 10, 11, 1000} {
+		sel := loader.Selection{Len: n, Seed: 3}
+		p := plan(t, loader.Random, sel)
+		open, err := p.Epoch(loader.Start{Epoch: 7, WorldSize: 1, BatchSize: 10})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for epoch := range 4 {
-			fresh, err := loader.Random.Plan(sel)
-			if err != nil {
-				t.Fatal(err)
-			}
-			take := n
-			if epoch == 1 {
-				take = n / 10 * 10
-			}
-			if got, want := orders(plan, epoch, take), orders(fresh, epoch, n)[:take]; !slices.Equal(got, want) {
+			want := sequence(t, plan(t, loader.Random, sel), epoch, 10)
+			if got := sequence(t, p, epoch, 10); !slices.Equal(got, want) {
 				t.Fatalf("%d samples, epoch %d: %v, want %v", n, epoch, got, want)
 			}
+		}
+		got := make([]int, n)
+		if err := open.Fill(got, 0, 1); err != nil {
+			t.Fatal(err)
+		}
+		if want := sequence(t, plan(t, loader.Random, sel), 7, 10); !slices.Equal(got, want) {
+			t.Errorf("%d samples: an order changes while others are made", n)
 		}
 	}
 }

@@ -33,18 +33,16 @@ func (late) Plan(s loader.Selection) (loader.Plan, error) { return late{s.Len}, 
 
 func (o late) Len() int { return o.samples }
 
-func (o late) Epoch(int) (loader.Sequence, error) {
-	given := 0
-	return func(dst []int) error {
-		if given >= 8 {
+func (o late) Epoch(loader.Start) (loader.Sequence, error) {
+	return loader.SequenceFunc(func(dst []int, from, _ int) error {
+		if from >= 8 {
 			panic("fell")
 		}
 		for i := range dst {
-			dst[i] = given
-			given++
+			dst[i] = from + i
 		}
 		return nil
-	}, nil
+	}), nil
 }
 
 // TestPanicOfOptions: what comes with the options may panic in New or in an

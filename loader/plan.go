@@ -38,11 +38,12 @@ type plan struct {
 
 	sel       Selection
 	order     Plan
+	repeats   Repeater // nil: no sample has random numbers of several times
+	dealing   dealOptions
+	whole     deal // of an epoch that is not resumed
 	batchSize int
 	workers   int
 	ahead     int
-	samples   int // of an epoch, this rank's, that are delivered
-	batches   int
 	posBits   int // a batch's positions fit in so many bits
 
 	marksMemory int    // bytes for marks made here
@@ -120,11 +121,12 @@ func (p *plan) setNumbers(opts *Options) error {
 	if p.marksMemory = max(opts.MarksMemory, 0); opts.MarksMemory == 0 {
 		p.marksMemory = defaultMarksMemory
 	}
-	p.sel = Selection{
-		Dataset: p.ds, Len: p.total, BatchSize: p.batchSize,
-		Seed: opts.Seed, Rank: opts.Rank, WorldSize: max(opts.WorldSize, 1),
+	p.sel = Selection{Dataset: p.ds, Len: p.total, Seed: opts.Seed}
+	p.dealing = dealOptions{
+		rank: opts.Rank, world: max(opts.WorldSize, 1), batch: p.batchSize,
+		exactlyOnce: opts.ExactlyOnce, dropLast: opts.DropLast,
 	}
-	return p.sel.check()
+	return p.dealing.check()
 }
 
 // openRows finds out how metadata rows are reached.
@@ -204,21 +206,16 @@ func (p *plan) setOrder(opts *Options) error {
 	if p.order, err = order.Plan(p.sel); err != nil {
 		return fmt.Errorf("loader: %w", err)
 	}
-	p.samples = p.order.Len()
-	if p.samples < 0 {
-		return fmt.Errorf("loader: order of %d samples", p.samples)
+	p.repeats, _ = p.order.(Repeater)
+	total := p.order.Len()
+	if err := p.dealing.checkTotal(total); err != nil {
+		return fmt.Errorf("loader: %w", err)
 	}
-	p.batches = p.samples / p.batchSize
-	if p.samples%p.batchSize != 0 && !opts.DropLast {
-		p.batches++
+	p.whole = newDeal(0, total, &p.dealing)
+	if opts.DropLast && p.whole.batches == 0 {
+		return fmt.Errorf("loader: BatchSize %d with DropLast gives no batch: an epoch of %s has %d samples", p.batchSize, p.name, p.whole.share)
 	}
-	if opts.DropLast {
-		if p.batches == 0 {
-			return fmt.Errorf("loader: BatchSize %d with DropLast gives no batch: an epoch of %s has %d samples", p.batchSize, p.name, p.samples)
-		}
-		p.samples = p.batches * p.batchSize
-	}
-	p.batchSize = max(1, min(p.batchSize, p.samples)) // no memory for more
+	p.batchSize = max(1, min(p.batchSize, p.whole.share)) // no memory for more
 	p.posBits = bits.Len(uint(p.batchSize - 1))
 	return nil
 }
@@ -263,9 +260,12 @@ func (p *plan) setRun() {
 }
 
 // sequence returns the order of an epoch.
-func (p *plan) sequence(epoch int) (seq Sequence, err error) {
+func (p *plan) sequence(s Start) (seq Sequence, err error) {
 	defer guard(p.name, &err)
-	return p.order.Epoch(epoch)
+	if seq, err = p.order.Epoch(s); err == nil && seq == nil {
+		err = fmt.Errorf("%T gives no sequence", p.order)
+	}
+	return seq, err
 }
 
 // guard is deferred around code of a dataset or a program: it turns a panic

@@ -24,9 +24,6 @@ type Pager interface {
 type quasiRandom struct{}
 
 func (quasiRandom) Plan(s Selection) (Plan, error) {
-	if s.WorldSize > 1 {
-		return nil, fmt.Errorf("quasi-random order of %d ranks: only one is supported, as by FFCV", s.WorldSize)
-	}
 	pager, ok := s.Dataset.(Pager)
 	if !ok {
 		return nil, fmt.Errorf("quasi-random order: %s (%T) does not tell its pages", s.Dataset.Name(), s.Dataset)
@@ -184,15 +181,17 @@ type quasiPlan struct {
 	given spare[uint32]
 }
 
+func (p *quasiPlan) String() string { return "quasi-random" }
+
 func (p *quasiPlan) Len() int { return p.sel.Len }
 
-func (p *quasiPlan) Epoch(epoch int) (Sequence, error) {
-	if epoch < 0 {
-		return nil, fmt.Errorf("epoch %d is negative", epoch)
+func (p *quasiPlan) Epoch(s Start) (Sequence, error) {
+	if err := s.check(); err != nil {
+		return nil, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.state == nil || p.epoch > epoch {
+	if p.state == nil || p.epoch > s.Epoch {
 		p.state = append(p.state[:0], p.first.samples...)
 		pages := &pageList{p.state, p.first.ends}
 		shufflePages(pages, p.seed(0)) // the constructor's
@@ -200,14 +199,13 @@ func (p *quasiPlan) Epoch(epoch int) (Sequence, error) {
 		p.epoch = 0
 	}
 	pages := &pageList{p.state, p.first.ends}
-	for p.epoch < epoch {
+	for p.epoch < s.Epoch {
 		p.epoch++
 		shufflePages(pages, p.seed(p.epoch))
 	}
 	samples := p.given.get(len(p.state))
 	copy(samples, p.state)
-	seq := quasiSequence(&pageList{samples, p.first.ends}, p.seed(epoch), 2*p.sel.BatchSize)
-	return p.given.after(p.sel.Len, p.sel.BatchSize, samples, seq), nil
+	return newQuasiSequence(&pageList{samples, p.first.ends}, p.seed(s.Epoch), 2*s.BatchSize, &p.given), nil
 }
 
 func (p *quasiPlan) seed(epoch int) uint32 { return uint32(p.sel.Seed*912300 + uint64(epoch)) }
@@ -242,36 +240,71 @@ func (m *mt19937) masked(limit int) int {
 	}
 }
 
-// quasiSequence yields the samples of shuffled pages: from a window of that
-// many pages one is drawn for each sample.
-func quasiSequence(l *pageList, seed uint32, window int) Sequence {
-	g := newMT19937(seed)
-	order := make([]uint32, len(l.ends))
-	for i := range order {
-		order[i] = uint32(i)
-	}
-	for i := len(order) - 1; i > 0; i-- {
-		j := g.masked(i)
-		order[i], order[j] = order[j], order[i]
-	}
-	var open [][]uint32 // what is left of the pages in the window
-	return func(dst []int) error {
-		for i := range dst {
-			for len(order) > 0 && len(open) < window {
-				if page := l.page(int(order[0])); len(page) > 0 {
-					open = append(open, page)
-				}
-				order = order[1:]
-			}
-			k := g.masked(len(open) - 1)
-			dst[i] = int(open[k][0])
-			if open[k] = open[k][1:]; len(open[k]) == 0 {
-				open = slices.Delete(open, k, k+1)
-			}
-		}
-		return nil
-	}
+// quasiSequence yields the samples of shuffled pages: from a window of so many
+// pages one is drawn for each sample. It walks over the positions that other
+// ranks have.
+type quasiSequence struct {
+	pages  *pageList
+	seed   uint32
+	window int
+	free   *spare[uint32]
+
+	g     *mt19937
+	order []uint32   // pages
+	left  []uint32   // of order
+	open  [][]uint32 // what is left of the pages in the window
+	at    int        // next position
 }
+
+func newQuasiSequence(pages *pageList, seed uint32, window int, free *spare[uint32]) *quasiSequence {
+	q := &quasiSequence{pages: pages, seed: seed, window: window, free: free, order: make([]uint32, len(pages.ends))}
+	q.begin()
+	return q
+}
+
+// begin goes to the front.
+func (q *quasiSequence) begin() {
+	q.g = newMT19937(q.seed)
+	for i := range q.order {
+		q.order[i] = uint32(i)
+	}
+	for i := len(q.order) - 1; i > 0; i-- {
+		j := q.g.masked(i)
+		q.order[i], q.order[j] = q.order[j], q.order[i]
+	}
+	q.left, q.open, q.at = q.order, q.open[:0], 0
+}
+
+func (q *quasiSequence) next() int {
+	for len(q.left) > 0 && len(q.open) < q.window {
+		if page := q.pages.page(int(q.left[0])); len(page) > 0 {
+			q.open = append(q.open, page)
+		}
+		q.left = q.left[1:]
+	}
+	k := q.g.masked(len(q.open) - 1)
+	v := q.open[k][0]
+	if q.open[k] = q.open[k][1:]; len(q.open[k]) == 0 {
+		q.open = slices.Delete(q.open, k, k+1)
+	}
+	q.at++
+	return int(v)
+}
+
+func (q *quasiSequence) Fill(dst []int, from, step int) error {
+	if from < q.at {
+		q.begin()
+	}
+	for i := range dst {
+		for q.at < from+i*step {
+			q.next()
+		}
+		dst[i] = q.next()
+	}
+	return nil
+}
+
+func (q *quasiSequence) Close() { q.free.put(q.pages.samples) }
 
 // pythonSet yields small non-negative integers in the order in which a set of
 // CPython (3.7 and later) does: by place in its hash table, which depends on

@@ -199,13 +199,18 @@ type philox struct {
 	sample  uint64
 	pending uint64
 	have    bool
+
+	repeat uint64 // of the sample, where it comes several times: see Repeater
 }
 
 var _ rand.Source = (*philox)(nil)
 
 // rekey begins the stream of a sample.
 func (p *philox) rekey(key uint64, epoch uint32, sample uint64) {
-	*p = philox{key: [2]uint32{uint32(key), uint32(key >> 32)}, epoch: epoch, sample: sample}
+	if p.repeat != 0 {
+		key = hash.Mix(key ^ hash.Mix(p.repeat))
+	}
+	*p = philox{key: [2]uint32{uint32(key), uint32(key >> 32)}, epoch: epoch, sample: sample, repeat: p.repeat}
 }
 
 // Uint64 returns the next 64 bits of the stream.

@@ -145,7 +145,7 @@ func TestQuasiFirstCall(t *testing.T) {
 		p := &quasiPlan{sel: Selection{Seed: g.Seed}}
 		shufflePages(l, p.seed(0))
 		got := make([]int, len(g.FirstCall))
-		if err := quasiSequence(l, p.seed(0), 2*g.BatchSize)(got); err != nil || !slices.Equal(got, g.FirstCall) {
+		if err := newQuasiSequence(l, p.seed(0), 2*g.BatchSize, &p.given).Fill(got, 0, 1); err != nil || !slices.Equal(got, g.FirstCall) {
 			t.Errorf("%v (%v), want %v", got, err, g.FirstCall)
 		}
 	}

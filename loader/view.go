@@ -41,7 +41,7 @@ func (o *output) companions(all []output) (names []string) {
 // output that it is of.
 func (w *worker) together(f *flight, group []int, lo, hi int) (int, error) {
 	for pos := lo; pos < hi; pos++ {
-		w.at = pos
+		w.turn(f, pos)
 		if err := w.sampleViews(f, group, pos); err != nil {
 			return pos, err
 		}

@@ -195,7 +195,7 @@ func (w *worker) output(f *flight, o *output, lo, hi int) (pos int, err error) {
 func (w *worker) each(f *flight, o *output, lo, hi int) (int, error) {
 	c := &f.batch.columns[w.out]
 	for pos := lo; pos < hi; pos++ {
-		w.at = pos
+		w.turn(f, pos)
 		dst := c.Data[pos*o.filledBytes : (pos+1)*o.filledBytes : (pos+1)*o.filledBytes]
 		if err := w.sample(f, o, pos, dst); err != nil {
 			return pos, err
