@@ -19,12 +19,11 @@ import (
 // positions. In every 1,024 positions each member has its share, give or take
 // a few; which of them are its own is random. A member's samples come in a
 // random order that is a new one when all have come: none comes again before,
-// however small or large its weight. All depends on the seed alone. Ranks take
-// every WorldSize-th position; where these don't divide an epoch the last ones
-// take some from its front, as with the other orders.
+// however small or large its weight, from epoch to epoch. All depends on the
+// seed alone. An epoch can begin at any position at no cost.
 //
-// A sample's augmentations belong to the epoch: where a member is so small that
-// a sample comes twice in one, they are the same both times.
+// Where an epoch has more of a member than there is, so that samples come
+// several times, augmentations belong to the position too: they differ.
 type Mixture struct {
 	// Weights are the members' shares, in any unit: 3 and 1 are three quarters
 	// and a quarter. Samples of weight 0 don't come.
@@ -86,6 +85,13 @@ func (m Mixture) Plan(s loader.Selection) (loader.Plan, error) {
 		return nil, fmt.Errorf("mixture: no weight is above 0")
 	}
 	p.splits = newSplits(weights)
+	total := 0.0
+	for _, w := range weights {
+		total += w / slices.Max(weights) // or the sum might be infinite
+	}
+	for k := range p.members {
+		p.repeats = p.repeats || weights[k]/slices.Max(weights)/total*float64(p.length) > float64(p.members[k].n)
+	}
 	return p, nil
 }
 
@@ -180,6 +186,7 @@ type mixPlan struct {
 	sel     loader.Selection
 	length  int
 	weights []float64 // as given
+	repeats bool      // an epoch has samples several times
 	members []mixMember
 	splits  []split
 }
@@ -189,6 +196,14 @@ func (p *mixPlan) String() string { return fmt.Sprintf("mixture of weights %v", 
 
 // Len implements loader.Plan.
 func (p *mixPlan) Len() int { return p.length }
+
+// Repeat implements loader.Repeater.
+func (p *mixPlan) Repeat(position int) uint64 {
+	if !p.repeats {
+		return 0
+	}
+	return uint64(position) + 1
+}
 
 // Epoch implements loader.Plan.
 func (p *mixPlan) Epoch(s loader.Start) (loader.Sequence, error) {

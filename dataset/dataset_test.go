@@ -1,0 +1,620 @@
+package dataset_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/dataset"
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/ffcvtest"
+	"github.com/betongo/betongo/internal/leak"
+	"github.com/betongo/betongo/loader"
+	photoset "github.com/betongo/betongo/testdata/photos"
+	"github.com/betongo/betongo/transform"
+)
+
+// file writes file number k of n samples and opens it.
+func file(tb testing.TB, k, n int) *ffcv.File {
+	return ffcvtest.Map(tb, writeFile(tb, k, n), nil)
+}
+
+// numbers writes a file of one field.
+func numbers(tb testing.TB, name string, f fields.Field, n int, at func(i int) any) *ffcv.File {
+	return ffcvtest.Map(tb, ffcvtest.Write(tb, []ffcv.FieldSpec{{Name: name, Field: f}}, n, func(i int) []any { return []any{at(i)} }, nil), nil)
+}
+
+func ints(i int) any { return i }
+
+// TestFieldsDiffer: the error names both files and what differs.
+func TestFieldsDiffer(t *testing.T) {
+	a := numbers(t, "y", fields.Int{}, 2, ints)
+	float := numbers(t, "y", fields.Float{}, 2, func(i int) any { return float64(i) })
+	named := numbers(t, "z", fields.Int{}, 2, ints)
+	wide := numbers(t, "v", fields.NDArray{DType: array.Float32, Shape: []int{3}}, 2, func(int) any { return make([]float32, 3) })
+	wider := numbers(t, "v", fields.NDArray{DType: array.Float32, Shape: []int{4}}, 2, func(int) any { return make([]float32, 4) })
+	two, err := dataset.NewJoin(a, wide)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		a, b  dataset.Dataset
+		words []string
+	}{
+		{a, float, []string{`field 0 is "y", fields.Int{} in the first, "y", fields.Float{} in the second`}},
+		{a, named, []string{`"y"`, `"z"`}},
+		{wide, wider, []string{"Shape:[3]", "Shape:[4]"}},
+		{a, two, []string{`the first lacks field "v", fields.NDArray`}},
+		{two, a, []string{`the second lacks field "v"`}},
+	} {
+		_, err := dataset.NewConcat(c.a, c.b)
+		refused(t, err, append(c.words, c.a.Name(), c.b.Name())...)
+	}
+}
+
+// TestRefused are the other errors of the constructors.
+func TestRefused(t *testing.T) {
+	a, b := file(t, 0, 3), file(t, 1, 4)
+	_, err := dataset.NewConcat()
+	refused(t, err, "no members")
+	_, err = dataset.NewJoin()
+	refused(t, err, "no members")
+	_, err = dataset.NewJoin(a, b)
+	refused(t, err, a.Name()+" has 3 samples", b.Name()+" has 4")
+	_, err = dataset.NewJoin(a, file(t, 2, 3))
+	refused(t, err, `two fields "id"`, a.Name(), "rename")
+	_, err = dataset.NewSelect(a)
+	refused(t, err, "no fields")
+	_, err = dataset.NewSelect(a, dataset.Field{Name: "id"}, dataset.Field{Name: "none"})
+	refused(t, err, `no field "none"`, `"id", "x", "text"`)
+	_, err = dataset.NewSelect(a, dataset.Field{Name: "id"}, dataset.Field{Name: "x", As: "id"})
+	refused(t, err, `two fields "id"`)
+	_, err = dataset.NewSubset(a, []int{0, 3})
+	refused(t, err, "index 1 is 3", "has 3 samples")
+	_, err = dataset.NewSubset(a, []int{-1})
+	refused(t, err, "index 0 is -1")
+	for _, r := range [][2]int{{-1, 2}, {2, 1}, {0, 4}, {4, 4}} {
+		_, err = dataset.NewRange(a, r[0], r[1])
+		refused(t, err, fmt.Sprintf("samples %d to %d", r[0], r[1]))
+	}
+}
+
+// TestAccessOutside: numbers outside a composite are errors.
+func TestAccessOutside(t *testing.T) {
+	a, b := file(t, 0, 3), file(t, 1, 4)
+	concat, err := dataset.NewConcat(a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	selection, err := dataset.NewSelect(concat, dataset.Field{Name: "text"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	subset, err := dataset.NewSubset(selection, []int{6, 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ds := range []dataset.Dataset{concat, selection, subset} {
+		n := ds.Len()
+		for _, c := range [][2]int{{-1, 1}, {0, n + 1}, {n, 1}, {1, math.MaxInt}, {math.MaxInt, 1}, {0, -1}} {
+			if _, err := ds.Rows(c[0], c[1], nil); err == nil {
+				t.Errorf("%s: rows %v are no error", ds.Name(), c)
+			}
+		}
+		for _, sample := range []int{-1, n, math.MaxInt} {
+			_, err := ds.Bytes(sample, 1<<30, 1, nil)
+			refused(t, err)
+			_, err = ds.RegionSize(sample, 0, 1<<30)
+			refused(t, err)
+			ds.(loader.Marker).Marks(sample, 0, nil)
+			ds.(loader.Keyer).Key(sample)
+			ds.(loader.Locator).Locate(sample, 0)
+		}
+		for _, field := range []int{-1, len(ds.Fields())} {
+			_, err := ds.RegionSize(0, field, 1<<30)
+			refused(t, err)
+		}
+		for _, ptr := range []uint64{0, 1 << 40, math.MaxUint64} {
+			_, err := ds.Bytes(0, ptr, 1, nil)
+			refused(t, err)
+			_, err = ds.Bytes(n-1, ptr, math.MaxInt64, nil)
+			refused(t, err)
+		}
+		ds.WillNeed([]ffcv.Range{{Off: -1, Len: 3}, {Off: 0, Len: 10}, {Off: 1 << 40, Len: 10}, {Off: math.MaxInt64, Len: math.MaxInt64}})
+	}
+}
+
+// heard is a dataset that notes its hints.
+type heard struct {
+	*ffcv.File
+	ranges []ffcv.Range
+}
+
+func (h *heard) WillNeed(r []ffcv.Range) { h.ranges = append(h.ranges, r...) }
+
+// TestWillNeed: each member hears of its own bytes.
+func TestWillNeed(t *testing.T) {
+	a, b := &heard{File: file(t, 0, 3)}, &heard{File: file(t, 1, 4)}
+	concat, err := dataset.NewConcat(a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := int64(0) // of b's offsets
+	for e, err := range concat.Entries() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Sample == 3 {
+			base = int64(e.Ptr)
+			break
+		}
+	}
+	for e := range b.Entries() {
+		base -= int64(e.Ptr)
+		break
+	}
+	if base < int64(a.Header().AllocTable) || base%(4<<20) != 0 { // of the larger pages
+		t.Errorf("the second file begins at %d", base)
+	}
+	concat.WillNeed([]ffcv.Range{{Off: 10, Len: 1}, {Off: 20, Len: 2}, {Off: base + 30, Len: 3}, {Off: 40, Len: 4}})
+	if want := []ffcv.Range{{Off: 10, Len: 1}, {Off: 20, Len: 2}, {Off: 40, Len: 4}}; !slices.Equal(a.ranges, want) {
+		t.Errorf("the first heard %v, want %v", a.ranges, want)
+	}
+	if want := []ffcv.Range{{Off: 30, Len: 3}}; !slices.Equal(b.ranges, want) {
+		t.Errorf("the second heard %v, want %v", b.ranges, want)
+	}
+}
+
+// TestEntries: a page holds samples of one file.
+func TestEntries(t *testing.T) {
+	a, b := file(t, 0, 30), file(t, 1, 40)
+	concat, err := dataset.NewConcat(a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := concat.Header()
+	if h.PageSize != 4<<20 || h.NumSamples != 70 {
+		t.Errorf("header %+v", h)
+	}
+	first := map[uint64]bool{}
+	n := 0
+	for e, err := range concat.Entries() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+		page := e.Ptr / uint64(h.PageSize)
+		if was, known := first[page]; known && was != (e.Sample < 30) {
+			t.Fatalf("page %d has samples of both files", page)
+		}
+		first[page] = e.Sample < 30
+		if e.Ptr >= h.AllocTable {
+			t.Fatalf("an allocation at %d, the table at %d", e.Ptr, h.AllocTable)
+		}
+	}
+	if want := a.NumEntries() + b.NumEntries(); int64(n) != want || len(first) < 2 {
+		t.Errorf("%d entries in %d pages, want %d", n, len(first), want)
+	}
+	dup, err := dataset.NewSubset(concat, []int{69, 5, 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	per := make([]int, 3)
+	for e, err := range dup.Entries() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		per[e.Sample]++
+	}
+	if per[0] == 0 || per[0] != per[1] || per[1] != per[2] {
+		t.Errorf("entries of the subset's samples: %v", per)
+	}
+	for range concat.Entries() {
+		break // no further yield
+	}
+}
+
+// TestIdentity: what differs, differs.
+func TestIdentity(t *testing.T) {
+	a, b := file(t, 0, 3), file(t, 1, 3)
+	seen := map[ffcv.Identity]string{}
+	for name, make := range map[string]func() (dataset.Dataset, error){
+		"ab":     func() (dataset.Dataset, error) { return dataset.NewConcat(a, b) },
+		"ba":     func() (dataset.Dataset, error) { return dataset.NewConcat(b, a) },
+		"range":  func() (dataset.Dataset, error) { return dataset.NewRange(a, 0, 2) },
+		"range1": func() (dataset.Dataset, error) { return dataset.NewRange(a, 1, 3) },
+		"subset": func() (dataset.Dataset, error) { return dataset.NewSubset(a, []int{0, 1}) },
+		"other":  func() (dataset.Dataset, error) { return dataset.NewSubset(a, []int{1, 0}) },
+		"id":     func() (dataset.Dataset, error) { return dataset.NewSelect(a, dataset.Field{Name: "id"}) },
+		"as":     func() (dataset.Dataset, error) { return dataset.NewSelect(a, dataset.Field{Name: "id", As: "i"}) },
+		"x":      func() (dataset.Dataset, error) { return dataset.NewSelect(a, dataset.Field{Name: "x"}) },
+	} {
+		var ids [2]ffcv.Identity
+		for i := range ids {
+			ds, err := make()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ids[i], err = ds.(loader.Identifier).Identity(); err != nil || ids[i].Samples != ds.Len() {
+				t.Fatal(ids[i], err)
+			}
+		}
+		if ids[0] != ids[1] {
+			t.Errorf("%s: %v and %v", name, ids[0], ids[1])
+		}
+		if other, ok := seen[ids[0]]; ok {
+			t.Errorf("%s and %s are the same", name, other)
+		}
+		seen[ids[0]] = name
+	}
+}
+
+// photos writes some of the photographs, with or without checkpoints.
+func photos(tb testing.TB, checkpoints bool, names []string) string {
+	return ffcvtest.Write(tb, []ffcv.FieldSpec{{Name: "image", Field: fields.RGBImage{NoCheckpoints: !checkpoints}}}, len(names), func(i int) []any {
+		data, err := photoset.FS.ReadFile(names[i])
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return []any{data}
+	}, nil)
+}
+
+// TestPhotos: several files of photographs beside another file's numbers give
+// the pixels of one file, augmentations included, with checkpoints of the
+// files, in memory, in a side file, and through reads.
+func TestPhotos(t *testing.T) {
+	names, err := fs.Glob(photoset.FS, path.Join("*", "*.jpg"))
+	if err != nil || len(names) < 30 {
+		t.Fatalf("%d photos, %v", len(names), err)
+	}
+	names = names[:30]
+	whole := ffcvtest.Map(t, photos(t, true, names), nil)
+	labels := numbers(t, "label", fields.Int{}, len(names), ints)
+	opts := loader.Options{BatchSize: 7, Order: loader.Random, Seed: 3, Workers: 2, Outputs: []loader.Output{
+		{Name: "image", Decoder: transform.RandomResizedCrop{Width: 40, Height: 40}, Ops: []any{transform.HorizontalFlip{}}},
+		{Name: "small", Field: "image", Decoder: transform.CenterCrop{Width: 16, Height: 16}},
+	}}
+	want := pixels(t, whole, opts)
+	open := map[string]func(path string) (*ffcv.File, error){
+		"mapped": nil,
+		"read": func(path string) (*ffcv.File, error) {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return nil, err
+			}
+			return ffcv.New(ffcv.ReaderAtSource(path, bytes.NewReader(b), int64(len(b))), nil)
+		},
+	}
+	for _, checkpoints := range []bool{true, false} {
+		paths := []string{photos(t, checkpoints, names[:11]), photos(t, checkpoints, names[11:12]), photos(t, checkpoints, names[12:])}
+		for how, open := range open {
+			both, err := dataset.NewJoin(labels, opened(t, &dataset.Options{Open: open}, paths...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := opts
+			what := fmt.Sprintf("%s, checkpoints=%v", how, checkpoints)
+			samePixels(t, what, pixels(t, both, o), want)
+			o.MarksFile = filepath.Join(t.TempDir(), "x.marks")
+			o.Warn = func(msg string) { t.Error(msg) }
+			samePixels(t, what+", making a side file", pixels(t, both, o), want)
+			samePixels(t, what+", with a side file", pixels(t, both, o), want)
+			if !checkpoints {
+				id, err := both.Identity()
+				if err != nil {
+					t.Fatal(err)
+				}
+				m, err := ffcv.OpenMarks(o.MarksFile, id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				m.Close()
+			}
+			l, err := loader.New(both, &opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := l.Replay(12, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := r.Outputs[1].Value.Data; !bytes.Equal(got, want[0][12]) {
+				t.Errorf("%s: Replay shows other pixels", what)
+			}
+			l.Close()
+		}
+	}
+}
+
+// pixels loads an epoch: rows of the outputs with pictures, by output and
+// sample.
+func pixels(t *testing.T, ds dataset.Dataset, opts loader.Options) (rows [2][][]byte) {
+	t.Helper()
+	l, err := loader.New(ds, &opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range rows {
+		rows[i] = make([][]byte, ds.Len())
+	}
+	for b, err := range l.Epoch(context.Background(), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, id := range b.Samples() {
+			rows[0][id] = slices.Clone(b.Output("image").Value(i))
+			rows[1][id] = slices.Clone(b.Output("small").Value(i))
+		}
+		b.Release()
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	return rows
+}
+
+func samePixels(t *testing.T, what string, got, want [2][][]byte) {
+	t.Helper()
+	for k := range want {
+		for i := range want[k] {
+			if !bytes.Equal(got[k][i], want[k][i]) {
+				t.Errorf("%s: output %d of sample %d differs", what, k, i)
+				return
+			}
+		}
+	}
+}
+
+// TestMarks: a sample's marks are its file's.
+func TestMarks(t *testing.T) {
+	names, err := fs.Glob(photoset.FS, path.Join("*", "*.jpg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := ffcvtest.Map(t, photos(t, true, names[:3]), nil), ffcvtest.Map(t, photos(t, true, names[3:6]), nil)
+	concat, err := dataset.NewConcat(a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels := numbers(t, "label", fields.Int{}, 6, ints)
+	both, err := dataset.NewJoin(labels, concat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	few, err := dataset.NewSubset(both, []int{4, 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	some := 0
+	for i, of := range []struct {
+		f      *ffcv.File
+		sample int
+	}{{b, 1}, {a, 1}} {
+		want, err := of.f.Marks(of.sample, 0, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		some += len(want)
+		if got, err := few.Marks(i, 1, nil); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("sample %d: %d bytes of marks (%v), want %d", i, len(got), err, len(want))
+		}
+		if got, err := few.Marks(i, 0, nil); err != nil || got != nil {
+			t.Errorf("sample %d: a number has marks: %v, %v", i, got, err)
+		}
+	}
+	if some == 0 {
+		t.Error("no marks to compare")
+	}
+}
+
+// TestCutMember cuts a member short under its map: the error names it and its
+// sample.
+func TestCutMember(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a mapped file can't be cut short on Windows")
+	}
+	wide := func(n int) string {
+		return ffcvtest.Write(t, []ffcv.FieldSpec{{Name: "v", Field: fields.NDArray{DType: array.Uint8, Shape: []int{4096}}}, {Name: "b", Field: fields.Bytes{}}}, n,
+			func(i int) []any { return []any{bytes.Repeat([]byte{byte(i)}, 4096), []byte("text")} }, nil)
+	}
+	for _, c := range []struct {
+		keep    int64
+		outputs []loader.Output
+		sample  int // in the member; -1: any
+	}{
+		{2<<20 + 100*4096, []loader.Output{{Name: "b", Disabled: true}}, -1},
+		{2<<20 + 100*4096, []loader.Output{{Name: "v", Disabled: true}}, -1},
+		{4096, []loader.Output{{Name: "b", Disabled: true}}, -1}, // rows too
+		{4096, nil, -1},
+	} {
+		one, two := wide(300), wide(300)
+		concat := opened(t, nil, one, two)
+		settle := leak.Watch(t)
+		l, err := loader.New(concat, &loader.Options{BatchSize: 64, Workers: 2, Order: loader.Random, Outputs: c.outputs})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(two, c.keep); err != nil {
+			t.Fatal(err)
+		}
+		err = nil
+		for b, e := range l.Epoch(t.Context(), 0) {
+			if err = e; err == nil {
+				b.Release()
+			}
+		}
+		l.Close()
+		var format *ffcv.FormatError
+		if !errors.As(err, &format) || format.File != two || format.Sample < 0 || format.Sample >= 300 {
+			t.Errorf("cut to %d: %v, want a FormatError of %s", c.keep, err, two)
+		}
+		refused(t, err, concat.Name(), "sample ")
+		settle()
+	}
+}
+
+// TestCorruptMember: a wrong pointer in a member is an error that names it, in
+// every kind of composite, and never shows bytes of another file.
+func TestCorruptMember(t *testing.T) {
+	good, bad := writeFile(t, 0, 5), writeFile(t, 2, 5)
+	data, err := os.ReadFile(bad)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := ffcvtest.Map(t, bad, nil)
+	list := f.Fields()
+	row, err := f.Metadata(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(data, row)
+	for _, ptr := range []uint64{0, 1 << 20, 5 << 20, 9 << 20, 13 << 20, 1 << 44, math.MaxInt64, math.MaxUint64, math.MaxUint64 - 5<<20} {
+		for _, field := range []string{"x", "text", "image"} {
+			i := f.FieldIndex(field)
+			off := at + list[i].Offset
+			if field == "image" {
+				off += 5
+			}
+			broken := slices.Clone(data)
+			for k := range 8 {
+				broken[off+k] = byte(ptr >> (8 * k))
+			}
+			for kind, g := range ffcvtest.Open(t, broken, nil) {
+				checkCorrupt(t, fmt.Sprintf("%s, %s, pointer %d", kind, field, ptr), good, g, field)
+			}
+		}
+	}
+}
+
+// checkCorrupt loads a field of which g's sample 3 is broken.
+func checkCorrupt(t *testing.T, what, good string, g *ffcv.File, field string) {
+	t.Helper()
+	a := ffcvtest.Map(t, good, nil)
+	pick := func(ds dataset.Dataset, as string) dataset.Dataset {
+		s, err := dataset.NewSelect(ds, dataset.Field{Name: field, As: as})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	for _, how := range []struct {
+		name   string
+		make   func() (dataset.Dataset, error)
+		sample int
+		field  string
+	}{
+		{"concat", func() (dataset.Dataset, error) { return dataset.NewConcat(pick(a, "v"), pick(g, "v"), pick(a, "v")) }, 8, "v"},
+		{"join first", func() (dataset.Dataset, error) { return dataset.NewJoin(pick(g, "v"), pick(a, "w")) }, 3, "v"},
+		{"join last", func() (dataset.Dataset, error) { return dataset.NewJoin(pick(a, "w"), pick(g, "v")) }, 3, "v"},
+		{"subset", func() (dataset.Dataset, error) { return dataset.NewSubset(pick(g, "v"), []int{4, 3}) }, 1, "v"},
+	} {
+		ds, err := how.make()
+		if err != nil {
+			t.Fatal(err)
+		}
+		outputs := []loader.Output{}
+		if field == "image" {
+			for _, f := range ds.Fields() {
+				outputs = append(outputs, loader.Output{Name: f.Name, Decoder: loader.Raw{}})
+			}
+		}
+		l, err := loader.New(ds, &loader.Options{BatchSize: 3, Outputs: outputs, Workers: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = nil
+		for b, e := range l.Epoch(t.Context(), 0) {
+			if err = e; err == nil {
+				b.Release()
+			}
+		}
+		l.Close()
+		if err == nil {
+			t.Errorf("%s, %s: no error", what, how.name)
+			continue
+		}
+		if text := err.Error(); !strings.Contains(text, g.Name()) || !strings.Contains(text, "sample 3") {
+			t.Errorf("%s, %s: error %q doesn't name sample 3 of %s", what, how.name, text, g.Name())
+		}
+	}
+}
+
+// TestReplacedMember: what is open stays as it was; a new one is another.
+func TestReplacedMember(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a mapped file can't be replaced on Windows")
+	}
+	one, two := writeFile(t, 0, 5), writeFile(t, 1, 5)
+	concat := opened(t, nil, one, two)
+	before, err := concat.Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := modelOf(t, concat.Members()[0].(*ffcv.File))
+	n := modelOf(t, concat.Members()[1].(*ffcv.File))
+	if err := os.Rename(writeFile(t, 3, 5), two); err != nil {
+		t.Fatal(err)
+	}
+	m.samples = append(m.samples, n.samples...)
+	checkEpoch(t, made{ds: concat, model: m}, &loader.Options{BatchSize: 4, Outputs: []loader.Output{{Name: "image", Decoder: loader.Raw{}}}})
+	if id, err := concat.Identity(); err != nil || id != before {
+		t.Errorf("identity %v (%v), %v before", id, err, before)
+	}
+	if id, err := opened(t, nil, one, two).Identity(); err != nil || id == before {
+		t.Errorf("opened anew the identity is the same: %v, %v", id, err)
+	}
+}
+
+// TestKeys: a sample's key is its file's.
+func TestKeys(t *testing.T) {
+	write := func(prefix string) string {
+		name := filepath.Join(t.TempDir(), "x.beton")
+		w, err := ffcv.Create(name, []ffcv.FieldSpec{{Name: "y" + prefix, Field: fields.Int{}}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		err = w.WriteStream(t.Context(), func(yield func(ffcv.Sample, error) bool) {
+			for i := range 3 {
+				if !yield(ffcv.Sample{Values: []any{i}, Key: fmt.Sprint(prefix, i)}, nil) {
+					return
+				}
+			}
+		}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	a, b := ffcvtest.Map(t, write(""), nil), ffcvtest.Map(t, write("k"), nil)
+	as, err := dataset.NewSelect(b, dataset.Field{Name: "yk", As: "y"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	concat, err := dataset.NewConcat(a, as)
+	if err != nil {
+		t.Fatal(err)
+	}
+	few, err := dataset.NewSubset(concat, []int{4, 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"k1", "0"} {
+		if got, err := few.Key(i); err != nil || got != want {
+			t.Errorf("key %d is %q (%v), want %q", i, got, err, want)
+		}
+	}
+}
