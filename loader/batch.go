@@ -18,7 +18,12 @@ type Batch struct {
 	columns  []Column
 	pool     *pool
 	mem      *memory
+	skipped  []Skipped
 	released bool
+
+	// Extra is what Options.Collate leaves for the consumer. It stays with the
+	// batch's memory: a later batch finds it as it was, and may use it again.
+	Extra any
 }
 
 // Column is one output of a batch. It borrows the batch's memory, as do all
@@ -28,15 +33,21 @@ type Column struct {
 	// Name is the output's name.
 	Name string
 	// Array holds the values, one after another; Shape[0] is the length of the
-	// batch.
+	// batch. Of a ragged output it holds the items of all rows, and Shape[0] is
+	// how many these are.
 	array.Array
-	// Lengths holds the true sizes in bytes of an output whose rows differ
-	// (Bytes, JSON, Raw images); the rest of such a row is zero. nil otherwise.
+	// Lengths holds the true lengths, in items (bytes, unless Output.Item says
+	// otherwise), of an output whose rows differ (Bytes, JSON, Raw images); the
+	// rest of such a row is zero. nil otherwise.
 	Lengths []int
+	// Offsets says where the rows of a ragged output lie: row i is items
+	// Offsets[i] to Offsets[i+1]. It is one longer than the batch. nil otherwise.
+	Offsets []int64
 	// Images describes the rows of a Raw image output; nil otherwise.
 	Images []ImageInfo
 
 	batch *Batch
+	item  int // bytes of an item, where rows differ
 }
 
 // ImageInfo is the stored kind and size of an image.
@@ -106,16 +117,50 @@ func (b *Batch) check() {
 // memory.
 func (c Column) Value(i int) []byte {
 	c.batch.check()
-	n := c.Shape[0]
+	n := c.Len()
 	if i < 0 || i >= n {
 		panic(fmt.Sprintf("loader: row %d of output %q, the batch has %d", i, c.Name, n))
 	}
-	size := len(c.Data) / n
-	row := c.Data[i*size : (i+1)*size : (i+1)*size]
 	if c.Lengths != nil {
-		row = row[:c.Lengths[i]]
+		return c.place(i, int64(c.Lengths[i]*c.item))
 	}
-	return row
+	size := len(c.Data) / n
+	return c.Data[i*size : (i+1)*size : (i+1)*size]
+}
+
+// Len returns the number of rows.
+func (c Column) Len() int {
+	if c.Lengths != nil {
+		return len(c.Lengths)
+	}
+	return c.Shape[0]
+}
+
+// Slice returns rows lo to hi-1 as a Column of their own. It borrows the batch's
+// memory. Offsets of a ragged output don't begin at 0 then: they count in the
+// same Data.
+func (c Column) Slice(lo, hi int) Column {
+	c.batch.check()
+	if n := c.Len(); lo < 0 || hi < lo || hi > n {
+		panic(fmt.Sprintf("loader: rows %d to %d of output %q, the batch has %d", lo, hi, c.Name, n))
+	}
+	if c.Lengths != nil {
+		c.Lengths = c.Lengths[lo:hi:hi]
+	}
+	if c.Images != nil {
+		c.Images = c.Images[lo:hi:hi]
+	}
+	if c.Offsets != nil {
+		c.Offsets = c.Offsets[lo : hi+1 : hi+1]
+		return c
+	}
+	size := 0
+	if n := c.Shape[0]; n > 0 {
+		size = len(c.Data) / n
+	}
+	c.Data = c.Data[lo*size : hi*size : hi*size]
+	c.Shape = append([]int{hi - lo}, c.Shape[1:]...)
+	return c
 }
 
 // JSON returns row i of a JSON output, the text as it stands in the file. It

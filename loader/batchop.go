@@ -89,7 +89,7 @@ func (w *worker) finish(f *flight) {
 	if f.err != nil || w.epoch.stopped.Load() {
 		return
 	}
-	w.at, w.out = -1, -1
+	w.at, w.out, w.flight = -1, -1, f
 	finished := false
 	defer func() {
 		if finished {
@@ -105,20 +105,45 @@ func (w *worker) finish(f *flight) {
 			f.fail(0, w.lost(f, newPanic(r)))
 		}
 	}()
-	for i := range w.plan.outputs {
-		if o := &w.plan.outputs[i]; len(o.tail) > 0 {
-			w.out = i
-			if err := w.tail(f, o); err != nil {
-				f.fail(max(w.at, 0), err)
-				break
-			}
-		}
+	if err := w.whole(f); err != nil {
+		f.fail(max(w.at, 0), err)
 	}
 	finished = true
 }
 
+// whole does finish's work.
+func (w *worker) whole(f *flight) error {
+	if err := w.mend(f); err != nil {
+		w.at, w.out = -1, -1
+		return w.lost(f, err)
+	}
+	w.at = -1
+	for i := range w.plan.outputs {
+		o := &w.plan.outputs[i]
+		w.out = i
+		if o.ragged && o.text {
+			f.batch.squeeze(i)
+		}
+		if len(o.tail) > 0 && len(f.batch.ids) > 0 {
+			if err := w.tail(f, o); err != nil {
+				return err
+			}
+		}
+	}
+	w.at, w.out = -1, -1
+	if w.plan.collate != nil && !f.hopeless.Load() {
+		if err := w.plan.collate(f.batch); err != nil {
+			return w.lost(f, fmt.Errorf("Collate: %w", err))
+		}
+	}
+	return nil
+}
+
 // lost says of which batch and output an error is.
 func (w *worker) lost(f *flight, err error) error {
+	if w.out < 0 {
+		return fmt.Errorf("%s: batch %d: %w", w.plan.name, f.batch.index, err)
+	}
 	return fmt.Errorf("%s: batch %d: output %q: %w", w.plan.name, f.batch.index, w.plan.outputs[w.out].name, err)
 }
 
@@ -176,11 +201,15 @@ func (w *worker) tailStage(f *flight, s *stage, dst, src []byte, size int) error
 func (w *worker) makeWide() {
 	for i := range w.plan.outputs {
 		if slices.ContainsFunc(w.plan.outputs[i].tail, func(s stage) bool { return !s.inPlace }) {
-			w.wide = &memory{blocks: make([][]byte, len(w.plan.outputs))}
-			runtime.AddCleanup(w, func(m *memory) { m.release() }, w.wide)
+			w.newWide()
 			return
 		}
 	}
+}
+
+func (w *worker) newWide() {
+	w.wide = &memory{blocks: make([][]byte, len(w.plan.outputs))}
+	runtime.AddCleanup(w, func(m *memory) { m.release() }, w.wide)
 }
 
 // swap exchanges block i of two batches' memory.

@@ -22,6 +22,8 @@ type epoch struct {
 	flights []*flight
 	spare   []*flight
 	marks   *markStore // nil: none are made
+	report  *report    // nil: nobody asks for one
+	streak  int        // samples that failed one after another, up to the last batch taken
 
 	work    chan *flight // a token for each worker that a flight can use; never full
 	quit    chan struct{}
@@ -40,6 +42,8 @@ type flight struct {
 	cursor atomic.Int64 // next position that nobody has taken
 	tokens atomic.Int64 // workers that are to come or at work
 	done   chan struct{}
+
+	gaps // positions without a sample of their own
 
 	mu     sync.Mutex
 	failed int // lowest position with an error
@@ -69,6 +73,7 @@ func (l *Loader) run(ctx context.Context, number int, yield func(*Batch, error) 
 	}
 	e := newEpoch(pool, number, seq, d)
 	defer e.stop()
+	e.report = l.reports.begin(number)
 	given := l.begun(start, d)
 	for range d.batches {
 		e.issue()
@@ -140,9 +145,9 @@ func (e *epoch) issue() {
 			return
 		}
 		e.issued++
-		f.limit = len(f.batch.ids)
+		f.limit = f.toFill()
 		tokens := 1
-		if f.todo = e.plan.prepare; !f.todo {
+		if f.todo = e.plan.prepare && f.limit > 0; !f.todo {
 			tokens = e.tokensFor(f)
 		}
 		f.tokens.Store(int64(tokens))
@@ -159,6 +164,7 @@ func (e *epoch) newFlight() *flight {
 		return f
 	}
 	f := &flight{done: make(chan struct{}, 1)}
+	e.plan.mayGap(f, e.plan.batchSize)
 	if e.plan.prepare {
 		f.regions = make([][]region, len(e.plan.outputs))
 		for i := range f.regions {
@@ -187,6 +193,7 @@ func (e *epoch) load(f *flight) error {
 			return fmt.Errorf("loader: order of epoch %d gives sample %d, %s has %d", e.number, v, p.name, p.total)
 		}
 	}
+	e.plan.setAside(f)
 	f.cursor.Store(0)
 	return nil
 }
@@ -206,6 +213,9 @@ func (e *epoch) tokensFor(f *flight) int {
 // take removes the first flight, which is done.
 func (e *epoch) take() (*Batch, error) {
 	f := e.flights[0]
+	if f.err == nil {
+		f.err = e.count(f)
+	}
 	if f.err != nil {
 		return nil, f.err // stop releases the batch
 	}

@@ -54,8 +54,14 @@ func (w *worker) prepare(f *flight) {
 			return
 		}
 		err := errors.New("the dataset ended the goroutine that asked it")
-		if r := recover(); r != nil {
+		r := recover()
+		if r != nil {
 			err = w.panicked(f, w.at, r)
+		}
+		if f.passes && r != nil && f.state[max(w.at, 0)] == 0 {
+			f.pass(max(w.at, 0), err)
+			w.prepare(f) // without that one
+			return
 		}
 		f.fail(w.at, err)
 		f.limit = 0
@@ -75,9 +81,18 @@ func (w *worker) lookUp(f *flight) int {
 	for i := range w.plan.outputs {
 		if o := &w.plan.outputs[i]; o.prepared() {
 			w.out = i
-			if pos, err := w.regionsOf(f, o, n); err != nil {
-				f.fail(pos, w.wrap(f, pos, err))
-				n = pos
+			for from := 0; from < n; {
+				pos, err := w.regionsOf(f, o, from, n)
+				if err == nil {
+					break
+				}
+				if err = w.wrap(f, pos, err); !f.passes {
+					f.fail(pos, err)
+					n = pos
+					break
+				}
+				f.pass(pos, err)
+				from = pos + 1
 			}
 		}
 	}
@@ -106,46 +121,70 @@ func (w *worker) readRows(f *flight) error {
 		for hi < len(ids) && ids[hi] == ids[lo]+hi-lo {
 			hi++
 		}
-		w.at = lo
-		dst := f.rows[lo*size : hi*size : hi*size]
-		got, err := p.ds.Rows(ids[lo], hi-lo, dst)
-		if err == nil && len(got) != len(dst) {
-			err = fmt.Errorf("%d bytes of metadata, want %d rows of %d", len(got), hi-lo, size)
-		}
-		if err != nil {
+		err := w.readRun(f, lo, hi)
+		if err != nil && !f.passes {
 			return err
 		}
-		if len(dst) > 0 && &got[0] != &dst[0] {
-			copy(dst, got)
+		for pos := lo; err != nil && pos < hi; pos++ {
+			if each := w.readRun(f, pos, pos+1); each != nil {
+				f.pass(pos, w.wrap(f, pos, each))
+				clear(f.rows[pos*size : (pos+1)*size])
+			}
 		}
 		lo = hi
 	}
 	return nil
 }
 
-// regionsOf looks up the regions of the first n positions of an output. On
-// error it returns the position too.
-func (w *worker) regionsOf(f *flight, o *output, n int) (int, error) {
+// readRun reads the rows of samples that follow each other, at positions
+// [lo, hi).
+func (w *worker) readRun(f *flight, lo, hi int) error {
+	p, size := w.plan, w.plan.rowSize
+	w.at = lo
+	dst := f.rows[lo*size : hi*size : hi*size]
+	got, err := p.ds.Rows(f.batch.ids[lo], hi-lo, dst)
+	if err == nil && len(got) != len(dst) {
+		err = fmt.Errorf("%d bytes of metadata, want %d rows of %d", len(got), hi-lo, size)
+	}
+	if err != nil {
+		return err
+	}
+	if len(dst) > 0 && &got[0] != &dst[0] {
+		copy(dst, got)
+	}
+	return nil
+}
+
+// regionsOf looks up the regions of positions [from, n) of an output. On error it
+// returns the position too.
+func (w *worker) regionsOf(f *flight, o *output, from, n int) (int, error) {
 	p, list := w.plan, f.regions[w.out]
 	total := int64(0)
-	for pos := range n {
+	for pos := from; pos < n; pos++ {
 		w.at = pos
+		list[pos] = region{}
+		if f.passed(pos) {
+			continue
+		}
 		id := f.batch.ids[pos]
 		row := w.row(f, pos, id)
 		r := region{ptr: le64(row[o.ptr:])}
+		list[pos].ptr = r.ptr // for an error
 		switch o.kind {
 		case kindRegion:
 			r.size = int64(o.valueBytes)
 		case kindBlob:
 			size := le64(row[o.ptr+8:])
 			if size > math.MaxInt64 {
-				return pos, fmt.Errorf("size %d", size)
+				return pos, p.flaw(id, o, fmt.Sprintf("size %d", size))
 			}
-			r.size = int64(size)
+			if r.size = int64(size); r.size%int64(o.itemBytes) != 0 {
+				return pos, p.flaw(id, o, fmt.Sprintf("%d bytes, want a multiple of %d for items %v", size, o.itemBytes, o.of.Item))
+			}
 		default:
 			v, err := imageInfo(row[o.src.Offset:])
 			if err != nil {
-				return pos, err
+				return pos, p.flaw(id, o, err.Error())
 			}
 			r.size = 3 * int64(v.Width) * int64(v.Height)
 			if v.JPEG {
@@ -171,11 +210,20 @@ func (w *worker) regionsOf(f *flight, o *output, n int) (int, error) {
 	return 0, nil
 }
 
+// flaw is an error of a sample's metadata.
+func (p *plan) flaw(id int, o *output, what string) error {
+	e := &ffcv.FormatError{File: p.name, Field: o.src.Name, Sample: id, Offset: -1, What: what}
+	if l, ok := p.ds.(Locator); ok {
+		e.File, e.Sample = l.Locate(id, o.field)
+	}
+	return e
+}
+
 // addRanges notes regions that are about to be read, neighbours as one.
 func (w *worker) addRanges(list []region) {
 	for _, r := range list {
-		if r.ptr > math.MaxInt64 {
-			continue // Bytes refuses it
+		if r.ptr > math.MaxInt64 || r.size == 0 {
+			continue // Bytes refuses it, or there is nothing
 		}
 		off := int64(r.ptr)
 		if n := len(w.ranges); n > 0 {
@@ -194,14 +242,9 @@ func (w *worker) widths(f *flight, n int) error {
 		if !w.plan.outputs[i].varies() {
 			continue
 		}
-		longest := int64(0)
-		for _, r := range f.regions[i][:n] {
-			longest = max(longest, r.size)
-		}
-		if longest > math.MaxInt {
-			return fmt.Errorf("a value of %d bytes", longest)
-		}
-		if err := f.batch.setWidth(i, int(longest)); err != nil {
+		list := f.regions[i][:len(f.batch.ids)]
+		clear(list[n:])
+		if err := f.batch.setRows(i, &w.plan.outputs[i], list); err != nil {
 			return fmt.Errorf("output %q: %w", w.plan.outputs[i].name, err)
 		}
 	}
@@ -211,10 +254,17 @@ func (w *worker) widths(f *flight, n int) error {
 // blobs copies values of different lengths, and clears the rest of each row.
 func (w *worker) blobs(f *flight, o *output, lo, hi int) (int, error) {
 	c, list := &f.batch.columns[w.out], f.regions[w.out]
-	width := c.Shape[1]
+	width := 0 // of a padded row
+	if !o.ragged {
+		width = c.Shape[1] * c.item
+	}
 	for pos := lo; pos < hi; pos++ {
+		if f.passed(pos) {
+			continue
+		}
 		w.at = pos
-		r, row := list[pos], c.Data[pos*width:(pos+1)*width]
+		r := list[pos]
+		row := c.place(pos, max(r.size, int64(width)))
 		b, err := w.plan.ds.Bytes(f.batch.ids[pos], r.ptr, r.size, row[:r.size:r.size])
 		if err != nil {
 			return pos, err
@@ -230,7 +280,7 @@ func (w *worker) blobs(f *flight, o *output, lo, hi int) (int, error) {
 		if o.text && n > 0 && b[n-1] == 0 {
 			n-- // JSON's final NUL; it stays in the row, which is zero from there
 		}
-		c.Lengths[pos] = n
+		c.Lengths[pos] = n / c.item
 	}
 	return 0, nil
 }

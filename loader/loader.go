@@ -120,7 +120,8 @@ type Loader struct {
 	plan     *plan // of the first epoch
 	pool     *pool
 	schedule *schedule // nil: every epoch is as the first
-	resume   *State    // nil: every epoch is whole
+	reports  reports
+	resume   *State // nil: every epoch is whole
 	given    atomic.Pointer[given]
 }
 

@@ -1,5 +1,7 @@
 package loader
 
+import "github.com/betongo/betongo/array"
+
 // Options configure a Loader. The zero value of every field is its default.
 type Options struct {
 	// BatchSize is the number of samples in a batch; 0 means 256.
@@ -60,6 +62,27 @@ type Options struct {
 	// ranks get one less. All have the same number of batches even so; the last
 	// may be shorter for some of them, even empty.
 	ExactlyOnce bool
+	// OnError is what becomes of samples that can't be loaded: Fail (also nil),
+	// Skip, SubstituteSample or SubstituteValue. What these do depends on the
+	// batch's samples alone. Batch.Samples says what is in the rows, Batch.Skipped
+	// and Loader.Report what is not. What is not a sample's own ends the epoch
+	// in any case: an order, a BatchOp and what comes after one, Collate, a
+	// decoder or operation that ends its goroutine.
+	OnError Policy
+	// MaxFailures is how many samples one after another may fail to load before
+	// that ends the epoch, with a TooManyError; 0 means 100, below 0 any number.
+	MaxFailures int
+	// Quarantine are samples that are not to be touched, by their numbers in the
+	// dataset: in an epoch they are treated as those that can't be loaded, those
+	// that Fail would end it for as by Skip; Filter isn't asked for them, and leaves
+	// them out. See QuarantineFile. The slice is copied.
+	Quarantine []int
+	// Collate is called with every batch when it is finished, by the worker that
+	// was the last, before it is handed out: for what a program makes of whole
+	// batches. It may change values and set Batch.Extra, but neither releases
+	// nor keeps the batch. Its error ends the epoch. It is called by many
+	// goroutines at once, each with a batch of its own.
+	Collate func(b *Batch) error
 	// Outputs replaces the pipelines of fields and adds further outputs. A
 	// field that no Output names comes with its default pipeline. Outputs come
 	// in the file's order of fields, further ones after them as they stand here.
@@ -96,6 +119,14 @@ type Output struct {
 	// one shape: not Bytes, JSON or Raw images. The decoder may do the first of
 	// them in its own pass: see Viewer.
 	Ops []any
+	// Ragged puts rows that differ in length (Bytes, JSON, Raw images) one after
+	// another, without padding: Column.Offsets says where each lies.
+	Ragged bool
+	// Item is the type and shape of what the rows of a Bytes field are made of,
+	// such as int32 and no shape for a text's tokens; its zero value is a byte.
+	// The output is (B, longest, *shape) of that type, or ragged (items, *shape).
+	// A row that isn't whole items is a sample that can't be loaded.
+	Item array.Spec
 	// Disabled leaves the output out of the batches.
 	Disabled bool
 }

@@ -103,6 +103,9 @@ type output struct {
 	raster  *rasterBinding                                // of rasters
 	follow  func(dst, src []byte, p *rgb.Placement) error // of arrays
 
+	ragged    bool // rows lie one after another
+	itemBytes int  // what rows that differ in length are made of
+
 	tail        []stage // from the first BatchOp on
 	filledBytes int     // of a row before the tail
 	widest      int     // of a row before, in and after the tail
@@ -223,6 +226,9 @@ func (p *plan) bindOutput(o *Output, field int, seed uint64, l *lead) (b output,
 		err = p.bindDecoder(&b, o, streams)
 	}
 	if err != nil {
+		return b, err
+	}
+	if err := b.bindRows(o); err != nil {
 		return b, err
 	}
 	if b.varies() && len(o.Ops) > 0 {

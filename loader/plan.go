@@ -46,6 +46,8 @@ type plan struct {
 	ahead     int
 	posBits   int // a batch's positions fit in so many bits
 
+	policies
+
 	marksMemory int    // bytes for marks made here
 	marksFile   string // side file of marks, "" none
 	identity    ffcv.Identity
@@ -72,6 +74,9 @@ func newPlan(ds Dataset, opts *Options) (p *plan, err error) {
 		return nil, fmt.Errorf("loader: %w", err)
 	}
 	if err := p.openRows(); err != nil {
+		return nil, err
+	}
+	if err := p.setPolicies(opts); err != nil {
 		return nil, err
 	}
 	if err := p.selectSamples(opts); err != nil {
@@ -183,6 +188,9 @@ func (p *plan) selectSamples(opts *Options) error {
 	s := &Sample{plan: p}
 	for i := range p.sel.Len {
 		s.index = p.sel.Sample(i)
+		if p.quarantine.has(s.index) {
+			continue
+		}
 		keep, err := opts.Filter(s)
 		if err != nil {
 			return fmt.Errorf("loader: filter sample %d of %s: %w", s.index, p.name, err)

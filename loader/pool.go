@@ -60,7 +60,10 @@ func (p *pool) make() (*Batch, error) {
 		c := &b.columns[i]
 		c.Name, c.batch = o.name, b
 		c.DType = o.spec.DType
-		c.Shape = append(make([]int, 1, 1+len(o.spec.Shape)), o.spec.Shape...)
+		c.Shape, c.item = o.columnShape(), o.itemBytes
+		if o.ragged {
+			c.Offsets = make([]int64, 1, 1+p.plan.batchSize)
+		}
 		if o.varies() {
 			c.Lengths = make([]int, 0, p.plan.batchSize)
 		} else if err := b.mem.ensure(i, p.plan.batchSize*o.widest); err != nil {
@@ -208,14 +211,19 @@ func (m *memory) release() error {
 func (b *Batch) reset(index, n int, outs []output) {
 	b.index = index
 	b.ids = b.ids[:n]
+	b.skipped = b.skipped[:0]
 	for i := range b.columns {
 		c := &b.columns[i]
-		c.Shape[0] = n
+		c.Shape[0] = n // of a ragged output anon
 		switch o := &outs[i]; {
 		case o.varies():
 			c.Lengths = c.Lengths[:n]
-			c.Shape[1] = 0
-			c.Data = nil
+			if c.Data = nil; o.ragged {
+				c.Shape[0], c.Offsets = 0, c.Offsets[:n+1]
+				clear(c.Offsets)
+			} else {
+				c.Shape[1] = 0
+			}
 			if c.Images != nil {
 				c.Images = c.Images[:n]
 			}
@@ -225,10 +233,9 @@ func (b *Batch) reset(index, n int, outs []output) {
 	}
 }
 
-// setWidth gives the rows of a varying output their common size.
-func (b *Batch) setWidth(out, width int) error {
+// setWidth gives n rows of a varying output their common size in bytes.
+func (b *Batch) setWidth(out, n, width int) error {
 	c := &b.columns[out]
-	n := len(b.ids)
 	if width > 0 && n > math.MaxInt/width {
 		return fmt.Errorf("%d rows of %d bytes: more than memory can hold", n, width)
 	}
@@ -236,7 +243,7 @@ func (b *Batch) setWidth(out, width int) error {
 	if err := b.mem.ensure(out, size); err != nil {
 		return err
 	}
-	c.Shape[1] = width
+	c.Shape[0], c.Shape[1] = n, width/c.item
 	c.Data = b.mem.blocks[out][:size:size]
 	return nil
 }

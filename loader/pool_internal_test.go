@@ -13,7 +13,7 @@ func testPool() *pool {
 		batchSize: 4, ahead: 2,
 		outputs: []output{
 			{name: "x", value: array.Spec{DType: array.Float64}, spec: array.Spec{DType: array.Float64}, rowBytes: 8, filledBytes: 8, widest: 8},
-			{name: "b", kind: kindBlob, spec: array.Spec{DType: array.Uint8, Shape: []int{0}}},
+			{name: "b", kind: kindBlob, itemBytes: 1, spec: array.Spec{DType: array.Uint8, Shape: []int{0}}},
 		},
 	}, new(keptMarks))
 }
@@ -85,11 +85,11 @@ func TestPoolKeeps(t *testing.T) {
 	}
 	b.reset(0, 4, p.plan.outputs)
 	for _, width := range []int{10, 5000, 0, 4999} { // grows, shrinks, keeps
-		if err := b.setWidth(1, width); err != nil || len(b.columns[1].Data) != 4*width {
+		if err := b.setWidth(1, 4, width); err != nil || len(b.columns[1].Data) != 4*width {
 			t.Errorf("width %d: %d bytes, %v", width, len(b.columns[1].Data), err)
 		}
 	}
-	if err := b.setWidth(1, 1<<62); err == nil {
+	if err := b.setWidth(1, 4, 1<<62); err == nil {
 		t.Error("4 rows of 2^62 bytes are no error")
 	}
 }

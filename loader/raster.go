@@ -85,6 +85,7 @@ func (p *plan) bindRaster(b *output, d RasterDecoder) error {
 func (p *plan) commonSize(f *ffcv.Field, size func(member []byte) (width, height int, err error)) (width, height int, err error) {
 	const chunk = 4096
 	var buf []byte
+	known := false
 	for lo := 0; lo < p.total; lo += chunk {
 		n := min(chunk, p.total-lo)
 		rows, err := p.ds.Rows(lo, n, buf)
@@ -95,13 +96,19 @@ func (p *plan) commonSize(f *ffcv.Field, size func(member []byte) (width, height
 			buf = rows[:0]
 		}
 		for i := range n {
+			if p.quarantine.has(lo + i) {
+				continue
+			}
 			at := i*p.rowSize + f.Offset
 			w, h, err := size(rows[at : at+f.Size : at+f.Size])
+			if err != nil && p.passes {
+				continue // so will it fare when it is loaded
+			}
 			if err != nil {
 				return 0, 0, fmt.Errorf("sample %d: %w", lo+i, err)
 			}
-			if lo+i == 0 {
-				width, height = w, h
+			if !known {
+				width, height, known = w, h, true
 			} else if w != width || h != height {
 				return 0, 0, nil
 			}

@@ -222,7 +222,10 @@ func (p *plan) singleFlight(sample int) (*flight, error) {
 		o, c := &p.outputs[i], &b.columns[i]
 		f.regions[i] = make([]region, 1)
 		c.Name, c.batch, c.DType = o.name, b, o.spec.DType
-		c.Shape = append([]int{1}, o.spec.Shape...)
+		c.Shape, c.item = o.columnShape(), o.itemBytes
+		if o.ragged {
+			c.Offsets = make([]int64, 2)
+		}
 		if o.varies() {
 			c.Lengths = make([]int, 1)
 			if o.kind == kindRawImage {
@@ -243,7 +246,7 @@ func (w *worker) replayed(o, whole *output, c Column, row []byte, id int) (Repla
 	r.Value.Data = append([]byte{}, c.Value(0)...)
 	r.Value.DType, r.Value.Shape = c.DType, append([]int{}, c.Shape[1:]...)
 	if o.varies() {
-		r.Value.Shape = []int{len(r.Value.Data)}
+		r.Value.Shape = append([]int{len(r.Value.Data) / o.itemBytes}, o.spec.Shape[1:]...)
 	}
 	r.Shape = r.Value.Shape
 	if o.of.Decoder != nil {

@@ -41,6 +41,9 @@ func (o *output) companions(all []output) (names []string) {
 // output that it is of.
 func (w *worker) together(f *flight, group []int, lo, hi int) (int, error) {
 	for pos := lo; pos < hi; pos++ {
+		if f.passed(pos) {
+			continue
+		}
 		w.turn(f, pos)
 		if err := w.sampleViews(f, group, pos); err != nil {
 			return pos, err
@@ -90,7 +93,7 @@ func (w *worker) cut(f *flight, group []int, pos, id int) (src rgb.Encoded, err 
 				return src, err
 			}
 		}
-		v := rgb.View{Dst: w.value(f, i, pos), Target: &o.target}
+		v := rgb.View{Dst: w.value(f, i, pos), Target: w.target(i)}
 		w.keys, w.id = o.keys, id
 		if v.Crop, v.Flip, err = o.view(src.Width, src.Height, w.draw); err != nil {
 			return src, err

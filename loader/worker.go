@@ -2,7 +2,6 @@ package loader
 
 import (
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
 
@@ -17,8 +16,9 @@ type PanicError = ffcv.PanicError
 
 // worker is what one goroutine needs to fill batches, all its own.
 type worker struct {
-	epoch *epoch
-	plan  *plan
+	epoch  *epoch
+	plan   *plan
+	flight *flight // being filled
 
 	at  int // position worked on, -1: some of the run
 	out int // output worked on
@@ -51,6 +51,14 @@ type worker struct {
 	pixels rgb.Raster // a raster as stored
 	place  rgb.Placement
 	shape  [3]int
+
+	targets []*rgb.Target // by output, see target
+	alone   *flight       // of one sample, to fill gaps with; nil: not needed so far
+	from    []int         // see mend
+	sizes   []region      // see closeVarying, as the next three
+	lengths []int
+	infos   []ImageInfo
+	offsets []int64
 }
 
 func newWorker(e *epoch) *worker {
@@ -80,17 +88,42 @@ func (w *worker) grow(into, n int) {
 	}
 }
 
-// fill makes positions [lo, hi) of the batch.
+// fill makes positions [lo, hi) of the batch, output by output. Where failing
+// samples are not passed over, the other outputs go on before one, so that the
+// first is found.
 func (w *worker) fill(f *flight, lo, hi int) {
-	if pos, err := w.try(f, lo, hi); err != nil {
-		f.fail(pos, err)
+	w.flight, w.ordered = f, orderedRun{} // it may have had another batch
+	for i := range w.plan.outputs {
+		if o := &w.plan.outputs[i]; o.shared != nil && o.shared[0] != i {
+			continue // made with that one
+		}
+		for from, row := lo, 0; from < hi; {
+			pos, err := w.try(f, i, from, hi)
+			if err == nil {
+				break
+			}
+			if !f.passes {
+				f.fail(pos, err)
+				hi = pos
+				break
+			}
+			if pos > from {
+				row = 0
+			}
+			f.pass(pos, err)
+			if row++; row == w.plan.maxFailures {
+				f.hopeless.Store(true) // epoch.count finds them too
+				return
+			}
+			from = pos + 1
+		}
 	}
 }
 
-// try fills [lo, hi) and returns the lowest position that fails, with its
-// error.
-func (w *worker) try(f *flight, lo, hi int) (pos int, err error) {
-	w.at, w.out = -1, -1
+// try fills [lo, hi) of an output and returns the lowest position that fails,
+// with its error.
+func (w *worker) try(f *flight, out, lo, hi int) (pos int, err error) {
+	w.at, w.out = -1, out
 	finished := false
 	defer func() {
 		r := recover()
@@ -99,23 +132,28 @@ func (w *worker) try(f *flight, lo, hi int) (pos int, err error) {
 		case r == nil: // runtime.Goexit: record it before the goroutine ends
 			f.fail(max(w.at, lo), w.wrap(f, max(w.at, lo), errors.New("a decoder or operation ended its goroutine")))
 		case w.at < 0 && hi-lo > 1:
-			pos, err = w.singly(f, lo, hi, r)
+			pos, err = w.singly(f, out, lo, hi, r)
 		default:
 			pos = max(w.at, lo)
 			err = w.panicked(f, pos, r)
 		}
 	}()
-	pos, err = w.outputs(f, lo, hi)
+	if pos, err = w.output(f, &w.plan.outputs[out], lo, hi); err != nil {
+		err = w.wrap(f, pos, err)
+	}
 	finished = true
 	return pos, err
 }
 
 // singly finds which sample of a run made it panic.
-func (w *worker) singly(f *flight, lo, hi int, r any) (int, error) {
+func (w *worker) singly(f *flight, out, lo, hi int, r any) (int, error) {
 	for i := lo; i < hi; i++ {
-		if pos, err := w.try(f, i, i+1); err != nil {
+		if pos, err := w.try(f, out, i, i+1); err != nil {
 			return pos, err
 		}
+	}
+	if f.passes {
+		return 0, nil
 	}
 	return lo, w.panicked(f, lo, r) // the fault did not come again
 }
@@ -123,7 +161,7 @@ func (w *worker) singly(f *flight, lo, hi int, r any) (int, error) {
 // panicked makes the error of a panic while working on position pos.
 func (w *worker) panicked(f *flight, pos int, r any) error {
 	if mmap.IsFault(r) {
-		return w.gone(f.batch.ids[pos])
+		return w.wrap(f, pos, w.gone(f.batch.ids[pos]))
 	}
 	return w.wrap(f, pos, newPanic(r))
 }
@@ -140,41 +178,10 @@ func (w *worker) gone(id int) error {
 		field = w.plan.outputs[w.out].field
 	}
 	e.File, e.Sample = l.Locate(id, field)
-	return fmt.Errorf("%s: sample %d: %w", w.plan.name, id, e)
+	return e
 }
 
 func newPanic(r any) error { return &PanicError{Value: r, Stack: debug.Stack()} }
-
-// wrap says of which sample and output an error is.
-func (w *worker) wrap(f *flight, pos int, err error) error {
-	var name string
-	if w.out >= 0 {
-		name = fmt.Sprintf("output %q: ", w.plan.outputs[w.out].name)
-	}
-	var format *ffcv.FormatError
-	if errors.As(err, &format) && format.Sample == f.batch.ids[pos] {
-		return fmt.Errorf("%s%w", name, err)
-	}
-	return fmt.Errorf("%s: sample %d: %s%w", w.plan.name, f.batch.ids[pos], name, err)
-}
-
-// outputs fills [lo, hi) of every output. When one fails at a position the
-// others go on before it, so that the first failing sample is found.
-func (w *worker) outputs(f *flight, lo, hi int) (pos int, err error) {
-	w.ordered = orderedRun{} // the flight may have had another batch
-	for i := range w.plan.outputs {
-		o := &w.plan.outputs[i]
-		if o.shared != nil && o.shared[0] != i {
-			continue // made with that one
-		}
-		w.at, w.out = -1, i
-		p, e := w.output(f, o, lo, hi)
-		if e != nil {
-			pos, err, hi = p, w.wrap(f, p, e), p
-		}
-	}
-	return pos, err
-}
 
 func (w *worker) output(f *flight, o *output, lo, hi int) (pos int, err error) {
 	switch {
@@ -195,6 +202,9 @@ func (w *worker) output(f *flight, o *output, lo, hi int) (pos int, err error) {
 func (w *worker) each(f *flight, o *output, lo, hi int) (int, error) {
 	c := &f.batch.columns[w.out]
 	for pos := lo; pos < hi; pos++ {
+		if f.passed(pos) {
+			continue
+		}
 		w.turn(f, pos)
 		dst := c.Data[pos*o.filledBytes : (pos+1)*o.filledBytes : (pos+1)*o.filledBytes]
 		if err := w.sample(f, o, pos, dst); err != nil {
@@ -267,7 +277,7 @@ func (w *worker) decode(f *flight, o *output, pos, id int, dst []byte) ([]byte, 
 			if err != nil {
 				return nil, err
 			}
-			return dst, w.scratch.Render(dst, src, crop, flip, &o.target)
+			return dst, w.scratch.Render(dst, src, crop, flip, w.target(w.out))
 		}
 		w.source.rekey(o.key, uint32(w.epoch.number), uint64(id))
 		return dst, o.image(dst, src, w.rng, &w.scratch)
