@@ -36,7 +36,8 @@ func cases() []testCase {
 	list := kinds()
 	list = append(list, layouts()...)
 	list = append(list, pages()...)
-	return append(list, selections()...)
+	list = append(list, selections()...)
+	return append(list, spliced()...)
 }
 
 // kinds are files for each kind of field.

@@ -135,6 +135,7 @@ type testCase struct {
 	bad     func(i int) bool    // samples of a stream that fail
 	flags   []string            // for the check program
 	twin    *twin               // instead: FFCV writes the same file
+	make    splicing            // instead: the file is made out of others
 }
 
 // Len is the number of samples.
@@ -156,23 +157,7 @@ func (c *testCase) write(dir string) error {
 		specs[k] = ffcv.FieldSpec{Name: col.name, Field: col.field}
 	}
 	path := filepath.Join(dir, c.name+".beton")
-	opts := c.opts
-	opts.Overwrite = true
-	w, err := ffcv.Create(path, specs, &opts)
-	if err != nil {
-		return err
-	}
-	defer w.Close()
-	ctx := context.Background()
-	if c.stream != nil {
-		err = w.WriteStream(ctx, c.sequence, c.stream)
-	} else {
-		err = w.WriteDataset(ctx, c, c.data)
-	}
-	if err != nil {
-		return err
-	}
-	order, err := c.order(path)
+	order, err := c.writeFile(dir, path, specs)
 	if err != nil {
 		return err
 	}
@@ -185,6 +170,30 @@ func (c *testCase) write(dir string) error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, c.name+".json"), b, 0o666)
+}
+
+// writeFile writes the file and returns which sample each row should hold.
+func (c *testCase) writeFile(dir, path string, specs []ffcv.FieldSpec) ([]int, error) {
+	if c.make != nil {
+		return c.splice(dir, path)
+	}
+	opts := c.opts
+	opts.Overwrite = true
+	w, err := ffcv.Create(path, specs, &opts)
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	ctx := context.Background()
+	if c.stream != nil {
+		err = w.WriteStream(ctx, c.sequence, c.stream)
+	} else {
+		err = w.WriteDataset(ctx, c, c.data)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.order(path)
 }
 
 // sequence is the case as a stream.

@@ -25,6 +25,11 @@ type grammar struct {
 	Dump    dumpCommand      `cmd:"" help:"Print the samples of a file."`
 	Verify  verifyCommand    `cmd:"" help:"Read all of a file and print every flaw."`
 	Marks   marksCommand     `cmd:"" help:"Make checkpoints of a file's JPEGs and put them beside it."`
+	Merge   mergeCommand     `cmd:"" help:"Write the samples of several files into one; pages are copied as they are."`
+	Subset  subsetCommand    `cmd:"" help:"Write some samples of a file into a new one."`
+	Split   splitCommand     `cmd:"" help:"Divide the samples of a file among new ones."`
+	Add     addCommand       `cmd:"" help:"Write a file with a field more."`
+	Append  appendCommand    `cmd:"" help:"Write a file with more samples; its pages are copied as they are."`
 	Bench   benchCommand     `cmd:"" help:"Load a file's batches and print how fast it went."`
 	Replay  replayCommand    `cmd:"" help:"Load one sample as it is in an epoch and print what was drawn for it."`
 	Demo    demoCommand      `cmd:"" help:"Pack photographs, load augmented batches from them and show one."`
@@ -53,14 +58,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // fileFlags name the file that a verb reads.
 type fileFlags struct {
-	File   string   `arg:"" help:"The .beton file."`
+	File string `arg:"" help:"The .beton file."`
+	customFlags
+}
+
+// customFlags describe custom fields.
+type customFlags struct {
 	Custom []string `sep:"none" placeholder:"NAME=DTYPE" help:"The NumPy dtype of a custom field's metadata, such as flag=|u1 or 'box=(4,)<f4' or 'a=<u4,|u1' (packed); the flag repeats."`
 
 	custom map[string]fields.Field
 }
 
 // Validate is kong's hook.
-func (f *fileFlags) Validate() error {
+func (f *customFlags) Validate() error {
 	f.custom = make(map[string]fields.Field)
 	for _, text := range f.Custom {
 		name, dtype, ok := strings.Cut(text, "=")
@@ -81,12 +91,18 @@ func (f *fileFlags) Validate() error {
 
 // open opens the file. Its custom fields may be of unknown layout.
 func (f *fileFlags) open() (*ffcv.File, error) {
-	return ffcv.Open(f.File, &ffcv.OpenOptions{Custom: f.custom})
+	return f.customFlags.open(f.File)
 }
 
-// openWhole opens a file all of whose fields can be read.
-func (f *fileFlags) openWhole() (*ffcv.File, error) {
-	file, err := f.open()
+// openWhole opens the file if all of its fields can be read.
+func (f *fileFlags) openWhole() (*ffcv.File, error) { return f.customFlags.openWhole(f.File) }
+
+func (f *customFlags) open(path string) (*ffcv.File, error) {
+	return ffcv.Open(path, &ffcv.OpenOptions{Custom: f.custom})
+}
+
+func (f *customFlags) openWhole(path string) (*ffcv.File, error) {
+	file, err := f.open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +110,7 @@ func (f *fileFlags) openWhole() (*ffcv.File, error) {
 		if d.Field == nil {
 			file.Close()
 			return nil, term.WithHint(
-				fmt.Errorf("%s: field %q is a custom one that no registered type describes", f.File, d.Name),
+				fmt.Errorf("%s: field %q is a custom one that no registered type describes", path, d.Name),
 				fmt.Sprintf("say what its metadata is with --custom '%s=DTYPE', DTYPE a NumPy dtype such as |u1 or <i8", d.Name))
 		}
 	}

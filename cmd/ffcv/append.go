@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/term"
+	"github.com/betongo/betongo/source"
+	"github.com/betongo/betongo/splice"
+)
+
+type appendCommand struct {
+	fileFlags
+	Source  string   `arg:"" help:"What to append: a folder with a folder of photographs for each class, a table (.csv, .tsv, .jsonl), or another .beton."`
+	Output  string   `short:"o" placeholder:"OUT" help:"The file to write."`
+	InPlace bool     `help:"Put the new file in the place of the old one once it is whole; instead of --output."`
+	Field   []string `sep:"none" placeholder:"NAME=TYPE" help:"Where a table has a field's values: NAME=TYPE[:KEY=VALUE,...], as in 'ffcvwrite table'; its column of the same name unless given. The flag repeats."`
+	Mode    string   `default:"jpg" enum:"jpg,raw" placeholder:"jpg|raw" help:"Store new images as jpg (the default; JPEGs are kept as they are) or as raw pixels."`
+	OnError string   `default:"fail" enum:"fail,skip" placeholder:"fail|skip" help:"What to do with a sample that cannot be read: fail (the default), or skip it and report it."`
+	spliceFlags
+}
+
+// Validate is kong's hook.
+func (c *appendCommand) Validate() error {
+	if (c.Output == "") != c.InPlace {
+		return errors.New("expected either --output or --in-place")
+	}
+	if err := c.spliceFlags.check(); err != nil {
+		return err
+	}
+	return c.fileFlags.Validate()
+}
+
+// Run is kong's hook.
+func (c *appendCommand) Run(e *env) error {
+	path := c.Output
+	if c.InPlace {
+		path = c.File
+		c.Force = true
+	} else if err := checkOutputs([]string{path}, []string{c.File, c.Source}); err != nil {
+		if info, statErr := os.Stat(path); statErr == nil && !info.IsDir() {
+			err = term.WithHint(err, "--in-place puts the new file in the place of the old one")
+		}
+		return err
+	}
+	f, err := c.openWhole()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := os.Stat(c.Source)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		switch strings.ToLower(filepath.Ext(c.Source)) {
+		case ".csv", ".tsv", ".jsonl", ".ndjson":
+		default:
+			return c.appendFile(e, path, f)
+		}
+	}
+	more, err := c.open(e.ctx, f, info.IsDir())
+	if err != nil {
+		return err
+	}
+	defer more.Close()
+	s := c.begin(e, nil)
+	opts := &splice.AppendOptions{Options: s.opts, Fields: more.fields}
+	if c.OnError == "skip" {
+		opts.OnError = func(key string, err error) error {
+			s.progress.Clear()
+			term.Say(e.stderr, prog, "warning", "skipped: "+err.Error())
+			return nil
+		}
+	}
+	stats, err := splice.Append(e.ctx, path, f, more, opts)
+	var sample *ffcv.SampleError
+	if errors.As(err, &sample) && c.OnError == "fail" && e.ctx.Err() == nil {
+		err = term.WithHint(err, "--on-error skip leaves out samples that cannot be read, and lists them")
+	}
+	return s.end(err, []string{path}, stats)
+}
+
+// appendFile appends another .beton.
+func (c *appendCommand) appendFile(e *env, path string, f *ffcv.File) error {
+	g, err := (&customFlags{custom: c.custom}).openWhole(c.Source)
+	if err != nil {
+		return err
+	}
+	defer g.Close()
+	s := c.begin(e, nil)
+	stats, err := splice.Merge(e.ctx, path, []*ffcv.File{f, g}, &s.opts)
+	var page *splice.PageSizeError
+	if errors.As(err, &page) {
+		err = term.WithHint(err, fmt.Sprintf("'ffcv merge %s %s --repack -o OUT' places the values anew", c.File, c.Source))
+	}
+	return s.end(err, []string{path}, stats)
+}
+
+// addition is an opened source of samples for a file.
+type addition struct {
+	ffcv.Dataset
+	fields map[string]fields.Field // how values are encoded
+	Close  func() error
+}
+
+// open opens a source whose samples fill the fields of f.
+func (c *appendCommand) open(ctx context.Context, f *ffcv.File, folder bool) (*addition, error) {
+	var image fields.RGBImage
+	if err := source.ParseMode(&image.Mode, c.Mode); err != nil {
+		return nil, term.Usagef("--mode=%s: %w", c.Mode, err)
+	}
+	if !folder {
+		return c.openTable(ctx, f, image)
+	}
+	if len(c.Field) > 0 {
+		return nil, term.Usagef("--field: is for tables")
+	}
+	list := f.Fields()
+	if len(list) != 2 || list[0].Name != "image" || list[0].Type != fields.TypeRGBImage || list[1].Name != "label" || list[1].Type != fields.TypeInt {
+		return nil, fmt.Errorf("%s: has the fields %s; a folder fills image (rgb) and label (int)", c.File, fieldNames(list))
+	}
+	classes := f.Classes()
+	if classes == nil {
+		return nil, term.WithHint(fmt.Errorf("%s: has no class names, so that the labels of the folder's classes are not known", c.File),
+			"pack the folder with 'ffcvwrite folder --classes FILE', which fixes the labels, and append that file")
+	}
+	d, err := source.OpenFolder(ctx, c.Source, &source.FolderOptions{Classes: classes})
+	if err != nil {
+		return nil, err
+	}
+	return &addition{Dataset: d, fields: map[string]fields.Field{"image": image}, Close: d.Close}, nil
+}
+
+// openTable opens a table with the columns of the file's fields.
+func (c *appendCommand) openTable(ctx context.Context, f *ffcv.File, image fields.RGBImage) (*addition, error) {
+	a := &addition{fields: map[string]fields.Field{}}
+	var specs []source.Spec
+	for _, d := range f.Fields() {
+		s := source.Spec{Field: source.Field{Name: d.Name, Field: d.Field}}
+		if d.Type == fields.TypeRGBImage {
+			s.Field.Field, a.fields[d.Name] = image, image
+		}
+		specs = append(specs, s)
+	}
+	for _, text := range c.Field {
+		given, err := source.ParseSpec(text, image)
+		if err != nil {
+			return nil, term.Usage(fmt.Errorf("--field: %w", err))
+		}
+		i := f.FieldIndex(given.Name)
+		if i < 0 {
+			return nil, fmt.Errorf("--field: %s has no field %q; it has %s", c.File, given.Name, fieldNames(f.Fields()))
+		}
+		own := specs[i].Field.Field
+		if given.Field.Field.TypeID() != own.TypeID() {
+			return nil, fmt.Errorf("--field %s: %s has it as %s", text, c.File, ffcv.Kind(own.TypeID(), own))
+		}
+		if own.TypeID() == fields.TypeRGBImage {
+			a.fields[given.Name] = given.Field.Field
+		} else {
+			given.Field.Field = own // with the dtype and shape of the file
+		}
+		specs[i] = given
+	}
+	t, err := source.OpenTable(ctx, c.Source, specs)
+	var spec *source.SpecError
+	if errors.As(err, &spec) {
+		return nil, term.Usage(err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	a.Dataset, a.Close = t, t.Close
+	return a, nil
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/splice"
+)
+
+type mergeCommand struct {
+	Files  []string `arg:"" name:"file" help:"The .beton files, in the order of their samples."`
+	Output string   `short:"o" required:"" placeholder:"OUT" help:"The file to write."`
+	Repack bool     `help:"Place the values anew instead of copying pages: for files of different page sizes, or with many pages that are nearly empty."`
+	customFlags
+	packFlags
+	spliceFlags
+}
+
+// Validate is kong's hook.
+func (c *mergeCommand) Validate() error {
+	if err := c.spliceFlags.check(); err != nil {
+		return err
+	}
+	if err := c.packFlags.check(); err != nil {
+		return err
+	}
+	return c.customFlags.Validate()
+}
+
+// Run is kong's hook.
+func (c *mergeCommand) Run(e *env) error {
+	if err := checkOutputs([]string{c.Output}, c.Files); err != nil {
+		return err
+	}
+	var files []*ffcv.File
+	defer func() { closeAll(files) }()
+	for _, path := range c.Files {
+		f, err := c.openWhole(path)
+		if err != nil {
+			return err
+		}
+		files = append(files, f)
+	}
+	s := c.begin(e, &c.packFlags)
+	s.opts.Repack = c.Repack
+	stats, err := splice.Merge(e.ctx, c.Output, files, &s.opts)
+	return s.end(err, []string{c.Output}, stats)
+}

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/array/npy"
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/term"
+	"github.com/betongo/betongo/splice"
+)
+
+type subsetCommand struct {
+	fileFlags
+	Output     string   `short:"o" required:"" placeholder:"OUT" help:"The file to write."`
+	Indices    string   `placeholder:"FILE|LIST" help:"These samples, in this order: numbers with commas between, or a file of them (text with white space or commas between, or a .npy of integers)."`
+	Range      string   `placeholder:"A:B:C" help:"Samples A to B-1 in steps of C; each may be left out, and negative numbers count from the end, as in Python (write --range=-5:)."`
+	Class      []string `sep:"none" placeholder:"NAME" help:"Only samples of this class, by its name or the number of its label; the flag repeats."`
+	LabelField string   `placeholder:"NAME" help:"The field of labels: \"label\", or the only int field, unless given."`
+	Shuffle    bool     `help:"Write the samples in a random order, which --seed decides."`
+	Seed       uint64   `default:"0" placeholder:"S" help:"Seed of --shuffle."`
+	packFlags
+	spliceFlags
+}
+
+// Validate is kong's hook.
+func (c *subsetCommand) Validate() error {
+	if c.Indices != "" && c.Range != "" {
+		return errors.New("--indices and --range: expected one of them")
+	}
+	if _, err := parseSlice(c.Range, 0); err != nil {
+		return err
+	}
+	if err := c.spliceFlags.check(); err != nil {
+		return err
+	}
+	if err := c.packFlags.check(); err != nil {
+		return err
+	}
+	return c.fileFlags.Validate()
+}
+
+// Run is kong's hook.
+func (c *subsetCommand) Run(e *env) error {
+	if err := checkOutputs([]string{c.Output}, []string{c.File}); err != nil {
+		return err
+	}
+	f, err := c.openWhole()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	sel, err := c.selection(f)
+	if err != nil {
+		return err
+	}
+	s := c.begin(e, &c.packFlags)
+	stats, err := splice.Subset(e.ctx, c.Output, f, sel, &s.opts)
+	return s.end(err, []string{c.Output}, stats)
+}
+
+// selection makes the selection of the flags.
+func (c *subsetCommand) selection(f *ffcv.File) (sel splice.Selection, err error) {
+	sel.Shuffle, sel.Seed = c.Shuffle, c.Seed
+	if c.Indices != "" {
+		if sel.Indices, err = readIndices(c.Indices); err != nil {
+			return sel, err
+		}
+		for i, at := range sel.Indices {
+			if at < 0 || at >= f.Len() {
+				return sel, fmt.Errorf("--indices: number %d is %d; %s has the samples 0 to %d", i, at, c.File, f.Len()-1)
+			}
+		}
+	}
+	if c.Range != "" {
+		r, err := parseSlice(c.Range, f.Len())
+		if err != nil {
+			return sel, err
+		}
+		sel.Range = &r
+	}
+	if len(c.Class) > 0 {
+		if sel.Field, err = labelField(f, c.LabelField); err != nil {
+			return sel, err
+		}
+		sel.Labels, err = labels(f, c.Class)
+	}
+	return sel, err
+}
+
+// labels finds the labels of classes.
+func labels(f *ffcv.File, classes []string) ([]int64, error) {
+	known := f.Classes()
+	var list []int64
+	for _, name := range classes {
+		at := int64(slices.Index(known, name))
+		if at < 0 {
+			var err error
+			if at, err = strconv.ParseInt(name, 10, 64); err != nil {
+				if known == nil {
+					return nil, fmt.Errorf("--class: %q; %s has no class names, expected the number of a label", name, f.Name())
+				}
+				return nil, term.WithHint(fmt.Errorf("--class: %q is none of the %d classes of %s", name, len(known), f.Name()),
+					fmt.Sprintf("'ffcv info %s' lists them", f.Name()))
+			}
+		}
+		list = append(list, at)
+	}
+	return list, nil
+}
+
+// readIndices reads the numbers of samples from a list or a file.
+func readIndices(text string) ([]int, error) {
+	if strings.Trim(text, "0123456789, -") == "" {
+		return parseIndices(text, "--indices")
+	}
+	if strings.HasSuffix(text, ".npy") {
+		return npyIndices(text)
+	}
+	f, err := os.Open(text)
+	if err != nil {
+		return nil, fmt.Errorf("--indices: %w", err)
+	}
+	defer f.Close()
+	list := []int{}
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 64<<20)
+	for n := 1; lines.Scan(); n++ {
+		more, err := parseIndices(lines.Text(), fmt.Sprintf("%s, line %d", text, n))
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, more...)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", text, err)
+	}
+	return list, nil
+}
+
+// parseIndices reads numbers with commas or white space between.
+func parseIndices(text, where string) ([]int, error) {
+	list := []int{}
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\r' }) {
+		i, err := strconv.Atoi(word)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %q; expected the numbers of samples", where, word)
+		}
+		list = append(list, i)
+	}
+	return list, nil
+}
+
+// npyIndices reads the numbers of a .npy file.
+func npyIndices(path string) ([]int, error) {
+	f, err := npy.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("--indices: %w", err)
+	}
+	defer f.Close()
+	a := f.Array()
+	list := []int{}
+	switch {
+	case len(a.Shape) == 1 && a.DType == array.Int64:
+		for b := a.Data; len(b) >= 8; b = b[8:] {
+			list = append(list, int(int64(binary.LittleEndian.Uint64(b))))
+		}
+	case len(a.Shape) == 1 && a.DType == array.Int32:
+		for b := a.Data; len(b) >= 4; b = b[4:] {
+			list = append(list, int(int32(binary.LittleEndian.Uint32(b))))
+		}
+	default:
+		return nil, fmt.Errorf("--indices: %s: array %v; expected one axis of <i8 or <i4", path, a.Spec)
+	}
+	return list, nil
+}
+
+// parseSlice reads A:B:C as Python's slice of n samples: what lies outside is
+// left out.
+func parseSlice(text string, n int) (splice.Range, error) {
+	r := splice.Range{Step: 1, Count: n}
+	if text == "" {
+		return r, nil
+	}
+	bad := func() (splice.Range, error) {
+		return splice.Range{}, fmt.Errorf("--range: %q; expected A:B or A:B:C with whole numbers, C not 0", text)
+	}
+	parts := strings.Split(text, ":")
+	if len(parts) < 2 || len(parts) > 3 {
+		return bad()
+	}
+	var v [3]int
+	for k, p := range parts {
+		if p == "" {
+			continue
+		}
+		var err error
+		if v[k], err = strconv.Atoi(p); err != nil {
+			return bad()
+		}
+	}
+	if len(parts) == 3 && parts[2] != "" {
+		if r.Step = v[2]; r.Step == 0 {
+			return bad()
+		}
+	}
+	// A is at most n and B as well going up; going down they may be before 0.
+	low, high := 0, n
+	if r.Step < 0 {
+		low, high = -1, n-1
+	}
+	end := func(k, without int) int {
+		if parts[k] == "" {
+			return without
+		}
+		i := v[k]
+		if i < 0 {
+			i += n
+		}
+		return min(max(i, low), high)
+	}
+	if r.Step > 0 {
+		first, last := end(0, low), end(1, high)
+		r.First, r.Count = first, max(0, (last-first-1)/r.Step+1)
+		if last <= first {
+			r.Count = 0
+		}
+		return r, nil
+	}
+	first, last := end(0, high), end(1, low)
+	r.First, r.Count = first, 0
+	if first > last {
+		r.Count = int(uint(first-last-1)/-uint(r.Step)) + 1
+	}
+	return r, nil
+}
