@@ -120,10 +120,10 @@ func checkTwice(list []string, infos []os.FileInfo) error {
 	return nil
 }
 
-// fetch reads what ffcv.Open looks at, so that it is in memory. Through a map
+// fetch reads what ffcv.New looks at, so that it is in memory. Through a map
 // the first touch of a cold file reads far around it, and holds up a processor
 // meanwhile: a thousand files take seconds then, and a seventh of one this way.
-// What is wrong ffcv.Open finds.
+// What is wrong ffcv.New finds.
 func fetch(path string) {
 	const (
 		most    = 64 // fields; more come by the map
@@ -153,10 +153,7 @@ func fetch(path string) {
 func openAll(list []string, opts *Options) ([]*ffcv.File, error) {
 	open := opts.Open
 	if open == nil {
-		open = func(path string) (*ffcv.File, error) {
-			fetch(path)
-			return ffcv.Open(path, opts.File)
-		}
+		open = func(path string) (*ffcv.File, error) { return ffcv.Open(path, opts.File) }
 	}
 	files, errs := make([]*ffcv.File, len(list)), make([]error, len(list))
 	var next, failed = make(chan int), make(chan struct{})
@@ -167,6 +164,7 @@ func openAll(list []string, opts *Options) ([]*ffcv.File, error) {
 		go func() { // ends when next is closed
 			defer workers.Done()
 			for i := range next {
+				fetch(list[i])
 				if files[i], errs[i] = open(list[i]); errs[i] != nil {
 					once.Do(func() { close(failed) })
 				}

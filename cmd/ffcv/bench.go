@@ -10,14 +10,13 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/internal/term"
 	"github.com/betongo/betongo/loader"
 	"github.com/betongo/betongo/rgb"
 )
 
 type benchCommand struct {
-	fileFlags
+	filesFlags
 	Pipeline string `default:"raw" enum:"raw,simple,cc224,rrc224,rrc224f32,cifar,cifarf32" placeholder:"NAME" help:"What happens to the first image field: raw (bytes as stored, the default), simple (whole images of one size), cc224 (center crop), rrc224 (random resized crop and flip), rrc224f32 (the same, normalised float32 CHW), cifar (flip, translate, cutout), cifarf32 (the same, normalised float32 HWC). Other fields come as stored."`
 	Order    string `default:"sequential" enum:"sequential,random,quasi" placeholder:"ORDER" help:"sequential (the default), random or quasi."`
 	Batch    int    `default:"256" placeholder:"N" help:"Samples in a batch (default 256)."`
@@ -42,13 +41,13 @@ func (c *benchCommand) Validate() error {
 	case c.Workers < 0:
 		return fmt.Errorf("--workers: %d; expected 0 or more", c.Workers)
 	}
-	return c.fileFlags.Validate()
+	return c.filesFlags.Validate()
 }
 
 // benchResult is what the verb prints; as JSON it is a contract with other
 // programs. Times are in seconds, memory in MiB.
 type benchResult struct {
-	File     string `json:"file"`
+	File     string `json:"file"` // of several, which and how many
 	Pipeline string `json:"pipeline"`
 	Order    string `json:"order"`
 	Batch    int    `json:"batch"`
@@ -86,11 +85,11 @@ func (c *benchCommand) Run(e *env) error {
 		return err
 	}
 	defer f.Close()
-	r := benchResult{File: c.File, Pipeline: c.Pipeline, Order: c.Order, Batch: c.Batch, Workers: c.Workers,
+	r := benchResult{File: f.Name(), Pipeline: c.Pipeline, Order: c.Order, Batch: c.Batch, Workers: c.Workers,
 		Open: time.Since(start).Seconds()}
 	warn := func(msg string) { term.Say(e.stderr, prog, "warning", msg) }
 	if err := c.load(e.ctx, f, &r, warn); err != nil {
-		return suggestVerify(err, c.File)
+		return suggestVerifyIts(err)
 	}
 	r.PeakAnon, r.PeakRSS = watch.stop(), peakRSS()
 	if c.JSON {
@@ -110,7 +109,7 @@ var orders = map[string]loader.Order{
 var filters = map[string]rgb.Filter{"area": rgb.Area, "bilinear": rgb.Bilinear}
 
 // load runs the epochs.
-func (c *benchCommand) load(ctx context.Context, f *ffcv.File, r *benchResult, warn func(string)) error {
+func (c *benchCommand) load(ctx context.Context, f loader.Dataset, r *benchResult, warn func(string)) error {
 	outputs, err := pipeline(f, c.Pipeline, resizing{filter: filters[c.Filter], exact: c.Exact})
 	if err != nil {
 		return err

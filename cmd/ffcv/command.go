@@ -30,7 +30,7 @@ type grammar struct {
 	Split   splitCommand     `cmd:"" help:"Divide the samples of a file among new ones."`
 	Add     addCommand       `cmd:"" help:"Write a file with a field more."`
 	Append  appendCommand    `cmd:"" help:"Write a file with more samples; its pages are copied as they are."`
-	Bench   benchCommand     `cmd:"" help:"Load a file's batches and print how fast it went."`
+	Bench   benchCommand     `cmd:"" help:"Load the batches of a file, or of several as one, and print how fast it went."`
 	Replay  replayCommand    `cmd:"" help:"Load one sample as it is in an epoch and print what was drawn for it."`
 	Demo    demoCommand      `cmd:"" help:"Pack photographs, load augmented batches from them and show one."`
 }

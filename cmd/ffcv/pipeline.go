@@ -28,7 +28,7 @@ type resizing struct {
 
 // pipeline returns the outputs of a pipeline: the first image field through
 // it, every other field as stored.
-func pipeline(f *ffcv.File, name string, r resizing) ([]loader.Output, error) {
+func pipeline(f loader.Dataset, name string, r resizing) ([]loader.Output, error) {
 	list := f.Fields()
 	var outputs []loader.Output
 	at := -1 // the image among the outputs
