@@ -19,6 +19,13 @@ type OpenOptions struct {
 	// that is not named here is looked up among the kinds that the program
 	// registered (fields.Register), if its arguments name one.
 	Custom map[string]fields.Field
+	// Memory is how Open reaches the file's bytes. 0 maps the file: the fastest
+	// way as long as the system's cache can hold most of it. Above 0 the file is
+	// read through a cache that takes at most so many bytes, read ahead by what
+	// a loader tells: for files larger than memory. Every byte is copied once
+	// more then, and the rows of the metadata are read for each batch. New,
+	// which gets a Source, ignores it.
+	Memory int64
 }
 
 // Field is one field of a file.
@@ -53,9 +60,10 @@ type File struct {
 	marks  markSections
 }
 
-// Open maps the file at path. Close closes it.
+// Open maps the file at path, or reads it through a cache (OpenOptions.Memory).
+// Close closes it.
 func Open(path string, opts *OpenOptions) (*File, error) {
-	src, err := MapSource(path)
+	src, err := openSource(path, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +73,16 @@ func Open(path string, opts *OpenOptions) (*File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+func openSource(path string, opts *OpenOptions) (Source, error) {
+	switch {
+	case opts == nil || opts.Memory == 0:
+		return MapSource(path)
+	case opts.Memory < 0:
+		return nil, fmt.Errorf("%s: memory of %d bytes, want 0 or more", path, opts.Memory)
+	}
+	return openCached(path, opts.Memory)
 }
 
 // New reads a file through src, which the File owns from then on; after an

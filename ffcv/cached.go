@@ -1,0 +1,85 @@
+package ffcv
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/betongo/betongo/internal/pagecache"
+)
+
+// CacheSource reads the size bytes of r, which must be safe for concurrent use,
+// through a cache that takes at most memory bytes, read ahead what WillNeed
+// announced. Nothing can be borrowed. The Source owns r from then on: Close
+// closes it, if it is an io.Closer, ends the goroutines that read ahead, and
+// waits for reads in progress. After an error r stays the caller's.
+func CacheSource(name string, r io.ReaderAt, size, memory int64) (Source, error) {
+	c, err := pagecache.New(r, size, pagecache.Options{Budget: memory})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return &cacheSource{name: name, Cache: c}, nil
+}
+
+// openCached is CacheSource over the regular file at path.
+func openCached(path string, memory int64) (Source, error) {
+	// Asked before the open, which would wait for a writer on a named pipe.
+	if info, err := os.Stat(path); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("not a regular file (%s)", info.Mode().Type())}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		var src Source
+		if src, err = CacheSource(path, f, info.Size(), memory); err == nil {
+			return src, nil
+		}
+	}
+	f.Close()
+	return nil, err
+}
+
+type cacheSource struct {
+	name string
+	*pagecache.Cache
+}
+
+func (s *cacheSource) Name() string                       { return s.name }
+func (s *cacheSource) Borrow(off, n int64) ([]byte, bool) { return nil, false }
+
+func (s *cacheSource) WillNeed(ranges []Range) {
+	if len(ranges) == 0 {
+		s.Forget()
+	}
+	for _, r := range ranges {
+		s.Cache.WillNeed(r.Off, r.Len)
+	}
+}
+
+// CacheStats is what a file's cache did since it was opened, counted in blocks
+// of 16 KiB. A block that is read twice counts twice.
+type CacheStats struct {
+	Hits   int64 // reads of blocks that were in memory
+	Waits  int64 // reads of blocks that were just being read
+	Misses int64 // reads of blocks that were not in memory
+	Ahead  int64 // blocks read before they were asked for
+	Failed int64 // blocks whose reading ahead failed; who asks for them tries again
+	Late   int64 // announced blocks that had no room
+	Bytes  int64 // read from the file
+}
+
+// CacheStats tells what the cache of a file opened with OpenOptions.Memory, or
+// over CacheSource, did; false for one without.
+func (f *File) CacheStats() (CacheStats, bool) {
+	s, ok := f.src.(*cacheSource)
+	if !ok {
+		return CacheStats{}, false
+	}
+	return CacheStats(s.Stats()), true
+}

@@ -1,0 +1,144 @@
+package pagecache
+
+// vector reads the bytes at off into one piece after another.
+type vector interface {
+	// read is called by many goroutines at once. into is the callers' own.
+	read(l *load, off int64) (int64, error)
+}
+
+// load is what reading into frames needs, kept so that nothing is allocated.
+type load struct {
+	pieces [runFrames][]byte
+	n      int
+	vectorState
+}
+
+// begin starts the readers, once. Close ends them and waits for them.
+func (c *Cache) begin() {
+	if c.begun {
+		return
+	}
+	c.begun = true
+	n := min(readers, len(c.frames))
+	c.running.Add(n)
+	for range n {
+		go c.readAhead()
+	}
+}
+
+// readAhead is a reader: it reads what is queued until the cache is closed.
+func (c *Cache) readAhead() {
+	defer c.running.Done()
+	var run [runFrames]int32
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		for !c.closed && c.lists[queue].head == none {
+			c.work.Wait()
+		}
+		if c.closed {
+			return
+		}
+		n, term := c.dequeue(&run), c.term
+		err := c.load(run[:n])
+		for _, i := range run[:n] {
+			if c.term != term {
+				c.setHinted(i, false)
+			}
+			c.loaded(i, err)
+		}
+		c.settled.Broadcast()
+	}
+}
+
+// dequeue takes the first queued frame and those of the blocks behind it that
+// follow in the queue.
+func (c *Cache) dequeue(run *[runFrames]int32) int {
+	n := 0
+	for n < len(run) {
+		i := c.lists[queue].head
+		if i == none || n > 0 && c.frames[i].block != c.frames[run[n-1]].block+1 {
+			break
+		}
+		c.unlist(i)
+		run[n] = i
+		n++
+	}
+	return n
+}
+
+// loaded files a frame that was read ahead. One that failed is empty again: who
+// needs its block reads it himself, and gets the error.
+func (c *Cache) loaded(i int32, err error) {
+	if err != nil {
+		c.stats.Failed++
+		c.drop(i)
+		return
+	}
+	c.stats.Ahead++
+	c.frames[i].state = ready
+	if c.frames[i].hinted {
+		c.pushBack(soon, i)
+	} else {
+		c.pushBack(idle, i) // nobody waits for it any more
+	}
+}
+
+// load reads consecutive blocks into their frames, which are in no list. It is
+// called with mu held, and gives it up meanwhile.
+func (c *Cache) load(run []int32) error {
+	for _, i := range run {
+		c.frames[i].state = loading
+	}
+	first := c.frames[run[0]].block
+	l := c.getLoad()
+	c.busy++
+	c.mu.Unlock()
+	off, total := first<<c.shift, int64(0)
+	for k, i := range run {
+		l.pieces[k] = c.bytes(i)[:c.valid(first+int64(k))]
+		total += int64(len(l.pieces[k]))
+	}
+	l.n = len(run)
+	n, err := c.readPieces(l, off, total)
+	c.mu.Lock()
+	c.stats.Bytes += n
+	c.spare = append(c.spare, l)
+	if c.busy--; c.closed && c.busy == 0 {
+		c.settled.Broadcast()
+	}
+	return err
+}
+
+// getLoad returns a load that nobody uses.
+func (c *Cache) getLoad() *load {
+	if n := len(c.spare); n > 0 {
+		l := c.spare[n-1]
+		c.spare = c.spare[:n-1]
+		return l
+	}
+	l := new(load)
+	l.init()
+	return l
+}
+
+// readPieces reads all of the pieces, and returns how many bytes came.
+func (c *Cache) readPieces(l *load, off, total int64) (n int64, err error) {
+	defer clear(l.pieces[:l.n])
+	if c.vec != nil && l.n > 1 {
+		if n, err = c.vec.read(l, off); err == nil && n == total {
+			return n, nil
+		}
+		// A file may give less than it has: what is missing is read piece by
+		// piece, and so is what failed.
+	}
+	got := int64(0)
+	for _, p := range l.pieces[:l.n] {
+		m, err := readFull(c.r, p, off+got)
+		got += int64(m)
+		if err != nil {
+			return got, err
+		}
+	}
+	return got, nil
+}

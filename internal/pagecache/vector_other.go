@@ -1,0 +1,12 @@
+//go:build !linux
+
+package pagecache
+
+import "io"
+
+// vectorState is nothing where pieces are read one by one.
+type vectorState struct{}
+
+func (*vectorState) init() {}
+
+func fileVector(io.ReaderAt) vector { return nil }
