@@ -118,7 +118,11 @@ func New(r io.ReaderAt, size int64, opts Options) (*Cache, error) {
 		n = max(all, minFrames)
 	}
 	n = min(n, math.MaxInt32/2)
-	c := &Cache{r: r, size: size, shift: bits.TrailingZeros64(uint64(block)), block: block, limit: int(n - n/4), stale: 2 * n * block}
+	arena, err := mmap.Anon(int(n * block)) // first: it is what a budget can be too large for
+	if err != nil {
+		return nil, fmt.Errorf("page cache: %w", err)
+	}
+	c := &Cache{r: r, arena: arena, size: size, shift: bits.TrailingZeros64(uint64(block)), block: block, limit: int(n - n/4), stale: 2 * n * block}
 	c.settled.L, c.work.L = &c.mu, &c.mu
 	c.heads = make([]int32, 1<<bits.Len64(uint64(n-1)))
 	for i := range c.heads {
@@ -131,10 +135,6 @@ func New(r io.ReaderAt, size int64, opts Options) (*Cache, error) {
 	for i := len(c.frames) - 1; i >= 0; i-- {
 		c.frames[i] = frame{block: -1, chain: none}
 		c.pushBack(empty, int32(i)) // frame 0 is taken first
-	}
-	var err error
-	if c.arena, err = mmap.Anon(int(n * block)); err != nil {
-		return nil, err
 	}
 	c.vec = fileVector(r)
 	return c, nil
