@@ -114,7 +114,9 @@ func (w *worker) finish(f *flight) {
 // whole does finish's work.
 func (w *worker) whole(f *flight) error {
 	if err := w.mend(f); err != nil {
-		w.at, w.out = -1, -1
+		if w.at, w.out = -1, -1; errors.As(err, new(*TooManyError)) {
+			return err
+		}
 		return w.lost(f, err)
 	}
 	w.at = -1
@@ -125,14 +127,20 @@ func (w *worker) whole(f *flight) error {
 			f.batch.squeeze(i)
 		}
 		if len(o.tail) > 0 && len(f.batch.ids) > 0 {
-			if err := w.tail(f, o); err != nil {
+			w.meter.open(w.meter.tails())
+			err := w.tail(f, o)
+			w.meter.settle(w.meter.tails())
+			if err != nil {
 				return err
 			}
 		}
 	}
 	w.at, w.out = -1, -1
 	if w.plan.collate != nil && !f.hopeless.Load() {
-		if err := w.plan.collate(f.batch); err != nil {
+		w.meter.open(w.meter.tails())
+		err := w.plan.collate(f.batch)
+		w.meter.close(w.meter.tails(), len(f.batch.ids))
+		if err != nil {
 			return w.lost(f, fmt.Errorf("Collate: %w", err))
 		}
 	}
@@ -165,6 +173,9 @@ func (w *worker) tail(f *flight, o *output) error {
 		}
 		if err := w.tailStage(f, s, dst, src, size); err != nil {
 			return err
+		}
+		if w.meter.on {
+			w.meter.lap(w.out, o.tailStage(i), n)
 		}
 		if !s.inPlace {
 			b.mem.swap(w.out, w.wide)

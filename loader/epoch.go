@@ -24,6 +24,7 @@ type epoch struct {
 	marks   *markStore // nil: none are made
 	report  *report    // nil: nobody asks for one
 	streak  int        // samples that failed one after another, up to the last batch taken
+	record  *record
 
 	work    chan *flight // a token for each worker that a flight can use; never full
 	quit    chan struct{}
@@ -57,6 +58,7 @@ type region struct {
 }
 
 func (l *Loader) run(ctx context.Context, number int, yield func(*Batch, error) bool) {
+	asked := clock()
 	start, d := l.starts(number)
 	seq, err := l.plan.sequence(start)
 	if err == nil {
@@ -72,16 +74,14 @@ func (l *Loader) run(ctx context.Context, number int, yield func(*Batch, error) 
 		return
 	}
 	e := newEpoch(pool, number, seq, d)
+	e.record.show(asked)
 	defer e.stop()
 	e.report = l.reports.begin(number)
 	given := l.begun(start, d)
 	for range d.batches {
 		e.issue()
 		f := e.flights[0]
-		select {
-		case <-f.done:
-		case <-ctx.Done():
-		}
+		e.await(ctx, f)
 		if ctx.Err() != nil {
 			yield(nil, ctx.Err())
 			return
@@ -93,6 +93,7 @@ func (l *Loader) run(ctx context.Context, number int, yield func(*Batch, error) 
 		}
 		e.issue()
 		given.batches.Add(1)
+		e.record.gives(b)
 		more := yield(b, nil)
 		runtime.KeepAlive(b) // its memory goes with it, see pool.make
 		if !more {
@@ -110,7 +111,7 @@ func newEpoch(pool *pool, number int, seq Sequence, d deal) *epoch {
 		work: make(chan *flight, p.ahead*p.workers),
 		quit: make(chan struct{}),
 	}
-	e.marks = pool.useMarks()
+	e.marks, e.record = pool.useMarks(), p.recorder.begin(p, number)
 	e.workers.Add(p.workers)
 	for range p.workers {
 		go e.serve()
@@ -123,6 +124,7 @@ func (e *epoch) stop() {
 	e.stopped.Store(true)
 	close(e.quit)
 	e.workers.Wait()
+	e.record.finish()
 	if e.marks != nil {
 		e.marks.mem.leave()
 	}
@@ -201,7 +203,10 @@ func (e *epoch) load(f *flight) error {
 // next puts the samples of the batch that is issued in dst.
 func (e *epoch) next(dst []int) (err error) {
 	defer guard(e.plan.name, &err)
-	return e.deal.fill(e.seq, dst, e.issued)
+	from := e.record.orders()
+	err = e.deal.fill(e.seq, dst, e.issued)
+	e.record.ordered(from)
+	return err
 }
 
 // tokensFor returns how many workers can share the flight.
@@ -213,10 +218,7 @@ func (e *epoch) tokensFor(f *flight) int {
 // take removes the first flight, which is done.
 func (e *epoch) take() (*Batch, error) {
 	f := e.flights[0]
-	if f.err == nil {
-		f.err = e.count(f)
-	}
-	if f.err != nil {
+	if f.err = e.count(f); f.err != nil {
 		return nil, f.err // stop releases the batch
 	}
 	n := copy(e.flights, e.flights[1:])
@@ -248,12 +250,24 @@ func (e *epoch) serve() {
 	}()
 	debug.SetPanicOnFault(true)
 	w := e.pool.worker(e)
+	w.meter.join(e.record)
 	for {
 		select {
 		case f := <-e.work:
 			w.serve(f)
+			w.meter.handOver()
+			continue
+		default:
+		}
+		w.meter.tally.rests()
+		select {
+		case f := <-e.work:
+			w.meter.tally.wakes()
+			w.serve(f)
+			w.meter.handOver()
 		case <-e.quit:
 			ended = true
+			w.meter.leave()
 			e.pool.rest(w)
 			return
 		}
@@ -271,7 +285,9 @@ func (w *worker) serve(f *flight) {
 	}()
 	if f.todo {
 		f.todo = false
+		w.meter.open(w.meter.lookUps())
 		w.prepare(f)
+		w.meter.close(w.meter.lookUps(), f.limit)
 		more := e.tokensFor(f) - 1
 		f.tokens.Add(int64(more))
 		for range more {

@@ -276,6 +276,7 @@ func (w *worker) blobs(f *flight, o *output, lo, hi int) (int, error) {
 			copy(row, b)
 		}
 		clear(row[len(b):])
+		w.meter.bytes += r.size
 		n := len(b)
 		if o.text && n > 0 && b[n-1] == 0 {
 			n-- // JSON's final NUL; it stays in the row, which is zero from there
@@ -322,6 +323,7 @@ func (w *worker) members(f *flight, o *output, lo, hi int) {
 		return
 	}
 	w.order(f, o.column, lo, hi)
+	w.meter.bytes += int64(size) * int64(hi-lo)
 	dst := f.batch.columns[w.out].Data
 	for i := range w.segments {
 		s := &w.segments[i]
@@ -373,6 +375,7 @@ func (w *worker) gather(f *flight, o *output, lo, hi int) (int, error) {
 		return 0, nil
 	}
 	w.order(f, o.column, lo, hi)
+	w.meter.bytes += int64(o.valueBytes) * int64(hi-lo)
 	dst := f.batch.columns[w.out].Data
 	for i := range w.segments {
 		if !w.gatherSegment(f, o, dst, lo, &w.segments[i]) {

@@ -201,6 +201,7 @@ func (w *worker) marks(o *output, id int, jpeg []byte) []byte {
 			w.made = m[:0]
 		}
 		if err == nil && len(m) > 0 {
+			w.meter.marksFound++
 			return m
 		}
 	}
@@ -212,8 +213,10 @@ func (w *worker) marks(o *output, id int, jpeg []byte) []byte {
 		return w.sideMarks(o, id, jpeg)
 	}
 	if m, known := store.get(o.field, id); known {
+		w.meter.marksFound++
 		return m
 	}
+	w.meter.marksMade++
 	w.make(jpeg)
 	store.put(o.field, id, w.made)
 	return w.made

@@ -116,6 +116,7 @@ func (w *worker) sideMarks(o *output, id int, jpeg []byte) []byte {
 	store := w.epoch.marks
 	if has := store.side.has; has != nil {
 		if m, known := has.Marks(id, o.field, jpeg); known {
+			w.meter.marksFound++
 			return m
 		}
 	}
@@ -123,8 +124,10 @@ func (w *worker) sideMarks(o *output, id int, jpeg []byte) []byte {
 		return nil
 	}
 	if e, known := store.get(o.field, id); known {
+		w.meter.marksFound++
 		return ffcv.EntryMarks(e)
 	}
+	w.meter.marksMade++
 	w.make(jpeg)
 	w.entry = ffcv.AppendMarksEntry(w.entry[:0], jpeg, w.made)
 	store.put(o.field, id, w.entry)

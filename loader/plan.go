@@ -36,6 +36,7 @@ type plan struct {
 	prepare bool // some output needs its regions before the batch can be filled
 	run     int  // samples that a worker takes at a time
 
+	recorder  *recorder
 	sel       Selection
 	order     Plan
 	repeats   Repeater // nil: no sample has random numbers of several times
@@ -67,7 +68,7 @@ func newPlan(ds Dataset, opts *Options) (p *plan, err error) {
 	if opts == nil {
 		opts = &Options{}
 	}
-	p = &plan{ds: ds, name: ds.Name(), total: ds.Len(), fields: ds.Fields()}
+	p = &plan{ds: ds, name: ds.Name(), total: ds.Len(), fields: ds.Fields(), recorder: new(recorder)}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer guard(p.name, &err)
 	if err := p.setNumbers(opts); err != nil {

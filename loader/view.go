@@ -40,15 +40,24 @@ func (o *output) companions(all []output) (names []string) {
 // together is each for outputs that share a decode. On an error w.out is the
 // output that it is of.
 func (w *worker) together(f *flight, group []int, lo, hi int) (int, error) {
+	first := group[0]
+	next := w.meter.first(first, lo)
 	for pos := lo; pos < hi; pos++ {
 		if f.passed(pos) {
 			continue
 		}
 		w.turn(f, pos)
+		if pos == next {
+			w.meter.begin(first)
+		}
 		if err := w.sampleViews(f, group, pos); err != nil {
 			return pos, err
 		}
+		if pos == next {
+			next += w.meter.end(first)
+		}
 	}
+	w.meter.until(first, next-hi)
 	return 0, nil
 }
 
@@ -70,6 +79,9 @@ func (w *worker) sampleViews(f *flight, group []int, pos int) error {
 				return err
 			}
 		}
+	}
+	if w.meter.on {
+		w.meter.lap(group[0], stageDecode, 1)
 	}
 	for k, i := range group {
 		w.out = i

@@ -19,6 +19,7 @@ type worker struct {
 	epoch  *epoch
 	plan   *plan
 	flight *flight // being filled
+	meter  meter
 
 	at  int // position worked on, -1: some of the run
 	out int // output worked on
@@ -189,28 +190,41 @@ func (w *worker) output(f *flight, o *output, lo, hi int) (pos int, err error) {
 		return w.together(f, o.shared, lo, hi)
 	case o.perSample():
 		return w.each(f, o, lo, hi)
-	case o.varies():
-		return w.blobs(f, o, lo, hi)
-	case o.kind == kindRegion:
-		return w.gather(f, o, lo, hi)
 	}
-	w.members(f, o, lo, hi)
-	return 0, nil
+	w.meter.open(w.out)
+	switch {
+	case o.varies():
+		pos, err = w.blobs(f, o, lo, hi)
+	case o.kind == kindRegion:
+		pos, err = w.gather(f, o, lo, hi)
+	default:
+		w.members(f, o, lo, hi)
+	}
+	w.meter.close(w.out, hi-lo)
+	return pos, err
 }
 
 // each runs a pipeline for one sample after another.
 func (w *worker) each(f *flight, o *output, lo, hi int) (int, error) {
 	c := &f.batch.columns[w.out]
+	next := w.meter.first(w.out, lo)
 	for pos := lo; pos < hi; pos++ {
 		if f.passed(pos) {
 			continue
 		}
 		w.turn(f, pos)
+		if pos == next {
+			w.meter.begin(w.out)
+		}
 		dst := c.Data[pos*o.filledBytes : (pos+1)*o.filledBytes : (pos+1)*o.filledBytes]
 		if err := w.sample(f, o, pos, dst); err != nil {
 			return pos, err
 		}
+		if pos == next {
+			next += w.meter.end(w.out)
+		}
 	}
+	w.meter.until(w.out, next-hi)
 	return 0, nil
 }
 
@@ -225,6 +239,9 @@ func (w *worker) sample(f *flight, o *output, pos int, dst []byte) error {
 	src, err := w.decode(f, o, pos, id, src)
 	if err != nil {
 		return err
+	}
+	if w.meter.on {
+		w.meter.lap(w.out, stageDecode, 1)
 	}
 	return w.stages(o, id, dst, src)
 }
@@ -243,6 +260,9 @@ func (w *worker) stages(o *output, id int, dst, src []byte) error {
 		}
 		if err := w.run(s, to, src, id); err != nil {
 			return err
+		}
+		if w.meter.on {
+			w.meter.lap(w.out, stageOps+i, 1)
 		}
 		src = to
 	}
@@ -335,6 +355,16 @@ func (w *worker) all(o *output, id int, member []byte) ([][]byte, error) {
 
 // bytes returns a region, borrowed or in the worker's k-th buffer.
 func (w *worker) bytes(k, id int, ptr uint64, size int64) ([]byte, error) {
+	b, err := w.obtain(k, id, ptr, size)
+	w.meter.bytes += int64(len(b))
+	if w.meter.on {
+		w.meter.touch(b)
+		w.meter.lap(w.out, stageRead, 1)
+	}
+	return b, err
+}
+
+func (w *worker) obtain(k, id int, ptr uint64, size int64) ([]byte, error) {
 	if w.plan.lends {
 		return w.plan.ds.Bytes(id, ptr, size, nil)
 	}

@@ -1,0 +1,257 @@
+package loader
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// recorder keeps the records of a loader's epochs. The zero value is ready.
+type recorder struct {
+	mu      sync.Mutex
+	last    *record // of the epoch begun last
+	running []*record
+	ended   Stats   // the sum of those that have ended
+	layout  *layout // of the last epoch's plan
+}
+
+// layout gives each stage of a plan its slot.
+type layout struct {
+	plan   *plan
+	stages []StageStats // by slot, without figures
+	slots  []int        // of the first stage of an output, then of the look-ups and of Collate
+	least  []int        // see sampler, for the same and for the tails
+}
+
+// record is the account of one epoch. What a consumer does is written by its
+// goroutine, a few times a batch at most.
+type record struct {
+	by     *recorder
+	number int
+	*layout
+	began    time.Duration
+	usage    usage // when it began
+	counts   cacheCounts
+	ordering sampler
+
+	mu       sync.Mutex
+	tallies  []*tally
+	consumer Stats         // what a consumer counts
+	since    time.Duration // of a wait; below 0: none
+	asked    int64
+	depths   int64 // sum of the queue's, each time it was looked at
+	looks    int64
+	end      *Stats // figures of the epoch, when it has ended
+}
+
+// CacheCounter is the ability of a Dataset that keeps parts of its file in a
+// cache of its own to count: how often a value's bytes were there, and how often
+// they had to be fetched, since it was opened. It is called by many goroutines
+// at once.
+type CacheCounter interface {
+	CacheCounts() (hits, misses int64)
+}
+
+type cacheCounts struct{ hits, misses int64 }
+
+func (p *plan) cacheCounts() (c cacheCounts) {
+	if d, ok := p.ds.(CacheCounter); ok {
+		c.hits, c.misses = d.CacheCounts()
+	}
+	return c
+}
+
+// The stages of an output that is made sample by sample, before its operations;
+// any other has one alone.
+const (
+	stageRead   = 0
+	stageDecode = 1
+	stageOps    = 2
+)
+
+// begin starts the account of an epoch, which is seen from show on.
+func (r *recorder) begin(p *plan, number int) *record {
+	e := &record{by: r, number: number, began: clock(), usage: processUsage(), counts: p.cacheCounts(), since: -1}
+	e.ordering = sampler{gap: 1, least: 1}
+	e.tallies = make([]*tally, 0, p.workers)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.layout == nil || r.layout.plan != p {
+		r.layout = newLayout(p)
+	}
+	e.layout = r.layout
+	return e
+}
+
+func newLayout(p *plan) *layout {
+	e := &layout{plan: p}
+	add := func(kind StageKind, output, what string) {
+		e.stages = append(e.stages, StageStats{Kind: kind, Output: output, What: what})
+	}
+	for i := range p.outputs {
+		o := &p.outputs[i]
+		e.slots = append(e.slots, len(e.stages))
+		least := 1
+		switch {
+		case o.perSample():
+			if o.kind != kindMember && p.lends {
+				least = touchGap
+			}
+			add(StageRead, o.name, "read")
+			add(StageDecode, o.name, o.what)
+		case p.lends:
+			add(StageCopy, o.name, o.what)
+		default:
+			add(StageRead, o.name, "read")
+		}
+		e.least = append(e.least, least)
+		for k := range o.stages {
+			add(StageOp, o.name, o.stages[k].name)
+		}
+		for k := range o.tail {
+			kind := StageOp
+			if o.tail[k].batch != nil {
+				kind = StageBatchOp
+			}
+			add(kind, o.name, o.tail[k].name)
+		}
+	}
+	e.slots = append(e.slots, len(e.stages), len(e.stages)+1)
+	e.least = append(e.least, 1, 1)
+	add(StageLookUp, "", "look up rows and places")
+	add(StageBatchOp, "", "Collate")
+	return e
+}
+
+// tailStage is the stage of operation k of an output's tail.
+func (o *output) tailStage(k int) int {
+	if !o.perSample() {
+		return 1 + k
+	}
+	return stageOps + len(o.stages) + k
+}
+
+// show lets Loader.Stats see the account. The epoch began before its record did,
+// and till then its order was made.
+func (e *record) show(began time.Duration) {
+	e.mu.Lock()
+	e.consumer.Order += e.began - began
+	e.began = began
+	e.mu.Unlock()
+	r := e.by
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last = e
+	r.running = append(r.running, e)
+}
+
+// join gives a worker its tally.
+func (e *record) join() *tally {
+	t := &tally{joined: clock(), left: -1, since: -1}
+	t.laps = make([]lap, len(e.stages))
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.tallies = append(e.tallies, t)
+	return t
+}
+
+// finish ends the account. The workers have left.
+func (e *record) finish() {
+	r := e.by
+	r.mu.Lock()
+	at := slices.Index(r.running, e)
+	r.mu.Unlock()
+	if at < 0 {
+		return // nobody sees it
+	}
+	last := e.stats()
+	last.Running = false
+	e.mu.Lock()
+	e.end, e.tallies = &last, nil
+	e.mu.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at = slices.Index(r.running, e) // others may have gone
+	r.running = slices.Delete(r.running, at, at+1)
+	r.ended.add(&last)
+}
+
+// await waits for a flight, or the context.
+func (e *epoch) await(ctx context.Context, f *flight) {
+	r := e.record
+	ready := 0
+	if look := r.asked%8 == 0; look {
+		for ready < len(e.flights) && len(e.flights[ready].done) > 0 {
+			ready++
+		}
+		r.mu.Lock()
+		r.depths += int64(ready)
+		r.looks++
+		r.mu.Unlock()
+	}
+	r.asked++
+	select {
+	case <-f.done:
+		return
+	default:
+	}
+	now := clock()
+	r.mu.Lock()
+	r.since = now
+	r.mu.Unlock()
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+	}
+	now = clock()
+	r.mu.Lock()
+	c := &r.consumer
+	if c.Wait += now - r.since; c.Batches == 0 {
+		c.FirstWait = c.Wait
+	}
+	c.Waits++
+	r.since = -1
+	r.mu.Unlock()
+}
+
+// gives counts a batch that is about to be the consumer's.
+func (r *record) gives(b *Batch) {
+	size := int64(0)
+	for i := range b.columns {
+		size += int64(len(b.columns[i].Data))
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := &r.consumer
+	c.Batches++
+	c.Samples += int64(len(b.ids))
+	c.Bytes += size
+	c.Skipped += int64(len(b.skipped))
+}
+
+// orders and ordered are around the making of a batch's order, by the consumer's
+// goroutine; some of them are timed.
+func (r *record) orders() (from time.Duration) {
+	if r.ordering.next--; r.ordering.next > 0 {
+		return -1
+	}
+	return clock()
+}
+
+func (r *record) ordered(from time.Duration) {
+	if from < 0 {
+		return
+	}
+	s := &r.ordering
+	took := max(0, clock()-from-clockCost())
+	r.mu.Lock()
+	r.consumer.Order += time.Duration(s.gap) * took
+	r.mu.Unlock()
+	if s.time == 0 {
+		s.time = took
+	}
+	s.time += (took - s.time) / 8
+	s.gap = max(1, int(min(64, 2*clockCost()*dearest/max(1, s.time))))
+	s.next = s.gap
+}

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package loader
+
+// processUsage is unknown: the system tells too little.
+func processUsage() usage { return usage{} }
