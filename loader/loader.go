@@ -123,6 +123,7 @@ type Loader struct {
 	reports  reports
 	resume   *State // nil: every epoch is whole
 	given    atomic.Pointer[given]
+	common   stateOf
 }
 
 // New returns a loader over ds, which stays the caller's and must outlive the

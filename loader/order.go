@@ -96,6 +96,8 @@ type funcPlan struct {
 	sel Selection
 }
 
+func (p *funcPlan) String() string { return "a function" }
+
 func (p *funcPlan) Len() int { return p.sel.Len }
 
 func (p *funcPlan) Epoch(s Start) (Sequence, error) {

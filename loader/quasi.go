@@ -24,11 +24,7 @@ type Pager interface {
 type quasiRandom struct{}
 
 func (quasiRandom) Plan(s Selection) (Plan, error) {
-	pager, ok := s.Dataset.(Pager)
-	if !ok {
-		return nil, fmt.Errorf("quasi-random order: %s (%T) does not tell its pages", s.Dataset.Name(), s.Dataset)
-	}
-	pages, err := readPages(pager, s)
+	pages, err := pagesOf(s)
 	if err != nil {
 		return nil, fmt.Errorf("quasi-random order of %s: %w", s.Dataset.Name(), err)
 	}
