@@ -3,6 +3,7 @@ package dataset_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -615,6 +616,55 @@ func TestKeys(t *testing.T) {
 	for i, want := range []string{"k1", "0"} {
 		if got, err := few.Key(i); err != nil || got != want {
 			t.Errorf("key %d is %q (%v), want %q", i, got, err, want)
+		}
+	}
+}
+
+// TestPolicies: what fails in a member is skipped and told by its file, and Get
+// gives samples of any.
+func TestPolicies(t *testing.T) {
+	good, bad := writeFile(t, 0, 5), writeFile(t, 2, 5)
+	data, err := os.ReadFile(bad)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := ffcvtest.Map(t, bad, nil)
+	row, err := f.Metadata(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	off := bytes.Index(data, row) + f.Fields()[f.FieldIndex("x")].Offset
+	for k := range 8 {
+		data[off+k] = 0xee
+	}
+	if err := os.WriteFile(bad, data, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	concat := opened(t, nil, good, bad)
+	l, err := loader.New(concat, &loader.Options{BatchSize: 5, OnError: loader.Skip, Outputs: []loader.Output{{Name: "image", Disabled: true}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var ids []int
+	for b, err := range l.Epoch(t.Context(), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, b.Samples()...)
+		b.Release()
+	}
+	if want := []int{0, 1, 2, 3, 4, 5, 6, 7, 7, 9}; !slices.Equal(ids, want) {
+		t.Errorf("samples %v, want %v", ids, want)
+	}
+	b, err := l.Get(t.Context(), 0, []int{9, 0, 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Release()
+	for i, want := range []uint64{2004, 0, 2000} {
+		if got := binary.LittleEndian.Uint64(b.Output("id").Value(i)); got != want {
+			t.Errorf("row %d is sample %d, want %d", i, got, want)
 		}
 	}
 }

@@ -16,17 +16,18 @@ import (
 // as its weight says, shuffled.
 //
 // It is an endless sequence of which each epoch takes the next Length
-// positions. In every 1,024 positions each member has its share, give or take
-// a few; which of them are its own is random. A member's samples come in a
-// random order that is a new one when all have come: none comes again before,
-// however small or large its weight, from epoch to epoch. All depends on the
-// seed alone. An epoch can begin at any position at no cost.
+// positions. Each member has its share of an epoch, and of every 1,024 positions
+// from its first on, give or take a few; which of them are its own is random. A
+// member's samples come in a random order that is a new one when all have come:
+// none comes again before, however small or large its weight, from epoch to
+// epoch. All depends on the seed alone. An epoch can begin at any position at
+// no cost.
 //
 // Where an epoch has more of a member than there is, so that samples come
 // several times, augmentations belong to the position too: they differ.
 type Mixture struct {
 	// Weights are the members' shares, in any unit: 3 and 1 are three quarters
-	// and a quarter. Samples of weight 0 don't come.
+	// and a quarter. A member of weight 0 doesn't come.
 	Weights []float64
 	// Length is the number of samples of an epoch, of all ranks together; 0
 	// means as many as the loader selects.
@@ -211,19 +212,20 @@ func (p *mixPlan) Epoch(s loader.Start) (loader.Sequence, error) {
 		return nil, fmt.Errorf("mixture: epoch %d of %d samples", s.Epoch, p.length)
 	}
 	m := &mixer{plan: p, passes: make([]pass, len(p.members)), next: make([]uint64, len(p.members))}
-	start := s.Epoch * p.length
+	m.start = uint64(s.Epoch * p.length)
 	return loader.SequenceFunc(func(dst []int, from, step int) error {
 		for i := range dst {
-			dst[i] = m.sample(uint64(start + from + i*step))
+			dst[i] = m.sample(from + i*step)
 		}
 		return nil
 	}), nil
 }
 
-// mixer gives the samples of positions, quickest in order.
+// mixer gives the samples of an epoch's positions, quickest in order.
 type mixer struct {
 	plan   *mixPlan
-	block  uint64 // one more than that which is made; 0 none
+	start  uint64 // of the epoch in the endless sequence
+	block  int    // one more than that which is made; 0 none
 	member [mixBlock]int32
 	draw   [mixBlock]uint64
 	passes []pass   // of members
@@ -236,12 +238,12 @@ type pass struct {
 	at     func(int) int
 }
 
-// sample returns the sample at a position of the endless sequence.
-func (m *mixer) sample(t uint64) int {
-	if m.block != t/mixBlock+1 {
-		m.make(t / mixBlock)
+// sample returns the sample at a position of the epoch.
+func (m *mixer) sample(at int) int {
+	if m.block != at/mixBlock+1 {
+		m.make(at / mixBlock)
 	}
-	k, c := m.member[t%mixBlock], m.draw[t%mixBlock]
+	k, c := m.member[at%mixBlock], m.draw[at%mixBlock]
 	of, now := &m.plan.members[k], &m.passes[k]
 	n := uint64(of.n)
 	if now.number != c/n+1 {
@@ -254,27 +256,29 @@ func (m *mixer) sample(t uint64) int {
 	return of.first + i
 }
 
-// make shuffles a block: which members its positions have. A member's draws
-// come in their order.
-func (m *mixer) make(block uint64) {
+// make shuffles a block of the epoch, of which the last may be short: which
+// members its positions have. A member's draws come in their order.
+func (m *mixer) make(block int) {
 	m.block = block + 1
-	const none = math.MaxUint64
+	n := min(mixBlock, m.plan.length-block*mixBlock)
+	first := m.start + uint64(block)*mixBlock
 	for k := range m.next {
-		m.next[k] = none
+		m.next[k] = math.MaxUint64
 	}
-	for i := range m.member {
-		k, draw := m.plan.at(block*mixBlock + uint64(i))
-		m.member[i] = int32(k)
+	members := m.member[:n]
+	for i := range members {
+		k, draw := m.plan.at(first + uint64(i))
+		members[i] = int32(k)
 		m.next[k] = min(m.next[k], draw)
 	}
 	state := hash.Mix(m.plan.sel.Seed ^ 0x6d6978626c6f636b) // "mixblock"
-	state = hash.Mix(state + hash.Weyl*(block+1))
-	for i := mixBlock - 1; i > 0; i-- {
+	state = hash.Mix(state + hash.Weyl*(first+1))
+	for i := n - 1; i > 0; i-- {
 		state += hash.Weyl
 		k, _ := bits.Mul64(hash.Mix(state), uint64(i+1))
-		m.member[i], m.member[k] = m.member[k], m.member[i]
+		members[i], members[k] = members[k], members[i]
 	}
-	for i, k := range m.member {
+	for i, k := range members {
 		m.draw[i] = m.next[k]
 		m.next[k]++
 	}
