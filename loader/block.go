@@ -57,9 +57,9 @@ func (p *blockPlan) Epoch(s Start) (Sequence, error) {
 	return newWindows(newBlocks(&p.sel, p.Block, key), p.sel.Len, p.Window, s.WorldSize, key), nil
 }
 
-// layout is how an epoch's samples lie before they are mixed: shuffled blocks,
+// arrangement is how an epoch's samples lie before they are mixed: shuffled blocks,
 // one after another.
-type layout interface {
+type arrangement interface {
 	blocks() int
 	start(k int) int       // where block k begins; of k = blocks() the end
 	find(at int) int       // the block that place at belongs to
@@ -109,18 +109,18 @@ func (b *blocks) find(at int) int {
 
 func (b *blocks) sample(k, off int) int { return b.sel.Sample(b.order.at(k)*b.size + off) }
 
-// windows is a Sequence over a layout. As many streams as there were ranks when
+// windows is a Sequence over a arrangement. As many streams as there were ranks when
 // the epoch began each take a part of it, one after another, and their samples
 // come in turn. A stream's samples are mixed in windows of so many blocks.
 type windows struct {
-	of      layout
+	of      arrangement
 	n       int
 	window  int // blocks
 	key     uint64
 	streams []stream
 }
 
-// stream is a part of the layout.
+// stream is a part of the arrangement.
 type stream struct {
 	lo, hi int // places
 	first  int // block
@@ -134,7 +134,7 @@ type window struct {
 	order  bijection
 }
 
-func newWindows(of layout, n, window, world int, key uint64) *windows {
+func newWindows(of arrangement, n, window, world int, key uint64) *windows {
 	return &windows{of: of, n: n, window: window, key: hash.Mix(key ^ hash.Weyl), streams: make([]stream, min(world, max(n, 1)))}
 }
 
@@ -250,7 +250,7 @@ func (p *pagePlan) Epoch(s Start) (Sequence, error) {
 	return newWindows(o, p.sel.Len, p.Window, s.WorldSize, key), nil
 }
 
-// pages is the layout of an epoch's pages.
+// pages is the arrangement of an epoch's pages.
 type pages struct {
 	plan   *pagePlan
 	order  *bijection
