@@ -255,7 +255,7 @@ func (w *worker) loadNext(f *flight) error {
 	if p.sel.Samples != nil {
 		at = slices.Index(p.sel.Samples, last)
 	}
-	tries := 0
+	many := &TooManyError{name: p.name}
 	for range p.sel.Len {
 		if at++; at >= p.sel.Len {
 			at = 0
@@ -264,13 +264,23 @@ func (w *worker) loadNext(f *flight) error {
 		if p.quarantine.has(id) {
 			continue
 		}
-		if err := w.load(f, id); err == nil {
+		err := w.load(f, id)
+		if err == nil {
 			return nil
-		} else if tries++; tries == p.maxFailures {
-			return fmt.Errorf("no sample of the batch can be loaded, nor the %d selected after them: %w", tries, err)
+		}
+		many.Last = Skipped{Batch: f.batch.index, Row: -1, Sample: id, By: -1, Err: err}
+		if many.Count++; many.Count == 1 {
+			many.First = many.Last
+		}
+		if many.Count == p.maxFailures {
+			return many // those of the batch are not counted
 		}
 	}
-	return errors.New("no sample of the batch can be loaded, nor any other that is selected")
+	err := errors.New("no sample of the batch can be loaded, nor any other that is selected")
+	if many.Count > 0 {
+		err = fmt.Errorf("%w: the last: %w", err, many.Last.Err)
+	}
+	return err
 }
 
 // load makes the rows of one sample by itself, in w.alone.

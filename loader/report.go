@@ -3,6 +3,7 @@ package loader
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -85,10 +86,11 @@ func (b *Batch) Skipped() []Skipped {
 // TooManyError ends an epoch in which as many samples as Options.MaxFailures
 // could not be loaded, one after another.
 type TooManyError struct {
-	Report Report  // up to the last of them
-	Count  int     // how many
-	First  Skipped // of them
-	Last   Skipped
+	Report Report // up to the last of them
+	Count  int    // how many
+	// First and Last of them. Where a batch had no good sample they may be
+	// others, that were tried in its samples' place; their Row is -1.
+	First, Last Skipped
 
 	name string // of the dataset
 }
@@ -145,12 +147,12 @@ func (l *reports) of(epoch int) (Report, bool) {
 func (r *report) copy() Report {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c := r.r
-	c.List = slices.Clone(r.r.List)
-	c.Kinds = make(map[string]int, len(r.r.Kinds))
-	for k, n := range r.r.Kinds {
-		c.Kinds[k] = n
-	}
+	return r.r.clone()
+}
+
+func (r *Report) clone() Report {
+	c := *r
+	c.List, c.Kinds = slices.Clone(r.List), maps.Clone(r.Kinds)
 	return c
 }
 
@@ -167,29 +169,23 @@ func (r *report) add(s *Skipped) {
 }
 
 // count enters a batch in the report, when it is handed out: so what comes of
-// it doesn't depend on how far ahead batches are made. It returns the error of
-// too many failures one after another.
+// it doesn't depend on how far ahead batches are made. It returns the batch's
+// error, or that of too many failures one after another.
 func (e *epoch) count(f *flight) error {
 	r, b := e.report, f.batch
-	if r == nil {
-		return nil
+	many, _ := f.err.(*TooManyError)
+	if r == nil || f.err != nil && many == nil {
+		return f.err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.r.Damaged += int(f.damaged.Load())
-	if len(b.skipped) > 0 || f.hopeless.Load() {
-		if s := e.tooMany(f); s != nil {
-			err := &TooManyError{Count: e.streak, First: r.first, Last: *s, name: e.plan.name}
-			err.Report = r.r
-			err.Report.List = slices.Clone(r.r.List)
-			err.Report.Kinds = make(map[string]int, len(r.r.Kinds))
-			for k, n := range r.r.Kinds {
-				err.Report.Kinds[k] = n
-			}
-			return err
-		}
-	} else {
-		e.streak = 0
+	if s := e.tooMany(f); s != nil {
+		many = &TooManyError{Count: e.streak, First: r.first, Last: *s, name: e.plan.name}
+	}
+	if many != nil {
+		many.Report = r.r.clone()
+		return many
 	}
 	r.r.Batches++
 	r.r.Samples += len(b.ids)
@@ -201,7 +197,9 @@ func (e *epoch) count(f *flight) error {
 // of failures.
 func (e *epoch) tooMany(f *flight) *Skipped {
 	r, next := e.report, 0
-	slices.SortFunc(f.batch.skipped, func(x, y Skipped) int { return x.Row - y.Row })
+	if f.hopeless.Load() { // mend has not been at it
+		slices.SortFunc(f.batch.skipped, func(x, y Skipped) int { return x.Row - y.Row })
+	}
 	for i := range f.batch.skipped {
 		s := &f.batch.skipped[i]
 		if s.Row > next {
