@@ -21,29 +21,36 @@ import (
 	"github.com/betongo/betongo/loader"
 )
 
-// copyTo copies a file to a name in a folder, without its zeros where the
-// system has sparse files.
-func copyTo(tb testing.TB, from, dir, name string) string {
+// copyTo copies a file to names in a folder, without its zeros where the system
+// has sparse files, and returns the last one's path.
+func copyTo(tb testing.TB, from, dir string, names ...string) (to string) {
 	tb.Helper()
 	data, err := os.ReadFile(from)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	to := filepath.Join(dir, name)
-	f, err := os.Create(to)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer f.Close()
-	err = f.Truncate(int64(len(data)))
 	var zeros [4096]byte
-	for off := 0; off < len(data) && err == nil; off += len(zeros) {
+	var blocks []int // that are not
+	for off := 0; off < len(data); off += len(zeros) {
 		if b := data[off:min(off+len(zeros), len(data))]; !bytes.Equal(b, zeros[:len(b)]) {
-			_, err = f.WriteAt(b, int64(off))
+			blocks = append(blocks, off)
 		}
 	}
-	if err != nil {
-		tb.Fatal(err)
+	for _, name := range names {
+		to = filepath.Join(dir, name)
+		f, err := os.Create(to)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		err = f.Truncate(int64(len(data)))
+		for _, off := range blocks {
+			if err == nil {
+				_, err = f.WriteAt(data[off:min(off+len(zeros), len(data))], int64(off))
+			}
+		}
+		if err := errors.Join(err, f.Close()); err != nil {
+			tb.Fatal(err)
+		}
 	}
 	return to
 }
@@ -51,10 +58,11 @@ func copyTo(tb testing.TB, from, dir, name string) string {
 // manyFiles makes n small files in a folder that goes with the test.
 func manyFiles(tb testing.TB, n int) string {
 	tb.Helper()
-	path, dir := writeFile(tb, 0, 3), tb.TempDir()
-	for i := range n {
-		copyTo(tb, path, dir, fmt.Sprintf("part-%04d.beton", i))
+	dir, names := tb.TempDir(), make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("part-%04d.beton", i)
 	}
+	copyTo(tb, writeFile(tb, 0, 3), dir, names...)
 	return dir
 }
 
