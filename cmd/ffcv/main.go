@@ -1,13 +1,14 @@
 // Command ffcv looks into .beton files, the datasets of FFCV: what they are
 // (info), what they hold (dump), whether they are sound (verify), how fast
-// they load (bench), what an epoch makes of one sample (replay). It makes
-// checkpoints for JPEGs in a file that has none (marks).
+// they load (bench), what an epoch makes of one sample (replay), what its batches
+// hold (epoch). It makes checkpoints for JPEGs in a file that has none (marks).
 //
 //	ffcv info train.beton
 //	ffcv dump train.beton --range 0:10 --json
 //	ffcv verify train.beton
 //	ffcv bench train.beton --pipeline rrc224 --order random
 //	ffcv replay train.beton --sample 7 --epoch 3 --seed 1 --out pictures
+//	ffcv epoch train.beton --order keyed --seed 1 --state state.json --json
 //	ffcv marks train.beton -o train.beton.marks
 //	ffcv demo
 //

@@ -1,0 +1,251 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/term"
+	"github.com/betongo/betongo/loader"
+)
+
+type epochCommand struct {
+	filesFlags
+	orderFlags
+	Pipeline    string `default:"raw" enum:"raw,simple,cc224,rrc224,rrc224f32,cifar,cifarf32" placeholder:"NAME" help:"What happens to the first image field, as for bench."`
+	Filter      string `default:"area" enum:"area,bilinear" placeholder:"NAME" help:"How crops are resized, as for bench."`
+	Exact       bool   `help:"Decode and resize bit for bit, as for bench."`
+	Seed        uint64 `default:"0" placeholder:"S" help:"Seed of the order and of the augmentations."`
+	Epoch       *int   `placeholder:"E" help:"The epoch; without it the one of --state, else 0."`
+	Batch       int    `default:"256" placeholder:"N" help:"Samples in a batch (default 256)."`
+	Workers     int    `default:"0" placeholder:"N" help:"Goroutines that fill batches; 0 is one a processor."`
+	DropLast    bool   `help:"Leave out a last batch that is not full."`
+	Rank        int    `default:"0" placeholder:"R" help:"Which of --world ranks this is, from 0."`
+	World       int    `default:"1" placeholder:"W" help:"How many ranks share the epoch (default 1)."`
+	ExactlyOnce bool   `help:"No sample comes twice where ranks don't divide the epoch: last batches are shorter instead."`
+	StopAfter   int    `default:"0" placeholder:"K" help:"Stop after so many batches."`
+	State       string `placeholder:"FILE" help:"Go on from the state in this file, if there is one, and write it there when this stops, however it does."`
+	SaveEvery   int    `default:"0" placeholder:"K" help:"Write --state after every K batches as well."`
+	JSON        bool   `name:"json" help:"Print one JSON object a batch: its samples, and the SHA-256 of each field's bytes."`
+}
+
+// orderFlags choose an order.
+type orderFlags struct {
+	Order       string `default:"sequential" placeholder:"NAME" help:"sequential (the default), random (FFCV's), keyed (in constant memory), quasi_random (FFCV's, by pages), page_shuffle, block_shuffle, weighted, class_balanced or repeated."`
+	Window      int    `default:"0" placeholder:"N" help:"Pages or blocks that page_shuffle and block_shuffle mix (default 64)."`
+	Block       int    `default:"0" placeholder:"N" help:"Samples in a block of block_shuffle (default 256)."`
+	Weights     string `placeholder:"FIELD" help:"The field that holds the weights of weighted."`
+	Label       string `placeholder:"FIELD" help:"The field that class_balanced goes by (default the first of type Int)."`
+	Replacement bool   `help:"Let weighted and class_balanced draw with replacement."`
+	Times       int    `default:"0" placeholder:"N" help:"How often repeated, of random, gives each sample (default 3)."`
+}
+
+// orderNames are what --order may be besides.
+var orderNames = map[string]string{
+	"quasi": "quasi_random", "pages": "page_shuffle", "blocks": "block_shuffle", "balanced": "class_balanced",
+}
+
+// order makes the order for a dataset.
+func (f *orderFlags) order(ds loader.Dataset) (loader.Order, error) {
+	switch f.Order {
+	case "sequential":
+		return loader.Sequential, nil
+	case "random":
+		return loader.Random, nil
+	case "keyed":
+		return loader.Keyed, nil
+	case "quasi_random":
+		return loader.QuasiRandom, nil
+	case "page_shuffle":
+		return loader.PageShuffle{Window: f.Window}, nil
+	case "block_shuffle":
+		return loader.BlockShuffle{Block: f.Block, Window: f.Window}, nil
+	case "repeated":
+		return loader.Repeated{Times: f.Times}, nil
+	case "weighted":
+		if f.Weights == "" {
+			return nil, term.Usagef("--order weighted needs --weights, the name of a field")
+		}
+		return loader.Weighted{Field: f.Weights, Replacement: f.Replacement}, nil
+	}
+	o := loader.ClassBalanced{Field: f.Label, Replacement: f.Replacement}
+	if o.Field == "" {
+		list := ds.Fields()
+		i := slices.IndexFunc(list, func(d ffcv.Field) bool { return d.Type == fields.TypeInt })
+		if i < 0 {
+			return nil, term.Usagef("--order class_balanced: %s has no field of type Int", ds.Name())
+		}
+		o.Field = list[i].Name
+	}
+	return o, nil
+}
+
+// Validate is kong's hook.
+func (c *epochCommand) Validate() error {
+	for _, v := range []struct {
+		name         string
+		value, least int
+	}{
+		{"batch", c.Batch, 1}, {"world", c.World, 1}, {"workers", c.Workers, 0}, {"stop-after", c.StopAfter, 0},
+		{"save-every", c.SaveEvery, 0}, {"window", c.Window, 0}, {"block", c.Block, 0}, {"times", c.Times, 0},
+	} {
+		if v.value < v.least {
+			return fmt.Errorf("--%s: %d; expected %d or more", v.name, v.value, v.least)
+		}
+	}
+	if c.Rank < 0 || c.Rank >= c.World {
+		return fmt.Errorf("--rank: %d; expected 0 to %d", c.Rank, c.World-1)
+	}
+	if c.Epoch != nil && *c.Epoch < 0 {
+		return fmt.Errorf("--epoch: %d; epochs count from 0", *c.Epoch)
+	}
+	if c.SaveEvery > 0 && c.State == "" {
+		return errors.New("--save-every: only with --state")
+	}
+	name := strings.ReplaceAll(c.Order, "-", "_")
+	if to, ok := orderNames[name]; ok {
+		name = to
+	}
+	known := []string{"sequential", "random", "keyed", "quasi_random", "page_shuffle", "block_shuffle", "weighted", "class_balanced", "repeated"}
+	if !slices.Contains(known, name) {
+		return fmt.Errorf("--order: %q; expected one of %s", c.Order, strings.Join(known, ", "))
+	}
+	c.Order = name
+	return c.filesFlags.Validate()
+}
+
+// epochBatch is a line of the verb; it is a contract with other programs.
+type epochBatch struct {
+	Epoch  int               `json:"epoch"`
+	Batch  int               `json:"batch"`
+	IDs    []int             `json:"ids"`
+	SHA256 map[string]string `json:"sha256"`
+}
+
+// Run is kong's hook.
+func (c *epochCommand) Run(e *env) error {
+	ds, err := c.openWhole()
+	if err != nil {
+		return err
+	}
+	defer ds.Close()
+	l, epoch, err := c.loader(ds)
+	if err != nil {
+		return suggestVerifyIts(err)
+	}
+	defer l.Close()
+	begun, err := c.run(e.ctx, l, epoch, e.stdout)
+	if c.State != "" && begun {
+		if saved := saveState(l, c.State); err == nil {
+			err = saved
+		} else if saved != nil {
+			term.Say(e.stderr, prog, "warning", saved.Error())
+		}
+	}
+	return suggestVerifyIts(err)
+}
+
+// loader makes the loader, from the state if there is one, and says which epoch
+// it is to load.
+func (c *epochCommand) loader(ds loader.Dataset) (*loader.Loader, int, error) {
+	outputs, err := pipeline(ds, c.Pipeline, resizing{filter: filters[c.Filter], exact: c.Exact})
+	if err != nil {
+		return nil, 0, err
+	}
+	order, err := c.order(ds)
+	if err != nil {
+		return nil, 0, err
+	}
+	opts := &loader.Options{
+		BatchSize: c.Batch, Workers: c.Workers, Order: order, Seed: c.Seed, DropLast: c.DropLast,
+		Rank: c.Rank, WorldSize: c.World, ExactlyOnce: c.ExactlyOnce, Outputs: outputs,
+	}
+	epoch := 0
+	if c.Epoch != nil {
+		epoch = *c.Epoch
+	}
+	if c.State == "" {
+		l, err := loader.New(ds, opts)
+		return l, epoch, err
+	}
+	state, err := loader.ReadState(c.State)
+	if errors.Is(err, fs.ErrNotExist) {
+		l, err := loader.New(ds, opts)
+		return l, epoch, err
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	if c.Epoch == nil {
+		epoch = state.Epoch
+	}
+	if epoch != state.Epoch && state.Consumed < state.Length {
+		return nil, 0, term.WithHint(
+			fmt.Errorf("%s is of epoch %d, of which %d of %d samples are done; --epoch is %d", c.State, state.Epoch, state.Consumed, state.Length, epoch),
+			"finish that epoch first, or remove the file")
+	}
+	l, err := loader.Resume(ds, opts, state)
+	return l, epoch, err
+}
+
+// run loads the epoch and prints its batches. Where it fails before the first
+// it has not begun, and there is no state to keep.
+func (c *epochCommand) run(ctx context.Context, l *loader.Loader, epoch int, w io.Writer) (begun bool, err error) {
+	n := 0
+	for b, err := range l.Epoch(ctx, epoch) {
+		if err != nil {
+			return n > 0, err
+		}
+		err = c.print(w, epoch, b)
+		b.Release()
+		if err != nil {
+			return true, err
+		}
+		if n++; n == c.StopAfter {
+			break
+		}
+		if c.SaveEvery > 0 && n%c.SaveEvery == 0 {
+			if err := saveState(l, c.State); err != nil {
+				return true, err
+			}
+		}
+	}
+	return true, nil
+}
+
+func saveState(l *loader.Loader, path string) error {
+	s, err := l.State()
+	if err != nil {
+		return err
+	}
+	return s.Save(path)
+}
+
+// print writes a batch's line at once, so that it is whole when the program is
+// killed.
+func (c *epochCommand) print(w io.Writer, epoch int, b *loader.Batch) error {
+	if !c.JSON {
+		_, err := fmt.Fprintf(w, "epoch %d, batch %d: %d samples\n", epoch, b.Index(), b.Len())
+		return err
+	}
+	line := epochBatch{Epoch: epoch, Batch: b.Index(), IDs: b.Samples(), SHA256: make(map[string]string)}
+	for _, o := range b.Outputs() {
+		sum := sha256.Sum256(o.Data)
+		line.SHA256[o.Name] = hex.EncodeToString(sum[:])
+	}
+	text, err := json.Marshal(line)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(text, '\n'))
+	return err
+}
