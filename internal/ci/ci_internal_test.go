@@ -82,6 +82,12 @@ func TestReadModule(t *testing.T) {
 	if want := []string{"./a", "./b", "./c"}; !slices.Equal(m.concurrent, want) {
 		t.Errorf("concurrent packages %v, want %v", m.concurrent, want)
 	}
+	if want := []string{"nested"}; !slices.Equal(m.nested, want) {
+		t.Errorf("modules inside %v, want %v", m.nested, want)
+	}
+	if _, err := m.inside(); err == nil {
+		t.Error("a module inside without a Go version: no error")
+	}
 	bad, err := m.unformatted()
 	if want := []string{filepath.Join("c", "c.go")}; err != nil || !slices.Equal(bad, want) {
 		t.Errorf("unformatted %v, %v; want %v", bad, err, want)
@@ -100,8 +106,12 @@ func TestPlan(t *testing.T) {
 	if !slices.Contains(m.fuzz, target{"./alloc", "FuzzTable"}) || !slices.Contains(m.concurrent, "./alloc") {
 		t.Errorf("fuzz targets %v, concurrent packages %v", m.fuzz, m.concurrent)
 	}
+	inside, err := m.inside()
+	if err != nil {
+		t.Fatal(err)
+	}
 	names := func(quick bool) (names []string) {
-		for _, s := range plan(m, time.Second, quick) {
+		for _, s := range plan(m, inside, time.Second, quick) {
 			names = append(names, s.name)
 		}
 		return names
@@ -110,7 +120,7 @@ func TestPlan(t *testing.T) {
 	if !slices.Equal(all, names(true)) {
 		t.Error("-quick lists other steps: it must name what it skips")
 	}
-	for _, want := range []string{"gofmt", "vet", "test", "race", "test -tags purego", "build windows/arm64", "fuzz alloc.FuzzTable", "go " + m.goVersion} {
+	for _, want := range []string{"gofmt", "vet", "test", "race", "test -tags purego", "build windows/arm64", "fuzz alloc.FuzzTable", "go " + m.goVersion, "gomlx: test", "gomlx: race"} {
 		if !slices.Contains(all, want) {
 			t.Errorf("no step %q in %q", want, all)
 		}

@@ -55,11 +55,15 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	inside, err := m.inside()
+	if err != nil {
+		return err
+	}
 	fuzzTime := 3 * time.Second
 	if *full {
 		fuzzTime = time.Minute
 	}
-	results := runAll(ctx, out, plan(m, fuzzTime, *quick))
+	results := runAll(ctx, out, plan(m, inside, fuzzTime, *quick))
 	return report(out, results, *strict)
 }
 

@@ -19,10 +19,12 @@ import (
 // moduleInfo is what the sources say about themselves.
 type moduleInfo struct {
 	root       string
+	name       string   // of one inside: its folder
 	goVersion  string   // the lowest, by go.mod: "1.24.0"
 	files      []string // all Go files, from root
 	fuzz       []target // in the order of files
 	concurrent []string // packages whose code or tests run things side by side: "./loader"
+	nested     []string // folders of the modules inside, from root: "gomlx"
 }
 
 // target is a fuzz target.
@@ -49,8 +51,19 @@ func readModule(root string) (*moduleInfo, error) {
 		}
 		if d.IsDir() {
 			other := d.Name() == "testdata" && filepath.Dir(name) != root // ours at the root holds programs
-			if name != root && (other || strings.HasPrefix(d.Name(), ".") || isModule(name)) {
+			if name == root {
+				return nil
+			}
+			if other || strings.HasPrefix(d.Name(), ".") {
 				return fs.SkipDir
+			}
+			if isModule(name) {
+				rel, err := filepath.Rel(root, name)
+				m.nested = append(m.nested, filepath.ToSlash(rel))
+				if err == nil {
+					err = fs.SkipDir
+				}
+				return err
 			}
 			return nil
 		}
@@ -63,6 +76,20 @@ func readModule(root string) (*moduleInfo, error) {
 		err = fmt.Errorf("no Go file below %s", root)
 	}
 	return m, err
+}
+
+// inside reads the modules in the module's folders.
+func (m *moduleInfo) inside() ([]*moduleInfo, error) {
+	var list []*moduleInfo
+	for _, name := range m.nested {
+		n, err := readModule(filepath.Join(m.root, filepath.FromSlash(name)))
+		if err != nil {
+			return nil, err
+		}
+		n.name = name
+		list = append(list, n)
+	}
+	return list, nil
 }
 
 func isModule(dir string) bool {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -21,17 +22,12 @@ var targets = []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm
 // pureGo are the packages that are tested without their assembly too.
 var pureGo = []string{"./rgb/...", "./transform"}
 
-// plan returns the steps, cheap and telling ones first.
-func plan(m *moduleInfo, fuzzTime time.Duration, quick bool) []step {
+// plan returns the steps for a module and those inside, cheap and telling ones
+// first.
+func plan(m *moduleInfo, inside []*moduleInfo, fuzzTime time.Duration, quick bool) []step {
 	steps := []step{
 		{"modules", m.command(nil, "go", "mod", "download")},
-		{"gofmt", func(context.Context) error {
-			bad, err := m.unformatted()
-			if err == nil && len(bad) > 0 {
-				err = fmt.Errorf("gofmt would change:\n%s", strings.Join(bad, "\n"))
-			}
-			return err
-		}},
+		{"gofmt", m.gofmt},
 		{"build", m.command(nil, "go", "build", "./...")},
 		{"vet", m.command(nil, "go", "vet", "./...")},
 		{"test", m.command(nil, "go", "test", "-timeout", "20m", "./...")},
@@ -43,11 +39,15 @@ func plan(m *moduleInfo, fuzzTime time.Duration, quick bool) []step {
 		long = append(long, step{"build " + t, m.cross(t)})
 	}
 	long = append(long,
-		step{"race", m.race},
+		step{"race", func(ctx context.Context) error { return m.race(ctx) }},
 		step{"benchmarks once", m.command(nil, "go", "test", "-timeout", "20m", "-run", "^$", "-bench", ".", "-benchtime", "1x", "./...")},
 		step{"go " + m.goVersion, m.lowest})
 	for _, t := range m.fuzz {
 		long = append(long, step{"fuzz " + strings.TrimPrefix(t.pkg, "./") + "." + t.name, m.fuzzing(t, fuzzTime)})
+	}
+	for _, n := range inside {
+		soon, late := nestedPlan(n, fuzzTime)
+		steps, long = append(steps, soon...), append(long, late...)
 	}
 	for _, s := range long {
 		if quick {
@@ -56,6 +56,45 @@ func plan(m *moduleInfo, fuzzTime time.Duration, quick bool) []step {
 		steps = append(steps, s)
 	}
 	return steps
+}
+
+// nestedPlan returns the steps of a module inside, the quick ones and the
+// others. It brings other modules along, of which a race is none of ours:
+// examples, which run them, are left out there. For the other systems it is
+// enough that it type-checks.
+func nestedPlan(m *moduleInfo, fuzzTime time.Duration) (soon, late []step) {
+	name := m.name + ": "
+	soon = []step{
+		{name + "modules", m.command(nil, "go", "mod", "download")},
+		{name + "gofmt", m.gofmt},
+		{name + "build", m.command(nil, "go", "build", "./...")},
+		{name + "vet", m.command(nil, "go", "vet", "./...")},
+		{name + "test", m.command(nil, "go", "test", "-timeout", "20m", "./...")},
+	}
+	late = []step{
+		{name + "staticcheck", m.staticcheck},
+		{name + "go.mod tidy", m.command(nil, "go", "mod", "tidy", "-diff")},
+	}
+	for _, t := range []string{"linux/arm64", "darwin/arm64", "windows/amd64"} {
+		late = append(late, step{name + "vet " + t, m.crossVet(t)})
+	}
+	if len(m.concurrent) > 0 {
+		late = append(late, step{name + "race", func(ctx context.Context) error { return m.race(ctx, "-run", "^Test") }})
+	}
+	late = append(late, step{name + "go " + m.goVersion, m.lowest})
+	for _, t := range m.fuzz {
+		late = append(late, step{name + "fuzz " + strings.TrimPrefix(t.pkg, "./") + "." + t.name, m.fuzzing(t, fuzzTime)})
+	}
+	return soon, late
+}
+
+// gofmt fails when gofmt would change a file.
+func (m *moduleInfo) gofmt(context.Context) error {
+	bad, err := m.unformatted()
+	if err == nil && len(bad) > 0 {
+		err = fmt.Errorf("gofmt would change:\n%s", strings.Join(bad, "\n"))
+	}
+	return err
 }
 
 // command returns a step's function that runs a program in the module's root
@@ -89,8 +128,14 @@ func (m *moduleInfo) cross(target string) func(context.Context) error {
 		if err := m.command(env, "go", "build", "./...")(ctx); err != nil {
 			return err
 		}
-		return m.command(env, "go", "vet", "./...")(ctx)
+		return m.crossVet(target)(ctx)
 	}
+}
+
+// crossVet type-checks for one system.
+func (m *moduleInfo) crossVet(target string) func(context.Context) error {
+	goos, goarch, _ := strings.Cut(target, "/")
+	return m.command([]string{"CGO_ENABLED=0", "GOOS=" + goos, "GOARCH=" + goarch}, "go", "vet", "./...")
 }
 
 func (m *moduleInfo) staticcheck(ctx context.Context) error {
@@ -100,8 +145,9 @@ func (m *moduleInfo) staticcheck(ctx context.Context) error {
 	return m.command(nil, "go", "run", staticcheck, "./...")(ctx)
 }
 
-// race runs the tests of the concurrent packages under the race detector.
-func (m *moduleInfo) race(ctx context.Context) error {
+// race runs the tests of the concurrent packages under the race detector, with
+// more flags.
+func (m *moduleInfo) race(ctx context.Context, more ...string) error {
 	switch runtime.GOOS + "/" + runtime.GOARCH {
 	case "linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64":
 	default:
@@ -121,7 +167,7 @@ func (m *moduleInfo) race(ctx context.Context) error {
 	if len(m.concurrent) == 0 {
 		return fmt.Errorf("no package with goroutines was found")
 	}
-	args := append([]string{"test", "-race", "-timeout", "30m"}, m.concurrent...)
+	args := slices.Concat([]string{"test", "-race", "-timeout", "30m"}, more, m.concurrent)
 	return m.command([]string{"CGO_ENABLED=1"}, "go", args...)(ctx)
 }
 
