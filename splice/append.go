@@ -54,10 +54,12 @@ func Append(ctx context.Context, path string, f *ffcv.File, ds ffcv.Dataset, opt
 	w := o.writer(path, int64(f.Header().PageSize), f)
 	w.Base = []ffcv.Base{{File: f}}
 	w.Seed = o.Seed
-	if w.Classes = o.Classes; w.Classes == nil {
-		w.Classes = f.Classes()
+	if w.Classes, err = o.extension(f); err != nil {
+		return ffcv.Stats{}, fmt.Errorf("append to %s: %w", f.Name(), err)
 	}
-	o.warnLeftBehind(f)
+	if o.Classes != nil {
+		w.Classes = o.Classes
+	}
 	stats, err := write(path, specs, w, func(w *ffcv.Writer) error {
 		return w.WriteDataset(ctx, ds, &ffcv.DatasetOptions{OnError: o.OnError})
 	})

@@ -12,9 +12,9 @@ import (
 
 // Merge writes the samples of all files, one file after another, into one file.
 // The files have the same fields: names, kinds, arguments. Those that have
-// class names have the same, or the first of the longest list, so that a label
-// means one class; see Classes. Page sizes are equal unless Options.Repack is
-// set. A custom field of unknown layout is an *ffcv.UnsupportedError.
+// class names have the same, or the first ones of the longest list, so that a
+// label means one class. Page sizes are equal unless Options.Repack is set,
+// otherwise it is a *PageSizeError. A custom field of unknown layout is an *ffcv.UnsupportedError.
 func Merge(ctx context.Context, path string, files []*ffcv.File, opts *Options) (ffcv.Stats, error) {
 	o := opts.get()
 	if len(files) == 0 {
@@ -32,7 +32,13 @@ func Merge(ctx context.Context, path string, files []*ffcv.File, opts *Options) 
 			return ffcv.Stats{}, &PageSizeError{File: f.Name(), PageSize: int64(b), First: files[0].Name(), Want: int64(a)}
 		}
 	}
-	classes, err := Classes(files...)
+	lists := make([][]string, len(files))
+	for i, f := range files {
+		if lists[i], err = o.extension(f); err != nil {
+			return ffcv.Stats{}, fmt.Errorf("merge: %w", err)
+		}
+	}
+	classes, err := reconcile(files, lists)
 	if err != nil {
 		return ffcv.Stats{}, fmt.Errorf("merge: %w", err)
 	}
@@ -44,7 +50,6 @@ func Merge(ctx context.Context, path string, files []*ffcv.File, opts *Options) 
 	var ds ffcv.Dataset = none{}
 	var all []*samples
 	for _, f := range files {
-		o.warnLeftBehind(f)
 		if o.Repack {
 			all = append(all, newSamples(f))
 		} else {
@@ -99,14 +104,14 @@ func sameFields(f, g *ffcv.File) error {
 	return nil // that the arguments are the same the writer finds
 }
 
-// Classes returns the class names of files that shall be one: the longest list,
-// with which every other one begins; nil when no file has any. It is an error
-// when a label means different classes, which says what differs.
-func Classes(files ...*ffcv.File) ([]string, error) {
+// reconcile returns the class names of files that shall be one: the longest
+// list, with which every other one begins; nil when no file has any. It is an
+// error when a label means different classes.
+func reconcile(files []*ffcv.File, lists [][]string) ([]string, error) {
 	var classes []string
 	var from *ffcv.File
-	for _, f := range files {
-		own := f.Classes()
+	for k, f := range files {
+		own := lists[k]
 		for i := range min(len(own), len(classes)) {
 			if own[i] != classes[i] {
 				return nil, fmt.Errorf("class %d is %q in %s, %q in %s: a label would mean two classes", i, own[i], f.Name(), classes[i], from.Name())

@@ -99,29 +99,33 @@ func closeReplaced(path string, files []*ffcv.File) error {
 	return nil
 }
 
-// warnLeftBehind tells which sections of a file don't come along.
-func (o *Options) warnLeftBehind(f *ffcv.File) {
-	if o.Warn == nil {
-		return
+// extension returns a file's class names, and tells which sections of it don't
+// come along. An error is one of reading.
+func (o *Options) extension(f *ffcv.File) (classes []string, err error) {
+	warn := o.Warn
+	if warn == nil || o.Plain {
+		warn = func(string) {}
 	}
-	list, err := f.Sections()
-	if err != nil {
-		o.Warn(fmt.Sprintf("what the extension block holds is left behind where it is damaged: %v", err))
-	}
-	if o.Plain {
-		return
-	}
-	for _, s := range list {
-		switch s.Tag {
-		case ffcv.TagClasses:
-			if f.Classes() == nil {
-				o.Warn(fmt.Sprintf("%s: the class names are damaged and left behind", f.Name()))
-			}
-		case ffcv.TagNames, ffcv.TagNameIndex, ffcv.TagMarks:
-		default:
-			o.Warn(fmt.Sprintf("%s: the extension section %v is left behind: what it holds is not known", f.Name(), s.Tag))
+	err = guard(f, func() error {
+		list, err := f.Sections()
+		if err != nil {
+			warn(fmt.Sprintf("what the extension block holds is left behind where it is damaged: %v", err))
 		}
-	}
+		classes = f.Classes()
+		for _, s := range list {
+			switch s.Tag {
+			case ffcv.TagClasses:
+				if classes == nil {
+					warn(fmt.Sprintf("%s: the class names are damaged and left behind", f.Name()))
+				}
+			case ffcv.TagNames, ffcv.TagNameIndex, ffcv.TagMarks:
+			default:
+				warn(fmt.Sprintf("%s: the extension section %v is left behind: what it holds is not known", f.Name(), s.Tag))
+			}
+		}
+		return nil
+	})
+	return classes, err
 }
 
 // write creates a file and lets do write it.

@@ -25,9 +25,10 @@ func Subset(ctx context.Context, path string, f *ffcv.File, s Selection, opts *O
 		return ffcv.Stats{}, fmt.Errorf("subset: %w", err)
 	}
 	w := o.writer(path, int64(f.Header().PageSize), f)
-	w.Classes = f.Classes()
+	if w.Classes, err = o.extension(f); err != nil {
+		return ffcv.Stats{}, fmt.Errorf("subset: %w", err)
+	}
 	w.Progress = o.of(n)
-	o.warnLeftBehind(f)
 	from := newSamples(f)
 	stats, err := write(path, specs, w, func(w *ffcv.Writer) error {
 		return w.WriteStream(ctx, func(yield func(ffcv.Sample, error) bool) {
