@@ -17,6 +17,7 @@ import (
 
 type benchCommand struct {
 	filesFlags
+	policyFlags
 	Pipeline string `default:"raw" enum:"raw,simple,cc224,rrc224,rrc224f32,cifar,cifarf32" placeholder:"NAME" help:"What happens to the first image field: raw (bytes as stored, the default), simple (whole images of one size), cc224 (center crop), rrc224 (random resized crop and flip), rrc224f32 (the same, normalised float32 CHW), cifar (flip, translate, cutout), cifarf32 (the same, normalised float32 HWC). Other fields come as stored."`
 	Order    string `default:"sequential" enum:"sequential,random,quasi" placeholder:"ORDER" help:"sequential (the default), random or quasi."`
 	Batch    int    `default:"256" placeholder:"N" help:"Samples in a batch (default 256)."`
@@ -73,6 +74,8 @@ type benchEpoch struct {
 	FirstBatch float64 `json:"first_batch_s"`
 	Samples    int     `json:"samples"`
 	Batches    int     `json:"batches"`
+
+	Skipped *skipResult `json:"skipped,omitempty"`
 }
 
 // Run is kong's hook.
@@ -114,7 +117,7 @@ func (c *benchCommand) load(ctx context.Context, f loader.Dataset, r *benchResul
 	if err != nil {
 		return err
 	}
-	l, err := loader.New(f, &loader.Options{
+	opts := &loader.Options{
 		BatchSize: c.Batch,
 		Workers:   c.Workers,
 		Order:     orders[c.Order],
@@ -123,7 +126,11 @@ func (c *benchCommand) load(ctx context.Context, f loader.Dataset, r *benchResul
 		MarksFile: c.Marks,
 		Warn:      warn,
 		Outputs:   outputs,
-	})
+	}
+	if err := c.policyFlags.set(opts); err != nil {
+		return err
+	}
+	l, err := loader.New(f, opts)
 	if err != nil {
 		return err
 	}
@@ -136,6 +143,7 @@ func (c *benchCommand) load(ctx context.Context, f loader.Dataset, r *benchResul
 		if err != nil {
 			return err
 		}
+		epoch.Skipped = skipped(l, n)
 		if r.FirstBatch == nil && epoch.Batches > 0 {
 			s := first.Sub(processStart()).Seconds()
 			r.FirstBatch = &s
@@ -213,6 +221,12 @@ func (r *benchResult) print(w io.Writer) error {
 	}
 	for i, e := range r.Epochs {
 		fmt.Fprintf(t, "epoch %d\t%s samples in %.3f s, %.3f CPU-s\n", i, term.FormatCount(int64(e.Samples)), e.Wall, e.CPU)
+	}
+	for i, e := range r.Epochs {
+		if e.Skipped != nil {
+			e.Skipped.print(t, i)
+			break // the others are as the first, but for a random crop that misses a flaw
+		}
 	}
 	fmt.Fprintf(t, "median\t%s samples/s, %.4g CPU-ms a sample\n", term.FormatCount(int64(r.SamplesPerSec)), r.CPUPerSample)
 	if r.PeakAnon != nil {
