@@ -57,9 +57,7 @@ func (s *cacheSource) WillNeed(ranges []Range) {
 	if len(ranges) == 0 {
 		s.Forget()
 	}
-	for _, r := range ranges {
-		s.Cache.WillNeed(r.Off, r.Len)
-	}
+	pagecache.WillNeed(s.Cache, ranges)
 }
 
 // CacheStats is what a file's cache did since it was opened, counted in blocks

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/betongo/betongo/alloc"
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/mmap"
@@ -263,6 +264,34 @@ func (f *File) Borrow(off, n int64) ([]byte, bool) { return f.src.Borrow(off, n)
 // WillNeed tells the source which bytes of the file will be asked for soon. It
 // is a hint and does not wait.
 func (f *File) WillNeed(ranges []Range) { f.src.WillNeed(ranges) }
+
+// WillNeedRows is WillNeed for the metadata rows of samples and, with sizes, for
+// the entries of the allocation table that RegionSize looks at first.
+func (f *File) WillNeedRows(samples []int, sizes bool) {
+	if f.row <= 0 {
+		return
+	}
+	var list []Range
+	add := func(off, n int64) {
+		if k := len(list); k > 0 && list[k-1].Off+list[k-1].Len == off {
+			list[k-1].Len += n
+			return
+		}
+		list = append(list, Range{off, n})
+	}
+	for _, s := range samples {
+		add(f.meta+int64(s)*int64(f.row), int64(f.row))
+	}
+	if sizes && f.ptrs > 0 {
+		n := int64(f.ptrs) * alloc.EntrySize
+		for _, s := range samples {
+			add(int64(f.header.AllocTable)+int64(s)*n, n)
+		}
+	}
+	if len(list) > 0 {
+		f.src.WillNeed(list)
+	}
+}
 
 // RegionSize returns the size of the region at ptr, one of the pointers in the
 // given field of a sample, from the allocation table: for what the metadata

@@ -26,6 +26,7 @@ type epoch struct {
 	streak  int        // samples that failed one after another, up to the last batch taken
 	record  *record
 
+	fresh   chan *flight // to be prepared; never full
 	work    chan *flight // a token for each worker that a flight can use; never full
 	quit    chan struct{}
 	stopped atomic.Bool
@@ -37,7 +38,6 @@ type flight struct {
 	batch   *Batch
 	rows    []byte     // metadata rows, read here when the dataset doesn't lend
 	regions [][]region // of the prepared outputs, by position
-	todo    bool       // prepare comes first
 	limit   int        // positions to fill: all, or those before a failed one
 
 	cursor atomic.Int64 // next position that nobody has taken
@@ -108,8 +108,9 @@ func newEpoch(pool *pool, number int, seq Sequence, d deal) *epoch {
 	p := pool.plan
 	e := &epoch{
 		plan: p, pool: pool, number: number, seq: seq, deal: d,
-		work: make(chan *flight, p.ahead*p.workers),
-		quit: make(chan struct{}),
+		fresh: make(chan *flight, p.ahead),
+		work:  make(chan *flight, p.ahead*p.workers),
+		quit:  make(chan struct{}),
 	}
 	e.marks, e.record = pool.useMarks(), p.recorder.begin(p, number)
 	e.workers.Add(p.workers)
@@ -124,6 +125,7 @@ func (e *epoch) stop() {
 	e.stopped.Store(true)
 	close(e.quit)
 	e.workers.Wait()
+	e.forget()
 	e.record.finish()
 	if e.marks != nil {
 		e.marks.mem.leave()
@@ -148,10 +150,11 @@ func (e *epoch) issue() {
 		}
 		e.issued++
 		f.limit = f.toFill()
-		tokens := 1
-		if f.todo = e.plan.prepare && f.limit > 0; !f.todo {
-			tokens = e.tokensFor(f)
+		if e.plan.prepare && f.limit > 0 {
+			e.fresh <- f
+			continue
 		}
+		tokens := e.tokensFor(f)
 		f.tokens.Store(int64(tokens))
 		for range tokens {
 			e.work <- f
@@ -197,7 +200,7 @@ func (e *epoch) load(f *flight) error {
 	}
 	e.plan.setAside(f)
 	f.cursor.Store(0)
-	return nil
+	return e.announce(f)
 }
 
 // next puts the samples of the batch that is issued in dst.
@@ -253,6 +256,12 @@ func (e *epoch) serve() {
 	w.meter.join(e.record)
 	for {
 		select {
+		case f := <-e.fresh:
+			w.prepareFlight(f)
+			continue
+		default:
+		}
+		select {
 		case f := <-e.work:
 			w.serve(f)
 			w.meter.handOver()
@@ -261,6 +270,9 @@ func (e *epoch) serve() {
 		}
 		w.meter.tally.rests()
 		select {
+		case f := <-e.fresh:
+			w.meter.tally.wakes()
+			w.prepareFlight(f)
 		case f := <-e.work:
 			w.meter.tally.wakes()
 			w.serve(f)
@@ -283,19 +295,9 @@ func (w *worker) serve(f *flight) {
 			w.finish(f)
 		}
 	}()
-	if f.todo {
-		f.todo = false
-		w.meter.open(w.meter.lookUps())
-		w.prepare(f)
-		w.meter.close(w.meter.lookUps(), f.limit)
-		more := e.tokensFor(f) - 1
-		f.tokens.Add(int64(more))
-		for range more {
-			e.work <- f
-		}
-	}
 	run := int64(e.plan.run)
 	for !e.stopped.Load() {
+		w.prepareFresh(f)
 		lo := f.cursor.Add(run) - run
 		if lo >= int64(f.limit) {
 			return

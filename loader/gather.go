@@ -96,6 +96,13 @@ func (w *worker) lookUp(f *flight) int {
 			}
 		}
 	}
+	if !w.plan.lends {
+		for i := range w.plan.outputs {
+			if o := &w.plan.outputs[i]; !o.prepared() {
+				w.hint(f, o, n)
+			}
+		}
+	}
 	if len(w.ranges) > 0 {
 		w.plan.ds.WillNeed(w.ranges)
 	}
@@ -204,7 +211,7 @@ func (w *worker) regionsOf(f *flight, o *output, from, n int) (int, error) {
 		list[pos] = r
 		total += min(r.size, math.MaxInt64/int64(len(list)+1))
 	}
-	if p.lends && n > 0 && total/int64(n) >= hintSize {
+	if n > 0 && (!p.lends || total/int64(n) >= hintSize) {
 		w.addRanges(list[:n])
 	}
 	return 0, nil
@@ -222,17 +229,7 @@ func (p *plan) flaw(id int, o *output, what string) error {
 // addRanges notes regions that are about to be read, neighbours as one.
 func (w *worker) addRanges(list []region) {
 	for _, r := range list {
-		if r.ptr > math.MaxInt64 || r.size == 0 {
-			continue // Bytes refuses it, or there is nothing
-		}
-		off := int64(r.ptr)
-		if n := len(w.ranges); n > 0 {
-			if last := &w.ranges[n-1]; last.Off+last.Len == off {
-				last.Len += r.size
-				continue
-			}
-		}
-		w.ranges = append(w.ranges, ffcv.Range{Off: off, Len: r.size})
+		w.addRange(r)
 	}
 }
 

@@ -32,6 +32,9 @@ type plan struct {
 	columnOf []int    // by field
 	marker   Marker   // nil: the dataset keeps no marks
 
+	rowHinter RowHinter // nil: not told of rows
+	sized     bool      // sizes of regions are looked up
+
 	outputs []output
 	prepare bool // some output needs its regions before the batch can be filled
 	run     int  // samples that a worker takes at a time
@@ -100,6 +103,7 @@ func (p *plan) bindAll(opts *Options) error {
 	}
 	p.setAhead()
 	p.setRun()
+	p.setAnnounce()
 	return nil
 }
 

@@ -153,32 +153,44 @@ func (c *Cache) Stats() Stats {
 	return c.stats
 }
 
-// WillNeed announces that n bytes at off will be read soon, once. It does not
-// wait. What lies outside of the file is left out, and so is what finds no room
-// among all that was announced before and not read yet.
-func (c *Cache) WillNeed(off, n int64) {
-	if off < 0 || n <= 0 || off >= c.size {
-		return
-	}
-	last := (off + min(n, c.size-off) - 1) >> c.shift
+// WillNeed announces ranges of bytes that will be read soon, each once. It does
+// not wait. What lies outside of the file is left out, and so is what finds no
+// room among all that was announced before and not read yet.
+func WillNeed[R ~struct{ Off, Len int64 }](c *Cache, ranges []R) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
 		return
 	}
+	runs := 0
+	for _, r := range ranges {
+		runs += c.announce(struct{ Off, Len int64 }(r))
+	}
+	if runs > 0 {
+		c.begin()
+	}
+	for range min(runs, readers) {
+		c.work.Signal()
+	}
+}
+
+// announce announces a range. It returns how many reads that makes at most.
+func (c *Cache) announce(r struct{ Off, Len int64 }) int {
+	if r.Off < 0 || r.Len <= 0 || r.Off >= c.size {
+		return 0
+	}
+	first, last := r.Off>>c.shift, (r.Off+min(r.Len, c.size-r.Off)-1)>>c.shift
 	before := c.lists[queue].tail
-	for b := off >> c.shift; b <= last; b++ {
+	for b := first; b <= last; b++ {
 		if !c.want(b) {
 			c.stats.Late += last - b + 1
 			break
 		}
 	}
-	if c.lists[queue].tail != before {
-		c.begin()
-		for b := off >> c.shift; b <= last; b += runFrames {
-			c.work.Signal()
-		}
+	if c.lists[queue].tail == before {
+		return 0
 	}
+	return 1 + int(last-first)/runFrames
 }
 
 // want announces a block, if there is room.

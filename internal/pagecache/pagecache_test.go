@@ -87,6 +87,11 @@ func open(t testing.TB, f io.ReaderAt, size, blocks int) *pagecache.Cache {
 	return c
 }
 
+// need announces a range.
+func need(c *pagecache.Cache, off, n int64) {
+	pagecache.WillNeed(c, []struct{ Off, Len int64 }{{off, n}})
+}
+
 // check reads n bytes at off and compares them.
 func check(t testing.TB, c *pagecache.Cache, data []byte, off, n int) {
 	t.Helper()
@@ -112,7 +117,7 @@ func TestReadAt(t *testing.T) {
 						continue
 					}
 					if ahead {
-						c.WillNeed(int64(off), int64(n))
+						need(c, int64(off), int64(n))
 					}
 					check(t, c, data, off, n)
 				}
@@ -123,9 +128,9 @@ func TestReadAt(t *testing.T) {
 			if n, err := c.ReadAt(make([]byte, 1), -1); n != 0 || err == nil {
 				t.Errorf("before the beginning: %d, %v", n, err)
 			}
-			c.WillNeed(-1, 10)
-			c.WillNeed(int64(size), 10)
-			c.WillNeed(0, -1)
+			need(c, -1, 10)
+			need(c, int64(size), 10)
+			need(c, 0, -1)
 		}
 	}
 }
@@ -180,10 +185,10 @@ func TestConcurrent(t *testing.T) {
 						for i := range 400 {
 							off, n := rng.IntN(len(data)), 1+rng.IntN(8*block)
 							if i%3 > 0 {
-								c.WillNeed(int64(off), int64(n))
+								need(c, int64(off), int64(n))
 							}
 							if i%7 == 0 {
-								c.WillNeed(int64(rng.IntN(len(data))), 5*block)
+								need(c, int64(rng.IntN(len(data))), 5*block)
 							}
 							if i%50 == 49 {
 								c.Forget()
@@ -216,8 +221,8 @@ func TestAhead(t *testing.T) {
 	data := content(64 * block)
 	f := &faulty{data: data}
 	c := open(t, f, len(data), 40)
-	c.WillNeed(3*block+5, 10*block)
-	c.WillNeed(30*block, 2*block)
+	need(c, 3*block+5, 10*block)
+	need(c, 30*block, 2*block)
 	settled(t, c, 13)
 	before := f.reads.Load()
 	check(t, c, data, 3*block+5, 10*block)
@@ -271,7 +276,7 @@ func TestSecondPass(t *testing.T) {
 	c := open(t, f, len(data), held)
 	for range 3 {
 		for b := 0; b < blocks; b += 2 {
-			c.WillNeed(int64(b*block), 2*block)
+			need(c, int64(b*block), 2*block)
 			check(t, c, data, b*block, block)
 			check(t, c, data, (b+1)*block, block)
 		}
@@ -286,7 +291,7 @@ func TestPinned(t *testing.T) {
 	data := content(200 * block)
 	f := &faulty{data: data}
 	c := open(t, f, len(data), 16)
-	c.WillNeed(0, 8*block)
+	need(c, 0, 8*block)
 	settled(t, c, 8)
 	for b := 20; b < 200; b++ {
 		check(t, c, data, b*block, block/2)
@@ -311,15 +316,15 @@ func TestStale(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := open(t, &faulty{data: data}, len(data), 16)
-			c.WillNeed(0, 12*block)
+			need(c, 0, 12*block)
 			settled(t, c, 12)
-			c.WillNeed(300*block, 8*block)
+			need(c, 300*block, 8*block)
 			if s := c.Stats(); s.Late < 8 {
 				t.Fatalf("%+v: a full cache took more announcements", s)
 			}
 			take(c)
 			before := c.Stats()
-			c.WillNeed(300*block, 8*block)
+			need(c, 300*block, 8*block)
 			settled(t, c, before.Ahead+8)
 			check(t, c, data, 300*block, 8*block)
 			if s := c.Stats(); s.Hits != before.Hits+8 {
@@ -342,7 +347,7 @@ func TestFailure(t *testing.T) {
 	for _, announced := range []bool{true, false} {
 		for _, n := range []int{1, block, 6 * block} {
 			if announced {
-				c.WillNeed(9*block, int64(n+2*block))
+				need(c, 9*block, int64(n+2*block))
 			}
 			p := make([]byte, 300+n)
 			if _, err := c.ReadAt(p, 10*block); !errors.Is(err, bad) {
@@ -362,7 +367,7 @@ func TestFailure(t *testing.T) {
 func TestShort(t *testing.T) {
 	data := content(64 * block)
 	c := open(t, &faulty{data: data, short: 20*block + 9}, len(data), 40)
-	c.WillNeed(0, 64*block)
+	need(c, 0, 64*block)
 	check(t, c, data[:20*block], 10*block, 10*block)
 	for _, off := range []int64{20 * block, 20*block + 9, 30 * block} {
 		if n, err := c.ReadAt(make([]byte, 2*block), off); !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -378,13 +383,13 @@ func TestTruncated(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := open(t, keepOpen(t, path), len(data), 60)
-	c.WillNeed(0, 4*block)
+	need(c, 0, 4*block)
 	settled(t, c, 4)
 	if err := os.Truncate(path, block); err != nil {
 		t.Skip(err) // not while it is open, on some systems
 	}
 	check(t, c, data, 0, 4*block) // was there before
-	c.WillNeed(4*block, 8*block)
+	need(c, 4*block, 8*block)
 	if _, err := c.ReadAt(make([]byte, 8*block), 4*block); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("lost bytes: %v", err)
 	}
@@ -401,7 +406,7 @@ func (n lies) ReadAt([]byte, int64) (int, error) { return int(n), nil }
 func TestOddReaders(t *testing.T) {
 	for _, r := range []io.ReaderAt{panics{}, lies(-1), lies(1 << 20)} {
 		c := open(t, r, 64*block, 40)
-		c.WillNeed(0, 8*block)
+		need(c, 0, 8*block)
 		settled(t, c, 8)
 		for _, n := range []int{10, 20 * block} {
 			if m, err := c.ReadAt(make([]byte, n), 0); err == nil || m != 0 || !strings.Contains(err.Error(), fmt.Sprintf("%T", r)) {
@@ -420,8 +425,8 @@ func TestCloseWhileReading(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.WillNeed(0, 3*block)
-	c.WillNeed(8*block, 3*block)
+	need(c, 0, 3*block)
+	need(c, 8*block, 3*block)
 	errs := make(chan error, 3)
 	for _, off := range []int64{0, 20 * block, 20 * block} { // being read ahead; being read; waits for that
 		go func() { // ends with its read, which Close ends
@@ -450,7 +455,7 @@ func TestCloseWhileReading(t *testing.T) {
 	if _, err := c.ReadAt(make([]byte, 1), 0); !errors.Is(err, fs.ErrClosed) {
 		t.Errorf("a read after Close: %v", err)
 	}
-	c.WillNeed(0, 100)
+	need(c, 0, 100)
 	c.Forget()
 	if err := c.Close(); err != nil || f.closed.Load() != 1 {
 		t.Errorf("second Close: %v, the file was closed %d times", err, f.closed.Load())
@@ -468,7 +473,7 @@ func TestAllocations(t *testing.T) {
 	at := 0
 	if n := testing.AllocsPerRun(500, func() {
 		at = (at + 77) % 190
-		c.WillNeed(int64(at*block), int64(len(p)))
+		need(c, int64(at*block), int64(len(p)))
 		c.ReadAt(p, int64(at*block))
 		c.ReadAt(p[:10], int64((at+1)*block))
 	}); n > 0.1 {
@@ -490,7 +495,7 @@ func BenchmarkReadAt(b *testing.B) {
 			b.SetBytes(int64(n))
 			for b.Loop() {
 				off := rng.Int64N(size - int64(n))
-				c.WillNeed(off, int64(n))
+				need(c, off, int64(n))
 				c.ReadAt(p, off)
 			}
 		})
