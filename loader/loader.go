@@ -35,6 +35,29 @@
 // that is never released keeps its memory until the garbage collector finds
 // the Batch unreachable: memory grows, nothing breaks.
 //
+// Rows that differ in length come one after another, without padding, with
+// Output.Ragged, and as whatever their bytes are with Output.Item. What a program
+// makes of whole batches it makes in Options.Collate, on the workers. Loader.Get
+// and Loader.Slice give any samples as they are in an epoch.
+//
+// # Errors
+//
+// A sample that can't be loaded ends the epoch with a *SampleError: file, field,
+// sample and the place in the file. Options.OnError says otherwise: Skip repeats a
+// good sample of the batch in its row, SubstituteSample and SubstituteValue put
+// something else there. Batch.Samples tells what is in the rows. Ranks stay in
+// step: the number of batches and their sizes are as they would have been, and
+// what stands in for a sample depends on its batch alone, so that neither
+// workers nor an interrupted epoch change it. With Options.ExactlyOnce skipped
+// samples make their batch shorter instead. Loader.Report tells what an
+// epoch has had to do without; Options.Quarantine lists samples that are not to
+// be touched at all; Options.MaxFailures ends an epoch that finds nothing but
+// failures.
+//
+// A broken sample is tried once an epoch, and costs what it takes to see that it
+// is broken. JSON is not parsed, so a text that is none is no failure
+// unless a Decoder parses it.
+//
 // # Pipelines
 //
 // An output's pipeline is a decoder and a list of operations. A decoder of
