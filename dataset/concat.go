@@ -244,6 +244,20 @@ func (c *Concat) RegionSize(sample, field int, ptr uint64) (int64, error) {
 // WillNeed hands the hint to the members.
 func (c *Concat) WillNeed(ranges []ffcv.Range) { willNeed(c.parts, ranges) }
 
+// WillNeedRows hands the hint to the members of the samples.
+func (c *Concat) WillNeedRows(samples []int, sizes bool) {
+	lists := make(map[int][]int)
+	for _, sample := range samples {
+		if sample >= 0 && sample < c.Len() {
+			k := c.partOf(sample)
+			lists[k] = append(lists[k], sample-c.firsts[k])
+		}
+	}
+	for k, list := range lists {
+		c.parts[k].willNeedRows(list, sizes)
+	}
+}
+
 // Borrow lends bytes of the members put one after another, if all lend.
 func (c *Concat) Borrow(off, n int64) ([]byte, bool) {
 	if !c.lends {

@@ -178,24 +178,34 @@ func partAt(parts []part, off uint64) int {
 	return k
 }
 
-// willNeed hands ranges on to the parts.
+// willNeed hands ranges on to the parts, each its own at once. None take back
+// what was told before.
 func willNeed(parts []part, ranges []ffcv.Range) {
-	var list []ffcv.Range
-	last := -1
+	if len(ranges) == 0 {
+		for i := range parts {
+			parts[i].WillNeed(nil)
+		}
+		return
+	}
+	lists := make(map[int][]ffcv.Range)
 	for _, r := range ranges {
 		if r.Off < 0 {
 			continue
 		}
 		k := partAt(parts, uint64(r.Off))
-		if k != last && len(list) > 0 {
-			parts[last].WillNeed(list)
-			list = nil // a hint may be kept
-		}
-		last = k
-		list = append(list, ffcv.Range{Off: r.Off - int64(parts[k].base), Len: r.Len})
+		lists[k] = append(lists[k], ffcv.Range{Off: r.Off - int64(parts[k].base), Len: r.Len})
 	}
-	if len(list) > 0 {
-		parts[last].WillNeed(list)
+	for k, list := range lists {
+		parts[k].WillNeed(list)
+	}
+}
+
+// willNeedRows tells a part of its samples, where it hears of them.
+func (p *part) willNeedRows(samples []int, sizes bool) {
+	if h, ok := p.Dataset.(interface {
+		WillNeedRows(samples []int, sizes bool)
+	}); ok {
+		h.WillNeedRows(samples, sizes)
 	}
 }
 

@@ -141,13 +141,25 @@ func TestAccessOutside(t *testing.T) {
 type heard struct {
 	*ffcv.File
 	ranges []ffcv.Range
+	rows   []int
+	sizes  bool
+	forgot int
 }
 
-func (h *heard) WillNeed(r []ffcv.Range) { h.ranges = append(h.ranges, r...) }
+func (h *heard) WillNeed(r []ffcv.Range) {
+	if len(r) == 0 {
+		h.forgot++
+	}
+	h.ranges = append(h.ranges, r...)
+}
 
-// TestWillNeed: each member hears of its own bytes.
+func (h *heard) WillNeedRows(samples []int, sizes bool) {
+	h.rows, h.sizes = append(h.rows, samples...), sizes
+}
+
+// TestWillNeed: each member hears of its own bytes and rows.
 func TestWillNeed(t *testing.T) {
-	a, b := &heard{File: file(t, 0, 3)}, &heard{File: file(t, 1, 4)}
+	a, b, beside := &heard{File: file(t, 0, 3)}, &heard{File: file(t, 1, 4)}, &heard{File: file(t, 0, 7)}
 	concat, err := dataset.NewConcat(a, b)
 	if err != nil {
 		t.Fatal(err)
@@ -169,12 +181,34 @@ func TestWillNeed(t *testing.T) {
 	if base < int64(a.Header().AllocTable) || base%(4<<20) != 0 { // of the larger pages
 		t.Errorf("the second file begins at %d", base)
 	}
-	concat.WillNeed([]ffcv.Range{{Off: 10, Len: 1}, {Off: 20, Len: 2}, {Off: base + 30, Len: 3}, {Off: 40, Len: 4}})
-	if want := []ffcv.Range{{Off: 10, Len: 1}, {Off: 20, Len: 2}, {Off: 40, Len: 4}}; !slices.Equal(a.ranges, want) {
-		t.Errorf("the first heard %v, want %v", a.ranges, want)
+	renamed, err := dataset.NewSelect(beside, dataset.Field{Name: "id", As: "i"})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if want := []ffcv.Range{{Off: 30, Len: 3}}; !slices.Equal(b.ranges, want) {
-		t.Errorf("the second heard %v, want %v", b.ranges, want)
+	both, err := dataset.NewJoin(concat, renamed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	few, err := dataset.NewSubset(both, []int{6, 0, 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	few.WillNeed([]ffcv.Range{{Off: 10, Len: 1}, {Off: 20, Len: 2}, {Off: base + 30, Len: 3}, {Off: 40, Len: 4}})
+	few.WillNeedRows([]int{-1, 0, 1, 2, 3}, true)
+	few.WillNeed(nil)
+	for _, c := range []struct {
+		name   string
+		h      *heard
+		ranges []ffcv.Range
+		rows   []int
+	}{
+		{"first", a, []ffcv.Range{{Off: 10, Len: 1}, {Off: 20, Len: 2}, {Off: 40, Len: 4}}, []int{0}},
+		{"second", b, []ffcv.Range{{Off: 30, Len: 3}}, []int{3, 1}},
+		{"beside", beside, nil, []int{6, 0, 4}},
+	} {
+		if !slices.Equal(c.h.ranges, c.ranges) || !slices.Equal(c.h.rows, c.rows) || !c.h.sizes || c.h.forgot != 1 {
+			t.Errorf("the %s heard of %v and rows %v, and forgot %d times; want %v and %v", c.name, c.h.ranges, c.h.rows, c.h.forgot, c.ranges, c.rows)
+		}
 	}
 }
 

@@ -223,6 +223,15 @@ func (j *Join) RegionSize(sample, field int, ptr uint64) (int64, error) {
 // WillNeed hands the hint to the datasets.
 func (j *Join) WillNeed(ranges []ffcv.Range) { willNeed(j.parts, ranges) }
 
+// WillNeedRows hands the hint to the datasets of which fields are taken.
+func (j *Join) WillNeedRows(samples []int, sizes bool) {
+	for i := range j.parts {
+		if len(j.columns[i].fields) > 0 {
+			j.parts[i].willNeedRows(samples, sizes)
+		}
+	}
+}
+
 // Borrow lends bytes of the datasets' files put one after another, if all lend.
 func (j *Join) Borrow(off, n int64) ([]byte, bool) {
 	if !j.lends {

@@ -133,6 +133,17 @@ func (s *Subset) RegionSize(sample, field int, ptr uint64) (int64, error) {
 	return s.Dataset.RegionSize(i, field, ptr)
 }
 
+// WillNeedRows hands the hint to the dataset.
+func (s *Subset) WillNeedRows(samples []int, sizes bool) {
+	list := make([]int, 0, len(samples))
+	for _, i := range samples {
+		if i >= 0 && i < s.n {
+			list = append(list, s.at(i))
+		}
+	}
+	s.willNeedRows(list, sizes)
+}
+
 // Borrow lends what the dataset lends.
 func (s *Subset) Borrow(off, n int64) ([]byte, bool) {
 	l, ok := s.Dataset.(loader.Lender)
