@@ -10,6 +10,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/betongo/betongo/dataset"
+	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/internal/term"
 	"github.com/betongo/betongo/loader"
 	"github.com/betongo/betongo/rgb"
@@ -18,18 +20,20 @@ import (
 type benchCommand struct {
 	filesFlags
 	policyFlags
-	Pipeline string `default:"raw" enum:"raw,simple,cc224,rrc224,rrc224f32,cifar,cifarf32" placeholder:"NAME" help:"What happens to the first image field: raw (bytes as stored, the default), simple (whole images of one size), cc224 (center crop), rrc224 (random resized crop and flip), rrc224f32 (the same, normalised float32 CHW), cifar (flip, translate, cutout), cifarf32 (the same, normalised float32 HWC). Other fields come as stored."`
-	Order    string `default:"sequential" enum:"sequential,random,quasi" placeholder:"ORDER" help:"sequential (the default), random or quasi."`
-	Batch    int    `default:"256" placeholder:"N" help:"Samples in a batch (default 256)."`
-	Epochs   int    `default:"3" placeholder:"N" help:"Epochs to load (default 3); the figures are medians of those after the first."`
-	Workers  int    `default:"0" placeholder:"N" help:"Goroutines that fill batches; 0 is one a processor."`
-	DropLast bool   `help:"Leave out a last batch that is not full."`
-	Seed     uint64 `default:"0" placeholder:"S" help:"Seed of the order and of the augmentations."`
-	Filter   string `default:"area" enum:"area,bilinear" placeholder:"NAME" help:"How crops are resized: area (the default, as FFCV and OpenCV's INTER_AREA) or bilinear (antialiased, as Pillow and torchvision)."`
-	Exact    bool   `help:"Decode and resize bit for bit as libjpeg and OpenCV (or Pillow) do: slower."`
-	Marks    string `name:"marks-file" placeholder:"FILE" help:"Take checkpoints of JPEGs from this side file, and add to it those that it lacks: see 'ffcv marks'."`
-	Explain  bool   `help:"Say first how each output is made: what is one pass with the decoder, what runs after it."`
-	JSON     bool   `name:"json" help:"Print one JSON object."`
+	Pipeline string    `default:"raw" enum:"raw,simple,cc224,rrc224,rrc224f32,cifar,cifarf32" placeholder:"NAME" help:"What happens to the first image field: raw (bytes as stored, the default), simple (whole images of one size), cc224 (center crop), rrc224 (random resized crop and flip), rrc224f32 (the same, normalised float32 CHW), cifar (flip, translate, cutout), cifarf32 (the same, normalised float32 HWC). Other fields come as stored."`
+	Order    string    `default:"sequential" enum:"sequential,random,quasi" placeholder:"ORDER" help:"sequential (the default), random or quasi."`
+	Batch    int       `default:"256" placeholder:"N" help:"Samples in a batch (default 256)."`
+	Epochs   int       `default:"3" placeholder:"N" help:"Epochs to load (default 3); the figures are medians of those after the first."`
+	Workers  int       `default:"0" placeholder:"N" help:"Goroutines that fill batches; 0 is one a processor."`
+	DropLast bool      `help:"Leave out a last batch that is not full."`
+	Seed     uint64    `default:"0" placeholder:"S" help:"Seed of the order and of the augmentations."`
+	Filter   string    `default:"area" enum:"area,bilinear" placeholder:"NAME" help:"How crops are resized: area (the default, as FFCV and OpenCV's INTER_AREA) or bilinear (antialiased, as Pillow and torchvision)."`
+	Exact    bool      `help:"Decode and resize bit for bit as libjpeg and OpenCV (or Pillow) do: slower."`
+	Marks    string    `name:"marks-file" placeholder:"FILE" help:"Take checkpoints of JPEGs from this side file, and add to it those that it lacks: see 'ffcv marks'."`
+	Memory   term.Size `placeholder:"SIZE" help:"Read the files through a cache of this size, such as 512MiB, which several files share: for files larger than memory. 0 (the default) maps them."`
+	Cold     bool      `help:"Drop the files from the system's cache before each epoch, as far as it does that (Linux, with --memory)."`
+	Explain  bool      `help:"Say first how each output is made: what is one pass with the decoder, what runs after it."`
+	JSON     bool      `name:"json" help:"Print one JSON object."`
 }
 
 // Validate is kong's hook.
@@ -42,6 +46,7 @@ func (c *benchCommand) Validate() error {
 	case c.Workers < 0:
 		return fmt.Errorf("--workers: %d; expected 0 or more", c.Workers)
 	}
+	c.memory = int64(c.Memory)
 	return c.filesFlags.Validate()
 }
 
@@ -53,6 +58,9 @@ type benchResult struct {
 	Order    string `json:"order"`
 	Batch    int    `json:"batch"`
 	Workers  int    `json:"workers"`
+
+	Memory int64            `json:"memory,omitempty"` // bytes of the cache; 0: mapped
+	Cache  *ffcv.CacheStats `json:"cache,omitempty"`  // of all epochs, of one file
 
 	Plan []loader.Pipeline `json:"plan,omitempty"` // with --explain
 
@@ -72,6 +80,7 @@ type benchEpoch struct {
 	Wall       float64 `json:"wall_s"`
 	CPU        float64 `json:"cpu_s"` // user + system of the process
 	FirstBatch float64 `json:"first_batch_s"`
+	Faults     int64   `json:"major_faults"` // pages that the system had to read for the process; 0 on Windows
 	Samples    int     `json:"samples"`
 	Batches    int     `json:"batches"`
 
@@ -88,11 +97,18 @@ func (c *benchCommand) Run(e *env) error {
 		return err
 	}
 	defer f.Close()
-	r := benchResult{File: f.Name(), Pipeline: c.Pipeline, Order: c.Order, Batch: c.Batch, Workers: c.Workers,
+	r := benchResult{File: f.Name(), Pipeline: c.Pipeline, Order: c.Order, Batch: c.Batch, Workers: c.Workers, Memory: c.memory,
 		Open: time.Since(start).Seconds()}
 	warn := func(msg string) { term.Say(e.stderr, prog, "warning", msg) }
 	if err := c.load(e.ctx, f, &r, warn); err != nil {
 		return suggestVerifyIts(err)
+	}
+	if s, ok := f.(interface {
+		CacheStats() (ffcv.CacheStats, bool)
+	}); ok {
+		if stats, ok := s.CacheStats(); ok {
+			r.Cache = &stats
+		}
 	}
 	r.PeakAnon, r.PeakRSS = watch.stop(), peakRSS()
 	if c.JSON {
@@ -139,6 +155,9 @@ func (c *benchCommand) load(ctx context.Context, f loader.Dataset, r *benchResul
 		r.Plan = l.Explain()
 	}
 	for n := range c.Epochs {
+		if err := c.chill(); err != nil {
+			return err
+		}
 		epoch, first, err := runEpoch(ctx, l, n)
 		if err != nil {
 			return err
@@ -154,13 +173,25 @@ func (c *benchCommand) load(ctx context.Context, f loader.Dataset, r *benchResul
 	return l.Close()
 }
 
+// chill drops the files from the system's cache, with --cold.
+func (c *benchCommand) chill() error {
+	if !c.Cold {
+		return nil
+	}
+	list, err := dataset.Expand(c.Files)
+	for _, file := range list {
+		err = errors.Join(err, dropCached(file))
+	}
+	return err
+}
+
 // runEpoch loads one epoch; first is when its first batch came.
 func runEpoch(ctx context.Context, l *loader.Loader, n int) (epoch benchEpoch, first time.Time, err error) {
 	cpu, err := cpuTime()
 	if err != nil {
 		return epoch, first, err
 	}
-	start := time.Now()
+	start, faults := time.Now(), majorFaults()
 	for b, err := range l.Epoch(ctx, n) {
 		if err != nil {
 			return epoch, first, err
@@ -176,6 +207,7 @@ func runEpoch(ctx context.Context, l *loader.Loader, n int) (epoch benchEpoch, f
 	epoch.Wall = time.Since(start).Seconds()
 	after, err := cpuTime()
 	epoch.CPU = (after - cpu).Seconds()
+	epoch.Faults = majorFaults() - faults
 	return epoch, first, err
 }
 
@@ -229,6 +261,11 @@ func (r *benchResult) print(w io.Writer) error {
 		}
 	}
 	fmt.Fprintf(t, "median\t%s samples/s, %.4g CPU-ms a sample\n", term.FormatCount(int64(r.SamplesPerSec)), r.CPUPerSample)
+	if s := r.Cache; s != nil {
+		blocks := max(1, s.Hits+s.Waits+s.Misses)
+		fmt.Fprintf(t, "cache\t%s: %.1f %% of the blocks were there, %.1f %% just coming, %s read in all\n",
+			term.FormatSize(r.Memory), 100*float64(s.Hits)/float64(blocks), 100*float64(s.Waits)/float64(blocks), term.FormatSize(s.Bytes))
+	}
 	if r.PeakAnon != nil {
 		fmt.Fprintf(t, "memory\t%.1f MiB of the process's own at most\n", *r.PeakAnon)
 	}

@@ -68,6 +68,7 @@ type customFlags struct {
 	Custom []string `sep:"none" placeholder:"NAME=DTYPE" help:"The NumPy dtype of a custom field's metadata, such as flag=|u1 or 'box=(4,)<f4' or 'a=<u4,|u1' (packed); the flag repeats."`
 
 	custom map[string]fields.Field
+	memory int64 // of the cache, for files that are not to be mapped
 }
 
 // Validate is kong's hook.
@@ -99,7 +100,7 @@ func (f *fileFlags) open() (*ffcv.File, error) {
 func (f *fileFlags) openWhole() (*ffcv.File, error) { return f.customFlags.openWhole(f.File) }
 
 func (f *customFlags) open(path string) (*ffcv.File, error) {
-	return ffcv.Open(path, &ffcv.OpenOptions{Custom: f.custom})
+	return ffcv.Open(path, &ffcv.OpenOptions{Custom: f.custom, Memory: f.memory})
 }
 
 func (f *customFlags) openWhole(path string) (*ffcv.File, error) {

@@ -34,6 +34,9 @@ func (f *filesFlags) openWhole() (opened, error) {
 		}
 		return file, nil
 	}
+	if f.memory > 0 {
+		f.memory = max(1, f.memory/int64(len(list)))
+	}
 	c, err := dataset.Open(f.Files, &dataset.Options{Open: f.customFlags.openWhole})
 	if err != nil {
 		return nil, err

@@ -55,3 +55,17 @@ func status(key string) int64 {
 	}
 	return -1
 }
+
+// dropCached drops the pages of a file that the system has in memory, but for
+// those that are mapped or not written yet.
+func dropCached(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
+		return &os.PathError{Op: "drop from the system's cache", Path: path, Err: err}
+	}
+	return nil
+}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"time"
 	"unsafe"
 
@@ -61,4 +63,12 @@ func peakRSS() *float64 {
 		return nil
 	}
 	return inMiB(int64(c.peakWorkingSet))
+}
+
+// majorFaults is not known here.
+func majorFaults() int64 { return 0 }
+
+// dropCached is not possible here.
+func dropCached(path string) error {
+	return &os.PathError{Op: "drop from the system's cache", Path: path, Err: errors.ErrUnsupported}
 }
