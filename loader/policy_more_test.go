@@ -321,3 +321,69 @@ func FuzzQuarantine(f *testing.F) {
 		}
 	})
 }
+
+// TestResumeUnderSkip: what stands in for bad samples is the same in an epoch
+// that was interrupted.
+func TestResumeUnderSkip(t *testing.T) {
+	_, damaged, bad := damagedFile(t, 500)
+	f := ffcvtest.Open(t, damaged, nil)["map"]
+	for _, once := range []bool{false, true} {
+		opts := loader.Options{BatchSize: 3, Order: loader.Random, OnError: loader.Skip, ExactlyOnce: once, Outputs: all(true), Quarantine: []int{1, 3, 480}}
+		row := func(b *loader.Batch) string {
+			s := fmt.Sprintln(b.Index(), b.Samples())
+			for i := range b.Len() {
+				s += rowOf(b, i)
+			}
+			return s
+		}
+		var want []string
+		for b, err := range newLoader(t, f, &opts).Epoch(t.Context(), 1) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, row(b))
+			b.Release()
+		}
+		if len(bad) != 50 || len(want) != 167 {
+			t.Fatalf("%d broken samples, %d batches", len(bad), len(want))
+		}
+		for _, stop := range []int{1, 50, 120, 166} {
+			l := newLoader(t, f, &opts)
+			var state *loader.State
+			for b, err := range l.Epoch(t.Context(), 1) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				last := b.Index()+1 == stop
+				b.Release()
+				if last {
+					if state, err = l.State(); err != nil {
+						t.Fatal(err)
+					}
+					break
+				}
+			}
+			opts := opts
+			opts.Workers = 1
+			again, err := loader.Resume(f, &opts, state)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := stop
+			for b, err := range again.Epoch(t.Context(), 1) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if at >= len(want) || row(b) != want[at] {
+					t.Fatalf("stopped after %d: batch %d is another", stop, at)
+				}
+				at++
+				b.Release()
+			}
+			if at != len(want) {
+				t.Errorf("stopped after %d: %d batches in all, want %d", stop, at, len(want))
+			}
+			again.Close()
+		}
+	}
+}
