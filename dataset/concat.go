@@ -246,15 +246,19 @@ func (c *Concat) WillNeed(ranges []ffcv.Range) { willNeed(c.parts, ranges) }
 
 // WillNeedRows hands the hint to the members of the samples.
 func (c *Concat) WillNeedRows(samples []int, sizes bool) {
+	var order []int // of the parts, as they first come
 	lists := make(map[int][]int)
 	for _, sample := range samples {
 		if sample >= 0 && sample < c.Len() {
 			k := c.partOf(sample)
+			if lists[k] == nil {
+				order = append(order, k)
+			}
 			lists[k] = append(lists[k], sample-c.firsts[k])
 		}
 	}
-	for k, list := range lists {
-		c.parts[k].willNeedRows(list, sizes)
+	for _, k := range order {
+		c.parts[k].willNeedRows(lists[k], sizes)
 	}
 }
 

@@ -187,16 +187,20 @@ func willNeed(parts []part, ranges []ffcv.Range) {
 		}
 		return
 	}
+	var order []int // of the parts, as they first come
 	lists := make(map[int][]ffcv.Range)
 	for _, r := range ranges {
 		if r.Off < 0 {
 			continue
 		}
 		k := partAt(parts, uint64(r.Off))
+		if lists[k] == nil {
+			order = append(order, k)
+		}
 		lists[k] = append(lists[k], ffcv.Range{Off: r.Off - int64(parts[k].base), Len: r.Len})
 	}
-	for k, list := range lists {
-		parts[k].WillNeed(list)
+	for _, k := range order {
+		parts[k].WillNeed(lists[k])
 	}
 }
 

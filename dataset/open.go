@@ -15,7 +15,8 @@ import (
 
 // Options are the choices of Open. nil and zero are the defaults.
 type Options struct {
-	// File are the options of each file.
+	// File are the options of each file. With File.Memory all files share a cache
+	// of that size, and each keeps a file descriptor.
 	File *ffcv.OpenOptions
 	// Open opens a file instead of ffcv.Open, which maps it: the default is wrong
 	// where files are reached otherwise. It is called by several goroutines at
@@ -45,7 +46,7 @@ func Open(paths []string, opts *Options) (*Concat, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := openAll(list, opts)
+	files, owned, err := openAll(list, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -55,12 +56,10 @@ func Open(paths []string, opts *Options) (*Concat, error) {
 	}
 	c, err := newConcat(members, opts.IgnoreClasses)
 	if err != nil {
-		closeAll(files)
+		closeAll(owned)
 		return nil, err
 	}
-	for _, f := range files {
-		c.owned = append(c.owned, io.Closer(f))
-	}
+	c.owned = owned
 	if len(paths) == 1 && len(list) > 1 {
 		c.name = fmt.Sprintf("%s (%d files)", paths[0], len(list))
 	}
@@ -148,15 +147,37 @@ func fetch(path string) {
 	}
 }
 
-// openAll opens the files, several at a time. The error is that of the first
-// file in order that can't be opened.
-func openAll(list []string, opts *Options) ([]*ffcv.File, error) {
+// openAll opens the files. It returns what is to be closed, too.
+func openAll(list []string, opts *Options) (files []*ffcv.File, owned []io.Closer, err error) {
+	if opts.Open == nil && opts.File != nil && opts.File.Memory > 0 {
+		files, cache, err := openCached(list, opts.File)
+		return files, []io.Closer{cache}, err
+	}
 	open := opts.Open
 	if open == nil {
 		open = func(path string) (*ffcv.File, error) { return ffcv.Open(path, opts.File) }
 	}
-	files, errs := make([]*ffcv.File, len(list)), make([]error, len(list))
-	var next, failed = make(chan int), make(chan struct{})
+	files, owned = make([]*ffcv.File, len(list)), make([]io.Closer, len(list))
+	err = eachPath(list, func(i int) error {
+		fetch(list[i])
+		f, err := open(list[i])
+		if err == nil {
+			files[i], owned[i] = f, f
+		}
+		return err
+	})
+	if err != nil {
+		closeAll(owned)
+		return nil, nil, err
+	}
+	return files, owned, nil
+}
+
+// eachPath calls do for each path, several at a time. The error is that of the
+// first path in order which has one.
+func eachPath(list []string, do func(i int) error) error {
+	errs := make([]error, len(list))
+	next, failed := make(chan int), make(chan struct{})
 	var once sync.Once
 	var workers sync.WaitGroup
 	for range min(opening, len(list)) {
@@ -164,8 +185,7 @@ func openAll(list []string, opts *Options) ([]*ffcv.File, error) {
 		go func() { // ends when next is closed
 			defer workers.Done()
 			for i := range next {
-				fetch(list[i])
-				if files[i], errs[i] = open(list[i]); errs[i] != nil {
+				if errs[i] = do(i); errs[i] != nil {
 					once.Do(func() { close(failed) })
 				}
 			}
@@ -183,17 +203,17 @@ feed:
 	workers.Wait()
 	for _, err := range errs {
 		if err != nil {
-			closeAll(files)
-			return nil, err
+			return err
 		}
 	}
-	return files, nil
+	return nil
 }
 
-func closeAll(files []*ffcv.File) {
-	for _, f := range files {
-		if f != nil {
-			f.Close()
+// closeAll closes what was opened so far.
+func closeAll(owned []io.Closer) {
+	for _, c := range owned {
+		if c != nil {
+			c.Close()
 		}
 	}
 }
