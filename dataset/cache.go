@@ -148,7 +148,7 @@ func (w *window) WillNeed(ranges []ffcv.Range) {
 
 // openCached opens files that share a cache, which is returned for the owner to
 // close.
-func openCached(list []string, opts *ffcv.OpenOptions) (files []*ffcv.File, cache io.Closer, err error) {
+func openCached(list []string, opts *ffcv.OpenOptions) (files []*ffcv.File, cache ffcv.Source, err error) {
 	b, err := newBundle(list)
 	if err != nil {
 		return nil, nil, err
@@ -168,4 +168,26 @@ func openCached(list []string, opts *ffcv.OpenOptions) (files []*ffcv.File, cach
 		return nil, nil, err
 	}
 	return files, src, nil
+}
+
+// cacheStats adds up what the parts' caches did.
+func cacheStats(parts []part) (sum ffcv.CacheStats, some bool) {
+	for i := range parts {
+		of, ok := parts[i].Dataset.(interface {
+			CacheStats() (ffcv.CacheStats, bool)
+		})
+		if !ok {
+			continue
+		}
+		s, ok := of.CacheStats()
+		some = some || ok
+		sum.Hits += s.Hits
+		sum.Waits += s.Waits
+		sum.Misses += s.Misses
+		sum.Ahead += s.Ahead
+		sum.Failed += s.Failed
+		sum.Late += s.Late
+		sum.Bytes += s.Bytes
+	}
+	return sum, some
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"runtime"
 	"slices"
 	"testing"
 
@@ -85,8 +84,13 @@ func TestCacheBudget(t *testing.T) {
 			b.Release()
 		}
 	}
-	if runtime.GOOS == "linux" {
-		t.Logf("%d MiB of values through %d MiB", 3*n*8192>>20, memory>>20)
+	few, err := dataset.NewRange(c, 0, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stats, ok := few.CacheStats()
+	if size := int64(3 * n * 8192); !ok || stats.Bytes < 2*size || stats.Ahead == 0 {
+		t.Errorf("the cache did %+v (%v), want at least %d bytes read and some ahead", stats, ok, 2*size)
 	}
 }
 

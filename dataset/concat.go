@@ -10,6 +10,7 @@ import (
 
 	"github.com/betongo/betongo/alloc"
 	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/pagecache"
 	"github.com/betongo/betongo/loader"
 )
 
@@ -26,6 +27,7 @@ type Concat struct {
 	lends   bool
 	classes []string
 	owned   []io.Closer
+	cache   ffcv.Source // that the files share; nil: none
 	scratch pool
 }
 
@@ -387,6 +389,15 @@ func (c *Concat) gatherTables(t *loader.Tables, sets [][]loader.Tables) {
 			dst[i] += from[k]
 		}
 	}
+}
+
+// CacheStats tells what the cache that Open's files share did, or those of the
+// members; false when there is none.
+func (c *Concat) CacheStats() (ffcv.CacheStats, bool) {
+	if s, ok := c.cache.(interface{ Stats() pagecache.Stats }); ok {
+		return ffcv.CacheStats(s.Stats()), true
+	}
+	return cacheStats(c.parts)
 }
 
 // Close closes the files that Open opened. Everything borrowed from them ends

@@ -285,6 +285,9 @@ func (j *Join) Identity() (ffcv.Identity, error) {
 	return sum(what, j.n, j.parts)
 }
 
+// CacheStats tells what the datasets' caches did, false when none has any.
+func (j *Join) CacheStats() (ffcv.CacheStats, bool) { return cacheStats(j.parts) }
+
 // Tables returns where the datasets' rows lie, see loader.Tabler.
 func (j *Join) Tables() ([]loader.Tables, bool) {
 	if !j.lends {

@@ -46,9 +46,17 @@ func Open(paths []string, opts *Options) (*Concat, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, owned, err := openAll(list, opts)
+	files, cache, err := openAll(list, opts)
 	if err != nil {
 		return nil, err
+	}
+	var owned []io.Closer
+	if cache != nil {
+		owned = append(owned, cache)
+	} else {
+		for _, f := range files {
+			owned = append(owned, f)
+		}
 	}
 	members := make([]Dataset, len(files))
 	for i, f := range files {
@@ -59,7 +67,7 @@ func Open(paths []string, opts *Options) (*Concat, error) {
 		closeAll(owned)
 		return nil, err
 	}
-	c.owned = owned
+	c.owned, c.cache = owned, cache
 	if len(paths) == 1 && len(list) > 1 {
 		c.name = fmt.Sprintf("%s (%d files)", paths[0], len(list))
 	}
@@ -147,30 +155,31 @@ func fetch(path string) {
 	}
 }
 
-// openAll opens the files. It returns what is to be closed, too.
-func openAll(list []string, opts *Options) (files []*ffcv.File, owned []io.Closer, err error) {
+// openAll opens the files. Where they share a cache, which then is the owner of
+// what is to be closed, it returns that too.
+func openAll(list []string, opts *Options) (files []*ffcv.File, cache ffcv.Source, err error) {
 	if opts.Open == nil && opts.File != nil && opts.File.Memory > 0 {
-		files, cache, err := openCached(list, opts.File)
-		return files, []io.Closer{cache}, err
+		return openCached(list, opts.File)
 	}
 	open := opts.Open
 	if open == nil {
 		open = func(path string) (*ffcv.File, error) { return ffcv.Open(path, opts.File) }
 	}
-	files, owned = make([]*ffcv.File, len(list)), make([]io.Closer, len(list))
-	err = eachPath(list, func(i int) error {
+	files = make([]*ffcv.File, len(list))
+	err = eachPath(list, func(i int) (err error) {
 		fetch(list[i])
-		f, err := open(list[i])
-		if err == nil {
-			files[i], owned[i] = f, f
-		}
+		files[i], err = open(list[i])
 		return err
 	})
 	if err != nil {
-		closeAll(owned)
+		for _, f := range files {
+			if f != nil {
+				f.Close()
+			}
+		}
 		return nil, nil, err
 	}
-	return files, owned, nil
+	return files, nil, nil
 }
 
 // eachPath calls do for each path, several at a time. The error is that of the
@@ -209,11 +218,9 @@ feed:
 	return nil
 }
 
-// closeAll closes what was opened so far.
+// closeAll closes what was opened.
 func closeAll(owned []io.Closer) {
 	for _, c := range owned {
-		if c != nil {
-			c.Close()
-		}
+		c.Close()
 	}
 }

@@ -226,6 +226,9 @@ func (s *Subset) Identity() (ffcv.Identity, error) {
 	return sum(what, s.n, []part{s.part})
 }
 
+// CacheStats tells what the dataset's cache did, false when it has none.
+func (s *Subset) CacheStats() (ffcv.CacheStats, bool) { return cacheStats([]part{s.part}) }
+
 // Tables returns where the dataset's rows lie, see loader.Tabler.
 func (s *Subset) Tables() ([]loader.Tables, bool) {
 	list, ok := s.tables()

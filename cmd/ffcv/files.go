@@ -6,6 +6,7 @@ import (
 
 	"github.com/betongo/betongo/dataset"
 	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/term"
 	"github.com/betongo/betongo/loader"
 )
 
@@ -34,10 +35,10 @@ func (f *filesFlags) openWhole() (opened, error) {
 		}
 		return file, nil
 	}
-	if f.memory > 0 {
-		f.memory = max(1, f.memory/int64(len(list)))
+	c, err := dataset.Open(f.Files, &dataset.Options{File: &ffcv.OpenOptions{Custom: f.custom, Memory: f.memory}})
+	if errors.Is(err, ffcv.ErrUnknownField) {
+		err = term.WithHint(err, "say what its metadata is with --custom 'NAME=DTYPE', DTYPE a NumPy dtype such as |u1 or <i8")
 	}
-	c, err := dataset.Open(f.Files, &dataset.Options{Open: f.customFlags.openWhole})
 	if err != nil {
 		return nil, err
 	}

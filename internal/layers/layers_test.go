@@ -52,7 +52,7 @@ var rooms = []room{
 	{"source", 3, []string{"array/npy", "array", "rgb", "fields", "internal/roll"}},
 	{"transform", 3, []string{"array", "rgb"}},
 	{"loader", 4, []string{"ffcv", "fields", "alloc", "array", "rgb", "internal/hash", "internal/mmap"}},
-	{"dataset", 5, []string{"loader", "ffcv", "fields", "alloc", "internal/hash"}},
+	{"dataset", 5, []string{"loader", "ffcv", "fields", "alloc", "internal/hash", "internal/pagecache"}},
 	{"internal/term", 4, nil},
 	{"internal/ffcvtest", 4, []string{"ffcv", "fields", "testdata/ffcv"}},
 	{"internal/layers", 6, nil},
