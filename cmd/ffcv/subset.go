@@ -108,7 +108,7 @@ func labels(f *ffcv.File, classes []string) ([]int64, error) {
 					return nil, fmt.Errorf("--class: %q; %s has no class names, expected the number of a label", name, f.Name())
 				}
 				return nil, term.WithHint(fmt.Errorf("--class: %q is none of the %d classes of %s", name, len(known), f.Name()),
-					fmt.Sprintf("'ffcv info %s' lists them", f.Name()))
+					fmt.Sprintf("'ffcv info --json %s' lists them", f.Name()))
 			}
 		}
 		list = append(list, at)
