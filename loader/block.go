@@ -61,9 +61,9 @@ func (p *blockPlan) Epoch(s Start) (Sequence, error) {
 // one after another.
 type arrangement interface {
 	blocks() int
-	start(k int) int       // where block k begins; of k = blocks() the end
-	find(at int) int       // the block that place at belongs to
-	sample(k, off int) int // the dataset's number of a block's sample
+	start(k int) int         // where block k begins; of k = blocks() the end
+	find(at, lo, hi int) int // the block, of lo … hi-1, that place at belongs to
+	sample(k, off int) int   // the dataset's number of a block's sample
 }
 
 // blocks are of one size, but the last of the selection, which may be short.
@@ -97,7 +97,7 @@ func (b *blocks) start(k int) int {
 	return k * b.size
 }
 
-func (b *blocks) find(at int) int {
+func (b *blocks) find(at, _, _ int) int {
 	if at/b.size < b.short {
 		return at / b.size
 	}
@@ -109,7 +109,7 @@ func (b *blocks) find(at int) int {
 
 func (b *blocks) sample(k, off int) int { return b.sel.Sample(b.order.at(k)*b.size + off) }
 
-// windows is a Sequence over a arrangement. As many streams as there were ranks when
+// windows is a Sequence over an arrangement. As many streams as there were ranks when
 // the epoch began each take a part of it, one after another, and their samples
 // come in turn. A stream's samples are mixed in windows of so many blocks.
 type windows struct {
@@ -130,8 +130,9 @@ type stream struct {
 
 // window is some blocks of a stream, mixed.
 type window struct {
-	lo, hi int // places
-	order  bijection
+	lo, hi     int // places
+	first, end int // blocks
+	order      bijection
 }
 
 func newWindows(of arrangement, n, window, world int, key uint64) *windows {
@@ -152,7 +153,7 @@ func (w *windows) Fill(dst []int, from, step int) error {
 			w.open(s, k, place)
 		}
 		place = s.open.lo + s.open.order.at(place-s.open.lo)
-		block := w.of.find(place)
+		block := w.of.find(place, s.open.first, s.open.end)
 		dst[i] = w.of.sample(block, place-w.of.start(block))
 	}
 	return nil
@@ -169,19 +170,19 @@ func (w *windows) begin(s *stream, k int) {
 	if k < rest {
 		s.hi++
 	}
-	s.first, s.made = w.of.find(s.lo), true
+	s.first, s.made = w.of.find(s.lo, 0, w.of.blocks()), true
 }
 
 // open mixes the window that a place is in.
 func (w *windows) open(s *stream, k, place int) {
-	number := (w.of.find(place) - s.first) / w.window
-	first := s.first + number*w.window
-	end := w.of.blocks()
-	if w.window < end-first {
-		end = first + w.window
+	o, all := &s.open, w.of.blocks()
+	number := (w.of.find(place, s.first, all) - s.first) / w.window
+	o.first, o.end = s.first+number*w.window, all
+	if w.window < all-o.first {
+		o.end = o.first + w.window
 	}
-	s.open.lo, s.open.hi = max(s.lo, w.of.start(first)), min(s.hi, w.of.start(end))
-	s.open.order.init(s.open.hi-s.open.lo, draw(draw(w.key, uint64(k)), uint64(number)))
+	o.lo, o.hi = max(s.lo, w.of.start(o.first)), min(s.hi, w.of.start(o.end))
+	o.order.init(o.hi-o.lo, draw(draw(w.key, uint64(k)), uint64(number)))
 }
 
 // PageShuffle is BlockShuffle over the data pages of the file, which are what a
@@ -263,6 +264,6 @@ func (o *pages) blocks() int { return len(o.starts) - 1 }
 
 func (o *pages) start(k int) int { return o.starts[k] }
 
-func (o *pages) find(at int) int { return sort.SearchInts(o.starts, at+1) - 1 }
+func (o *pages) find(at, lo, hi int) int { return lo + sort.SearchInts(o.starts[lo:hi], at+1) - 1 }
 
 func (o *pages) sample(k, off int) int { return int(o.page(k)[off]) }

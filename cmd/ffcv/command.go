@@ -31,7 +31,7 @@ type grammar struct {
 	Add     addCommand       `cmd:"" help:"Write a file with a field more."`
 	Append  appendCommand    `cmd:"" help:"Write a file with more samples; its pages are copied as they are."`
 	Bench   benchCommand     `cmd:"" help:"Load the batches of a file, or of several as one, and print how fast it went."`
-	Epoch   epochCommand   `cmd:"" help:"Load an epoch, or go on with one, and print what each batch holds."`
+	Epoch   epochCommand     `cmd:"" help:"Load an epoch, or go on with one, and print what each batch holds."`
 	Replay  replayCommand    `cmd:"" help:"Load one sample as it is in an epoch and print what was drawn for it."`
 	Demo    demoCommand      `cmd:"" help:"Pack photographs, load augmented batches from them and show one."`
 }
