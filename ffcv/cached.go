@@ -15,7 +15,11 @@ import (
 // closes it, if it is an io.Closer, ends the goroutines that read ahead, and
 // waits for reads in progress. After an error r stays the caller's.
 func CacheSource(name string, r io.ReaderAt, size, memory int64) (Source, error) {
-	c, err := pagecache.New(r, size, pagecache.Options{Budget: memory})
+	return newCache(name, r, size, pagecache.Options{Budget: memory})
+}
+
+func newCache(name string, r io.ReaderAt, size int64, opts pagecache.Options) (Source, error) {
+	c, err := pagecache.New(r, size, opts)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -23,7 +27,7 @@ func CacheSource(name string, r io.ReaderAt, size, memory int64) (Source, error)
 }
 
 // openCached is CacheSource over the regular file at path.
-func openCached(path string, memory int64) (Source, error) {
+func openCached(path string, opts *OpenOptions) (Source, error) {
 	// Asked before the open, which would wait for a writer on a named pipe.
 	if info, err := os.Stat(path); err != nil {
 		return nil, err
@@ -37,7 +41,7 @@ func openCached(path string, memory int64) (Source, error) {
 	info, err := f.Stat()
 	if err == nil {
 		var src Source
-		if src, err = CacheSource(path, f, info.Size(), memory); err == nil {
+		if src, err = newCache(path, f, info.Size(), pagecache.Options{Budget: opts.Memory, Direct: opts.Direct}); err == nil {
 			return src, nil
 		}
 	}

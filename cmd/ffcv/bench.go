@@ -31,6 +31,7 @@ type benchCommand struct {
 	Exact    bool      `help:"Decode and resize bit for bit as libjpeg and OpenCV (or Pillow) do: slower."`
 	Marks    string    `name:"marks-file" placeholder:"FILE" help:"Take checkpoints of JPEGs from this side file, and add to it those that it lacks: see 'ffcv marks'."`
 	Memory   term.Size `placeholder:"SIZE" help:"Read the files through a cache of this size, such as 512MiB, which several files share: for files larger than memory. 0 (the default) maps them."`
+	Direct   bool      `help:"With --memory, read past the system's cache (Linux)."`
 	Cold     bool      `help:"Drop the files from the system's cache before each epoch, as far as it does that (Linux, with --memory)."`
 	Explain  bool      `help:"Say first how each output is made: what is one pass with the decoder, what runs after it."`
 	JSON     bool      `name:"json" help:"Print one JSON object."`
@@ -46,7 +47,10 @@ func (c *benchCommand) Validate() error {
 	case c.Workers < 0:
 		return fmt.Errorf("--workers: %d; expected 0 or more", c.Workers)
 	}
-	c.memory = int64(c.Memory)
+	if c.Direct && c.Memory == 0 {
+		return errors.New("--direct: needs --memory")
+	}
+	c.memory, c.direct = int64(c.Memory), c.Direct
 	return c.filesFlags.Validate()
 }
 

@@ -69,6 +69,7 @@ type customFlags struct {
 
 	custom map[string]fields.Field
 	memory int64 // of the cache, for files that are not to be mapped
+	direct bool  // past the system's cache
 }
 
 // Validate is kong's hook.
@@ -100,7 +101,7 @@ func (f *fileFlags) open() (*ffcv.File, error) {
 func (f *fileFlags) openWhole() (*ffcv.File, error) { return f.customFlags.openWhole(f.File) }
 
 func (f *customFlags) open(path string) (*ffcv.File, error) {
-	return ffcv.Open(path, &ffcv.OpenOptions{Custom: f.custom, Memory: f.memory})
+	return ffcv.Open(path, &ffcv.OpenOptions{Custom: f.custom, Memory: f.memory, Direct: f.direct})
 }
 
 func (f *customFlags) openWhole(path string) (*ffcv.File, error) {

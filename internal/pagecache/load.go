@@ -1,9 +1,14 @@
 package pagecache
 
-// vector reads the bytes at off into one piece after another.
+// vector reads into several pieces with one call.
 type vector interface {
-	// read is called by many goroutines at once. into is the callers' own.
+	// read reads the bytes at off into one of l's pieces after another. It may
+	// write behind a piece's end, up to its capacity. It is called by many
+	// goroutines at once, each with a load of its own.
 	read(l *load, off int64) (int64, error)
+	// single tells whether it serves for one piece too.
+	single() bool
+	close() error
 }
 
 // load is what reading into frames needs, kept so that nothing is allocated.
@@ -125,9 +130,9 @@ func (c *Cache) getLoad() *load {
 // readPieces reads all of the pieces, and returns how many bytes came.
 func (c *Cache) readPieces(l *load, off, total int64) (n int64, err error) {
 	defer clear(l.pieces[:l.n])
-	if c.vec != nil && l.n > 1 {
-		if n, err = c.vec.read(l, off); err == nil && n == total {
-			return n, nil
+	if c.vec != nil && (l.n > 1 || c.vec.single()) {
+		if n, err = c.vec.read(l, off); err == nil && n >= total {
+			return total, nil
 		}
 		// A file may give less than it has: what is missing is read piece by
 		// piece, and so is what failed.

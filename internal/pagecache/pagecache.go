@@ -54,6 +54,9 @@ type Options struct {
 	Budget int64
 	// BlockSize is a power of two; 0 means the constant.
 	BlockSize int
+	// Direct reads blocks past the system's cache, where r is an *os.File and
+	// the system can (Linux, most file systems), else as without it.
+	Direct bool
 }
 
 // Stats counts blocks, since New. A block that is read twice counts twice.
@@ -70,7 +73,7 @@ type Stats struct {
 // Cache is a cache of a file's blocks. It is safe for concurrent use.
 type Cache struct {
 	r     io.ReaderAt
-	vec   vector // reads into several frames at once; nil: r alone
+	vec   vector // reads into frames; nil: r alone
 	size  int64
 	shift int
 	block int64
@@ -136,7 +139,7 @@ func New(r io.ReaderAt, size int64, opts Options) (*Cache, error) {
 		c.frames[i] = frame{block: -1, chain: none}
 		c.pushBack(empty, int32(i)) // frame 0 is taken first
 	}
-	c.vec = fileVector(r)
+	c.vec = fileVector(r, opts.Direct)
 	return c, nil
 }
 
@@ -471,6 +474,9 @@ func (c *Cache) Close() error {
 	c.mu.Lock()
 	for c.busy > 0 {
 		c.settled.Wait()
+	}
+	if c.vec != nil {
+		errs = append(errs, c.vec.close())
 	}
 	errs = append(errs, mmap.Free(c.arena))
 	c.arena = nil

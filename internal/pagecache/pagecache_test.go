@@ -501,3 +501,39 @@ func BenchmarkReadAt(b *testing.B) {
 		})
 	}
 }
+
+// Direct reads give the same bytes, where blocks are of sectors and where they
+// are not, and at the end of a file that is no multiple of them.
+func TestDirect(t *testing.T) {
+	for _, size := range []int{0, 1, 4096, 100_000, 2_000_003} {
+		data := content(size)
+		path := filepath.Join(t.TempDir(), "f")
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, blockSize := range []int{block, 4096, pagecache.BlockSize} {
+			settle := leak.Watch(t)
+			c, err := pagecache.New(keepOpen(t, path), int64(size), pagecache.Options{Budget: 40 * int64(blockSize+64), BlockSize: blockSize, Direct: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			rng := rand.New(rand.NewPCG(1, 2))
+			for range 100 {
+				if size == 0 {
+					break
+				}
+				off, n := rng.IntN(size), 1+rng.IntN(200_000)
+				need(c, int64(off), int64(n))
+				need(c, int64(rng.IntN(size)), int64(n))
+				check(t, c, data, off, n)
+			}
+			if err := c.Invariants(); err != nil {
+				t.Error(err)
+			}
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+			settle()
+		}
+	}
+}

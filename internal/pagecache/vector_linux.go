@@ -1,28 +1,64 @@
 package pagecache
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
+// sector is what the places, lengths and addresses of direct reads are multiples
+// of. A file system that wants more refuses such reads.
+const sector = 4096
+
 // fileVector reads into the pieces with one system call.
-func fileVector(r io.ReaderAt) vector {
+func fileVector(r io.ReaderAt, direct bool) vector {
 	f, ok := r.(*os.File)
 	if !ok {
 		return nil
+	}
+	if direct {
+		if v := directVector(f); v != nil {
+			return v
+		}
 	}
 	conn, err := f.SyscallConn()
 	if err != nil {
 		return nil
 	}
-	return &preadv{conn}
+	return &preadv{conn: conn}
 }
 
-type preadv struct{ conn syscall.RawConn }
+// directVector opens the file a second time; nil when it can't be read directly.
+func directVector(f *os.File) vector {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	v := &preadv{}
+	err = conn.Control(func(fd uintptr) { // the very file, whatever its name is now
+		v.direct, err = os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd), os.O_RDONLY|unix.O_DIRECT, 0)
+	})
+	if err != nil || v.direct == nil {
+		return nil
+	}
+	if v.conn, err = v.direct.SyscallConn(); err != nil {
+		v.direct.Close()
+		return nil
+	}
+	return v
+}
+
+type preadv struct {
+	conn    syscall.RawConn
+	direct  *os.File    // what is read directly; nil: the cache's file is read as usual
+	refused atomic.Bool // the file system does not like our places
+}
 
 // vectorState is what a call needs.
 type vectorState struct {
@@ -51,9 +87,16 @@ func (s *vectorState) do(fd uintptr) {
 }
 
 func (v *preadv) read(l *load, off int64) (int64, error) {
+	if v.refused.Load() {
+		return 0, errors.ErrUnsupported
+	}
 	for k, p := range l.pieces[:l.n] {
+		n := len(p)
+		if v.direct != nil {
+			n = min(cap(p), (n+sector-1)&^(sector-1)) // the file's end comes first
+		}
 		l.list[k].Base = &p[0]
-		l.list[k].SetLen(len(p))
+		l.list[k].SetLen(n)
 	}
 	l.used, l.off = l.n, off
 	if err := v.conn.Control(l.call); err != nil { // not Read: one at a time
@@ -61,7 +104,17 @@ func (v *preadv) read(l *load, off int64) (int64, error) {
 	}
 	clear(l.list[:l.n])
 	if l.errs != 0 {
+		v.refused.Store(v.direct != nil && l.errs == unix.EINVAL)
 		return 0, l.errs
 	}
 	return int64(l.got), nil
+}
+
+func (v *preadv) single() bool { return v.direct != nil }
+
+func (v *preadv) close() error {
+	if v.direct == nil {
+		return nil
+	}
+	return v.direct.Close()
 }

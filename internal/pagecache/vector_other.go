@@ -9,4 +9,4 @@ type vectorState struct{}
 
 func (*vectorState) init() {}
 
-func fileVector(io.ReaderAt) vector { return nil }
+func fileVector(io.ReaderAt, bool) vector { return nil }
