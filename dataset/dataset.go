@@ -140,9 +140,9 @@ func place(parts []part) (space, error) {
 	for i := range parts {
 		p := &parts[i]
 		p.base = s.end
-		unit := uint64(s.page)
-		size := (p.size + unit - 1) / unit * unit
-		if s.end += size; p.size > 1<<62 || s.end > 1<<62 {
+		unit, size := uint64(s.page), min(p.size, 1<<62)
+		size = (size + unit - 1) / unit * unit
+		if s.end += size; s.end > 1<<62 {
 			return s, fmt.Errorf("%s: %d bytes and those before it are more than offsets can tell", p.Name(), p.size)
 		}
 		p.size = size

@@ -702,3 +702,43 @@ func TestPolicies(t *testing.T) {
 		}
 	}
 }
+
+// lying is a Concat that tells wrong tables.
+type lying struct {
+	*dataset.Concat
+	change func(t []loader.Tables) []loader.Tables
+}
+
+func (l *lying) Tables() ([]loader.Tables, bool) {
+	t, ok := l.Concat.Tables()
+	return l.change(t), ok
+}
+
+// TestWrongTables: a loader believes no table that does not fit.
+func TestWrongTables(t *testing.T) {
+	concat, err := dataset.NewConcat(file(t, 0, 3), file(t, 1, 4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, change := range map[string]func(t []loader.Tables) []loader.Tables{
+		"no tables":       func(t []loader.Tables) []loader.Tables { return nil },
+		"twice":           func(t []loader.Tables) []loader.Tables { return append(t, t[0]) },
+		"a field missing": func(t []loader.Tables) []loader.Tables { t[0].Fields = t[0].Fields[:3]; return t },
+		"no such field":   func(t []loader.Tables) []loader.Tables { t[0].Fields[0] = 9; return t },
+		"a file missing":  func(t []loader.Tables) []loader.Tables { t[0].List = t[0].List[1:]; return t },
+		"half a row": func(t []loader.Tables) []loader.Tables {
+			t[0].List[0].Rows = t[0].List[0].Rows[1:]
+			return t
+		},
+		"rows of none": func(t []loader.Tables) []loader.Tables { t[0].List[0].Size = 0; return t },
+		"an offset outside": func(t []loader.Tables) []loader.Tables {
+			t[0].List[0].Offsets[1] = t[0].List[0].Size - 7
+			return t
+		},
+		"of nobody": func(t []loader.Tables) []loader.Tables { t[0].List[1].Of = nil; return t },
+	} {
+		if _, err := loader.New(&lying{concat, change}, &loader.Options{Outputs: []loader.Output{{Name: "image", Disabled: true}}}); err == nil {
+			t.Errorf("%s: no error", what)
+		}
+	}
+}

@@ -20,8 +20,8 @@ import (
 // from its first on, give or take a few; which of them are its own is random. A
 // member's samples come in a random order that is a new one when all have come:
 // none comes again before, however small or large its weight, from epoch to
-// epoch. All depends on the seed alone. An epoch can begin at any position at
-// no cost.
+// epoch. All depends on the seed alone. An epoch goes on at any position at the
+// cost of at most 1,024.
 //
 // Where an epoch has more of a member than there is, so that samples come
 // several times, augmentations belong to the position too: they differ.
