@@ -27,7 +27,7 @@ func (c Convert) Bind(in array.Spec) (array.Spec, ApplyFunc, bool, error) {
 	item := c.DType.ItemSize()
 	table, ok := c.table()
 	if !ok {
-		return array.Spec{}, nil, false, fmt.Errorf("transform: Convert to %v, want an integer or float of 2 to 8 bytes or BFloat16", c.DType)
+		return array.Spec{}, nil, false, fmt.Errorf("transform: Convert to %q, want an integer or float of 2 to 8 bytes or BFloat16 (|V2)", c.DType)
 	}
 	n, err := in.Bytes()
 	out := array.Spec{DType: c.DType, Shape: in.Shape}

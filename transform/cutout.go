@@ -26,7 +26,7 @@ func (c Cutout) Bind(in array.Spec) (array.Spec, ApplyFunc, bool, error) {
 		return array.Spec{}, nil, false, err
 	}
 	if c.Size < 1 || c.Size > min(height, width) {
-		return array.Spec{}, nil, false, fmt.Errorf("transform: Cutout of %d pixels in an image of %dx%d", c.Size, width, height)
+		return array.Spec{}, nil, false, fmt.Errorf("transform: Cutout of %d pixels in an image of %dx%d, want 1 to %d", c.Size, width, height, min(height, width))
 	}
 	if _, err = chance("Cutout", c.P, 1); err != nil {
 		return array.Spec{}, nil, false, err

@@ -53,7 +53,7 @@ func flippable(op string, in array.Spec) (int, error) {
 	if len(in.Shape) != 3 {
 		return 0, fmt.Errorf("transform: %s takes (height, width, channels), got %v", op, in)
 	}
-	if in.Shape[2] > 4 && in.Shape[0] >= 1 && in.Shape[0] <= 4 {
+	if channelsFirst(in) {
 		return 0, fmt.Errorf("transform: %s takes (height, width, channels), got %v: put it before ToCHW", op, in)
 	}
 	n, err := in.Bytes()

@@ -307,7 +307,7 @@ func TestMove(t *testing.T) {
 		var chain []string
 		for range 1 + rnd.IntN(5) {
 			o := []geometric{
-				transform.HorizontalFlip{}, transform.VerticalFlip{}, transform.Translate{Padding: 3},
+				transform.HorizontalFlip{}, transform.VerticalFlip{}, transform.Translate{Padding: 2},
 				transform.RandomCrop{Width: 3, Height: 4, Padding: 1},
 				transform.RandomCrop{Width: 9, Height: 8, PadIfNeeded: true},
 				transform.Resize{Width: 2 * in.Shape[1], Height: in.Shape[0]},
@@ -413,14 +413,17 @@ func TestWrong(t *testing.T) {
 	}{
 		{transform.Cutout{Size: 4}, float, "Cutout takes |u1 (height, width, channels), got <f4 (32, 32, 3): put it before what changes the type (Normalize, Convert)"},
 		{transform.Translate{Padding: 4}, chw, "Translate takes |u1 (height, width, channels), got |u1 (3, 32, 32): put it before ToCHW"},
+		{transform.Translate{Padding: 8}, pixels(8, 20), "Translate with Padding 8 of an image of 20x8, want 0 to 7"},
 		{transform.HorizontalFlip{}, chw, "put it before ToCHW"},
+		{transform.ToCHW{}, chw, "got |u1 (3, 32, 32): its channels are in front already"},
+		{transform.Convert{}, pixels(8, 8), `Convert to "", want an integer or float`},
 		{transform.VerticalFlip{}, array.Spec{DType: array.Float32, Shape: []int{1, 32, 32}}, "put it before ToCHW"},
 		{transform.RandomErasing{}, planes(8, 8, 5), "of 1 to 4 channels, got |u1 (8, 8, 5)"},
 		{transform.Normalize{Std: [3]float64{1, 1, 1}}, planes(8, 8, 4), "of 1 to 3 channels"},
 		{transform.VerticalFlip{P: -0.5}, pixels(8, 8), "P -0.5, want 0 to 1"},
 		{transform.VerticalFlip{P: nan}, pixels(8, 8), "P NaN, want 0 to 1"},
 		{transform.Cutout{Size: 2, P: 1.5}, pixels(8, 8), "P 1.5, want 0 to 1"},
-		{transform.Cutout{Size: 9}, pixels(20, 8), "Cutout of 9 pixels in an image of 8x20"},
+		{transform.Cutout{Size: 9}, pixels(20, 8), "Cutout of 9 pixels in an image of 8x20, want 1 to 8"},
 		{transform.Cutout{Size: 2, Fill: []uint8{1}}, pixels(8, 8), "Fill of 1 numbers for 3 channels"},
 		{transform.Translate{Fill: []uint8{}}, pixels(8, 8), "Fill of 0 numbers for 3 channels"},
 		{transform.RandomCrop{Width: 9, Height: 8}, pixels(8, 8), "RandomCrop of 9x8 in an image of 8x8 with Padding 0: larger than that, and PadIfNeeded is not set"},

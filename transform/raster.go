@@ -3,6 +3,8 @@ package transform
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"sync"
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/rgb"
@@ -156,13 +158,60 @@ func (z Resize) BindRaster(_, _, channels, depth int) (array.Spec, RasterFunc, e
 	})
 }
 
-// BindRaster is as [CenterCrop.BindRaster]: the part that is wanted is cut
-// first, in whole pixels, with Exact too.
+// BindRaster is as [CenterCrop.BindRaster]. As with images, Exact resizes first
+// and cuts then.
 func (c ResizeCenterCrop) BindRaster(_, _, channels, depth int) (array.Spec, RasterFunc, error) {
 	if err := c.check(); err != nil {
 		return array.Spec{}, nil, err
 	}
+	if c.Exact {
+		return c.exactRaster(channels, depth)
+	}
 	return c.crop().raster(channels, depth, func(width, height int, _ *rand.Rand) (rgb.Rect, error) { return c.Box(width, height), nil })
+}
+
+// exactRaster is BindRaster of the way by the whole picture.
+func (c ResizeCenterCrop) exactRaster(channels, depth int) (array.Spec, RasterFunc, error) {
+	spec, err := rasterSpec("ResizeCenterCrop", channels, depth, c.Width, c.Height)
+	if err != nil {
+		return array.Spec{}, nil, err
+	}
+	if c.Filter != rgb.Area {
+		return array.Spec{}, nil, fmt.Errorf("transform: ResizeCenterCrop by %v of an Image field: only by area", c.Filter)
+	}
+	pixel := channels * depth
+	row := pixel * c.Width
+	pool := sync.Pool{New: func() any { return new([]byte) }}
+	return spec, func(dst []byte, src rgb.Raster, _ *rand.Rand, s *rgb.Scratch) error {
+		if err := holds("ResizeCenterCrop", &src, channels, depth); err != nil {
+			return err
+		}
+		if err := c.crop().check(src.Width, src.Height); err != nil {
+			return err
+		}
+		if len(dst) != row*c.Height {
+			return fmt.Errorf("transform: ResizeCenterCrop of %dx%d into %d bytes, want %d", c.Width, c.Height, len(dst), row*c.Height)
+		}
+		w, h := c.Resized(src.Width, src.Height)
+		t := rgb.Target{Width: w, Height: h}
+		if err := t.Check(); err != nil {
+			return fmt.Errorf("transform: ResizeCenterCrop of an image of %dx%d: %w", src.Width, src.Height, err)
+		}
+		whole := pool.Get().(*[]byte)
+		defer pool.Put(whole)
+		*whole = slices.Grow((*whole)[:0], pixel*w*h)
+		pix := (*whole)[:pixel*w*h]
+		p := rgb.Place(src.Width, src.Height)
+		p.Crop(rgb.Rect{W: src.Width, H: src.Height}, w, h)
+		if err := s.PlaceArea(pix, src, &p, nil); err != nil {
+			return err
+		}
+		x, y := c.cut(w, h)
+		for i := range c.Height {
+			copy(dst[row*i:row*(i+1)], pix[pixel*(w*(y+i)+x):])
+		}
+		return nil
+	}, nil
 }
 
 // BindRaster is as [CenterCrop.BindRaster]; nothing is resized. Numbers of two

@@ -18,6 +18,9 @@ func (ToCHW) Bind(in array.Spec) (array.Spec, ApplyFunc, bool, error) {
 	if len(in.Shape) != 3 {
 		return array.Spec{}, nil, false, fmt.Errorf("transform: ToCHW takes (height, width, channels), got %v", in)
 	}
+	if channelsFirst(in) {
+		return array.Spec{}, nil, false, fmt.Errorf("transform: ToCHW takes (height, width, channels), got %v: its channels are in front already", in)
+	}
 	n, err := in.Bytes()
 	if err != nil {
 		return array.Spec{}, nil, false, fmt.Errorf("transform: ToCHW: %w", err)

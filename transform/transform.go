@@ -70,7 +70,7 @@ func picture(op string, in array.Spec) (height, width, channels int, err error) 
 		return 0, 0, 0, fmt.Errorf("transform: %s takes %s, got %v: put it before what changes the type (Normalize, Convert)", op, want, in)
 	case in.DType != array.Uint8 || len(in.Shape) != 3:
 		return 0, 0, 0, fmt.Errorf("transform: %s takes %s, got %v", op, want, in)
-	case in.Shape[2] > 4 && in.Shape[0] >= 1 && in.Shape[0] <= 4:
+	case channelsFirst(in):
 		return 0, 0, 0, fmt.Errorf("transform: %s takes %s, got %v: put it before ToCHW", op, want, in)
 	case in.Shape[2] < 1 || in.Shape[2] > 4:
 		return 0, 0, 0, fmt.Errorf("transform: %s takes %s of 1 to 4 channels, got %v", op, want, in)
@@ -80,6 +80,11 @@ func picture(op string, in array.Spec) (height, width, channels int, err error) 
 		return 0, 0, 0, fmt.Errorf("transform: %s of an image of %dx%d: a side must be 1 to %d pixels", op, width, height, rgb.MaxSide)
 	}
 	return height, width, channels, nil
+}
+
+// channelsFirst says whether three dimensions look like those that ToCHW gives.
+func channelsFirst(in array.Spec) bool {
+	return in.Shape[2] > 4 && in.Shape[0] >= 1 && in.Shape[0] <= 4
 }
 
 // floating says whether values are floats, BFloat16 among them.

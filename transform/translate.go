@@ -12,7 +12,7 @@ import (
 // what comes bare (FFCV's RandomTranslate). It draws two numbers: rows, then
 // columns.
 type Translate struct {
-	Padding int
+	Padding int     // below the image's shorter side
 	Fill    []uint8 // a number a channel; nil: 0
 }
 
@@ -23,8 +23,8 @@ func (t Translate) Bind(in array.Spec) (array.Spec, ApplyFunc, bool, error) {
 	if err != nil {
 		return array.Spec{}, nil, false, err
 	}
-	if t.Padding < 0 || t.Padding > rgb.MaxSide {
-		return array.Spec{}, nil, false, fmt.Errorf("transform: Translate with Padding %d, want 0 to %d", t.Padding, rgb.MaxSide)
+	if most := min(height, width) - 1; t.Padding < 0 || t.Padding > most {
+		return array.Spec{}, nil, false, fmt.Errorf("transform: Translate with Padding %d of an image of %dx%d, want 0 to %d", t.Padding, width, height, most)
 	}
 	fill, err := colour("Translate", t.Fill, channels)
 	if err != nil {
@@ -45,7 +45,7 @@ func (t Translate) Bind(in array.Spec) (array.Spec, ApplyFunc, bool, error) {
 		for ; y != end; y += step {
 			out := dst[row*y : row*(y+1)]
 			from := y + dy
-			if from < 0 || from >= height || dx <= -width || dx >= width {
+			if from < 0 || from >= height {
 				copy(out, blank)
 				continue
 			}
