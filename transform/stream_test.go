@@ -2,11 +2,14 @@ package transform_test
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
+	"math"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/rgb"
 	"github.com/betongo/betongo/transform"
 )
 
@@ -68,13 +71,27 @@ var streamVersion1 = []struct {
 	{transform.Normalize{Mean: [3]float64{124, 116, 103}, Std: [3]float64{58, 57, 57}, DType: transform.BFloat16}, streamImage, "5f4cbb3c871f173d1fdec85317971338"},
 	{transform.Convert{DType: array.Float16}, streamImage, "35d77786037c628578a8598a7432538e"},
 	{transform.ToCHW{}, streamImage, "41d063e8f4b0e9a05d75cd7c971c0a16"},
+	{transform.View{DType: array.Int8}, streamImage, "27fd47efd6fa17a995fe70698896a2dc"},
+	{transform.ReplaceLabel{Indices: []int{5}, NewLabel: 9}, streamLabel, "013a18d0f0f872c4b7ded529c67eb411"},
+	{transform.Poison{Mask: streamNumbers(17*23*3, 256, 1), Alpha: streamNumbers(17*23, 17, 1./16), Indices: []int{9, 5}}, streamImage, "4f451f386f5d64fefb38d6a47560af65"},
+	{transform.MixupToOneHot{Classes: 5}, streamMixed, "9911c9a64fd7a06e733c6063fcab7bd9"},
 }
 
 var (
 	streamImage = pixels(17, 23)
 	streamGray  = array.Spec{DType: array.Uint8, Shape: []int{17, 23, 1}}
 	streamLabel = array.Spec{DType: array.Int64, Shape: []int{1}}
+	streamMixed = array.Spec{DType: array.Float32, Shape: []int{3}}
 )
+
+// streamNumbers are n numbers, period of them different.
+func streamNumbers(n, period int, unit float64) []float64 {
+	v := make([]float64, n)
+	for i := range v {
+		v[i] = float64(i%period) * unit
+	}
+	return v
+}
 
 // streamInput is row i of the input.
 func streamInput(tb testing.TB, in array.Spec, i int) []byte {
@@ -83,6 +100,12 @@ func streamInput(tb testing.TB, in array.Spec, i int) []byte {
 		tb.Fatal(err)
 	}
 	b := make([]byte, n)
+	if in.DType == array.Float32 { // what LabelMixup gives
+		for k, v := range []float32{3, 1, 0.3} {
+			binary.LittleEndian.PutUint32(b[4*k:], math.Float32bits(v))
+		}
+		return b
+	}
 	if len(in.Shape) < 3 {
 		b[0] = byte(3 * i)
 		return b
@@ -110,6 +133,12 @@ func streamOutcome(tb testing.TB, op any, in array.Spec, rng *rand.Rand) []byte 
 		out, apply, inPlace, err = op.Bind(in)
 		run = func(dst, src []byte) error { return apply(dst, src, rng) }
 	case interface {
+		BindIndexed(array.Spec) (array.Spec, transform.IndexedFunc, bool, error)
+	}:
+		var apply transform.IndexedFunc
+		out, apply, inPlace, err = op.BindIndexed(in)
+		run = func(dst, src []byte) error { return apply(dst, src, 5, rng) }
+	case interface {
 		BindBatch(array.Spec) (array.Spec, transform.BatchFunc, bool, error)
 	}:
 		n = rows
@@ -118,7 +147,7 @@ func streamOutcome(tb testing.TB, op any, in array.Spec, rng *rand.Rand) []byte 
 		out, apply, inPlace, err = op.BindBatch(in)
 		run = func(dst, src []byte) error { return apply(dst, src, []int{5, 6, 7}, rng) }
 	default:
-		tb.Fatalf("%T is no operation that draws", op)
+		tb.Fatalf("%T is no operation", op)
 	}
 	if err != nil {
 		tb.Fatalf("%#v: %v", op, err)
@@ -145,6 +174,73 @@ func TestStreamVersion1(t *testing.T) {
 		}
 		if got := hex.EncodeToString(sum.Sum(nil)[:16]); got != c.outcome {
 			t.Errorf("%#v: %q, version 1 has %q", c.op, got, c.outcome)
+		}
+	}
+}
+
+// decodedVersion1 holds what every decoder makes of two pictures, 97 x 75 pixels
+// stored raw and as JPEG: hashes as those of streamVersion1. The pixels of the fast
+// ways belong to the version too.
+var decodedVersion1 = []struct {
+	decoder   imageDecoder
+	raw, jpeg string
+}{
+	{transform.Simple{}, "913e43d58603aa004f88f93789deb6aa", "0ca54c78346bf0c3784307abce7edbe4"},
+	{transform.CenterCrop{Width: 24, Height: 20}, "60a58f5838fa22b2f7cabc4669883948", "af7e71120e5dc071ce97550d8d16e20b"},
+	{transform.CenterCrop{Width: 24, Height: 20, Exact: true}, "e03af3da6f4ecec525db9c6913f7038d", "6c3075ba778eb006373b25c4b75a250c"},
+	{transform.Resize{Width: 24, Height: 20}, "8ad2ec8f1791bb27eb20d030cdb55e46", "170c5a848ac63fbd422bde3998c82709"},
+	{transform.Resize{Width: 24, Height: 20, Filter: rgb.Bilinear}, "d86bc3fdd8d2648330d07206237e1c98", "6e1363c1ab71344f748e8099a5a9b24c"},
+	{transform.Resize{Width: 24, Height: 20, Filter: rgb.Bilinear, Exact: true}, "9ba77376ab799b5645436d94efa99aa1", "ee4ef112324eef36b5fb0c3510d12624"},
+	{transform.ResizeCenterCrop{Size: 28, Width: 24, Height: 20}, "3b4a93939abc87807bb2049eee7cafab", "c834d894eab9fafd331041c223f21d14"},
+	{transform.ResizeCenterCrop{Size: 28, Width: 24, Height: 20, Exact: true}, "90c6dac12d1877045f683f103fc18417", "c50975e25562a9c6cb52b269cf9d34c4"},
+	{transform.RandomResizedCrop{Width: 24, Height: 20}, "b0c39f72e6226d8be6d454a45899dff1", "a1322307980167fc854a597864da0c3b"},
+	{transform.RandomResizedCrop{Width: 24, Height: 20, Exact: true}, "232653d8e9c0c26450ecdac641d78b0b", "3d09b3ce736644cac579bd7c766a7644"},
+	{transform.RandomResizedCrop{Width: 120, Height: 90, Filter: rgb.Bilinear}, "c5242ef62f24b35b5aa3db8d3caedf68", "c1b8a742a4db9638dba339433a1ff3fa"},
+	{transform.RandomCrop{Width: 40, Height: 32}, "64fbe55dfaaf629fe386b91cb8e70fc3", "2084ad5436bcff4142ae87590246423b"},
+	{transform.RandomCrop{Width: 40, Height: 90, Padding: 5, PadIfNeeded: true, Fill: []uint8{1, 2, 3}}, "1141f22607e7e00255e7059f0b87f4f4", "2f0aa802f5da0090545c94cc3abb3d92"},
+}
+
+type imageDecoder interface {
+	BindImage(width, height int) (array.Spec, transform.DecodeFunc, error)
+}
+
+func TestDecodedVersion1(t *testing.T) {
+	const w, h = 97, 75
+	img := rgb.Image{Width: w, Height: h, Pix: make([]byte, 3*w*h)}
+	for y := range h {
+		for x := range w {
+			copy(img.Pix[3*(y*w+x):], []byte{byte(40 + 2*x), byte(250 - 3*y), byte((x*y)>>5 + x&7)})
+		}
+	}
+	data, err := rgb.EncodeJPEG(nil, img, 90)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s rgb.Scratch
+	for _, c := range decodedVersion1 {
+		spec, decode, err := c.decoder.BindImage(w, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, _ := spec.Bytes()
+		dst := make([]byte, n)
+		for _, stored := range []struct {
+			src  rgb.Encoded
+			want string
+		}{
+			{rgb.Encoded{Width: w, Height: h, Data: img.Pix}, c.raw},
+			{rgb.Encoded{JPEG: true, Width: w, Height: h, Data: data}, c.jpeg},
+		} {
+			sum := sha256.New()
+			for seed := range uint64(16) {
+				if err := decode(dst, stored.src, rand.New(rand.NewPCG(seed, 1)), &s); err != nil {
+					t.Fatalf("%#v: %v", c.decoder, err)
+				}
+				sum.Write(dst)
+			}
+			if got := hex.EncodeToString(sum.Sum(nil)[:16]); got != stored.want {
+				t.Errorf("%#v: %q, version 1 has %q", c.decoder, got, stored.want)
+			}
 		}
 	}
 }
