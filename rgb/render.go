@@ -123,7 +123,8 @@ type Target struct {
 	// broken or cut off: its rows before the damage, mid-gray from there on. It
 	// is called with the *InvalidError that would have been Render's, on the
 	// goroutine that renders. What has no readable header is an error
-	// nonetheless, and so is a damaged progressive JPEG. Damage that decoding
+	// nonetheless, as are fewer coded data than a picture of that size takes when
+	// it is of one colour, and a damaged progressive JPEG. Damage that decoding
 	// the crop doesn't come by is not noticed.
 	OnDamage func(error)
 }

@@ -77,6 +77,10 @@ func Decode(dst *Image, data []byte) error {
 // DecodeJPEG decodes a whole JPEG into dst as libjpeg does, with its smooth
 // ("fancy") chroma upsampling and its integer colour conversion. Truncated or
 // corrupt data is an error, never part of a picture. Errors as in [Decode].
+//
+// Pixels of sequential JPEGs are libjpeg's bit for bit. Progressive ones and those
+// of four components (CMYK) are transformed by another decoder, and differ from
+// libjpeg's by a level or a few.
 func DecodeJPEG(dst *Image, data []byte) error {
 	s := pool.Get().(*Scratch)
 	defer pool.Put(s)
