@@ -41,6 +41,9 @@ func (s *stage) bindOp(op any, in array.Spec) (out array.Spec, err error) {
 	case nil:
 		return out, errors.New("nil is no operation")
 	default:
+		if decodes(op) {
+			return out, errors.New("it is a decoder and no operation: it may stand as Decoder")
+		}
 		return out, errors.New("it is none of Op, IndexedOp, BatchOp")
 	}
 	if err == nil && s.apply == nil && s.indexed == nil && s.batch == nil {

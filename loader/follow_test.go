@@ -372,6 +372,10 @@ func TestFollowRefused(t *testing.T) {
 		{"late", []loader.Output{image(transform.ToCHW{}, rolls{}), mask}, `operation 1 (loader_test.rolls) moves pixels and comes after the channels are first`},
 		{"blind", []loader.Output{{Name: "image", Decoder: separate{crop}}, mask}, `its decoder loader_test.separate doesn't say where pixels go: it is neither a Viewer nor a Mover`},
 		{"sizes", []loader.Output{{Name: "mask"}}, `rasters of different sizes need a decoder (such as transform.CenterCrop, or transform.Mask with Follow), Raw, or Disabled`},
+		{"crop of a label", []loader.Output{image(), {Name: "label", Decoder: crop}}, `transform.RandomCrop takes images and rasters, field "label" is of type 1`},
+		{"decoder among operations", []loader.Output{image(transform.Simple{})}, `operation 0 (transform.Simple): it is a decoder and no operation: it may stand as Decoder`},
+		{"follower among operations", []loader.Output{image(transform.Mask{})}, `operation 0 (transform.Mask): it is a decoder and no operation`},
+		{"operation as decoder", []loader.Output{{Name: "image", Decoder: transform.HorizontalFlip{}}}, `decoder transform.HorizontalFlip is an operation: it may stand among Ops`},
 		{"image of a mask", []loader.Output{image(), {Name: "mask", Decoder: separate{crop}}}, `loader_test.separate decodes images, field "mask" is of type 255`},
 	} {
 		outputs := slices.Clone(c.outputs)

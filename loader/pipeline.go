@@ -317,7 +317,20 @@ func (p *plan) bindDecoder(b *output, o *Output, streams []uint64) (err error) {
 	if follows(o.Decoder) {
 		return fmt.Errorf("decoder %T follows another output and needs Follow, its name", o.Decoder)
 	}
+	switch o.Decoder.(type) {
+	case Op, IndexedOp, BatchOp:
+		return fmt.Errorf("decoder %T is an operation: it may stand among Ops", o.Decoder)
+	}
 	return fmt.Errorf("decoder %T is none of ImageDecoder, RasterDecoder, Decoder, Raw", o.Decoder)
+}
+
+// decodes says whether a value could be the Decoder of some output.
+func decodes(v any) bool {
+	switch v.(type) {
+	case Raw, *Raw, ImageDecoder, RasterDecoder, Decoder:
+		return true
+	}
+	return follows(v)
 }
 
 func (p *plan) bindImage(b *output, d ImageDecoder, ops []any, streams []uint64) (err error) {

@@ -54,7 +54,11 @@ func rasterField(f *ffcv.Field) (RasterField, bool) {
 func bindRasterField(b *output, decoder any) error {
 	f, ok := rasterField(b.src)
 	if !ok {
-		return fmt.Errorf("%T takes rasters, field %q is of type %d (%T)", decoder, b.src.Name, b.src.Type, b.src.Field)
+		what := "rasters"
+		if _, ok := decoder.(ImageDecoder); ok {
+			what = "images and rasters"
+		}
+		return fmt.Errorf("%T takes %s, field %q is of type %d (%T)", decoder, what, b.src.Name, b.src.Type, b.src.Field)
 	}
 	r := &rasterBinding{field: f}
 	if r.channels, r.depth = f.Kind(); r.channels < 1 || r.channels > 4 || r.depth < 1 || r.depth > 2 {
