@@ -113,9 +113,12 @@ func (m *Map) WillNeed(off, n int64) { m.hint(off, n, adviseWillNeed) }
 // that the system reads far ahead. It may do nothing.
 func (m *Map) Sequential() { m.hint(0, m.size, adviseSequential) }
 
-// Random says that the whole file will be read in no order, so that the
-// system does not read ahead. It may do nothing.
-func (m *Map) Random() { m.hint(0, m.size, adviseRandom) }
+// Random says that n bytes from off will be read in no order, so that the
+// system brings no more of them into memory than is touched. It may do nothing.
+func (m *Map) Random(off, n int64) { m.hint(off, n, adviseRandom) }
+
+// Normal takes back Sequential and Random for n bytes from off.
+func (m *Map) Normal(off, n int64) { m.hint(off, n, adviseNormal) }
 
 // hint advises on the pages that the range touches. A hint that the system
 // does not know or take is no error: nothing read depends on it.

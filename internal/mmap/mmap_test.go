@@ -37,9 +37,10 @@ func TestOpen(t *testing.T) {
 		for _, r := range [][2]int64{{0, int64(n)}, {-5, 10}, {1, 1}, {int64(n), 1}, {int64(n) - 1, math.MaxInt64},
 			{math.MinInt64, math.MaxInt64}, {math.MaxInt64, math.MaxInt64}, {0, -1}, {int64(page), 1}} {
 			m.WillNeed(r[0], r[1])
+			m.Random(r[0], r[1])
+			m.Normal(r[0], r[1])
 		}
 		m.Sequential()
-		m.Random()
 		if !bytes.Equal(m.Bytes(), want) {
 			t.Errorf("%d bytes: a hint changed them", n)
 		}
@@ -130,6 +131,7 @@ func TestAnon(t *testing.T) {
 		if len(b) != n || b == nil || cap(b)%page != 0 {
 			t.Errorf("Anon(%d): length %d, capacity %d", n, len(b), cap(b))
 		}
+		mmap.Huge(b)
 		for i := range b {
 			if b[i] != 0 {
 				t.Fatalf("Anon(%d): byte %d is %d, want 0", n, i, b[i])

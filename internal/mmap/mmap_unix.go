@@ -11,6 +11,7 @@ const (
 	adviseWillNeed   = unix.MADV_WILLNEED
 	adviseSequential = unix.MADV_SEQUENTIAL
 	adviseRandom     = unix.MADV_RANDOM
+	adviseNormal     = unix.MADV_NORMAL
 
 	// A private map: a shared one is a file in memory, slower to touch and
 	// without huge pages.

@@ -10,6 +10,7 @@ const (
 	adviseWillNeed = iota
 	adviseSequential
 	adviseRandom
+	adviseNormal
 
 	anonProt   = mmapgo.RDWR
 	removeOpen = false

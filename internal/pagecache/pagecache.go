@@ -125,6 +125,7 @@ func New(r io.ReaderAt, size int64, opts Options) (*Cache, error) {
 	if err != nil {
 		return nil, fmt.Errorf("page cache: %w", err)
 	}
+	mmap.Huge(arena)
 	c := &Cache{r: r, arena: arena, size: size, shift: bits.TrailingZeros64(uint64(block)), block: block, limit: int(n - n/4), stale: 2 * n * block}
 	c.settled.L, c.work.L = &c.mu, &c.mu
 	c.heads = make([]int32, 1<<bits.Len64(uint64(n-1)))
