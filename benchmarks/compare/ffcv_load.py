@@ -1,7 +1,9 @@
-"""Loads a .beton with the real FFCV and prints one JSON line: ffcv_load.py FILE PIPELINE ORDER BATCH EPOCHS WORKERS
+"""Loads a .beton with the real FFCV and prints one JSON line:
+ffcv_load.py FILE PIPELINE ORDER BATCH EPOCHS WORKERS [OS_CACHE [COLD]]
 
 PIPELINE: rows (x an array, label an int), cc224, rrc224, rrc224f32, cifar or cifarf32 (image, label), as "ffcv bench"
 has them.
+OS_CACHE: true (the default) or false. COLD: true drops the file from the system's cache before each epoch.
 Run it in a folder that has no folder named ffcv. The environment's START, seconds since 1970, is when the process was
 started.
 """
@@ -10,6 +12,7 @@ import json, os, resource, sys, threading, time
 START = float(os.environ.get("START", time.time()))
 path, pipeline, order = sys.argv[1:4]
 batch, epochs, workers = map(int, sys.argv[4:7])
+os_cache, cold = (sys.argv[7:9] + ["true", "false"][len(sys.argv[7:9]):])
 
 import numpy as np
 from ffcv.fields.basics import IntDecoder
@@ -43,6 +46,16 @@ def cpu():
     return u.ru_utime + u.ru_stime
 
 
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_majflt
+
+
+def chill():
+    file = os.open(path, os.O_RDONLY)
+    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(file)
+
+
 def watch():
     """Notes the most memory of the process's own, as ffcv bench does."""
     global anon
@@ -64,16 +77,19 @@ else:
     pipelines["image"] = image()
 
 before = time.time()
-loader = Loader(path, batch_size=batch, num_workers=workers, os_cache=True, order=OrderOption[order], pipelines=pipelines,
-                seed=3, drop_last=False)
+loader = Loader(path, batch_size=batch, num_workers=workers, os_cache=os_cache == "true", order=OrderOption[order],
+                pipelines=pipelines, seed=3, drop_last=False)
 result = {"open_s": time.time() - before, "epochs": []}
 for _ in range(epochs):
-    wall, used, samples = time.time(), cpu(), 0
+    if cold == "true":
+        chill()
+    wall, used, read, samples = time.time(), cpu(), faults(), 0
     for b in loader:
         if "start_to_first_batch_s" not in result:
             result["start_to_first_batch_s"] = time.time() - START
         samples += len(b[0])
-    result["epochs"].append({"wall_s": time.time() - wall, "cpu_s": cpu() - used, "samples": samples})
+    result["epochs"].append({"wall_s": time.time() - wall, "cpu_s": cpu() - used, "samples": samples,
+                             "major_faults": faults() - read})
 result["peak_anon_mb"] = anon
 result["peak_rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(json.dumps(result))

@@ -3,6 +3,7 @@
 //
 //	go run ./benchmarks/compare --python ~/ffcv-venv/bin/python
 //	go run ./benchmarks/compare --python ~/ffcv-venv/bin/python --photos ~/train --rows 0
+//	go run ./benchmarks/compare --python ~/ffcv-venv/bin/python --photos ~/train --rows 0 --small 0 --memory 350MiB
 //
 // It needs a Python interpreter with FFCV. Both sides run one after another,
 // pair by pair, so that what disturbs the machine disturbs both; figures are
@@ -30,15 +31,16 @@ const prog = "compare"
 const description = "Load the same data with FFCV and with ffcv bench, in turns, and print tables."
 
 type grammar struct {
-	Python  string `required:"" placeholder:"FILE" help:"A Python interpreter that can import ffcv."`
-	Rows    int    `default:"1000000" help:"Rows of 32 float32 and a label in the first file (default 1,000,000); 0 leaves it out."`
-	Small   int    `default:"50000" help:"Raw images of 32x32 pixels and a label in the second file (default 50,000); 0 leaves it out."`
-	Photos  string `placeholder:"DIR" help:"A folder of class folders with photographs (JPEG): loaded with crops too."`
-	Rounds  int    `default:"5" help:"Pairs of runs for each line of the table (default 5)."`
-	Epochs  int    `default:"6" help:"Epochs of a run over rows (default 6); over photographs half as many. The first does not count."`
-	Batch   int    `default:"64" help:"Photographs in a batch (default 64); rows come in batches of 2,048, small images of 512."`
-	Workers int    `default:"2" help:"Workers of both sides (default 2)."`
-	Dir     string `placeholder:"DIR" help:"Where the files to load are written; they stay there when it is given, and are used again; by default a folder for temporary files, removed at the end."`
+	Python  string    `required:"" placeholder:"FILE" help:"A Python interpreter that can import ffcv."`
+	Rows    int       `default:"1000000" help:"Rows of 32 float32 and a label in the first file (default 1,000,000); 0 leaves it out."`
+	Small   int       `default:"50000" help:"Raw images of 32x32 pixels and a label in the second file (default 50,000); 0 leaves it out."`
+	Photos  string    `placeholder:"DIR" help:"A folder of class folders with photographs (JPEG): loaded with crops too."`
+	Memory  term.Size `placeholder:"SIZE" help:"Load only the raw file of the photographs, as one larger than memory: through a cache of this size, and by FFCV with os_cache=False."`
+	Rounds  int       `default:"5" help:"Pairs of runs for each line of the table (default 5)."`
+	Epochs  int       `default:"6" help:"Epochs of a run over rows (default 6); over photographs half as many. The first does not count."`
+	Batch   int       `default:"64" help:"Photographs in a batch (default 64); rows come in batches of 2,048, small images of 512."`
+	Workers int       `default:"2" help:"Workers of both sides (default 2)."`
+	Dir     string    `placeholder:"DIR" help:"Where the files to load are written; they stay there when it is given, and are used again; by default a folder for temporary files, removed at the end."`
 }
 
 func main() { os.Exit(run(term.Context(), os.Args[1:], os.Stdout, os.Stderr)) }
@@ -56,8 +58,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 type work struct {
 	what     string // its line in the table
 	file     string
-	pipeline string // ffcv_load.py's name; ours is the same but raw for rows
-	alone    bool   // of other bytes than FFCV's: no ratio
+	pipeline string   // ffcv_load.py's name; ours is the same but raw for rows
+	alone    bool     // of other bytes than FFCV's, or in another order: no ratio
+	flags    []string // of ours, besides
+	order    string   // ours, if it is not the duel's
 }
 
 // duel is what is loaded in turns: by FFCV once, by us in one or more ways.
@@ -67,6 +71,9 @@ type duel struct {
 	order  string // ours
 	batch  int
 	epochs int
+
+	limited bool // FFCV with os_cache=False
+	cold    bool // the system's cache is emptied of the file before each epoch
 }
 
 // ffcvOrder is FFCV's name of an order.
@@ -108,6 +115,9 @@ func compare(ctx context.Context, g *grammar, args []string, stdout, stderr io.W
 		}
 		for i, w := range d.ours {
 			t.add(w, pairs[i])
+			if d.limited {
+				t.addFaults(w, pairs[i])
+			}
 		}
 	}
 	return t.print()

@@ -39,8 +39,13 @@ func (r *runner) preparePhotos(ctx context.Context, g *grammar) ([]duel, error) 
 		"ours.beton": ours(photos, "--max-resolution", "500", "--quality", "90", "--reencode", "always"),
 		"kept.beton": ours(photos),
 	}
+	if g.Memory > 0 {
+		files = map[string]func(to string) error{"raw.beton": files["raw.beton"]}
+	}
 	tran, tranErr := exec.LookPath("jpegtran")
-	if tranErr == nil {
+	switch {
+	case g.Memory > 0:
+	case tranErr == nil:
 		files["optimised.beton"] = func(to string) error {
 			folder := filepath.Join(r.dir, "optimised")
 			if err := optimise(ctx, tran, folder, photos); err != nil {
@@ -48,7 +53,7 @@ func (r *runner) preparePhotos(ctx context.Context, g *grammar) ([]duel, error) 
 			}
 			return ours(folder)(to)
 		}
-	} else {
+	default:
 		fmt.Fprintf(r.stderr, "%s: no jpegtran: without photographs with Huffman tables of their own\n", prog)
 	}
 	for name, write := range files {
@@ -64,7 +69,33 @@ func (r *runner) preparePhotos(ctx context.Context, g *grammar) ([]duel, error) 
 			return nil, err
 		}
 	}
+	if g.Memory > 0 {
+		return r.limited(g), nil
+	}
 	return r.duels(g, tranErr == nil), nil
+}
+
+// limited pairs what is loaded in little memory.
+func (r *runner) limited(g *grammar) []duel {
+	size := strconv.FormatInt(int64(g.Memory), 10)
+	in := func(what, order string, flags ...string) work {
+		return work{what: what, file: filepath.Join(r.dir, "raw.beton"), pipeline: "rrc224", flags: flags, order: order,
+			alone: order != "quasi"}
+	}
+	var list []duel
+	for _, cold := range []bool{false, true} {
+		state := "warm"
+		if cold {
+			state = "cold"
+		}
+		d := duel{ffcv: in("", "quasi"), order: "quasi", batch: g.Batch, epochs: max(3, g.Epochs/2), limited: true, cold: cold}
+		for _, order := range []string{"quasi", "random", "sequential"} {
+			d.ours = append(d.ours, in(state+", "+order, order, "--memory", size),
+				in(state+", "+order+", direct", order, "--memory", size, "--direct"))
+		}
+		list = append(list, d)
+	}
+	return list
 }
 
 // duels pairs what is loaded of photographs.

@@ -32,10 +32,12 @@ type result struct {
 		Wall    float64 `json:"wall_s"`
 		CPU     float64 `json:"cpu_s"`
 		Samples int     `json:"samples"`
+		Faults  int64   `json:"major_faults"`
 	} `json:"epochs"`
 	PeakRSS  float64 `json:"peak_rss_mb"`
 	PeakAnon float64 `json:"peak_anon_mb"`
 
+	faults    float64 // major ones, most of an epoch
 	first     float64 // CPU seconds a sample of the first epoch
 	wall, cpu float64 // seconds a sample, medians of the epochs after the first
 }
@@ -50,7 +52,7 @@ func (r *runner) round(ctx context.Context, d duel, n int) ([]pair, error) {
 	batch, epochs, workers := strconv.Itoa(d.batch), strconv.Itoa(d.epochs), strconv.Itoa(r.workers)
 	sides := []func() error{func() (err error) {
 		ffcv, err = r.run(ctx, r.python, filepath.Join(r.scripts, "ffcv_load.py"), d.ffcv.file, d.ffcv.pipeline,
-			ffcvOrder[d.order], batch, epochs, workers)
+			ffcvOrder[d.order], batch, epochs, workers, strconv.FormatBool(!d.limited), strconv.FormatBool(d.cold))
 		return err
 	}}
 	for i, w := range d.ours {
@@ -59,8 +61,16 @@ func (r *runner) round(ctx context.Context, d duel, n int) ([]pair, error) {
 			if pipeline == "rows" {
 				pipeline = "raw"
 			}
-			pairs[i].ours, err = r.run(ctx, r.ours, "bench", w.file, "--json", "--pipeline", pipeline, "--order", d.order,
-				"--batch", batch, "--epochs", epochs, "--workers", workers)
+			order := d.order
+			if w.order != "" {
+				order = w.order
+			}
+			args := []string{"bench", w.file, "--json", "--pipeline", pipeline, "--order", order,
+				"--batch", batch, "--epochs", epochs, "--workers", workers}
+			if args = append(args, w.flags...); d.cold {
+				args = append(args, "--cold")
+			}
+			pairs[i].ours, err = r.run(ctx, r.ours, args...)
 			return err
 		})
 	}
@@ -111,6 +121,7 @@ func (r *runner) run(ctx context.Context, name string, args ...string) (result, 
 		if e.Samples == 0 {
 			return res, fmt.Errorf("%s: an epoch without samples: %s", name, out)
 		}
+		res.faults = max(res.faults, float64(e.Faults))
 		wall = append(wall, e.Wall/float64(e.Samples))
 		cpu = append(cpu, e.CPU/float64(e.Samples))
 	}

@@ -19,6 +19,7 @@ type table struct {
 	w                        io.Writer
 	machine, commit, command string
 	loading, starting        strings.Builder
+	faults                   strings.Builder // empty: not asked for
 }
 
 func newTable(w io.Writer, machine, commit, command string) *table {
@@ -57,6 +58,15 @@ func (t *table) add(w work, pairs []pair) {
 		middle(func(p pair) float64 { return p.ours.PeakAnon }))
 }
 
+// addFaults makes the line of the major page faults of one work of ours.
+func (t *table) addFaults(w work, pairs []pair) {
+	var theirs, ours float64
+	for _, p := range pairs {
+		theirs, ours = max(theirs, p.ffcv.faults), max(ours, p.ours.faults)
+	}
+	fmt.Fprintf(&t.faults, "| %s | %.0f | %.0f |\n", w.what, theirs, ours)
+}
+
 // perSample writes seconds a sample in a fitting unit.
 func perSample(s float64) string {
 	switch {
@@ -85,6 +95,9 @@ func (t *table) print() error {
 | starting | FFCV, open | this, open | FFCV, first batch | this, first batch | FFCV, peak RSS | this, peak RSS | FFCV, own memory | this, own memory |
 |---|---|---|---|---|---|---|---|---|
 %s`, t.machine, t.commit, t.command, t.loading.String(), t.starting.String())
+	if err == nil && t.faults.Len() > 0 {
+		_, err = fmt.Fprintf(t.w, "\n| major page faults, most of an epoch | FFCV | this |\n|---|---|---|\n%s", t.faults.String())
+	}
 	return err
 }
 
