@@ -64,6 +64,14 @@ func TestScripts(t *testing.T) {
 					ts.Fatalf("exit code %d, want %s", code, args[0])
 				}
 			},
+			// joined FILE… writes the files one after another into one of that name.
+			"joined": func(ts *testscript.TestScript, _ bool, args []string) {
+				var all []byte
+				for _, name := range args {
+					all = append(all, ts.ReadFile(name)...)
+				}
+				ts.Check(os.WriteFile(ts.MkAbs("joined"), all, 0o666))
+			},
 			// cut FILE SIZE shortens a file.
 			"cut": func(ts *testscript.TestScript, _ bool, args []string) {
 				size, err := strconv.ParseInt(args[1], 10, 64)
