@@ -418,7 +418,8 @@ func (w *worker) target(i int) *rgb.Target {
 }
 
 // SampleError is an error of one sample: what Fail ends an epoch with, a Report
-// lists, and OnDamage of a decoder is told. Err says what is wrong: a
+// lists, and OnDamage of a decoder is told (but for a transform.RandomCrop that
+// pads, which tells the cause alone). Err says what is wrong: a
 // *ffcv.FormatError, an *rgb.InvalidError, a *PanicError, or what a decoder or an
 // operation returned.
 type SampleError struct {

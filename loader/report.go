@@ -121,7 +121,7 @@ type report struct {
 
 // begin makes the report of an epoch.
 func (l *reports) begin(epoch int) *report {
-	r := &report{r: Report{Epoch: epoch, Kinds: map[string]int{}}}
+	r := &report{r: Report{Epoch: epoch}}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.list = slices.DeleteFunc(l.list, func(o *report) bool { return o.r.Epoch == epoch })
@@ -161,6 +161,9 @@ func (r *report) add(s *Skipped) {
 		r.r.Quarantined++
 	} else {
 		r.r.Failed++
+	}
+	if r.r.Kinds == nil {
+		r.r.Kinds = map[string]int{}
 	}
 	r.r.Kinds[s.Kind()]++
 	if len(r.r.List) < reportList {
