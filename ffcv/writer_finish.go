@@ -63,6 +63,19 @@ func (w *Writer) finish(ctx context.Context, p *pipeline) error {
 	if err := p.lastReport(); err != nil {
 		return err
 	}
+	if err := w.commit(ctx); err != nil {
+		return err
+	}
+	w.stats = Stats{
+		Samples: int(p.rows), Skipped: p.skipped, Large: p.big,
+		Data: p.data, Pages: p.basePages + int64(p.pages.Count()), Bytes: out.at,
+	}
+	return nil
+}
+
+// commit puts the finished file in its place, if nothing says no at the last
+// moment.
+func (w *Writer) commit(ctx context.Context) error {
 	if w.opts.Ready != nil {
 		if err := w.opts.Ready(ctx); err != nil {
 			return err
@@ -71,14 +84,10 @@ func (w *Writer) finish(ctx context.Context, p *pipeline) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := p.part.commit(w.target, w.opts.Overwrite); err != nil {
+	if err := w.part.commit(w.target, w.opts.Overwrite); err != nil {
 		return err
 	}
 	w.part = nil
-	w.stats = Stats{
-		Samples: int(p.rows), Skipped: p.skipped, Large: p.big,
-		Data: p.data, Pages: p.basePages + int64(p.pages.Count()), Bytes: out.at,
-	}
 	return nil
 }
 
