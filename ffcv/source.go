@@ -103,6 +103,15 @@ func (s *mapSource) WillNeed(ranges []Range) {
 	}
 }
 
+// scatter implements scatterer.
+func (s *mapSource) scatter(off, n int64, on bool) {
+	if on {
+		s.m.Random(off, n)
+	} else {
+		s.m.Normal(off, n)
+	}
+}
+
 // ReaderAtSource reads the size bytes of r, which must be safe for concurrent
 // use. Nothing can be borrowed. Close closes r if it is an io.Closer.
 func ReaderAtSource(name string, r io.ReaderAt, size int64) Source {

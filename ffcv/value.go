@@ -266,9 +266,15 @@ func (f *File) Borrow(off, n int64) ([]byte, bool) { return f.src.Borrow(off, n)
 func (f *File) WillNeed(ranges []Range) { f.src.WillNeed(ranges) }
 
 // WillNeedRows is WillNeed for the metadata rows of samples and, with sizes, for
-// the entries of the allocation table that RegionSize looks at first.
+// the entries of the allocation table that RegionSize looks at first. The rows of
+// a mapped file the system reads by itself when they are touched; it is told only
+// whether they lie here and there or one after another.
 func (f *File) WillNeedRows(samples []int, sizes bool) {
 	if f.row <= 0 {
+		return
+	}
+	if s, ok := f.src.(scatterer); ok {
+		f.scatter(s, samples)
 		return
 	}
 	var list []Range

@@ -14,10 +14,10 @@ type RowHinter interface {
 	WillNeedRows(samples []int, sizes bool)
 }
 
-// announce tells the dataset of a flight's rows, which are read when a worker
-// comes to it.
+// announce tells the dataset of a flight's rows, which are read, or touched in
+// the memory of a mapped file, when a worker comes to it.
 func (e *epoch) announce(f *flight) (err error) {
-	if e.plan.rowHinter == nil || !e.plan.reads {
+	if e.plan.rowHinter == nil || !e.plan.reads && e.plan.table == nil {
 		return nil
 	}
 	defer guard(e.plan.name, &err)
@@ -27,7 +27,7 @@ func (e *epoch) announce(f *flight) (err error) {
 
 // setAnnounce finds out what announce does.
 func (p *plan) setAnnounce() {
-	if p.rowHinter, _ = p.ds.(RowHinter); p.lends {
+	if p.rowHinter, _ = p.ds.(RowHinter); p.lends && p.table == nil {
 		p.rowHinter = nil
 	}
 	p.sized = false

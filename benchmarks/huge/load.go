@@ -16,6 +16,7 @@ import (
 var orders = map[string]loader.Order{
 	"sequential": loader.Sequential,
 	"random":     loader.Random,
+	"keyed":      loader.Keyed,
 }
 
 // load is what a process of its own does and measures.

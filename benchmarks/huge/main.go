@@ -40,7 +40,7 @@ type grammar struct {
 	Bulk    int    `default:"8192" help:"Samples of a batch when loading whole files (default 8,192)."`
 	Workers int    `default:"2" help:"Workers (default 2)."`
 	Rounds  int    `default:"3" help:"How often each thing is measured; the figures are medians (default 3)."`
-	Orders  string `default:"sequential,random" help:"Orders, separated by commas: sequential, random (which keeps 4 bytes a sample)."`
+	Orders  string `default:"sequential,keyed" help:"Orders, separated by commas: sequential, keyed, random (which keeps 4 bytes a sample)."`
 	Dir     string `required:"" placeholder:"DIR" help:"Where the files are written; they stay there and are used again."`
 
 	Load string `hidden:""` // JSON of a load: what a process of its own does
