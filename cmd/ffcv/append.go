@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/betongo/betongo/alloc"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/term"
@@ -80,8 +81,12 @@ func (c *appendCommand) Run(e *env) error {
 		}
 	}
 	stats, err := splice.Append(e.ctx, path, f, more, opts)
+	var large *alloc.TooLargeError
+	if errors.As(err, &large) && large.Fits > 0 {
+		err = term.WithHint(err, fmt.Sprintf("pages that are copied keep their size; 'ffcv merge %s --repack --page-size %dMiB -o OUT' makes larger ones first", c.File, large.Fits>>20))
+	}
 	var sample *ffcv.SampleError
-	if errors.As(err, &sample) && c.OnError == "fail" && e.ctx.Err() == nil {
+	if term.Hint(err) == "" && errors.As(err, &sample) && c.OnError == "fail" && e.ctx.Err() == nil {
 		err = term.WithHint(err, "--on-error skip leaves out samples that cannot be read, and lists them")
 	}
 	return s.end(err, []string{path}, stats)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/splice"
 )
@@ -21,6 +23,9 @@ func (c *mergeCommand) Validate() error {
 	}
 	if err := c.packFlags.check(); err != nil {
 		return err
+	}
+	if c.PageSize != 0 && !c.Repack {
+		return errors.New("--page-size: pages that are copied keep their size; expected --repack with it")
 	}
 	return c.customFlags.Validate()
 }
