@@ -15,8 +15,9 @@ import (
 
 // Options are the choices of Open. nil and zero are the defaults.
 type Options struct {
-	// File are the options of each file. With File.Memory all files share a cache
-	// of that size, and each keeps a file descriptor.
+	// File are the options of each file. With File.Memory several files share a
+	// cache of that size, each keeps a file descriptor, and File.Direct does
+	// nothing.
 	File *ffcv.OpenOptions
 	// Open opens a file instead of ffcv.Open, which maps it: the default is wrong
 	// where files are reached otherwise. It is called by several goroutines at
@@ -158,7 +159,7 @@ func fetch(path string) {
 // openAll opens the files. Where they share a cache, which then is the owner of
 // what is to be closed, it returns that too.
 func openAll(list []string, opts *Options) (files []*ffcv.File, cache ffcv.Source, err error) {
-	if opts.Open == nil && opts.File != nil && opts.File.Memory > 0 {
+	if opts.Open == nil && opts.File != nil && opts.File.Memory > 0 && len(list) > 1 {
 		return openCached(list, opts.File)
 	}
 	open := opts.Open

@@ -35,6 +35,9 @@ func (f *filesFlags) openWhole() (opened, error) {
 		}
 		return file, nil
 	}
+	if f.direct {
+		return nil, errors.New("--direct: of one file only")
+	}
 	c, err := dataset.Open(f.Files, &dataset.Options{File: &ffcv.OpenOptions{Custom: f.custom, Memory: f.memory}})
 	if errors.Is(err, ffcv.ErrUnknownField) {
 		err = term.WithHint(err, "say what its metadata is with --custom 'NAME=DTYPE', DTYPE a NumPy dtype such as |u1 or <i8")
