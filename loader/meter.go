@@ -32,6 +32,7 @@ var clockCost = sync.OnceValue(func() time.Duration {
 const (
 	dearest   = 400  // samples are timed so seldom that it takes at most 1/dearest of the time
 	seldomest = 1024 // of so many at least one is
+	ofRuns    = 16   // and of runs of values that are copied
 	touchGap  = 4    // and of samples that are read before they are decoded at most one of so many
 	pageBytes = 4096 // no system's pages are smaller
 )
@@ -55,8 +56,9 @@ type meter struct {
 
 // sums is what one worker, or all, have done.
 type sums struct {
-	laps       []lap // by slot of the record
-	bytes      int64 // of values read from the dataset
+	laps       []lap   // by slot of the layout, of what was timed
+	done       []int64 // values, by output as meter.outs: exact
+	bytes      int64   // of values read from the dataset
 	marksFound int64
 	marksMade  int64
 }
@@ -65,6 +67,16 @@ type sums struct {
 type lap struct {
 	values int64
 	time   time.Duration
+}
+
+// newSums returns n sums that share no cache line: the room behind each of their
+// slices fills one.
+func newSums(n, stages, outs int) []sums {
+	list, laps, done := make([]sums, n), make([]lap, n*(stages+4)), make([]int64, n*(outs+8))
+	for i := range list {
+		list[i] = sums{laps: laps[i*(stages+4):][:stages:stages], done: done[i*(outs+8):][:outs:outs]}
+	}
+	return list
 }
 
 // tally is what a worker has handed over.
@@ -89,10 +101,13 @@ type sampler struct {
 // join begins a worker's account of an epoch.
 func (m *meter) join(r *record) {
 	m.record, m.on = r, false
-	m.laps = append(m.laps[:0], make([]lap, len(r.stages))...)
-	m.bytes, m.marksFound, m.marksMade = 0, 0, 0
+	if m.sums = (sums{laps: m.laps, done: m.done}); len(m.laps) != len(r.stages) || len(m.done) != len(r.slots) {
+		m.sums = newSums(1, len(r.stages), len(r.slots))[0]
+	}
+	clear(m.laps)
+	clear(m.done)
 	if len(m.outs) != len(r.slots) {
-		m.outs = make([]sampler, len(r.slots))
+		m.outs = make([]sampler, len(r.slots), len(r.slots)+2) // the last fill a cache line that is nobody else's
 	}
 	for i := range m.outs {
 		s := &m.outs[i]
@@ -126,6 +141,7 @@ func (m *meter) handOver() {
 	t.add(&m.sums)
 	t.mu.Unlock()
 	clear(m.laps)
+	clear(m.done)
 	m.bytes, m.marksFound, m.marksMade = 0, 0, 0
 }
 
@@ -134,23 +150,26 @@ func (s *sums) add(other *sums) {
 		s.laps[i].values += other.laps[i].values
 		s.laps[i].time += other.laps[i].time
 	}
+	for i, n := range other.done {
+		s.done[i] += n
+	}
 	s.bytes += other.bytes
 	s.marksFound += other.marksFound
 	s.marksMade += other.marksMade
 }
 
-// rests and wakes are around the time that a worker has nothing to do.
+// rests and wakes are around the time that a worker has nothing to do. The clock
+// is read under the lock, so that who asks meanwhile is not told of later times
+// than the next to ask.
 func (t *tally) rests() {
-	now := clock()
 	t.mu.Lock()
-	t.since = now
+	t.since = clock()
 	t.mu.Unlock()
 }
 
 func (t *tally) wakes() {
-	now := clock()
 	t.mu.Lock()
-	t.idle += now - t.since
+	t.idle += clock() - t.since
 	t.since = -1
 	t.mu.Unlock()
 }
@@ -213,10 +232,19 @@ func (m *meter) end(out int) int {
 	return s.gap
 }
 
-// until keeps how many come before the next that is timed.
-func (m *meter) until(out, n int) {
+// until keeps how many come before the next that is timed, after so many values
+// that weren't all.
+func (m *meter) until(out, n, values int) {
 	if m.record != nil {
 		m.outs[out].next = max(0, n)
+		m.done[out] += int64(values)
+	}
+}
+
+// count counts values that are timed with those of another output.
+func (m *meter) count(out, values int) {
+	if m.record != nil {
+		m.done[out] += int64(values)
 	}
 }
 
@@ -232,6 +260,7 @@ func (m *meter) close(out, values int) {
 	if m.record == nil {
 		return
 	}
+	m.done[out] += int64(values)
 	if m.on {
 		m.lap(out, 0, values)
 	}
@@ -245,7 +274,8 @@ func (m *meter) settle(out int) {
 	}
 	s := &m.outs[out]
 	if m.on {
-		s.next = m.end(out)
+		s.next = min(m.end(out), ofRuns)
+		s.gap = s.next
 	}
 	s.next--
 }

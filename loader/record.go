@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/betongo/betongo/ffcv"
 )
 
 // recorder keeps the records of a loader's epochs. The zero value is ready.
@@ -20,8 +22,9 @@ type recorder struct {
 type layout struct {
 	plan   *plan
 	stages []StageStats // by slot, without figures
+	outs   []int        // by slot, whose stage it is, as meter.outs
 	slots  []int        // of the first stage of an output, then of the look-ups and of Collate
-	least  []int        // see sampler, for the same and for the tails
+	least  []int        // see sampler, by output as meter.outs
 }
 
 // record is the account of one epoch. What a consumer does is written by its
@@ -32,11 +35,12 @@ type record struct {
 	*layout
 	began    time.Duration
 	usage    usage // when it began
-	counts   cacheCounts
+	cache    ffcv.CacheStats
 	ordering sampler
 
 	mu       sync.Mutex
-	tallies  []*tally
+	tallies  []tally
+	joined   int           // of them
 	consumer Stats         // what a consumer counts
 	since    time.Duration // of a wait; below 0: none
 	asked    int64
@@ -45,21 +49,18 @@ type record struct {
 	end      *Stats // figures of the epoch, when it has ended
 }
 
-// CacheCounter is the ability of a Dataset that keeps parts of its file in a
-// cache of its own to count: how often a value's bytes were there, and how often
-// they had to be fetched, since it was opened. It is called by many goroutines
-// at once.
-type CacheCounter interface {
-	CacheCounts() (hits, misses int64)
+// Cacher is the ability of a Dataset that reads through a cache of its own, as
+// an *ffcv.File opened with a budget of memory does, to tell what that did since
+// it was opened; false for none. It is called by many goroutines at once.
+type Cacher interface {
+	CacheStats() (ffcv.CacheStats, bool)
 }
 
-type cacheCounts struct{ hits, misses int64 }
-
-func (p *plan) cacheCounts() (c cacheCounts) {
-	if d, ok := p.ds.(CacheCounter); ok {
-		c.hits, c.misses = d.CacheCounts()
+func (p *plan) cacheStats() (s ffcv.CacheStats) {
+	if d, ok := p.ds.(Cacher); ok {
+		s, _ = d.CacheStats()
 	}
-	return c
+	return s
 }
 
 // The stages of an output that is made sample by sample, before its operations;
@@ -72,15 +73,18 @@ const (
 
 // begin starts the account of an epoch, which is seen from show on.
 func (r *recorder) begin(p *plan, number int) *record {
-	e := &record{by: r, number: number, began: clock(), usage: processUsage(), counts: p.cacheCounts(), since: -1}
+	e := &record{by: r, number: number, began: clock(), usage: processUsage(), cache: p.cacheStats(), since: -1}
 	e.ordering = sampler{gap: 1, least: 1}
-	e.tallies = make([]*tally, 0, p.workers)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.layout == nil || r.layout.plan != p {
 		r.layout = newLayout(p)
 	}
 	e.layout = r.layout
+	e.tallies = make([]tally, p.workers)
+	for i, s := range newSums(p.workers, len(e.stages), len(e.slots)) {
+		e.tallies[i].sums = s
+	}
 	return e
 }
 
@@ -88,6 +92,7 @@ func newLayout(p *plan) *layout {
 	e := &layout{plan: p}
 	add := func(kind StageKind, output, what string) {
 		e.stages = append(e.stages, StageStats{Kind: kind, Output: output, What: what})
+		e.outs = append(e.outs, len(e.slots)-1)
 	}
 	for i := range p.outputs {
 		o := &p.outputs[i]
@@ -117,10 +122,11 @@ func newLayout(p *plan) *layout {
 			add(kind, o.name, o.tail[k].name)
 		}
 	}
-	e.slots = append(e.slots, len(e.stages), len(e.stages)+1)
-	e.least = append(e.least, 1, 1)
+	e.slots = append(e.slots, len(e.stages))
 	add(StageLookUp, "", "look up rows and places")
+	e.slots = append(e.slots, len(e.stages))
 	add(StageBatchOp, "", "Collate")
+	e.least = append(e.least, 1, 1)
 	return e
 }
 
@@ -148,11 +154,14 @@ func (e *record) show(began time.Duration) {
 
 // join gives a worker its tally.
 func (e *record) join() *tally {
-	t := &tally{joined: clock(), left: -1, since: -1}
-	t.laps = make([]lap, len(e.stages))
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.tallies = append(e.tallies, t)
+	if e.joined == len(e.tallies) { // it takes the place of one whose goroutine was ended
+		return &tally{joined: clock(), left: -1, since: -1, sums: newSums(1, len(e.stages), len(e.slots))[0]}
+	}
+	t := &e.tallies[e.joined]
+	e.joined++
+	t.joined, t.left, t.since = clock(), -1, -1
 	return t
 }
 
@@ -196,18 +205,16 @@ func (e *epoch) await(ctx context.Context, f *flight) {
 		return
 	default:
 	}
-	now := clock()
 	r.mu.Lock()
-	r.since = now
+	r.since = clock()
 	r.mu.Unlock()
 	select {
 	case <-f.done:
 	case <-ctx.Done():
 	}
-	now = clock()
 	r.mu.Lock()
 	c := &r.consumer
-	if c.Wait += now - r.since; c.Batches == 0 {
+	if c.Wait += clock() - r.since; c.Batches == 0 {
 		c.FirstWait = c.Wait
 	}
 	c.Waits++

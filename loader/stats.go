@@ -38,9 +38,10 @@ type Stats struct {
 
 	MarksFound int64 `json:"marks_found"` // JPEGs whose checkpoints were there
 	MarksMade  int64 `json:"marks_made"`  // and those for which they were made
-	// Of a Dataset that is a CacheCounter, also when others read it:
-	CacheHits   int64 `json:"cache_hits"`
-	CacheMisses int64 `json:"cache_misses"`
+	// Of a Dataset that is a Cacher, in blocks, whoever read them meanwhile:
+	CacheHits   int64 `json:"cache_hits"`   // they were in memory
+	CacheMisses int64 `json:"cache_misses"` // they were not, or were just being read
+	CacheBytes  int64 `json:"cache_bytes"`  // read from the file
 
 	// Of the whole process meanwhile, 0 where the system does not tell:
 	CPU         time.Duration `json:"cpu"`
@@ -66,7 +67,7 @@ type StageStats struct {
 	Output string        `json:"output,omitempty"` // "" for what serves all
 	What   string        `json:"what"`
 	Time   time.Duration `json:"time"`   // of all workers
-	Values int64         `json:"values"` // about how many it was done for
+	Values int64         `json:"values"` // how many it was done for
 }
 
 // usage is what a process has taken.
@@ -112,7 +113,6 @@ func (l *Loader) Totals() Stats {
 
 // stats returns the figures so far.
 func (e *record) stats() Stats {
-	now := clock()
 	e.mu.Lock()
 	if e.end != nil {
 		s := *e.end
@@ -120,7 +120,7 @@ func (e *record) stats() Stats {
 		s.Stages = slices.Clone(s.Stages)
 		return s
 	}
-	s := e.consumer
+	s, now := e.consumer, clock()
 	if e.since >= 0 {
 		s.Wait += now - e.since
 		if s.Batches == 0 {
@@ -131,20 +131,21 @@ func (e *record) stats() Stats {
 		s.Ready = float64(e.depths) / float64(e.looks)
 	}
 	s.Elapsed = now - e.began
-	tallies := slices.Clone(e.tallies)
+	tallies := e.tallies[:e.joined]
 	e.mu.Unlock()
 
 	p := e.plan
 	s.Epoch, s.Epochs, s.Running = e.number, 1, true
 	s.Workers, s.Processors, s.Ahead = p.workers, processors(), p.ahead
-	done := sums{laps: make([]lap, len(e.stages))}
-	for _, t := range tallies {
-		s.Work += t.sum(&done, now)
+	done := newSums(1, len(e.stages), len(e.slots))[0]
+	for i := range tallies {
+		s.Work += tallies[i].sum(&done)
 	}
+	s.Work = min(s.Work, time.Duration(p.workers)*s.Elapsed)
 	s.Read, s.MarksFound, s.MarksMade = done.bytes, done.marksFound, done.marksMade
-	s.Stages = e.shares(done.laps, s.Work)
-	counts := p.cacheCounts()
-	s.CacheHits, s.CacheMisses = counts.hits-e.counts.hits, counts.misses-e.counts.misses
+	s.Stages = e.shares(&done, s.Work)
+	c, was := p.cacheStats(), &e.cache
+	s.CacheHits, s.CacheMisses, s.CacheBytes = c.Hits-was.Hits, c.Misses+c.Waits-was.Misses-was.Waits, c.Bytes-was.Bytes
 	if u := processUsage(); u.known && e.usage.known {
 		s.CPU, s.MajorFaults, s.MinorFaults = u.cpu-e.usage.cpu, u.major-e.usage.major, u.minor-e.usage.minor
 	}
@@ -152,11 +153,11 @@ func (e *record) stats() Stats {
 }
 
 // sum adds what the worker has done and returns how long it worked.
-func (t *tally) sum(to *sums, now time.Duration) time.Duration {
+func (t *tally) sum(to *sums) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	to.add(&t.sums)
-	end, idle := now, t.idle
+	end, idle := clock(), t.idle
 	if t.left >= 0 {
 		end = t.left
 	}
@@ -168,21 +169,23 @@ func (t *tally) sum(to *sums, now time.Duration) time.Duration {
 
 // shares are the stages with their figures, without those that had nothing to
 // do.
-func (e *record) shares(laps []lap, work time.Duration) []StageStats {
+func (e *record) shares(done *sums, work time.Duration) []StageStats {
+	list := make([]StageStats, 0, len(done.laps))
 	sum := time.Duration(0)
-	for _, l := range laps {
-		sum += l.time
-	}
-	list := make([]StageStats, 0, len(laps))
-	for i, l := range laps {
+	for i, l := range done.laps {
 		if l.values == 0 {
 			continue
 		}
 		s := e.stages[i]
-		if s.Values, s.Time = l.values, l.time; sum > work {
-			s.Time = time.Duration(float64(l.time) * float64(work) / float64(sum))
-		}
+		s.Values = done.done[e.outs[i]]
+		s.Time = time.Duration(float64(l.time) * float64(s.Values) / float64(l.values))
+		sum += s.Time
 		list = append(list, s)
+	}
+	if sum > work {
+		for i := range list {
+			list[i].Time = time.Duration(float64(list[i].Time) * float64(work) / float64(sum))
+		}
 	}
 	// What serves all comes first.
 	slices.SortStableFunc(list, func(a, b StageStats) int { return min(1, len(a.Output)) - min(1, len(b.Output)) })
@@ -212,6 +215,7 @@ func (s *Stats) add(o *Stats) {
 	s.MarksMade += o.MarksMade
 	s.CacheHits += o.CacheHits
 	s.CacheMisses += o.CacheMisses
+	s.CacheBytes += o.CacheBytes
 	s.CPU += o.CPU
 	s.MajorFaults += o.MajorFaults
 	s.MinorFaults += o.MinorFaults

@@ -13,26 +13,26 @@ func processors() int { return runtime.GOMAXPROCS(0) }
 type Bound string
 
 const (
-	BoundNone     Bound = "nothing"  // no batch was handed out yet
-	BoundConsumer Bound = "consumer" // whoever takes the batches: the loader keeps up
-	BoundStart    Bound = "start"    // the time to the first batch
-	BoundOrder    Bound = "order"    // making the order, which no worker helps with
-	BoundRead     Bound = "read"     // the dataset's bytes: the disk, the network
-	BoundCopy     Bound = "copy"     // copying values: memory
-	BoundDecode   Bound = "decode"   // decoders
-	BoundOp       Bound = "op"       // operations
-	BoundSerial   Bound = "serial"   // what one worker alone does for a whole batch
-	BoundAhead    Bound = "ahead"    // batches are too few or too small to keep all workers busy
+	BoundNone     Bound = "nothing"   // no batch was handed out yet
+	BoundConsumer Bound = "consumer"  // whoever takes the batches: the loader keeps up
+	BoundStart    Bound = "start"     // the time to the first batch
+	BoundOrder    Bound = "order"     // making the order, which no worker helps with
+	BoundRead     Bound = "read"      // the dataset's bytes: the disk, the network
+	BoundCopy     Bound = "copy"      // copying values: memory
+	BoundDecode   Bound = "decode"    // decoders
+	BoundOp       Bound = "op"        // operations
+	BoundSerial   Bound = "serial"    // what one worker alone does for a whole batch
+	BoundAhead    Bound = "ahead"     // too few batches are prepared for a consumer that takes them in bursts
+	BoundHandOver Bound = "hand-over" // batches are so small that handing them over takes the time
 )
 
 // The limits of the rules below.
 const (
 	keptUp    = 0.05 // share of the time that a consumer may wait before it is the loader's fault
-	busyShare = 0.75 // share of the time that workers must work to be what is short
-	muchShare = 0.25 // share of the time from which something beside the workers is to blame
+	muchShare = 0.25 // share from which something is worth blaming
 	// faultTime is at least what the system takes to bring a page from a disk.
 	faultTime = 100 * time.Microsecond
-	handOver  = 100 * time.Microsecond // batches that take less are mostly handed over
+	handOver  = 500 * time.Microsecond // in so much less handing over a batch tells
 )
 
 // Bound tells what held the epoch up. The rules, in this order:
@@ -41,13 +41,14 @@ const (
 //   - without the wait for the first batch it did: the start
 //   - the consumer's goroutine spent a quarter of the time or more on the order,
 //     and more than it waited: the order
-//   - workers were busy three quarters of the time or more: the kind of stage
-//     that most of it went to. Copying from a mapped file is reading, when the
-//     pages that the system had to bring account for a quarter of it at a tenth
-//     of a millisecond each
-//   - several workers, and what only one can do for a batch is a quarter of the
-//     work or more: that
-//   - otherwise batches are prepared too few at a time, or are too small
+//   - workers had nothing to do for a quarter of the time or more while the
+//     consumer was away, but not while it waited: too few batches ahead
+//   - they had nothing to do for a quarter of its wait or more: what only one of
+//     several can do for a batch, if that is a quarter of the work or more, or the
+//     handing over, if a batch takes less than half a millisecond
+//   - otherwise the kind of stage that most of their work went to. Copying from a
+//     mapped file is reading, when the pages that the system had to bring account
+//     for a quarter of it at a tenth of a millisecond each
 func (s Stats) Bound() Bound {
 	steady := ratio(s.Wait-s.FirstWait, s.Elapsed-s.FirstWait)
 	switch {
@@ -59,17 +60,27 @@ func (s Stats) Bound() Bound {
 		return BoundConsumer
 	case steady < keptUp:
 		return BoundStart
-	case s.busy() >= busyShare*float64(s.Workers):
-		return s.work()
+	}
+	// What of the workers' idle time the consumer's being away can't be the cause of.
+	all := time.Duration(s.Workers) * s.Elapsed
+	idle := all - s.Work
+	lost := idle - time.Duration(s.Workers)*(s.Elapsed-s.Wait)
+	switch {
+	case ratio(lost, time.Duration(s.Workers)*s.Wait) < muchShare:
+		if ratio(idle, all) >= muchShare {
+			return BoundAhead
+		}
 	case s.Workers > 1 && ratio(s.kind(StageLookUp)+s.kind(StageBatchOp), s.Work) >= muchShare:
 		return BoundSerial
+	case s.Elapsed/time.Duration(s.Batches) < handOver:
+		return BoundHandOver
 	}
-	return BoundAhead
+	return s.work()
 }
 
 // work is what the workers mostly do.
 func (s Stats) work() Bound {
-	most, bound := time.Duration(-1), BoundAhead
+	most, bound := time.Duration(-1), BoundHandOver
 	for _, k := range []struct {
 		Bound
 		time time.Duration
@@ -139,10 +150,10 @@ func (s Stats) why(bound Bound) string {
 		t := s.largest(StageLookUp, StageBatchOp)
 		return fmt.Sprintf("; %s of their work was %q, which one worker does for a batch", percent(ratio(t.Time, s.Work)), t.What)
 	case BoundAhead:
-		if each := s.Elapsed / time.Duration(s.Batches); each < handOver {
-			return fmt.Sprintf("; a batch takes %v, much of it to hand it over: a larger BatchSize helps", each.Round(100*time.Nanosecond))
-		}
 		return fmt.Sprintf("; BatchesAhead %d is too few for a consumer that takes batches in bursts", s.Ahead)
+	case BoundHandOver:
+		each := s.Elapsed / time.Duration(s.Batches)
+		return fmt.Sprintf("; a batch takes %v, much of it to hand it over: a larger BatchSize helps", each.Round(100*time.Nanosecond)) + s.processorsShort(true)
 	case BoundRead:
 		return s.ofWork(StageRead, StageLookUp, StageCopy) + fmt.Sprintf("; %d pages came from files", s.MajorFaults) + s.processorsShort(false)
 	case BoundCopy:
@@ -183,10 +194,10 @@ func (s Stats) processorsShort(computing bool) string {
 	switch got := ratio(s.CPU, s.Elapsed); {
 	case s.Workers < s.Processors:
 		return fmt.Sprintf("; more Workers would help, Go may use %d processors", s.Processors)
-	case !computing || s.CPU == 0 || got > busyShare*s.busy():
+	case !computing || s.CPU == 0 || got > (1-muchShare)*s.busy():
 		return ""
 	default:
-		return fmt.Sprintf("; the system gave this process %s processors", short(got))
+		return fmt.Sprintf("; the process used %s processors", short(got))
 	}
 }
 

@@ -57,7 +57,10 @@ func (w *worker) together(f *flight, group []int, lo, hi int) (int, error) {
 			next += w.meter.end(first)
 		}
 	}
-	w.meter.until(first, next-hi)
+	w.meter.until(first, next-hi, 0)
+	for _, i := range group {
+		w.meter.count(i, hi-lo)
+	}
 	return 0, nil
 }
 

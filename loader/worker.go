@@ -224,7 +224,7 @@ func (w *worker) each(f *flight, o *output, lo, hi int) (int, error) {
 			next += w.meter.end(w.out)
 		}
 	}
-	w.meter.until(w.out, next-hi)
+	w.meter.until(w.out, next-hi, hi-lo)
 	return 0, nil
 }
 
