@@ -203,6 +203,66 @@ func ExampleOptions_filter() {
 	// 1 [5 2]
 }
 
+// A training on two machines stops after a batch; one machine goes on with what is
+// left of the epoch, in the same order.
+func ExampleResume() {
+	f, remove := photos(9)
+	defer remove()
+
+	opts := loader.Options{Order: loader.Keyed, Seed: 1, BatchSize: 2, Outputs: []loader.Output{{Name: "image", Disabled: true}}}
+	whole, err := loader.New(f, &opts)
+	if err != nil {
+		log.Fatal(err)
+	}
+	show(whole)
+
+	var state *loader.State
+	for rank := range 2 {
+		two := opts
+		two.Rank, two.WorldSize = rank, 2
+		l, err := loader.New(f, &two)
+		if err != nil {
+			log.Fatal(err)
+		}
+		for b, err := range l.Epoch(context.Background(), 0) {
+			if err != nil {
+				log.Fatal(err)
+			}
+			fmt.Println("rank", rank, b.Samples())
+			b.Release()
+			break
+		}
+		if state, err = l.State(); err != nil { // the same for both
+			log.Fatal(err)
+		}
+	}
+
+	fmt.Println("after", state.Consumed, "of", state.Length)
+	one, err := loader.Resume(f, &opts, state)
+	if err != nil {
+		log.Fatal(err)
+	}
+	show(one)
+	// Output:
+	// [1 8][6 3][2 0][7 4][5]
+	// rank 0 [1 6]
+	// rank 1 [8 3]
+	// after 4 of 9
+	// [2 0][7 4][5]
+}
+
+// show prints the samples of an epoch.
+func show(l *loader.Loader) {
+	for b, err := range l.Epoch(context.Background(), 0) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Print(b.Samples())
+		b.Release()
+	}
+	fmt.Println()
+}
+
 // A mask follows its picture: the same crop, the same flip.
 func ExampleOutput_follow() {
 	dir, err := os.MkdirTemp("", "loader")

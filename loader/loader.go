@@ -81,21 +81,59 @@
 //		{Name: "boxes", Decoder: transform.Boxes{}, Follow: "image"},
 //	}
 //
+// # Orders
+//
+// An order is one for all ranks; each of WorldSize ranks takes every WorldSize-th
+// position of it.
+//
+//	Sequential     the file's, or that of Indices
+//	Random         FFCV's for the same seed, NumPy's or PyTorch's
+//	QuasiRandom    FFCV's for files larger than memory
+//	Keyed          a permutation in constant memory, of any number of samples
+//	PageShuffle    pages, then the samples of windows of them, each rank its own
+//	BlockShuffle   the same of blocks of samples
+//	Weighted       by weights, with or without replacement
+//	ClassBalanced  all classes as often, with or without replacement
+//	Repeated       each sample of another order several times, to be augmented anew
+//	OrderFunc      a function; or a type of one's own
+//
+// # Resuming
+//
+// Loader.State says what was handed out, as small JSON that is the same on all
+// ranks; Resume goes on from it, exactly. A training saves it with its weights:
+//
+//	state, err := l.State() // inside the loop over the batches, or after it
+//	…
+//	err = state.Save("run/state.json")
+//
+// and begins as
+//
+//	l, err := loader.New(f, opts)
+//	first := 0
+//	if state, e := loader.ReadState("run/state.json"); e == nil {
+//		l, err = loader.Resume(f, opts, state)
+//		first = state.Epoch
+//	}
+//	…
+//	for epoch := first; epoch < 90; epoch++ {
+//		for b, err := range l.Epoch(ctx, epoch) {
+//
 // # Randomness
 //
-// The order of an epoch is FFCV's own for the same seed (see Random and
-// QuasiRandom). The random numbers of an operation belong to (seed, epoch,
+// The random numbers of an operation belong to (seed, epoch,
 // sample, output, kind of operation, number among those of its kind): they come
 // from Philox4x32-10 keyed with these, so that the number of workers, the batch
-// size, the layout of ranks and the operations around it change nothing. See
-// StreamVersion. Loader.Replay gives any sample of any epoch again, and says what
+// size, the layout of ranks and the operations around it change nothing. Where an
+// order gives a sample several times in an epoch, each time has its own. See
+// StreamVersion and OrderVersion. Loader.Replay gives any sample of any epoch again, and says what
 // was drawn for it.
 //
 // # Memory
 //
 // Besides the batches in flight a loader keeps nothing that grows with the
-// dataset for Sequential; Random keeps an epoch's permutation (4 bytes a
-// sample, 8 from 2³² samples), QuasiRandom three times as much; Indices and
+// dataset for Sequential, Keyed and BlockShuffle; Random keeps an epoch's
+// permutation (4 bytes a sample, 8 from 2³² samples), QuasiRandom three times as
+// much, PageShuffle and ClassBalanced 4 bytes a sample, Weighted 8 or 12; Indices and
 // Filter 8 bytes for each sample they select. Checkpoints of JPEGs, where the
 // file brings none, take 4 bytes a sample and what Options.MarksMemory allows;
 // with Options.MarksFile they lie in files, mapped.
