@@ -49,8 +49,8 @@ func ints(lo, hi int) (list []int) {
 // another become too many, whatever the batch's size, the workers and the
 // quarantine between them.
 func TestMaxFailures(t *testing.T) {
-	defer leak.Watch(t)()
 	f := numbers(t, 600)["map"]
+	defer leak.Watch(t)()
 	bad := slices.Concat(ints(50, 89), ints(90, 120), ints(200, 240))
 	for _, c := range []struct {
 		most, first, last int // last 0: no error

@@ -147,8 +147,8 @@ func TestItems(t *testing.T) {
 // TestCollate: a batch is finished when Collate sees it, Extra stays with the
 // memory, and what it does is there for the consumer.
 func TestCollate(t *testing.T) {
-	defer leak.Watch(t)()
 	f := numbers(t, 100)["map"]
+	defer leak.Watch(t)()
 	l := newLoader(t, f, &loader.Options{BatchSize: 8, Workers: 3, OnError: loader.Skip,
 		Outputs: []loader.Output{{Name: "n", Ops: []any{failsAt([]int{11, 50}, false)}}},
 		Collate: func(b *loader.Batch) error {
@@ -182,10 +182,11 @@ func TestCollate(t *testing.T) {
 
 // TestGet: a row is as in the epoch, whatever the samples asked for.
 func TestGet(t *testing.T) {
-	defer leak.Watch(t)()
 	const n = 400
 	sound, damaged, bad := damagedFile(t, n)
-	for name, f := range ffcvtest.Open(t, sound, nil) {
+	files, f := ffcvtest.Open(t, sound, nil), ffcvtest.Open(t, damaged, nil)["map"]
+	defer leak.Watch(t)()
+	for name, f := range files {
 		for _, ragged := range []bool{false, true} {
 			l := newLoader(t, f, &loader.Options{BatchSize: 32, Order: loader.Random, Seed: 3, Outputs: all(ragged)})
 			want := map[int]string{}
@@ -231,7 +232,6 @@ func TestGet(t *testing.T) {
 			}
 		}
 	}
-	f := ffcvtest.Open(t, damaged, nil)["map"]
 	l := newLoader(t, f, &loader.Options{OnError: loader.Skip, Outputs: all(true)})
 	b, err := l.Get(t.Context(), 0, []int{1, 3, 14, 2})
 	if _, is := bad[3]; !is || err != nil || fmt.Sprint(b.Samples()) != "[1 1 1 2]" || len(b.Skipped()) != 2 {
