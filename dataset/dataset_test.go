@@ -3,7 +3,6 @@ package dataset_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"math"
