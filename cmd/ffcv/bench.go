@@ -33,7 +33,7 @@ type benchCommand struct {
 	Memory   term.Size `placeholder:"SIZE" help:"Read the files through a cache of this size, such as 512MiB, which several files share: for files larger than memory. 0 (the default) maps them."`
 	Direct   bool      `help:"With --memory, read past the system's cache (Linux)."`
 	Cold     bool      `help:"Drop the files from the system's cache before each epoch, as far as it does that (Linux, with --memory)."`
-	Explain  bool      `help:"Say first how each output is made: what is one pass with the decoder, what runs after it."`
+	Explain  bool      `help:"Say how each output is made, what is one pass with the decoder and what runs after it; and of the last epoch what held it up and where the time went."`
 	JSON     bool      `name:"json" help:"Print one JSON object."`
 }
 
@@ -66,7 +66,8 @@ type benchResult struct {
 	Memory int64            `json:"memory,omitempty"` // bytes of the cache; 0: mapped
 	Cache  *ffcv.CacheStats `json:"cache,omitempty"`  // of all epochs, of one file
 
-	Plan []loader.Pipeline `json:"plan,omitempty"` // with --explain
+	Plan  []loader.Pipeline `json:"plan,omitempty"`  // with --explain
+	Stats *benchStats       `json:"stats,omitempty"` // of the last epoch, with --explain
 
 	Open       float64      `json:"open_s"`
 	FirstBatch *float64     `json:"start_to_first_batch_s"` // from process start; null when there was no batch
@@ -173,6 +174,9 @@ func (c *benchCommand) load(ctx context.Context, f loader.Dataset, r *benchResul
 		}
 		r.Epochs = append(r.Epochs, epoch)
 	}
+	if c.Explain {
+		r.Stats = newBenchStats(l.Stats())
+	}
 	r.summarise()
 	return l.Close()
 }
@@ -269,6 +273,9 @@ func (r *benchResult) print(w io.Writer) error {
 		blocks := max(1, s.Hits+s.Waits+s.Misses)
 		fmt.Fprintf(t, "cache\t%s: %.1f %% of the blocks were there, %.1f %% just coming, %s read in all\n",
 			term.FormatSize(r.Memory), 100*float64(s.Hits)/float64(blocks), 100*float64(s.Waits)/float64(blocks), term.FormatSize(s.Bytes))
+	}
+	if r.Stats != nil {
+		r.Stats.print(t)
 	}
 	if r.PeakAnon != nil {
 		fmt.Fprintf(t, "memory\t%.1f MiB of the process's own at most\n", *r.PeakAnon)
