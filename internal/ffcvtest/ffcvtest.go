@@ -66,8 +66,8 @@ func Write(tb testing.TB, specs []ffcv.FieldSpec, n int, at func(i int) []any, o
 	return path
 }
 
-// Open opens a file of these bytes twice: "map" lends, "reader" does not. The
-// test's end closes both.
+// Open opens a file of these bytes three times: "map" lends, "reader" does not,
+// nor does "cache", which is smaller than most files. The test's end closes all.
 func Open(tb testing.TB, b []byte, opts *ffcv.OpenOptions) map[string]*ffcv.File {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), "x.beton")
@@ -80,7 +80,16 @@ func Open(tb testing.TB, b []byte, opts *ffcv.OpenOptions) map[string]*ffcv.File
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { read.Close() })
-	return map[string]*ffcv.File{"map": mapped, "reader": read}
+	src, err := ffcv.CacheSource("cache", bytes.NewReader(b), int64(len(b)), 256<<10)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	cached, err := ffcv.New(src, opts)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { cached.Close() })
+	return map[string]*ffcv.File{"map": mapped, "reader": read, "cache": cached}
 }
 
 // Golden opens a golden file as Open does.

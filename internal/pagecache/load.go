@@ -18,32 +18,13 @@ type load struct {
 	vectorState
 }
 
-// begin starts the readers, once. Close ends them and waits for them.
-func (c *Cache) begin() {
-	if c.begun {
-		return
-	}
-	c.begun = true
-	n := min(readers, len(c.frames))
-	c.running.Add(n)
-	for range n {
-		go c.readAhead()
-	}
-}
-
-// readAhead is a reader: it reads what is queued until the cache is closed.
+// readAhead is a reader: it reads until nothing is queued.
 func (c *Cache) readAhead() {
 	defer c.running.Done()
 	var run [runFrames]int32
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for {
-		for !c.closed && c.lists[queue].head == none {
-			c.work.Wait()
-		}
-		if c.closed {
-			return
-		}
+	for c.lists[queue].head != none {
 		n, term := c.dequeue(&run), c.term
 		err := c.load(run[:n])
 		for _, i := range run[:n] {
@@ -54,6 +35,7 @@ func (c *Cache) readAhead() {
 		}
 		c.settled.Broadcast()
 	}
+	c.readers--
 }
 
 // dequeue takes the first queued frame and those of the blocks behind it that

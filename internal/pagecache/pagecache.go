@@ -3,9 +3,10 @@
 //
 // The file is cut into blocks; a block that is in memory lies in a frame, and
 // the frames lie outside the Go heap. Whoever will need bytes says so with
-// WillNeed: a few goroutines read them, neighbours with one call, and they stay
-// until they have been used once. Everything is bounded by the budget, reads in
-// progress too, since they go right into the frames.
+// WillNeed: a few goroutines, which are there only then, read them, neighbours
+// with one call, and they stay until they have been used once. Everything is
+// bounded by the budget, reads in progress too, since they go right into the
+// frames.
 //
 // Which frame a new block takes is decided in this order: one that is empty; the
 // one that was last used up, each of its bytes having been read once; the one
@@ -41,9 +42,9 @@ const (
 	direct = 4
 	// minFrames keeps the smallest cache from being none.
 	minFrames = 8
-	// readers is the number of goroutines that read ahead: what a disk can do
+	// maxReaders is the number of goroutines that read ahead: what a disk can do
 	// at a time with gain.
-	readers = 8
+	maxReaders = 8
 )
 
 // Options are the choices of New.
@@ -83,10 +84,9 @@ type Cache struct {
 
 	mu      sync.Mutex
 	settled sync.Cond // some load has ended, or the last user has left after Close
-	work    sync.Cond // queue has a frame, or the cache is closed
+	readers int       // that run
 	closed  bool
-	begun   bool // the readers run
-	busy    int  // calls that use frames or r
+	busy    int // calls that use frames or r
 	heads   []int32
 	frames  []frame
 	lists   [numLists]list
@@ -127,7 +127,7 @@ func New(r io.ReaderAt, size int64, opts Options) (*Cache, error) {
 	}
 	mmap.Huge(arena)
 	c := &Cache{r: r, arena: arena, size: size, shift: bits.TrailingZeros64(uint64(block)), block: block, limit: int(n - n/4), stale: 2 * n * block}
-	c.settled.L, c.work.L = &c.mu, &c.mu
+	c.settled.L = &c.mu
 	c.heads = make([]int32, 1<<bits.Len64(uint64(n-1)))
 	for i := range c.heads {
 		c.heads[i] = none
@@ -170,11 +170,11 @@ func WillNeed[R ~struct{ Off, Len int64 }](c *Cache, ranges []R) {
 	for _, r := range ranges {
 		runs += c.announce(struct{ Off, Len int64 }(r))
 	}
-	if runs > 0 {
-		c.begin()
-	}
-	for range min(runs, readers) {
-		c.work.Signal()
+	runs = min(runs, maxReaders-c.readers)
+	for range runs { // each ends when nothing is queued; Close waits for it
+		c.readers++
+		c.running.Add(1)
+		go c.readAhead()
 	}
 }
 
@@ -453,15 +453,14 @@ func readFull(r io.ReaderAt, p []byte, off int64) (n int, err error) {
 	return n, err
 }
 
-// Close ends the goroutines that read ahead and waits for them and for reads in
-// progress, after it has closed r, which may end those early. The memory is
+// Close waits for reads in progress, ahead and by callers, after it has closed r,
+// which may end them early; none are begun. The memory is
 // freed. Later reads fail with fs.ErrClosed. It is idempotent.
 func (c *Cache) Close() error {
 	c.mu.Lock()
 	was := c.closed
 	c.closed = true
 	c.dropQueue()
-	c.work.Broadcast()
 	c.settled.Broadcast()
 	c.mu.Unlock()
 	if was {
