@@ -41,8 +41,8 @@ const (
 //   - without the wait for the first batch it did: the start
 //   - the consumer's goroutine spent a quarter of the time or more on the order,
 //     and more than it waited: the order
-//   - workers had nothing to do for a quarter of the time or more while the
-//     consumer was away, but not while it waited: too few batches ahead
+//   - the consumer was away for a quarter of the time or more, and workers had
+//     nothing to do for as much, but not while it waited: too few batches ahead
 //   - they had nothing to do for a quarter of its wait or more: what only one of
 //     several can do for a batch, if that is a quarter of the work or more, or the
 //     handing over, if a batch takes less than half a millisecond
@@ -67,7 +67,7 @@ func (s Stats) Bound() Bound {
 	lost := idle - time.Duration(s.Workers)*(s.Elapsed-s.Wait)
 	switch {
 	case ratio(lost, time.Duration(s.Workers)*s.Wait) < muchShare:
-		if ratio(idle, all) >= muchShare {
+		if away := s.Elapsed - s.Wait - s.Order; ratio(idle, all) >= muchShare && ratio(away, s.Elapsed) >= muchShare {
 			return BoundAhead
 		}
 	case s.Workers > 1 && ratio(s.kind(StageLookUp)+s.kind(StageBatchOp), s.Work) >= muchShare:

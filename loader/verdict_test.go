@@ -47,6 +47,8 @@ func TestVerdict(t *testing.T) {
 			`decode-bound: the consumer waited 90 % of the time; 2 of 2 workers busy, 90 % of that with decoding "image"; the process used 0.9 processors`},
 		{"bursts", func(s *loader.Stats) { s.Wait, s.Work, s.Ahead = 300*ms, 700*ms, 1 },
 			`ahead-bound: the consumer waited 30 % of the time; 0.7 of 2 workers busy; BatchesAhead 1 is too few for a consumer that takes batches in bursts`},
+		{"idle workers, but no burst", func(s *loader.Stats) { s.Wait, s.Work, s.Batches, s.Stages[1].Time = 820*ms, 1400*ms, 489, 1260*ms },
+			`decode-bound: the consumer waited 82 % of the time; 1.4 of 2 workers busy, 90 % of that with decoding "image"`},
 		{"read", func(s *loader.Stats) { s.Stages[0].Time, s.Stages[1].Time, s.MajorFaults = 1500*ms, 400*ms, 7 },
 			`read-bound: the consumer waited 90 % of the time; 2 of 2 workers busy, 75 % of that with reading "image"; 7 pages came from files`},
 		{"op", func(s *loader.Stats) { s.Stages[2].Time, s.Stages[1].Time = 1500*ms, 400*ms },
