@@ -174,9 +174,9 @@ func (e *record) finish() {
 	if at < 0 {
 		return // nobody sees it
 	}
-	last := e.stats()
-	last.Running = false
 	e.mu.Lock()
+	last := e.figures()
+	last.Running = false
 	e.end, e.tallies = &last, nil
 	e.mu.Unlock()
 	r.mu.Lock()

@@ -114,12 +114,18 @@ func (l *Loader) Totals() Stats {
 // stats returns the figures so far.
 func (e *record) stats() Stats {
 	e.mu.Lock()
-	if e.end != nil {
-		s := *e.end
-		e.mu.Unlock()
-		s.Stages = slices.Clone(s.Stages)
-		return s
+	defer e.mu.Unlock()
+	if e.end == nil {
+		return e.figures()
 	}
+	s := *e.end
+	s.Stages = slices.Clone(s.Stages)
+	return s
+}
+
+// figures are those of a running epoch. The caller holds the lock: so that each
+// asked for is at least the one before.
+func (e *record) figures() Stats {
 	s, now := e.consumer, clock()
 	if e.since >= 0 {
 		s.Wait += now - e.since
@@ -131,15 +137,12 @@ func (e *record) stats() Stats {
 		s.Ready = float64(e.depths) / float64(e.looks)
 	}
 	s.Elapsed = now - e.began
-	tallies := e.tallies[:e.joined]
-	e.mu.Unlock()
-
 	p := e.plan
 	s.Epoch, s.Epochs, s.Running = e.number, 1, true
 	s.Workers, s.Processors, s.Ahead = p.workers, processors(), p.ahead
 	done := newSums(1, len(e.stages), len(e.slots))[0]
-	for i := range tallies {
-		s.Work += tallies[i].sum(&done)
+	for i := range e.tallies[:e.joined] {
+		s.Work += e.tallies[i].sum(&done)
 	}
 	s.Work = min(s.Work, time.Duration(p.workers)*s.Elapsed)
 	s.Read, s.MarksFound, s.MarksMade = done.bytes, done.marksFound, done.marksMade
