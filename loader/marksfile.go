@@ -69,7 +69,7 @@ func (p *plan) setMarksFile(opts *Options) error {
 	case !stale && !errors.Is(err, fs.ErrNotExist) || p.marksMemory == 0: // as it is, it won't do, or there is none to come
 	default:
 		if stale {
-			p.tell("%v; it will be replaced", err)
+			p.tell("%v; it is replaced when marks are made", err)
 		}
 		err = ffcv.CheckMarksTarget(p.marksFile)
 	}
