@@ -116,15 +116,19 @@ func (b *bijection) at(i int) int {
 	for x := uint64(i); ; {
 		l, r := x>>b.k, x&mask
 		for j := 0; j < feistelRounds; j += 2 {
-			if l += below(scramble(r+b.keys[j]), b.a); l >= b.a {
-				l -= b.a
-			}
+			l = wrap(l+below(scramble(r+b.keys[j]), b.a), b.a)
 			r = (r + scramble(l+b.keys[j+1])>>32) & mask
 		}
 		if x = l<<b.k | r; x < b.n {
 			return int(x)
 		}
 	}
+}
+
+// wrap is x mod n, for x below 2n, without a branch, which nobody could predict.
+func wrap(x, n uint64) uint64 {
+	x -= n
+	return x + n&uint64(int64(x)>>63)
 }
 
 // position returns the position of number v.
@@ -141,9 +145,7 @@ func (b *bijection) position(v int) int {
 		l, r := x>>b.k, x&mask
 		for j := feistelRounds - 2; j >= 0; j -= 2 {
 			r = (r - scramble(l+b.keys[j+1])>>32) & mask
-			if l += b.a - below(scramble(r+b.keys[j]), b.a); l >= b.a {
-				l -= b.a
-			}
+			l = wrap(l+b.a-below(scramble(r+b.keys[j]), b.a), b.a)
 		}
 		if x = l<<b.k | r; x < b.n {
 			return int(x)
