@@ -118,6 +118,17 @@
 //	for epoch := first; epoch < 90; epoch++ {
 //		for b, err := range l.Epoch(ctx, epoch) {
 //
+// # Statistics
+//
+// Loader.Stats says at any time what the epoch begun last took, where the time
+// went and, in its Verdict, what held it up:
+//
+//	decode-bound: the consumer waited 12 % of the time; 2 of 2 workers busy, 91 % of that with decoding "image"
+//
+// It is a slog.LogValuer; Loader.Var is for package expvar, the module
+// github.com/betongo/betongo/prometheus for Prometheus. docs/stats.md tells what
+// each number means. It is always on and costs less than a hundredth.
+//
 // # Randomness
 //
 // The random numbers of an operation belong to (seed, epoch,
