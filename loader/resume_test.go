@@ -17,6 +17,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/loader"
+	"github.com/betongo/betongo/transform"
 )
 
 // part is what one rank was handed of an epoch: its batches, each as text of its
@@ -515,4 +516,38 @@ func FuzzState(f *testing.F) {
 			t.Errorf("%+v: %d samples came", s, n)
 		}
 	})
+}
+
+// TestEmptyBatch: exactly once, the last batch of some ranks is empty, whatever
+// its outputs.
+func TestEmptyBatch(t *testing.T) {
+	for name, f := range scenes(t, 9, nil) {
+		for rank := range 8 {
+			l := newLoader(t, f, &loader.Options{BatchSize: 1, WorldSize: 8, Rank: rank, ExactlyOnce: true, Order: loader.Keyed, Outputs: []loader.Output{
+				{Name: "image", Decoder: transform.RandomResizedCrop{Width: 12, Height: 10}, Ops: []any{transform.HorizontalFlip{}}},
+				{Name: "again", Field: "image", Decoder: transform.RandomResizedCrop{Width: 8, Height: 8}, Ops: []any{transform.ImageMixup{Alpha: 0.2}}},
+				{Name: "raw", Field: "image", Decoder: loader.Raw{}},
+				{Name: "mask", Decoder: transform.Mask{}, Follow: "image"},
+				{Name: "depth", Disabled: true},
+				{Name: "rgba", Decoder: transform.RandomCrop{Width: 20, Height: 20}},
+				{Name: "label", Ops: []any{transform.LabelMixup{Alpha: 0.2}, drawing{}}},
+			}})
+			var sizes []int
+			for b, err := range l.Epoch(t.Context(), 0) {
+				if err != nil {
+					t.Fatalf("%s, rank %d: %v", name, rank, err)
+				}
+				sizes = append(sizes, b.Len())
+				for _, o := range b.Outputs() {
+					if o.Shape[0] != b.Len() || b.Len() == 0 && len(o.Data) > 0 {
+						t.Errorf("%s, rank %d: output %q of %v in a batch of %d", name, rank, o.Name, o.Shape, b.Len())
+					}
+				}
+				b.Release()
+			}
+			if want := []int{1, 1 - min(rank, 1)}; !slices.Equal(sizes, want) || l.Len() != 2 {
+				t.Errorf("%s, rank %d: batches of %v, want %v", name, rank, sizes, want)
+			}
+		}
+	}
 }
