@@ -67,13 +67,13 @@ func (s *cacheSource) WillNeed(ranges []Range) {
 // CacheStats is what a file's cache did since it was opened, counted in blocks
 // of 16 KiB. A block that is read twice counts twice.
 type CacheStats struct {
-	Hits   int64 // reads of blocks that were in memory
-	Waits  int64 // reads of blocks that were just being read
-	Misses int64 // reads of blocks that were not in memory
-	Ahead  int64 // blocks read before they were asked for
-	Failed int64 // blocks whose reading ahead failed; who asks for them tries again
-	Late   int64 // announced blocks that had no room
-	Bytes  int64 // read from the file
+	Hits   int64 `json:"hits"`   // reads of blocks that were in memory
+	Waits  int64 `json:"waits"`  // reads of blocks that were just being read
+	Misses int64 `json:"misses"` // reads of blocks that were not in memory
+	Ahead  int64 `json:"ahead"`  // blocks read before they were asked for
+	Failed int64 `json:"failed"` // blocks whose reading ahead failed; who asks for them tries again
+	Late   int64 `json:"late"`   // announced blocks that had no room
+	Bytes  int64 `json:"bytes"`  // read from the file
 }
 
 // CacheStats tells what the cache of a file opened with OpenOptions.Memory, or
