@@ -17,7 +17,8 @@ import (
 // of package transform are such.
 type ImageDecoder interface {
 	// BindImage is called once, by New, with the size that all images of the
-	// field have, or 0, 0 when they differ. It returns the value's type and
+	// field have, or 0, 0 when they differ; only the first 2²⁰ are asked, so a
+	// decoder that relies on it looks at each. It returns the value's type and
 	// shape and the function that decodes one image into dst (spec.Bytes()
 	// long, contents undefined). The function is called by many goroutines at
 	// once, each with a generator and a scratch of its own; it keeps neither

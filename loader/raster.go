@@ -84,14 +84,20 @@ func (p *plan) bindRaster(b *output, d RasterDecoder) error {
 	return err
 }
 
+// sizeRows is how many samples commonSize looks at, so that New takes no longer
+// the larger the dataset is.
+const sizeRows = 1 << 20
+
 // commonSize returns the size that all values of a field have, 0, 0 when they
-// differ or there are none. It looks no further than the first that differs.
+// differ or there are none. It looks no further than the first that differs, and
+// at no more than sizeRows: decoders refuse a value of another size.
 func (p *plan) commonSize(f *ffcv.Field, size func(member []byte) (width, height int, err error)) (width, height int, err error) {
 	const chunk = 4096
 	var buf []byte
 	known := false
-	for lo := 0; lo < p.total; lo += chunk {
-		n := min(chunk, p.total-lo)
+	total := min(p.total, sizeRows)
+	for lo := 0; lo < total; lo += chunk {
+		n := min(chunk, total-lo)
 		rows, err := p.ds.Rows(lo, n, buf)
 		if err != nil {
 			return 0, 0, err
