@@ -233,7 +233,8 @@ func (l *Loader) Len() int { return l.plan.whole.batches }
 // resumed delivers less.
 func (l *Loader) Samples() int { return l.plan.whole.samples }
 
-// Epoch returns the batches of epoch n, in order. An error ends the epoch: it
+// Epoch returns the batches of epoch n, in order; of the one that the loader was
+// resumed in, those that are left. An error ends the epoch: it
 // comes in the place of the batch that it belongs to, after all batches before
 // it, and is that of the batch's first failing sample. A panic in a decoder, an
 // operation or an order is such an error, with its stack.

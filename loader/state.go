@@ -3,6 +3,7 @@ package loader
 import (
 	"fmt"
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -44,7 +45,7 @@ type State struct {
 }
 
 // StateDataset tells a dataset from others. Size and Sum are 0 where it has no
-// Identity. The name is for people: a file may move.
+// Identity. The name, without its folder, is for people: a file may move.
 type StateDataset struct {
 	Name    string `json:"name"`
 	Samples int    `json:"samples"`
@@ -258,7 +259,7 @@ func (p *plan) state() (s State, err error) {
 		WorldSize: p.dealing.world, BatchSize: p.dealing.batch,
 		Seed: p.sel.Seed, Order: planName(p.order), OrderVersion: OrderVersion, StreamVersion: StreamVersion,
 		ExactlyOnce: p.dealing.exactlyOnce, DropLast: p.dealing.dropLast,
-		Dataset: StateDataset{Name: p.name, Samples: p.total},
+		Dataset: StateDataset{Name: filepath.Base(p.name), Samples: p.total},
 	}
 	if ds, ok := p.ds.(Identifier); ok {
 		var id ffcv.Identity
