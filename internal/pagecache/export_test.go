@@ -8,7 +8,7 @@ func (c *Cache) Invariants() error {
 	defer c.mu.Unlock()
 	seen, hinted := 0, 0
 	for id := range c.lists {
-		last := none
+		last, before := none, seen
 		for i := c.lists[id].head; i != none; i = c.frames[i].next {
 			f := &c.frames[i]
 			if f.list != listID(id) || f.prev != last || f.pins != 0 {
@@ -17,7 +17,7 @@ func (c *Cache) Invariants() error {
 			if (f.block < 0) != (id == int(empty)) || f.block >= 0 && c.find(f.block) != i {
 				return fmt.Errorf("frame %d in list %d of block %d is not found", i, id, f.block)
 			}
-			if f.hinted != (id == int(queue) || id == int(soon)) {
+			if id != int(queue) && f.hinted != (id == int(soon)) {
 				return fmt.Errorf("frame %d in list %d: announced: %v", i, id, f.hinted)
 			}
 			if f.hinted {
@@ -26,8 +26,8 @@ func (c *Cache) Invariants() error {
 			last = i
 			seen++
 		}
-		if c.lists[id].tail != last {
-			return fmt.Errorf("list %d ends with %d, not %d", id, c.lists[id].tail, last)
+		if c.lists[id].tail != last || c.lists[id].n != seen-before {
+			return fmt.Errorf("list %d of %d ends with %d, not %d of %d", id, c.lists[id].n, c.lists[id].tail, last, seen-before)
 		}
 	}
 	loading := 0

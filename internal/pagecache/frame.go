@@ -39,7 +39,10 @@ const (
 )
 
 // list is a doubly linked list of frames.
-type list struct{ head, tail int32 }
+type list struct {
+	head, tail int32
+	n          int
+}
 
 func (c *Cache) pushBack(id listID, i int32) {
 	l, f := &c.lists[id], &c.frames[i]
@@ -50,6 +53,7 @@ func (c *Cache) pushBack(id listID, i int32) {
 		l.head = i
 	}
 	l.tail = i
+	l.n++
 }
 
 // unlist takes a frame out of its list.
@@ -67,6 +71,7 @@ func (c *Cache) unlist(i int32) {
 		l.tail = f.prev
 	}
 	f.list = noList
+	l.n--
 }
 
 // head is where the chain of a block begins.
@@ -100,6 +105,7 @@ func (c *Cache) take(b int64) int32 {
 	c.unlist(i)
 	f := &c.frames[i]
 	if f.block >= 0 {
+		c.evicted(f.used >= c.valid(f.block))
 		c.forget(i)
 	}
 	h := c.head(b)

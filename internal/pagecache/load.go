@@ -67,7 +67,7 @@ func (c *Cache) loaded(i int32, err error) {
 	if c.frames[i].hinted {
 		c.pushBack(soon, i)
 	} else {
-		c.pushBack(idle, i) // nobody waits for it any more
+		c.pushBack(idle, i) // nobody waits for it, or not yet
 	}
 }
 

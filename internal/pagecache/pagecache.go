@@ -13,7 +13,8 @@
 // not read for the longest time. So a pass over a file larger than the budget
 // goes through a few frames, which stay in the processor's cache, and does not
 // throw out what the next pass can find in the others. Blocks that will be
-// needed soon give way to nobody. Where no frame can be had a read goes past the
+// needed soon give way to nobody. For a value smaller than a block the neighbours
+// are read too, so long as what gives way has been used up. Where no frame can be had a read goes past the
 // cache, into the caller's buffer, and so does a long one that nobody announced.
 package pagecache
 
@@ -40,6 +41,10 @@ const (
 	// direct is the number of missing blocks from which a read that was not
 	// announced goes past the cache.
 	direct = 4
+	// maxAround is how many blocks are read for one small value at most: 512 KiB.
+	maxAround = 32
+	// learnFrames is after how many evictions that number is looked at.
+	learnFrames = 256
 	// minFrames keeps the smallest cache from being none.
 	minFrames = 8
 	// maxReaders is the number of goroutines that read ahead: what a disk can do
@@ -82,20 +87,22 @@ type Cache struct {
 	limit int // frames that may be announced at a time
 	stale int64
 
-	mu      sync.Mutex
-	settled sync.Cond // some load has ended, or the last user has left after Close
-	readers int       // that run
-	closed  bool
-	busy    int // calls that use frames or r
-	heads   []int32
-	frames  []frame
-	lists   [numLists]list
-	hinted  int   // frames with the flag
-	term    int   // counts Forget
-	given   int64 // bytes to callers
-	stats   Stats
-	spare   []*load
-	running sync.WaitGroup // readers
+	mu                sync.Mutex
+	settled           sync.Cond // some load has ended, or the last user has left after Close
+	readers           int       // that run
+	closed            bool
+	busy              int // calls that use frames or r
+	heads             []int32
+	frames            []frame
+	lists             [numLists]list
+	hinted            int   // frames with the flag
+	term              int   // counts Forget
+	given             int64 // bytes to callers
+	around            int64 // blocks of a group that is read as one for a small value; a power of two
+	evictions, usedUp int
+	stats             Stats
+	spare             []*load
+	running           sync.WaitGroup // readers
 }
 
 // New returns a cache over the size bytes of r, which must be safe for
@@ -128,12 +135,13 @@ func New(r io.ReaderAt, size int64, opts Options) (*Cache, error) {
 	mmap.Huge(arena)
 	c := &Cache{r: r, arena: arena, size: size, shift: bits.TrailingZeros64(uint64(block)), block: block, limit: int(n - n/4), stale: 2 * n * block}
 	c.settled.L = &c.mu
+	c.around = 1
 	c.heads = make([]int32, 1<<bits.Len64(uint64(n-1)))
 	for i := range c.heads {
 		c.heads[i] = none
 	}
 	for i := range c.lists {
-		c.lists[i] = list{none, none}
+		c.lists[i] = list{head: none, tail: none}
 	}
 	c.frames = make([]frame, n)
 	for i := len(c.frames) - 1; i >= 0; i-- {
@@ -185,6 +193,9 @@ func (c *Cache) announce(r struct{ Off, Len int64 }) int {
 	}
 	first, last := r.Off>>c.shift, (r.Off+min(r.Len, c.size-r.Off)-1)>>c.shift
 	before := c.lists[queue].tail
+	if r.Len < c.block && c.around > 1 && c.lists[queue].n < len(c.frames)/4 && c.find(first) == none {
+		c.wantAround(first)
+	}
 	for b := first; b <= last; b++ {
 		if !c.want(b) {
 			c.stats.Late += last - b + 1
@@ -223,6 +234,41 @@ func (c *Cache) want(b int64) bool {
 	c.setHinted(i, true)
 	c.frames[i].at = c.given
 	return true
+}
+
+// wantAround queues the missing neighbours of a missing block that a small value
+// lies in, as long as what is read turns out to be used: so an order that goes
+// through one part of the file after another gets each with a few long reads.
+func (c *Cache) wantAround(b int64) {
+	lo := b &^ (c.around - 1)
+	for at := lo; at < lo+c.around && at<<c.shift < c.size; at++ {
+		if c.find(at) != none {
+			continue
+		}
+		i := c.take(at)
+		if i == none {
+			return
+		}
+		c.pushBack(queue, i)
+	}
+}
+
+// evicted counts whether blocks were used up before they gave way, and sets
+// around by it.
+func (c *Cache) evicted(used bool) {
+	if c.evictions++; used {
+		c.usedUp++
+	}
+	if c.evictions < learnFrames {
+		return
+	}
+	switch {
+	case c.usedUp > learnFrames*7/8:
+		c.around = min(2*c.around, maxAround, int64(len(c.frames)/8))
+	case c.usedUp < learnFrames/2:
+		c.around = max(c.around/2, 1)
+	}
+	c.evictions, c.usedUp = 0, 0
 }
 
 // dropStale gives up the oldest announcement, if it is so old that nobody will

@@ -286,6 +286,40 @@ func TestSecondPass(t *testing.T) {
 	}
 }
 
+// Small values, each part of the file gone through in random order: the blocks
+// of a part come with few reads. All over the file nothing is read for them that
+// is not used.
+func TestAround(t *testing.T) {
+	const parts, per, value = 60, 64, block / 4 // per: blocks
+	data := content(parts * per * block)
+	rng := rand.New(rand.NewPCG(1, 2))
+	load := func(list []int) (reads, bytes int64) {
+		f := &faulty{data: data}
+		c := open(t, f, len(data), 2*per)
+		for at := 0; at+16 <= len(list); at += 16 {
+			for _, v := range list[at : at+16] {
+				need(c, int64(v*value), value)
+			}
+			for _, v := range list[at : at+16] {
+				check(t, c, data, v*value, value)
+			}
+		}
+		return f.reads.Load(), f.bytes.Load()
+	}
+	var local []int
+	for p := range parts {
+		for _, v := range rng.Perm(4 * per) {
+			local = append(local, p*4*per+v)
+		}
+	}
+	if _, bytes := load(local); bytes > int64(len(data))*11/10 {
+		t.Errorf("part by part: %d bytes read of %d", bytes, len(data))
+	}
+	if _, bytes := load(rng.Perm(4 * parts * per)); bytes > int64(len(data))*4*11/10 {
+		t.Errorf("all over: %d bytes read of %d, want at most those of a block for each of 4", bytes, len(data))
+	}
+}
+
 // What is announced stays, whatever is read besides.
 func TestPinned(t *testing.T) {
 	data := content(200 * block)
