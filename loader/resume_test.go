@@ -223,6 +223,9 @@ func checkElastic(t *testing.T, ds loader.Dataset, order loader.Order, epoch int
 				l = resume(t, ds, opts, s)
 			}
 			parts[rank], states[rank] = load(t, l, epoch, stop)
+			if len(parts[rank]) != len(parts[0]) {
+				t.Fatalf("rank %d of %d has %d batches, rank 0 %d", rank, world, len(parts[rank]), len(parts[0]))
+			}
 			if !equalStates(states[rank], states[0]) {
 				t.Fatalf("the states of ranks 0 and %d: %+v and %+v", rank, states[0], states[rank])
 			}
