@@ -24,8 +24,11 @@ type OpenOptions struct {
 	// way as long as the system's cache can hold most of it. Above 0 the file is
 	// read through a cache that takes at most so many bytes, read ahead by what
 	// a loader tells: for files larger than memory. Every byte is copied once
-	// more then, and the rows of the metadata are read for each batch. New,
-	// which gets a Source, ignores it.
+	// more then, and the rows of the metadata are read for each batch. Any order
+	// and any budget above some 200 KiB works; best is one of several batches.
+	// Samples of less than 16 KiB want an order that stays in a part of the file
+	// which fits, such as Sequential, BlockShuffle or PageShuffle: otherwise 16
+	// KiB are read for each. New, which gets a Source, ignores it.
 	Memory int64
 	// Direct, with Memory, reads past the system's cache where that is possible
 	// (Linux, most file systems). For a file that the system cannot cache anyway

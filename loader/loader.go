@@ -147,7 +147,9 @@
 // much, PageShuffle and ClassBalanced 4 bytes a sample, Weighted 8 or 12; Indices and
 // Filter 8 bytes for each sample they select. Checkpoints of JPEGs, where the
 // file brings none, take 4 bytes a sample and what Options.MarksMemory allows;
-// with Options.MarksFile they lie in files, mapped.
+// with Options.MarksFile they lie in files, mapped. A file larger than memory is
+// opened with ffcv.OpenOptions.Memory: a loader tells it what the batches in flight
+// will read, as early as it can, and takes that back when an epoch ends early.
 package loader
 
 import (
