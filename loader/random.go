@@ -200,17 +200,27 @@ type philox struct {
 	pending uint64
 	have    bool
 
-	repeat uint64 // of the sample, where it comes several times: see Repeater
+	twist uint64 // of keys, where a sample comes several times: see again
 }
 
 var _ rand.Source = (*philox)(nil)
 
-// rekey begins the stream of a sample.
+// rekey begins the stream of a sample. It is small enough to be inlined: that
+// counts where samples are small.
 func (p *philox) rekey(key uint64, epoch uint32, sample uint64) {
-	if p.repeat != 0 {
-		key = hash.Mix(key ^ hash.Mix(p.repeat))
+	if p.twist != 0 {
+		key = hash.Mix(key ^ p.twist)
 	}
-	*p = philox{key: [2]uint32{uint32(key), uint32(key >> 32)}, epoch: epoch, sample: sample, repeat: p.repeat}
+	p.key = [2]uint32{uint32(key), uint32(key >> 32)}
+	p.epoch, p.block, p.sample, p.have = epoch, 0, sample, false
+}
+
+// again says which time a sample comes whose streams begin next: see Repeater.
+func (p *philox) again(repeat uint64) {
+	p.twist = 0
+	if repeat != 0 {
+		p.twist = hash.Mix(repeat) // not 0: Mix is a bijection that leaves 0 where it is
+	}
 }
 
 // Uint64 returns the next 64 bits of the stream.

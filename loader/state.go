@@ -289,7 +289,9 @@ func planName(p Plan) string {
 // turn makes a position of the batch the one that is worked on.
 func (w *worker) turn(f *flight, pos int) {
 	w.at = pos
-	w.repeat(f, pos)
+	if w.plan.repeats != nil {
+		w.repeat(f, pos)
+	}
 }
 
 // repeat gives the random numbers what they need of a position beside its
@@ -297,6 +299,6 @@ func (w *worker) turn(f *flight, pos int) {
 func (w *worker) repeat(f *flight, pos int) {
 	e := w.epoch
 	if r := w.plan.repeats; r != nil && e.seq != nil { // nil: one sample apart from epochs
-		w.source.repeat = r.Repeat(e.deal.position(f.batch.index-e.deal.first, pos))
+		w.source.again(r.Repeat(e.deal.position(f.batch.index-e.deal.first, pos)))
 	}
 }
