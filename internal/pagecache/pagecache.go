@@ -113,8 +113,8 @@ func New(r io.ReaderAt, size int64, opts Options) (*Cache, error) {
 	if block == 0 {
 		block = BlockSize
 	}
-	if block < 0 || bits.OnesCount64(uint64(block)) != 1 {
-		return nil, fmt.Errorf("page cache: blocks of %d bytes, want a power of two", block)
+	if block < 0 || block > 1<<29 || bits.OnesCount64(uint64(block)) != 1 {
+		return nil, fmt.Errorf("page cache: blocks of %d bytes, want a power of two up to %d", block, 1<<29)
 	}
 	if size < 0 {
 		return nil, fmt.Errorf("page cache: a file of %d bytes", size)
@@ -464,7 +464,7 @@ func (c *Cache) copyOut(run []int32, p []byte, off int64) int {
 // unpin lets go of a frame, of which n bytes were used.
 func (c *Cache) unpin(i int32, n int64) {
 	f := &c.frames[i]
-	f.used += int32(n)
+	f.used = min(f.used+int32(n), 1<<30)
 	if f.pins--; f.pins > 0 {
 		return
 	}
