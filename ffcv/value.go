@@ -239,7 +239,12 @@ func (f *File) Bytes(sample int, ptr uint64, size int64, buf []byte) ([]byte, er
 	if err := f.inPages(sample, ptr, size); err != nil {
 		return nil, err
 	}
-	return f.read(int64(ptr), size, buf)
+	b, err := f.read(int64(ptr), size, buf)
+	if e, ok := err.(*FormatError); ok { // made for this call
+		e.Sample = sample
+		e.What += fmt.Sprintf(" of data page %d", ptr/uint64(f.header.PageSize))
+	}
+	return b, err
 }
 
 // inPages checks that a region lies inside the data pages, or is empty.
