@@ -19,9 +19,9 @@ import (
 
 type benchCommand struct {
 	filesFlags
+	orderFlags
 	policyFlags
 	Pipeline string    `default:"raw" enum:"raw,simple,cc224,rrc224,rrc224f32,cifar,cifarf32" placeholder:"NAME" help:"What happens to the first image field: raw (bytes as stored, the default), simple (whole images of one size), cc224 (center crop), rrc224 (random resized crop and flip), rrc224f32 (the same, normalised float32 CHW), cifar (flip, translate, cutout), cifarf32 (the same, normalised float32 HWC). Other fields come as stored."`
-	Order    string    `default:"sequential" enum:"sequential,random,quasi" placeholder:"ORDER" help:"sequential (the default), random or quasi."`
 	Batch    int       `default:"256" placeholder:"N" help:"Samples in a batch (default 256)."`
 	Epochs   int       `default:"3" placeholder:"N" help:"Epochs to load (default 3); the figures are medians of those after the first."`
 	Workers  int       `default:"0" placeholder:"N" help:"Goroutines that fill batches; 0 is one a processor."`
@@ -49,6 +49,9 @@ func (c *benchCommand) Validate() error {
 	}
 	if c.Direct && c.Memory == 0 {
 		return errors.New("--direct: needs --memory")
+	}
+	if err := c.orderFlags.check(); err != nil {
+		return err
 	}
 	c.memory, c.direct = int64(c.Memory), c.Direct
 	return c.filesFlags.Validate()
@@ -124,12 +127,6 @@ func (c *benchCommand) Run(e *env) error {
 	return r.print(e.stdout)
 }
 
-var orders = map[string]loader.Order{
-	"sequential": loader.Sequential,
-	"random":     loader.Random,
-	"quasi":      loader.QuasiRandom,
-}
-
 var filters = map[string]rgb.Filter{"area": rgb.Area, "bilinear": rgb.Bilinear}
 
 // load runs the epochs.
@@ -138,10 +135,14 @@ func (c *benchCommand) load(ctx context.Context, f loader.Dataset, r *benchResul
 	if err != nil {
 		return err
 	}
+	order, err := c.order(f)
+	if err != nil {
+		return err
+	}
 	opts := &loader.Options{
 		BatchSize: c.Batch,
 		Workers:   c.Workers,
-		Order:     orders[c.Order],
+		Order:     order,
 		Seed:      c.Seed,
 		DropLast:  c.DropLast,
 		MarksFile: c.Marks,

@@ -9,11 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
-	"strings"
 
-	"github.com/betongo/betongo/ffcv"
-	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/term"
 	"github.com/betongo/betongo/loader"
 )
@@ -21,6 +17,7 @@ import (
 type epochCommand struct {
 	filesFlags
 	orderFlags
+	policyFlags
 	Pipeline    string `default:"raw" enum:"raw,simple,cc224,rrc224,rrc224f32,cifar,cifarf32" placeholder:"NAME" help:"What happens to the first image field, as for bench."`
 	Filter      string `default:"area" enum:"area,bilinear" placeholder:"NAME" help:"How crops are resized, as for bench."`
 	Exact       bool   `help:"Decode and resize bit for bit, as for bench."`
@@ -38,57 +35,6 @@ type epochCommand struct {
 	JSON        bool   `name:"json" help:"Print one JSON object a batch: its samples, and the SHA-256 of each field's bytes."`
 }
 
-// orderFlags choose an order.
-type orderFlags struct {
-	Order       string `default:"sequential" placeholder:"NAME" help:"sequential (the default), random (FFCV's), keyed (in constant memory), quasi_random (FFCV's, by pages), page_shuffle, block_shuffle, weighted, class_balanced or repeated."`
-	Window      int    `default:"0" placeholder:"N" help:"Pages or blocks that page_shuffle and block_shuffle mix (default 64)."`
-	Block       int    `default:"0" placeholder:"N" help:"Samples in a block of block_shuffle (default 256)."`
-	Weights     string `placeholder:"FIELD" help:"The field that holds the weights of weighted."`
-	Label       string `placeholder:"FIELD" help:"The field that class_balanced goes by (default the first of type Int)."`
-	Replacement bool   `help:"Let weighted and class_balanced draw with replacement."`
-	Times       int    `default:"0" placeholder:"N" help:"How often repeated, of random, gives each sample (default 3)."`
-}
-
-// orderNames are what --order may be besides.
-var orderNames = map[string]string{
-	"quasi": "quasi_random", "pages": "page_shuffle", "blocks": "block_shuffle", "balanced": "class_balanced",
-}
-
-// order makes the order for a dataset.
-func (f *orderFlags) order(ds loader.Dataset) (loader.Order, error) {
-	switch f.Order {
-	case "sequential":
-		return loader.Sequential, nil
-	case "random":
-		return loader.Random, nil
-	case "keyed":
-		return loader.Keyed, nil
-	case "quasi_random":
-		return loader.QuasiRandom, nil
-	case "page_shuffle":
-		return loader.PageShuffle{Window: f.Window}, nil
-	case "block_shuffle":
-		return loader.BlockShuffle{Block: f.Block, Window: f.Window}, nil
-	case "repeated":
-		return loader.Repeated{Times: f.Times}, nil
-	case "weighted":
-		if f.Weights == "" {
-			return nil, term.Usagef("--order weighted needs --weights, the name of a field")
-		}
-		return loader.Weighted{Field: f.Weights, Replacement: f.Replacement}, nil
-	}
-	o := loader.ClassBalanced{Field: f.Label, Replacement: f.Replacement}
-	if o.Field == "" {
-		list := ds.Fields()
-		i := slices.IndexFunc(list, func(d ffcv.Field) bool { return d.Type == fields.TypeInt })
-		if i < 0 {
-			return nil, term.Usagef("--order class_balanced: %s has no field of type Int", ds.Name())
-		}
-		o.Field = list[i].Name
-	}
-	return o, nil
-}
-
 // Validate is kong's hook.
 func (c *epochCommand) Validate() error {
 	for _, v := range []struct {
@@ -96,7 +42,7 @@ func (c *epochCommand) Validate() error {
 		value, least int
 	}{
 		{"batch", c.Batch, 1}, {"world", c.World, 1}, {"workers", c.Workers, 0}, {"stop-after", c.StopAfter, 0},
-		{"save-every", c.SaveEvery, 0}, {"window", c.Window, 0}, {"block", c.Block, 0}, {"times", c.Times, 0},
+		{"save-every", c.SaveEvery, 0},
 	} {
 		if v.value < v.least {
 			return fmt.Errorf("--%s: %d; expected %d or more", v.name, v.value, v.least)
@@ -111,15 +57,9 @@ func (c *epochCommand) Validate() error {
 	if c.SaveEvery > 0 && c.State == "" {
 		return errors.New("--save-every: only with --state")
 	}
-	name := strings.ReplaceAll(c.Order, "-", "_")
-	if to, ok := orderNames[name]; ok {
-		name = to
+	if err := c.orderFlags.check(); err != nil {
+		return err
 	}
-	known := []string{"sequential", "random", "keyed", "quasi_random", "page_shuffle", "block_shuffle", "weighted", "class_balanced", "repeated"}
-	if !slices.Contains(known, name) {
-		return fmt.Errorf("--order: %q; expected one of %s", c.Order, strings.Join(known, ", "))
-	}
-	c.Order = name
 	return c.filesFlags.Validate()
 }
 
@@ -168,6 +108,9 @@ func (c *epochCommand) loader(ds loader.Dataset) (*loader.Loader, int, error) {
 	opts := &loader.Options{
 		BatchSize: c.Batch, Workers: c.Workers, Order: order, Seed: c.Seed, DropLast: c.DropLast,
 		Rank: c.Rank, WorldSize: c.World, ExactlyOnce: c.ExactlyOnce, Outputs: outputs,
+	}
+	if err := c.policyFlags.set(opts); err != nil {
+		return nil, 0, err
 	}
 	epoch := 0
 	if c.Epoch != nil {
