@@ -30,7 +30,7 @@ var clockCost = sync.OnceValue(func() time.Duration {
 })
 
 const (
-	dearest   = 400  // samples are timed so seldom that it takes at most 1/dearest of the time
+	dearest   = 2000 // samples are timed so seldom that reading the clock takes at most 1/dearest of the time
 	seldomest = 1024 // of so many at least one is
 	ofRuns    = 16   // and of runs of values that are copied
 	touchGap  = 4    // and of samples that are read before they are decoded at most one of so many
@@ -49,6 +49,7 @@ type meter struct {
 	last   time.Duration // end of the last lap
 	reads  time.Duration // of the clock since start
 	chance uint32
+	cost   time.Duration // see clockCost
 
 	sums // since they were handed over
 	sink byte
@@ -100,7 +101,7 @@ type sampler struct {
 
 // join begins a worker's account of an epoch.
 func (m *meter) join(r *record) {
-	m.record, m.on = r, false
+	m.record, m.on, m.cost = r, false, clockCost()
 	if m.sums = (sums{laps: m.laps, done: m.done}); len(m.laps) != len(r.stages) || len(m.done) != len(r.slots) {
 		m.sums = newSums(1, len(r.stages), len(r.slots))[0]
 	}
@@ -202,7 +203,7 @@ func (m *meter) begin(out int) {
 func (m *meter) lap(out, stage int, values int) {
 	now := clock()
 	l := &m.laps[m.record.slots[out]+stage]
-	l.time += time.Duration(m.weight) * max(0, now-m.last-clockCost())
+	l.time += time.Duration(m.weight) * max(0, now-m.last-m.cost)
 	l.values += m.weight * int64(values)
 	m.last = now
 	m.reads++
@@ -220,7 +221,7 @@ func (m *meter) end(out int) int {
 		s.time = took
 	}
 	s.time += (took - s.time) / 8
-	gap := int(min(seldomest, m.reads*clockCost()*dearest/max(1, s.time)))
+	gap := int(min(seldomest, m.reads*m.cost*dearest/max(1, s.time)))
 	gap = max(gap, s.least)
 	if gap > 1 { // from half to three halves, so that no rhythm of the data is met
 		m.chance ^= m.chance << 13

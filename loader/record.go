@@ -259,6 +259,6 @@ func (r *record) ordered(from time.Duration) {
 		s.time = took
 	}
 	s.time += (took - s.time) / 8
-	s.gap = max(1, int(min(64, 2*clockCost()*dearest/max(1, s.time))))
+	s.gap = max(1, int(min(64, clockCost()*dearest/max(1, s.time))))
 	s.next = s.gap
 }
