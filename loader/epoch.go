@@ -26,7 +26,7 @@ type epoch struct {
 	streak  int        // samples that failed one after another, up to the last batch taken
 	record  *record
 
-	fresh   chan *flight // to be prepared; never full
+	fresh   chan *flight // to be prepared; never full; nil: nothing ever is
 	work    chan *flight // a token for each worker that a flight can use; never full
 	quit    chan struct{}
 	stopped atomic.Bool
@@ -108,9 +108,11 @@ func newEpoch(pool *pool, number int, seq Sequence, d deal) *epoch {
 	p := pool.plan
 	e := &epoch{
 		plan: p, pool: pool, number: number, seq: seq, deal: d,
-		fresh: make(chan *flight, p.ahead),
-		work:  make(chan *flight, p.ahead*p.workers),
-		quit:  make(chan struct{}),
+		work: make(chan *flight, p.ahead*p.workers),
+		quit: make(chan struct{}),
+	}
+	if p.prepare {
+		e.fresh = make(chan *flight, p.ahead)
 	}
 	e.marks, e.record = pool.useMarks(), p.recorder.begin(p, number)
 	e.workers.Add(p.workers)

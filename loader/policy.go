@@ -153,8 +153,12 @@ func (f *flight) pass(pos int, err error) {
 // done with all rows at once touches none of them.
 func (p *plan) setAside(f *flight) {
 	f.none, f.due = false, len(f.batch.ids)
-	f.hopeless.Store(false)
-	f.damaged.Store(0)
+	if f.hopeless.Load() { // a store costs more than the look
+		f.hopeless.Store(false)
+	}
+	if f.damaged.Load() != 0 {
+		f.damaged.Store(0)
+	}
 	clear(f.state)
 	if p.quarantine == nil {
 		return
