@@ -13,25 +13,31 @@ import (
 // in order and at most plan.ahead of them; workers fill them together; the
 // consumer takes them in order.
 type epoch struct {
-	plan    *plan
-	pool    *pool
-	number  int
-	seq     Sequence
-	deal    deal
-	issued  int // batches
-	flights []*flight
-	spare   []*flight
-	marks   *markStore // nil: none are made
-	report  *report    // nil: nobody asks for one
-	streak  int        // samples that failed one after another, up to the last batch taken
-	record  *record
+	plan   *plan
+	pool   *pool
+	number int
+	seq    Sequence
+	deal   deal
+	marks  *markStore // nil: none are made
+	report *report    // nil: nobody asks for one
+	record *record
 
 	fresh   chan *flight // to be prepared; never full; nil: nothing ever is
 	work    chan *flight // a token for each worker that a flight can use; never full
 	quit    chan struct{}
 	stopped atomic.Bool
 	workers sync.WaitGroup
+
+	_       [cacheLine]byte // what follows the consumer alone writes, with every batch
+	issued  int             // batches
+	flights []*flight
+	spare   []*flight
+	streak  int // samples that failed one after another, up to the last batch taken
 }
+
+// cacheLine is as far apart as what one goroutine writes and others read for
+// every sample must lie (two lines, which processors fetch together).
+const cacheLine = 128
 
 // flight is a batch being filled.
 type flight struct {
@@ -39,16 +45,18 @@ type flight struct {
 	rows    []byte     // metadata rows, read here when the dataset doesn't lend
 	regions [][]region // of the prepared outputs, by position
 	limit   int        // positions to fill: all, or those before a failed one
-
-	cursor atomic.Int64 // next position that nobody has taken
-	tokens atomic.Int64 // workers that are to come or at work
-	done   chan struct{}
+	done    chan struct{}
 
 	gaps // positions without a sample of their own
 
 	mu     sync.Mutex
 	failed int // lowest position with an error
 	err    error
+
+	_      [cacheLine]byte // what follows is written while others read the rest
+	cursor atomic.Int64    // next position that nobody has taken
+	tokens atomic.Int64    // workers that are to come or at work
+	_      [cacheLine]byte
 }
 
 // region is where a value's bytes lie.
