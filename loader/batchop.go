@@ -144,7 +144,7 @@ func (w *worker) whole(f *flight) error {
 		err := w.plan.collate(f.batch)
 		w.meter.close(w.meter.tails(), len(f.batch.ids))
 		if err != nil {
-			return w.lost(f, fmt.Errorf("Collate: %w", err))
+			return w.lost(f, fmt.Errorf("function Collate: %w", err))
 		}
 	}
 	return nil

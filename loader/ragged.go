@@ -17,20 +17,20 @@ func (b *output) bindRows(o *Output) error {
 	item := o.Item.DType.Valid() || o.Item.Shape != nil
 	if !b.varies() {
 		if o.Ragged || item {
-			return errors.New("Ragged and Item are for rows that differ in length: Bytes, JSON and Raw images")
+			return errors.New("options Ragged and Item are for rows that differ in length: Bytes, JSON and Raw images")
 		}
 		return nil
 	}
 	if item {
 		if b.kind != kindBlob || b.src.Type != fields.TypeBytes {
-			return fmt.Errorf("Item is for Bytes fields, field %q is of type %d", b.src.Name, b.src.Type)
+			return fmt.Errorf("option Item is for Bytes fields, field %q is of type %d", b.src.Name, b.src.Type)
 		}
 		size, err := o.Item.Bytes()
 		if err == nil && (!o.Item.DType.Valid() || size == 0) {
 			err = errors.New("want a type and a shape without a 0")
 		}
 		if err != nil {
-			return fmt.Errorf("Item %v: %w", o.Item, err)
+			return fmt.Errorf("option Item %v: %w", o.Item, err)
 		}
 		b.itemBytes = size
 		b.value = array.Spec{DType: o.Item.DType, Shape: append([]int{0}, o.Item.Shape...)}

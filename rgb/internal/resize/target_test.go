@@ -240,7 +240,9 @@ func TestNoAllocations(t *testing.T) {
 				}
 			}
 			all()
-			if n := testing.AllocsPerRun(1, all); n > 0 {
+			// The runtime itself may allocate now and then; a picture that did would
+			// be a hundred times as many.
+			if n := testing.AllocsPerRun(1, all); n > 2 {
 				t.Errorf("%s: %g allocations for %d pictures", b.name, n, 4*len(cs))
 			}
 		}
