@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/betongo/betongo/internal/term"
 	"github.com/betongo/betongo/loader"
@@ -53,6 +55,11 @@ func (c *epochCommand) Validate() error {
 	}
 	if c.Epoch != nil && *c.Epoch < 0 {
 		return fmt.Errorf("--epoch: %d; epochs count from 0", *c.Epoch)
+	}
+	if c.State != "" {
+		if info, err := os.Stat(filepath.Dir(c.State)); err != nil || !info.IsDir() {
+			return fmt.Errorf("--state: %s: there is no folder %s to write it in", c.State, filepath.Dir(c.State))
+		}
 	}
 	if c.SaveEvery > 0 && c.State == "" {
 		return errors.New("--save-every: only with --state")
