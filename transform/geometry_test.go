@@ -413,7 +413,7 @@ func TestWrong(t *testing.T) {
 	}{
 		{transform.Cutout{Size: 4}, float, "Cutout takes |u1 (height, width, channels), got <f4 (32, 32, 3): put it before what changes the type (Normalize, Convert)"},
 		{transform.Translate{Padding: 4}, chw, "Translate takes |u1 (height, width, channels), got |u1 (3, 32, 32): put it before ToCHW"},
-		{transform.Translate{Padding: 8}, pixels(8, 20), "Translate with Padding 8 of an image of 20x8, want 0 to 7"},
+		{transform.Translate{Padding: -8}, pixels(8, 20), "Translate with Padding -8, want 0 to 65535"},
 		{transform.HorizontalFlip{}, chw, "put it before ToCHW"},
 		{transform.ToCHW{}, chw, "got |u1 (3, 32, 32): its channels are in front already"},
 		{transform.Convert{}, pixels(8, 8), `Convert to "", want an integer or float`},

@@ -10,9 +10,10 @@ import (
 
 // Translate moves an image by -Padding to Padding pixels each way and fills
 // what comes bare (FFCV's RandomTranslate). It draws two numbers: rows, then
-// columns.
+// columns. As with FFCV, a Padding of a side or more may leave nothing of the
+// image in sight.
 type Translate struct {
-	Padding int     // below the image's shorter side
+	Padding int
 	Fill    []uint8 // a number a channel; nil: 0
 }
 
@@ -23,8 +24,8 @@ func (t Translate) Bind(in array.Spec) (array.Spec, ApplyFunc, bool, error) {
 	if err != nil {
 		return array.Spec{}, nil, false, err
 	}
-	if most := min(height, width) - 1; t.Padding < 0 || t.Padding > most {
-		return array.Spec{}, nil, false, fmt.Errorf("transform: Translate with Padding %d of an image of %dx%d, want 0 to %d", t.Padding, width, height, most)
+	if t.Padding < 0 || t.Padding > rgb.MaxSide {
+		return array.Spec{}, nil, false, fmt.Errorf("transform: Translate with Padding %d, want 0 to %d", t.Padding, rgb.MaxSide)
 	}
 	fill, err := colour("Translate", t.Fill, channels)
 	if err != nil {
@@ -45,7 +46,7 @@ func (t Translate) Bind(in array.Spec) (array.Spec, ApplyFunc, bool, error) {
 		for ; y != end; y += step {
 			out := dst[row*y : row*(y+1)]
 			from := y + dy
-			if from < 0 || from >= height {
+			if from < 0 || from >= height || dx <= -width || dx >= width {
 				copy(out, blank)
 				continue
 			}
