@@ -154,6 +154,7 @@ package loader
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"sync/atomic"
 
@@ -207,7 +208,10 @@ type Loader struct {
 func New(ds Dataset, opts *Options) (*Loader, error) {
 	var s *schedule
 	if opts != nil && opts.OutputsAt != nil {
-		first, err := opts.scheduled(0)
+		if opts.Outputs != nil {
+			return nil, errors.New("loader: both Outputs and OutputsAt")
+		}
+		first, err := outputsAt(opts.OutputsAt, 0)
 		if err != nil {
 			return nil, err
 		}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"reflect"
 	"runtime/debug"
 
 	"github.com/betongo/betongo/array"
@@ -131,28 +130,6 @@ func (l *Loader) Replay(sample, epoch int) (*Replayed, error) {
 		return nil, err
 	}
 	return r, nil
-}
-
-// planAt is the plan of an epoch.
-func (l *Loader) planAt(epoch int) (*plan, error) {
-	s := l.schedule
-	if s == nil {
-		return l.plan, nil
-	}
-	list, err := (&Options{OutputsAt: s.at}).scheduled(epoch)
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if reflect.DeepEqual(list, s.outputs) {
-		return s.pool.plan, nil
-	}
-	p, err := l.plan.rebind(list, s)
-	if err != nil {
-		return nil, fmt.Errorf("loader: outputs of epoch %d: %w", epoch, err)
-	}
-	return p, nil
 }
 
 // make fills r.

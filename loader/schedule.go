@@ -1,7 +1,6 @@
 package loader
 
 import (
-	"errors"
 	"fmt"
 	"reflect"
 	"runtime/debug"
@@ -22,37 +21,61 @@ type schedule struct {
 	pool    *pool
 }
 
-// scheduled returns the outputs of an epoch by Options.OutputsAt.
-func (o *Options) scheduled(epoch int) (list []Output, err error) {
+// outputsAt asks a program's function for the outputs of an epoch.
+func outputsAt(at func(epoch int) []Output, epoch int) (list []Output, err error) {
 	defer guard("OutputsAt", &err)
-	if o.Outputs != nil {
-		return nil, errors.New("loader: both Outputs and OutputsAt")
-	}
-	return slices.Clone(o.OutputsAt(epoch)), nil
+	return slices.Clone(at(epoch)), nil
 }
 
-// poolAt returns the pool of an epoch.
+// poolAt returns the pool of an epoch, which takes the place of the one before
+// it when the outputs change.
 func (l *Loader) poolAt(epoch int) (*pool, error) {
 	s := l.schedule
 	if s == nil {
 		return l.pool, nil
 	}
-	list, err := (&Options{OutputsAt: s.at}).scheduled(epoch)
+	list, err := outputsAt(s.at, epoch)
 	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	p, err := l.planWith(list, epoch)
+	if err != nil || p == s.pool.plan {
+		return s.pool, err
+	}
+	s.pool.retire()
+	s.outputs, s.pool = list, newPool(p, s.pool.marks)
+	return s.pool, nil
+}
+
+// planAt returns the plan of an epoch, for a look at it alone.
+func (l *Loader) planAt(epoch int) (*plan, error) {
+	s := l.schedule
+	if s == nil {
+		return l.plan, nil
+	}
+	list, err := outputsAt(s.at, epoch)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return l.planWith(list, epoch)
+}
+
+// planWith returns the schedule's present plan if it has these outputs, or a new
+// one. The schedule is locked.
+func (l *Loader) planWith(list []Output, epoch int) (*plan, error) {
+	s := l.schedule
 	if reflect.DeepEqual(list, s.outputs) {
-		return s.pool, nil
+		return s.pool.plan, nil
 	}
 	p, err := l.plan.rebind(list, s)
 	if err != nil {
 		return nil, fmt.Errorf("loader: outputs of epoch %d: %w", epoch, err)
 	}
-	s.pool.retire()
-	s.outputs, s.pool = list, newPool(p, s.pool.marks)
-	return s.pool, nil
+	return p, nil
 }
 
 // rebind is the plan with other outputs: of the same names and fields, in the

@@ -240,9 +240,12 @@ func TestNoAllocations(t *testing.T) {
 				}
 			}
 			all()
-			// The runtime itself may allocate now and then; a picture that did would
-			// be a hundred times as many.
-			if n := testing.AllocsPerRun(1, all); n > 2 {
+			// The runtime itself may allocate now and then: one round without is proof.
+			n := testing.AllocsPerRun(1, all)
+			for try := 0; n > 0 && try < 3; try++ {
+				n = testing.AllocsPerRun(1, all)
+			}
+			if n > 0 {
 				t.Errorf("%s: %g allocations for %d pictures", b.name, n, 4*len(cs))
 			}
 		}
