@@ -1,0 +1,56 @@
+"""betongo: datasets in FFCV's .beton format, written and loaded by an engine in Go.
+
+The names here are brought in when they are first used; importing the package alone starts nothing and imports neither
+NumPy nor torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .errors import EngineError, Error, FormatError, SampleError, StateError, UnsupportedError
+
+if TYPE_CHECKING:
+    from .dataset import open as open
+    from .loader import Loader as Loader
+    from .loader import OrderOption as OrderOption
+    from .reader import Reader as Reader
+    from .writer import DatasetWriter as DatasetWriter
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DatasetWriter",
+    "EngineError",
+    "Error",
+    "FormatError",
+    "Loader",
+    "OrderOption",
+    "Reader",
+    "SampleError",
+    "StateError",
+    "UnsupportedError",
+    "open",
+]
+
+_where = {
+    "DatasetWriter": "writer",
+    "Loader": "loader",
+    "OrderOption": "loader",
+    "Reader": "reader",
+    "open": "dataset",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _where:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module("." + _where[name], __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))
