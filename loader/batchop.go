@@ -222,11 +222,18 @@ func (w *worker) makeWide() {
 }
 
 func (w *worker) newWide() {
-	w.wide = &memory{blocks: make([][]byte, len(w.plan.outputs))}
+	w.wide = newMemory(w.plan.allocator, len(w.plan.outputs))
 	runtime.AddCleanup(w, func(m *memory) { m.release() }, w.wide)
 }
 
-// swap exchanges block i of two batches' memory.
-func (m *memory) swap(i int, other *memory) {
-	m.blocks[i], other.blocks[i] = other.blocks[i], m.blocks[i]
+// free gives back what the worker holds beside the Go heap. It is not used again.
+func (w *worker) free() error {
+	var errs []error
+	if w.wide != nil {
+		errs = append(errs, w.wide.release())
+	}
+	if w.alone != nil {
+		errs = append(errs, w.alone.batch.mem.release())
+	}
+	return errors.Join(errs...)
 }

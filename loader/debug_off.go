@@ -6,4 +6,5 @@ package loader
 // memory for every batch.
 const debugging = false
 
-func (m *memory) protect() {}
+func (m *memory) protect()   {}
+func (m *memory) unprotect() {}

@@ -9,10 +9,15 @@ import "golang.org/x/sys/unix"
 const debugging = true
 
 // protect makes every access to the memory a fault.
-func (m *memory) protect() {
+func (m *memory) protect() { m.allow(unix.PROT_NONE) }
+
+// unprotect takes that back, for the Allocator, which may use it again.
+func (m *memory) unprotect() { m.allow(unix.PROT_READ | unix.PROT_WRITE) }
+
+func (m *memory) allow(access int) {
 	for _, b := range m.blocks {
-		if cap(b) > 0 {
-			if err := unix.Mprotect(b[:cap(b)], unix.PROT_NONE); err != nil {
+		if len(b) > 0 {
+			if err := unix.Mprotect(b, access); err != nil {
 				panic("loader: protect a released batch: " + err.Error())
 			}
 		}

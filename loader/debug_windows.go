@@ -5,7 +5,7 @@ package loader
 import (
 	"unsafe"
 
-	"golang.org/x/sys/windows"
+	system "golang.org/x/sys/windows"
 )
 
 // debugging is whether uses after Release are caught, at the cost of new
@@ -13,12 +13,17 @@ import (
 const debugging = true
 
 // protect makes every access to the memory a fault.
-func (m *memory) protect() {
+func (m *memory) protect() { m.allow(system.PAGE_NOACCESS) }
+
+// unprotect takes that back, for the Allocator, which may use it again.
+func (m *memory) unprotect() { m.allow(system.PAGE_READWRITE) }
+
+func (m *memory) allow(access uint32) {
 	for _, b := range m.blocks {
-		if cap(b) > 0 {
+		if len(b) > 0 {
 			var old uint32
 			p := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
-			if err := windows.VirtualProtect(p, uintptr(cap(b)), windows.PAGE_NOACCESS, &old); err != nil {
+			if err := system.VirtualProtect(p, uintptr(len(b)), access, &old); err != nil {
 				panic("loader: protect a released batch: " + err.Error())
 			}
 		}

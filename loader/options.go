@@ -28,6 +28,9 @@ type Options struct {
 	// 3, or 2 where four batches would take more than 128 MiB. The loader holds
 	// the memory of about BatchesAhead+1 batches.
 	BatchesAhead int
+	// Allocator is where the memory of batches comes from; nil means anonymous
+	// memory. It changes no batch.
+	Allocator Allocator
 	// MarksMemory is how many bytes the loader may take to keep checkpoints of
 	// JPEGs whose file brings none: they are made when a sample is first loaded,
 	// about a hundredth of its size, and let later epochs decode less. A sample

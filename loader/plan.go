@@ -46,6 +46,7 @@ type plan struct {
 	dealing   dealOptions
 	whole     deal // of an epoch that is not resumed
 	batchSize int
+	allocator Allocator // nil: anonymous memory
 	workers   int
 	ahead     int
 	posBits   int // a batch's positions fit in so many bits
@@ -120,7 +121,7 @@ func (p *plan) setNumbers(opts *Options) error {
 			return fmt.Errorf("%s %d is negative", v.name, v.value)
 		}
 	}
-	p.batchSize, p.workers, p.ahead = opts.BatchSize, opts.Workers, opts.BatchesAhead
+	p.batchSize, p.workers, p.ahead, p.allocator = opts.BatchSize, opts.Workers, opts.BatchesAhead, opts.Allocator
 	if p.batchSize == 0 {
 		p.batchSize = defaultBatchSize
 	}

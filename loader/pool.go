@@ -7,8 +7,6 @@ import (
 	"math"
 	"runtime"
 	"sync"
-
-	"github.com/betongo/betongo/internal/mmap"
 )
 
 // pool keeps released batches for reuse: as many as an epoch has in flight,
@@ -53,7 +51,7 @@ func (p *pool) make() (*Batch, error) {
 		pool:    p,
 		ids:     make([]int, 0, p.plan.batchSize),
 		columns: make([]Column, len(outs)),
-		mem:     &memory{blocks: make([][]byte, len(outs))},
+		mem:     newMemory(p.plan.allocator, len(outs)),
 	}
 	for i := range outs {
 		o := &outs[i]
@@ -67,7 +65,7 @@ func (p *pool) make() (*Batch, error) {
 		if o.varies() {
 			c.Lengths = make([]int, 0, p.plan.batchSize)
 		} else if err := b.mem.ensure(i, p.plan.batchSize*o.widest); err != nil {
-			return nil, errors.Join(err, b.mem.release())
+			return nil, errors.Join(fmt.Errorf("output %q: %w", o.name, err), b.mem.release())
 		}
 		if o.kind == kindRawImage {
 			c.Images = make([]ImageInfo, 0, p.plan.batchSize)
@@ -97,9 +95,13 @@ func (p *pool) worker(e *epoch) *worker {
 func (p *pool) rest(w *worker) {
 	w.epoch = nil
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.idle) < p.plan.workers {
+	kept := p.keep > 0 && len(p.idle) < p.plan.workers
+	if kept {
 		p.idle = append(p.idle, w)
+	}
+	p.mu.Unlock()
+	if !kept {
+		w.free()
 	}
 }
 
@@ -153,56 +155,18 @@ func (k *keptMarks) drop(s *markStore) *markStore {
 // close frees what put and the epochs kept.
 func (p *pool) close() error {
 	p.mu.Lock()
-	free := p.free
+	free, idle := p.free, p.idle
 	p.free, p.idle = nil, nil
 	p.mu.Unlock()
 	var errs []error
+	for _, w := range idle {
+		errs = append(errs, w.free())
+	}
 	if marks := p.marks.drop(nil); marks != nil {
 		errs = append(errs, marks.save(context.Background()), marks.mem.close())
 	}
 	for _, b := range free {
 		errs = append(errs, b.mem.release())
-	}
-	return errors.Join(errs...)
-}
-
-// memory is a block outside the Go heap for each output of a batch. Each batch
-// has one; whoever holds the batch may use it.
-type memory struct {
-	mu     sync.Mutex // release may come from a cleanup
-	blocks [][]byte
-}
-
-// ensure makes block i at least n bytes long. Its contents are lost when it
-// grows.
-func (m *memory) ensure(i, n int) error {
-	if n <= cap(m.blocks[i]) {
-		m.blocks[i] = m.blocks[i][:cap(m.blocks[i])]
-		return nil
-	}
-	if old := cap(m.blocks[i]); old > 0 {
-		n = max(n, old+old/4)
-		if err := mmap.Free(m.blocks[i]); err != nil {
-			return err
-		}
-		m.blocks[i] = nil
-	}
-	b, err := mmap.Anon(n)
-	if err != nil {
-		return err
-	}
-	m.blocks[i] = b[:cap(b)]
-	return nil
-}
-
-// release frees all blocks. It is idempotent.
-func (m *memory) release() error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var errs []error
-	for i, b := range m.blocks {
-		errs = append(errs, mmap.Free(b))
-		m.blocks[i] = nil
 	}
 	return errors.Join(errs...)
 }

@@ -192,7 +192,7 @@ func (p *plan) singleFlight(sample int) (*flight, error) {
 	b := &Batch{
 		ids:     []int{sample},
 		columns: make([]Column, len(p.outputs)),
-		mem:     &memory{blocks: make([][]byte, len(p.outputs))},
+		mem:     newMemory(nil, len(p.outputs)), // never a consumer's
 	}
 	f := &flight{batch: b, regions: make([][]region, len(p.outputs))}
 	for i := range p.outputs {

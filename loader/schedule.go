@@ -104,9 +104,12 @@ func (p *plan) rebind(list []Output, s *schedule) (_ *plan, err error) {
 func (p *pool) retire() {
 	p.mu.Lock()
 	p.keep = 0
-	free := p.free
+	free, idle := p.free, p.idle
 	p.free, p.idle = nil, nil
 	p.mu.Unlock()
+	for _, w := range idle {
+		w.free()
+	}
 	for _, b := range free {
 		b.mem.release()
 	}

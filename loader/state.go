@@ -198,6 +198,26 @@ func (l *Loader) State() (*State, error) {
 	return s, nil
 }
 
+// StateAt returns the state as State does when so many batches of an epoch have
+// been handed out: of the one that the loader was resumed in, of those that were
+// left. It needs no epoch to be under way, and is safe for concurrent use.
+func (l *Loader) StateAt(epoch, batches int) (*State, error) {
+	if epoch < 0 {
+		return nil, fmt.Errorf("loader: state of epoch %d: it is negative", epoch)
+	}
+	start, d := l.starts(epoch)
+	if batches < 0 || batches > d.batches {
+		return nil, fmt.Errorf("loader: state of epoch %d after %d batches: it has %d", epoch, batches, d.batches)
+	}
+	s, err := l.describe(epoch)
+	if err != nil {
+		return nil, err
+	}
+	s.Batches, s.Consumed = d.first+batches, d.consumed(batches)
+	s.WorldSize, s.BatchSize = start.WorldSize, start.BatchSize
+	return s, nil
+}
+
 // given counts the batches of an epoch that were handed out.
 type given struct {
 	start   Start
