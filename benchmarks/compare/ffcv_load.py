@@ -1,7 +1,7 @@
 """Loads a .beton with the real FFCV and prints one JSON line:
 ffcv_load.py FILE PIPELINE ORDER BATCH EPOCHS WORKERS [OS_CACHE [COLD]]
 
-PIPELINE: rows (x an array, label an int), cc224, rrc224, rrc224f32, cifar or cifarf32 (image, label), as "ffcv bench"
+PIPELINE: rows (x an array, label an int), bytes (x bytes, label an int), cc224, rrc224, rrc224f32, cifar or cifarf32 (image, label), as "ffcv bench"
 has them.
 OS_CACHE: true (the default) or false. COLD: true drops the file from the system's cache before each epoch.
 Run it in a folder that has no folder named ffcv. The environment's START, seconds since 1970, is when the process was
@@ -16,6 +16,7 @@ os_cache, cold = (sys.argv[7:9] + ["true", "false"][len(sys.argv[7:9]):])
 
 import numpy as np
 from ffcv.fields.basics import IntDecoder
+from ffcv.fields.bytes import BytesDecoder
 from ffcv.fields.ndarray import NDArrayDecoder
 from ffcv.fields.rgb_image import (CenterCropRGBImageDecoder, RandomResizedCropRGBImageDecoder,
                                    SimpleRGBImageDecoder)
@@ -73,6 +74,8 @@ if os.path.exists("/proc/self/status"):
 pipelines = {"label": [IntDecoder(), ToTensor(), Squeeze()]}
 if pipeline == "rows":
     pipelines["x"] = [NDArrayDecoder(), ToTensor()]
+elif pipeline == "bytes":
+    pipelines["x"] = [BytesDecoder(), ToTensor()]
 else:
     pipelines["image"] = image()
 

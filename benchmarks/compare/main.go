@@ -2,8 +2,8 @@
 // in turns, and prints what each took as tables for docs/benchmarks.md:
 //
 //	go run ./benchmarks/compare --python ~/ffcv-venv/bin/python
-//	go run ./benchmarks/compare --python ~/ffcv-venv/bin/python --photos ~/train --rows 0
-//	go run ./benchmarks/compare --python ~/ffcv-venv/bin/python --photos ~/train --rows 0 --small 0 --memory 350MiB
+//	go run ./benchmarks/compare --python ~/ffcv-venv/bin/python --photos ~/train --rows 0 --bytes 0
+//	go run ./benchmarks/compare --python ~/ffcv-venv/bin/python --photos ~/train --rows 0 --bytes 0 --small 0 --memory 350MiB
 //
 // It needs a Python interpreter with FFCV. Both sides run one after another,
 // pair by pair, so that what disturbs the machine disturbs both; figures are
@@ -33,12 +33,13 @@ const description = "Load the same data with FFCV and with ffcv bench, in turns,
 type grammar struct {
 	Python  string    `required:"" placeholder:"FILE" help:"A Python interpreter that can import ffcv."`
 	Rows    int       `default:"1000000" help:"Rows of 32 float32 and a label in the first file (default 1,000,000); 0 leaves it out."`
-	Small   int       `default:"50000" help:"Raw images of 32x32 pixels and a label in the second file (default 50,000); 0 leaves it out."`
+	Bytes   int       `default:"20000" help:"Values of 1 to 64 KiB of bytes and a label in the second file (default 20,000); 0 leaves it out."`
+	Small   int       `default:"50000" help:"Raw images of 32x32 pixels and a label in the third file (default 50,000); 0 leaves it out."`
 	Photos  string    `placeholder:"DIR" help:"A folder of class folders with photographs (JPEG): loaded with crops too."`
 	Memory  term.Size `placeholder:"SIZE" help:"Load only the raw file of the photographs, as one larger than memory: through a cache of this size, and by FFCV with os_cache=False."`
 	Rounds  int       `default:"5" help:"Pairs of runs for each line of the table (default 5)."`
 	Epochs  int       `default:"6" help:"Epochs of a run over rows (default 6); over photographs half as many. The first does not count."`
-	Batch   int       `default:"64" help:"Photographs in a batch (default 64); rows come in batches of 2,048, small images of 512."`
+	Batch   int       `default:"64" help:"Photographs in a batch (default 64); rows come in batches of 2,048, small images of 512, bytes of 256."`
 	Workers int       `default:"2" help:"Workers of both sides (default 2)."`
 	Dir     string    `placeholder:"DIR" help:"Where the files to load are written; they stay there when it is given, and are used again; by default a folder for temporary files, removed at the end."`
 }
@@ -58,7 +59,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 type work struct {
 	what     string // its line in the table
 	file     string
-	pipeline string   // ffcv_load.py's name; ours is the same but raw for rows
+	pipeline string   // ffcv_load.py's name; ours is the same but raw for rows and bytes
 	alone    bool     // of other bytes than FFCV's, or in another order: no ratio
 	flags    []string // of ours, besides
 	order    string   // ours, if it is not the duel's
@@ -134,6 +135,19 @@ func prepare(ctx context.Context, g *grammar, r *runner) (duels []duel, err erro
 			what := fmt.Sprintf("%s rows f4[32] + label, %s", term.FormatCount(int64(g.Rows)), order)
 			w := work{what: what, file: file, pipeline: "rows"}
 			duels = append(duels, duel{ffcv: w, ours: []work{w}, order: order, batch: 2048, epochs: g.Epochs})
+		}
+	}
+	if g.Bytes > 0 {
+		file := filepath.Join(r.dir, "bytes.beton")
+		if err := writeBytes(ctx, file, g.Bytes); err != nil {
+			return nil, err
+		}
+		for _, order := range []string{"sequential", "random"} {
+			what := fmt.Sprintf("%s values of 1 to 64 KiB + label, %s", term.FormatCount(int64(g.Bytes)), order)
+			w := work{what: what, file: file, pipeline: "bytes"}
+			ragged := w
+			ragged.what, ragged.flags = what+", ragged", []string{"--ragged"}
+			duels = append(duels, duel{ffcv: w, ours: []work{w, ragged}, order: order, batch: 256, epochs: g.Epochs})
 		}
 	}
 	if g.Small > 0 {

@@ -58,7 +58,7 @@ func (r *runner) round(ctx context.Context, d duel, n int) ([]pair, error) {
 	for i, w := range d.ours {
 		sides = append(sides, func() (err error) {
 			pipeline := w.pipeline
-			if pipeline == "rows" {
+			if pipeline == "rows" || pipeline == "bytes" {
 				pipeline = "raw"
 			}
 			order := d.order

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"math"
+	"math/rand/v2"
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/ffcv"
@@ -33,6 +34,30 @@ func writeRows(ctx context.Context, path string, n int) error {
 		{Name: "x", Field: fields.NDArray{DType: array.Float32, Shape: []int{rowLen}}},
 		{Name: "label", Field: fields.Int{}},
 	})
+}
+
+// Sizes of values of bytes.
+const (
+	leastBytes = 1 << 10
+	mostBytes  = 64 << 10
+)
+
+// blobs is a dataset of made-up bytes, of 1 to 64 KiB each, and labels.
+type blobs int
+
+func (n blobs) Len() int { return int(n) }
+
+func (n blobs) Sample(_ context.Context, i int) ([]any, string, error) {
+	rng := rand.New(rand.NewPCG(1, uint64(i)))
+	x := make([]byte, leastBytes+rng.IntN(mostBytes-leastBytes+1), mostBytes+8)
+	for at := 0; at < len(x); at += 8 {
+		binary.LittleEndian.PutUint64(x[at:at+8], rng.Uint64())
+	}
+	return []any{x, int64(i % 1000)}, "", nil
+}
+
+func writeBytes(ctx context.Context, path string, n int) error {
+	return write(ctx, path, blobs(n), []ffcv.FieldSpec{{Name: "x", Field: fields.Bytes{}}, {Name: "label", Field: fields.Int{}}})
 }
 
 // smallSide is the side of small images.

@@ -19,22 +19,22 @@ import (
 
 type benchCommand struct {
 	filesFlags
+	memoryFlags
 	orderFlags
 	policyFlags
-	Pipeline string    `default:"raw" enum:"raw,simple,cc224,rrc224,rrc224f32,cifar,cifarf32" placeholder:"NAME" help:"What happens to the first image field: raw (bytes as stored, the default), simple (whole images of one size), cc224 (center crop), rrc224 (random resized crop and flip), rrc224f32 (the same, normalised float32 CHW), cifar (flip, translate, cutout), cifarf32 (the same, normalised float32 HWC). Other fields come as stored."`
-	Batch    int       `default:"256" placeholder:"N" help:"Samples in a batch (default 256)."`
-	Epochs   int       `default:"3" placeholder:"N" help:"Epochs to load (default 3); the figures are medians of those after the first."`
-	Workers  int       `default:"0" placeholder:"N" help:"Goroutines that fill batches; 0 is one a processor."`
-	DropLast bool      `help:"Leave out a last batch that is not full."`
-	Seed     uint64    `default:"0" placeholder:"S" help:"Seed of the order and of the augmentations."`
-	Filter   string    `default:"area" enum:"area,bilinear" placeholder:"NAME" help:"How crops are resized: area (the default, as FFCV and OpenCV's INTER_AREA) or bilinear (antialiased, as Pillow and torchvision)."`
-	Exact    bool      `help:"Decode and resize bit for bit as libjpeg and OpenCV (or Pillow) do: slower."`
-	Marks    string    `name:"marks-file" placeholder:"FILE" help:"Take checkpoints of JPEGs from this side file, and add to it those that it lacks: see 'ffcv marks'."`
-	Memory   term.Size `placeholder:"SIZE" help:"Read the files through a cache of this size, such as 512MiB, which several files share: for files larger than memory. 0 (the default) maps them."`
-	Direct   bool      `help:"With --memory, read past the system's cache (Linux)."`
-	Cold     bool      `help:"Drop the files from the system's cache before each epoch, as far as it does that (Linux, with --memory)."`
-	Explain  bool      `help:"Say how each output is made, what is one pass with the decoder and what runs after it; and of the last epoch what held it up and where the time went."`
-	JSON     bool      `name:"json" help:"Print one JSON object."`
+	Pipeline string `default:"raw" enum:"raw,simple,cc224,rrc224,rrc224f32,cifar,cifarf32" placeholder:"NAME" help:"What happens to the first image field: raw (bytes as stored, the default), simple (whole images of one size), cc224 (center crop), rrc224 (random resized crop and flip), rrc224f32 (the same, normalised float32 CHW), cifar (flip, translate, cutout), cifarf32 (the same, normalised float32 HWC). Other fields come as stored."`
+	Batch    int    `default:"256" placeholder:"N" help:"Samples in a batch (default 256)."`
+	Epochs   int    `default:"3" placeholder:"N" help:"Epochs to load (default 3); the figures are medians of those after the first."`
+	Workers  int    `default:"0" placeholder:"N" help:"Goroutines that fill batches; 0 is one a processor."`
+	DropLast bool   `help:"Leave out a last batch that is not full."`
+	Seed     uint64 `default:"0" placeholder:"S" help:"Seed of the order and of the augmentations."`
+	Filter   string `default:"area" enum:"area,bilinear" placeholder:"NAME" help:"How crops are resized: area (the default, as FFCV and OpenCV's INTER_AREA) or bilinear (antialiased, as Pillow and torchvision)."`
+	Exact    bool   `help:"Decode and resize bit for bit as libjpeg and OpenCV (or Pillow) do: slower."`
+	Ragged   bool   `help:"Put values that differ in length (Bytes, JSON, images as stored) one after another, without padding."`
+	Marks    string `name:"marks-file" placeholder:"FILE" help:"Take checkpoints of JPEGs from this side file, and add to it those that it lacks: see 'ffcv marks'."`
+	Cold     bool   `help:"Drop the files from the system's cache before each epoch, as far as it does that (Linux, with --memory)."`
+	Explain  bool   `help:"Say how each output is made, what is one pass with the decoder and what runs after it; and of the last epoch what held it up and where the time went."`
+	JSON     bool   `name:"json" help:"Print one JSON object."`
 }
 
 // Validate is kong's hook.
@@ -47,13 +47,9 @@ func (c *benchCommand) Validate() error {
 	case c.Workers < 0:
 		return fmt.Errorf("--workers: %d; expected 0 or more", c.Workers)
 	}
-	if c.Direct && c.Memory == 0 {
-		return errors.New("--direct: needs --memory")
-	}
-	if err := c.orderFlags.check(); err != nil {
+	if err := errors.Join(c.memoryFlags.set(&c.customFlags), c.orderFlags.check(), c.policyFlags.check()); err != nil {
 		return err
 	}
-	c.memory, c.direct = int64(c.Memory), c.Direct
 	return c.filesFlags.Validate()
 }
 
@@ -131,11 +127,11 @@ var filters = map[string]rgb.Filter{"area": rgb.Area, "bilinear": rgb.Bilinear}
 
 // load runs the epochs.
 func (c *benchCommand) load(ctx context.Context, f loader.Dataset, r *benchResult, warn func(string)) error {
-	outputs, err := pipeline(f, c.Pipeline, resizing{filter: filters[c.Filter], exact: c.Exact})
+	outputs, err := pipeline(f, c.Pipeline, shape{filter: filters[c.Filter], exact: c.Exact, ragged: c.Ragged})
 	if err != nil {
 		return err
 	}
-	order, err := c.order(f)
+	order, err := c.order(f, c.memory, warn)
 	if err != nil {
 		return err
 	}
@@ -263,9 +259,9 @@ func (r *benchResult) print(w io.Writer) error {
 	for i, e := range r.Epochs {
 		fmt.Fprintf(t, "epoch %d\t%s samples in %.3f s, %.3f CPU-s\n", i, term.FormatCount(int64(e.Samples)), e.Wall, e.CPU)
 	}
-	for i, e := range r.Epochs {
+	for _, e := range r.Epochs {
 		if e.Skipped != nil {
-			e.Skipped.print(t, i)
+			e.Skipped.print(t)
 			break // the others are as the first, but for a random crop that misses a flaw
 		}
 	}

@@ -126,7 +126,7 @@ func (d *demo) load(ctx context.Context, atLeast time.Duration) error {
 		return err
 	}
 	defer f.Close()
-	outputs, err := pipeline(f, "rrc224", resizing{})
+	outputs, err := pipeline(f, "rrc224", shape{})
 	if err != nil {
 		return err
 	}

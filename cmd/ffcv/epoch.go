@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/betongo/betongo/internal/term"
 	"github.com/betongo/betongo/loader"
@@ -18,11 +19,13 @@ import (
 
 type epochCommand struct {
 	filesFlags
+	memoryFlags
 	orderFlags
 	policyFlags
 	Pipeline    string `default:"raw" enum:"raw,simple,cc224,rrc224,rrc224f32,cifar,cifarf32" placeholder:"NAME" help:"What happens to the first image field, as for bench."`
 	Filter      string `default:"area" enum:"area,bilinear" placeholder:"NAME" help:"How crops are resized, as for bench."`
 	Exact       bool   `help:"Decode and resize bit for bit, as for bench."`
+	Ragged      bool   `help:"Values that differ in length one after another, without padding, as for bench."`
 	Seed        uint64 `default:"0" placeholder:"S" help:"Seed of the order and of the augmentations."`
 	Epoch       *int   `placeholder:"E" help:"The epoch; without it the one of --state, else 0."`
 	Batch       int    `default:"256" placeholder:"N" help:"Samples in a batch (default 256)."`
@@ -64,7 +67,7 @@ func (c *epochCommand) Validate() error {
 	if c.SaveEvery > 0 && c.State == "" {
 		return errors.New("--save-every: only with --state")
 	}
-	if err := c.orderFlags.check(); err != nil {
+	if err := errors.Join(c.memoryFlags.set(&c.customFlags), c.orderFlags.check(), c.policyFlags.check()); err != nil {
 		return err
 	}
 	return c.filesFlags.Validate()
@@ -85,12 +88,15 @@ func (c *epochCommand) Run(e *env) error {
 		return err
 	}
 	defer ds.Close()
-	l, epoch, err := c.loader(ds)
+	l, epoch, err := c.loader(ds, func(msg string) { term.Say(e.stderr, prog, "warning", msg) })
 	if err != nil {
 		return suggestVerifyIts(err)
 	}
 	defer l.Close()
 	begun, err := c.run(e.ctx, l, epoch, e.stdout)
+	if s := skipped(l, epoch); s != nil {
+		term.Say(e.stderr, prog, "warning", strings.Join(append([]string{"skipped " + s.String()}, s.errors()...), "\n"))
+	}
 	if c.State != "" && begun {
 		if saved := saveState(l, c.State); err == nil {
 			err = saved
@@ -103,18 +109,18 @@ func (c *epochCommand) Run(e *env) error {
 
 // loader makes the loader, from the state if there is one, and says which epoch
 // it is to load.
-func (c *epochCommand) loader(ds loader.Dataset) (*loader.Loader, int, error) {
-	outputs, err := pipeline(ds, c.Pipeline, resizing{filter: filters[c.Filter], exact: c.Exact})
+func (c *epochCommand) loader(ds loader.Dataset, warn func(string)) (*loader.Loader, int, error) {
+	outputs, err := pipeline(ds, c.Pipeline, shape{filter: filters[c.Filter], exact: c.Exact, ragged: c.Ragged})
 	if err != nil {
 		return nil, 0, err
 	}
-	order, err := c.order(ds)
+	order, err := c.order(ds, c.memory, warn)
 	if err != nil {
 		return nil, 0, err
 	}
 	opts := &loader.Options{
 		BatchSize: c.Batch, Workers: c.Workers, Order: order, Seed: c.Seed, DropLast: c.DropLast,
-		Rank: c.Rank, WorldSize: c.World, ExactlyOnce: c.ExactlyOnce, Outputs: outputs,
+		Rank: c.Rank, WorldSize: c.World, ExactlyOnce: c.ExactlyOnce, Outputs: outputs, Warn: warn,
 	}
 	if err := c.policyFlags.set(opts); err != nil {
 		return nil, 0, err

@@ -16,6 +16,21 @@ type filesFlags struct {
 	customFlags
 }
 
+// memoryFlags say how much of the files may be in memory.
+type memoryFlags struct {
+	Memory term.Size `placeholder:"SIZE" help:"Read the files through a cache of this size, such as 512MiB, which several files share: for files larger than memory. 0 (the default) maps them."`
+	Direct bool      `help:"With --memory, read past the system's cache (Linux)."`
+}
+
+// set checks them, and tells those who open the files.
+func (m *memoryFlags) set(f *customFlags) error {
+	if m.Direct && m.Memory == 0 {
+		return errors.New("--direct: needs --memory")
+	}
+	f.memory, f.direct = int64(m.Memory), m.Direct
+	return nil
+}
+
 // opened is a file, or several as one.
 type opened interface {
 	loader.Dataset
@@ -35,10 +50,7 @@ func (f *filesFlags) openWhole() (opened, error) {
 		}
 		return file, nil
 	}
-	if f.direct {
-		return nil, errors.New("--direct: of one file only")
-	}
-	c, err := dataset.Open(f.Files, &dataset.Options{File: &ffcv.OpenOptions{Custom: f.custom, Memory: f.memory}})
+	c, err := dataset.Open(f.Files, &dataset.Options{File: &ffcv.OpenOptions{Custom: f.custom, Memory: f.memory, Direct: f.direct}})
 	if errors.Is(err, ffcv.ErrUnknownField) {
 		err = term.WithHint(err, "say what its metadata is with --custom 'NAME=DTYPE', DTYPE a NumPy dtype such as |u1 or <i8")
 	}

@@ -20,15 +20,17 @@ var (
 // cropSide is the side of the images that the crop pipelines give.
 const cropSide = 224
 
-// resizing is how crops are resized.
-type resizing struct {
+// shape is how outputs are made: how crops are resized, and how values that
+// differ in length lie in a batch.
+type shape struct {
 	filter rgb.Filter
 	exact  bool
+	ragged bool
 }
 
 // pipeline returns the outputs of a pipeline: the first image field through
 // it, every other field as stored.
-func pipeline(f loader.Dataset, name string, r resizing) ([]loader.Output, error) {
+func pipeline(f loader.Dataset, name string, r shape) ([]loader.Output, error) {
 	list := f.Fields()
 	var outputs []loader.Output
 	at := -1 // the image among the outputs
@@ -39,7 +41,8 @@ func pipeline(f loader.Dataset, name string, r resizing) ([]loader.Output, error
 		if at < 0 && d.Type == fields.TypeRGBImage {
 			at = len(outputs)
 		}
-		outputs = append(outputs, loader.Output{Name: d.Name, Decoder: loader.Raw{}})
+		varies := d.Type == fields.TypeBytes || d.Type == fields.TypeJSON || d.Type == fields.TypeRGBImage && (name == "raw" || at != len(outputs))
+		outputs = append(outputs, loader.Output{Name: d.Name, Decoder: loader.Raw{}, Ragged: r.ragged && varies})
 	}
 	if name == "raw" {
 		return outputs, nil

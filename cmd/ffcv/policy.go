@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/betongo/betongo/internal/term"
@@ -13,15 +14,34 @@ import (
 
 // policyFlags say what becomes of samples that can't be loaded.
 type policyFlags struct {
-	OnError    string `default:"fail" enum:"fail,skip" placeholder:"fail|skip" help:"What to do with a sample that cannot be loaded: fail (the default), or skip it: a good one of its batch comes twice."`
+	OnError    string `default:"fail" placeholder:"fail|skip|zeros|N" help:"What to do with a sample that cannot be loaded: fail (the default), skip it (a good one of its batch comes twice), or put zeros or sample N there."`
 	Quarantine string `placeholder:"FILE" help:"A list of samples to leave alone, a number a line: they are skipped in any case."`
+
+	onError loader.Policy
+}
+
+// check reads the policy.
+func (p *policyFlags) check() error {
+	switch p.OnError {
+	case "fail":
+		p.onError = loader.Fail
+	case "skip":
+		p.onError = loader.Skip
+	case "zeros":
+		p.onError = loader.SubstituteValue(nil)
+	default:
+		n, err := strconv.Atoi(p.OnError)
+		if err != nil {
+			return fmt.Errorf("--on-error: %q; expected fail, skip, zeros or the number of a sample", p.OnError)
+		}
+		p.onError = loader.SubstituteSample(n)
+	}
+	return nil
 }
 
 // set puts them into a loader's options.
 func (p *policyFlags) set(o *loader.Options) (err error) {
-	if p.OnError == "skip" {
-		o.OnError = loader.Skip
-	}
+	o.OnError = p.onError
 	if p.Quarantine != "" {
 		o.Quarantine, err = loader.QuarantineFile(p.Quarantine)
 	}
@@ -33,7 +53,9 @@ type skipResult struct {
 	Failed      int            `json:"failed"`
 	Quarantined int            `json:"quarantined"`
 	Kinds       map[string]int `json:"kinds"`
-	First       []skipSample   `json:"first"`
+	First       []skipSample   `json:"first"` // 100 at most
+
+	epoch int
 }
 
 type skipSample struct {
@@ -51,7 +73,7 @@ func skipped(l *loader.Loader, epoch int) *skipResult {
 	if r.Skipped() == 0 {
 		return nil
 	}
-	s := &skipResult{Failed: r.Failed, Quarantined: r.Quarantined, Kinds: r.Kinds}
+	s := &skipResult{Failed: r.Failed, Quarantined: r.Quarantined, Kinds: r.Kinds, epoch: epoch}
 	for i := range r.List {
 		k := &r.List[i]
 		one := skipSample{Batch: k.Batch, Row: k.Row, Sample: k.Sample, By: k.By, Kind: k.Kind()}
@@ -63,19 +85,39 @@ func skipped(l *loader.Loader, epoch int) *skipResult {
 	return s
 }
 
-// print writes a line for the epoch, and one for each of the first three that
-// failed.
-func (s *skipResult) print(w io.Writer, epoch int) {
+// skippedShown is how many errors are shown of those that failed.
+const skippedShown = 3
+
+// String counts them by kind.
+func (s *skipResult) String() string {
 	var kinds []string
 	for _, k := range slices.Sorted(maps.Keys(s.Kinds)) {
 		kinds = append(kinds, fmt.Sprintf("%s %s", term.FormatCount(int64(s.Kinds[k])), k))
 	}
-	fmt.Fprintf(w, "skipped\t%s samples of epoch %d: %s\n", term.FormatCount(int64(s.Failed+s.Quarantined)), epoch, strings.Join(kinds, ", "))
-	shown := 0
+	n, unit := s.Failed+s.Quarantined, "samples"
+	if n == 1 {
+		unit = "sample"
+	}
+	return fmt.Sprintf("%s %s of epoch %d: %s", term.FormatCount(int64(n)), unit, s.epoch, strings.Join(kinds, ", "))
+}
+
+// errors are those of the first that failed, and how many more did.
+func (s *skipResult) errors() (list []string) {
 	for _, k := range s.First {
-		if k.Error != "" && shown < 3 {
-			shown++
-			fmt.Fprintf(w, "\t%s\n", k.Error)
+		if k.Error != "" && len(list) < skippedShown {
+			list = append(list, k.Error)
 		}
+	}
+	if more := s.Failed - len(list); more > 0 && len(list) > 0 {
+		list = append(list, fmt.Sprintf("and %s more that failed", term.FormatCount(int64(more))))
+	}
+	return list
+}
+
+// print writes a line for the epoch, and one for each of the first that failed.
+func (s *skipResult) print(w io.Writer) {
+	fmt.Fprintf(w, "skipped\t%v\n", s)
+	for _, text := range s.errors() {
+		fmt.Fprintf(w, "\t%s\n", text)
 	}
 }

@@ -46,7 +46,7 @@ func (c *replayCommand) Run(e *env) error {
 	if c.Sample < 0 || c.Sample >= f.Len() || c.Epoch < 0 {
 		return term.Usagef("sample %d of epoch %d: %s has %d samples; epochs count from 0", c.Sample, c.Epoch, c.File, f.Len())
 	}
-	outputs, err := pipeline(f, c.Pipeline, resizing{filter: filters[c.Filter], exact: c.Exact})
+	outputs, err := pipeline(f, c.Pipeline, shape{filter: filters[c.Filter], exact: c.Exact})
 	if err != nil {
 		return err
 	}
