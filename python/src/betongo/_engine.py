@@ -1,0 +1,283 @@
+"""The engine: the process beside this one that reads, decodes and batches.
+
+It is started when it is first needed, one for a process; forked and spawned children (DataLoader's workers) use their
+parent's. It ends when its client has ended, however that happened.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import platform
+import signal
+import socket
+import sys
+import threading
+from array import array
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from .errors import EngineError
+from ._wire import PROTOCOL, Connection
+
+if TYPE_CHECKING:
+    import subprocess
+
+__all__ = ["Connector", "Engine", "binary", "engine", "shutdown"]
+
+
+def binary() -> str:
+    """Returns the engine's path: BETONGO_ENGINE where that is set, else the one in the package.
+
+    Raises EngineError that says what to do where there is none.
+    """
+    given = os.environ.get("BETONGO_ENGINE")
+    if given:
+        if not os.path.isfile(given):
+            raise EngineError(f"BETONGO_ENGINE names {given!r}, and there is no such file")
+        return os.path.abspath(given)
+    path = Path(__file__).parent / "_bin" / "betongo-engine"
+    if not path.is_file():
+        raise EngineError(
+            f"this installation of betongo has no engine for {sys.platform} on {platform.machine()} ({path} is missing): "
+            "install a wheel for this platform, or build one with Go (https://go.dev/dl) by `pip install ./python` in a clone, "
+            "or set BETONGO_ENGINE to the path of a betongo-engine; betongo.open reads files without one"
+        )
+    return str(path)
+
+
+class Engine:
+    """A running engine. connect may be called by any thread, and by forked children."""
+
+    def __init__(self, door: socket.socket, process: subprocess.Popen[bytes] | None, log: IO[bytes] | None) -> None:
+        self.owner = os.getpid()
+        self.door = door
+        self.process = process  # None: of the parent that this process was spawned by
+        self._log = log
+        self._lost: EngineError | None = None
+
+    def connect(self) -> Connection:
+        """Returns a new connection, on which both sides have told their versions. Raises EngineError."""
+        if self._lost is not None:
+            raise self._lost
+        mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            try:
+                rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [its.fileno()]))]
+                self.door.sendmsg([b"c"], rights)
+            finally:
+                its.close()
+            c = Connection(mine, self.dead)
+        except OSError:
+            mine.close()
+            raise self.dead() from None
+        from . import __version__
+
+        hello = {"do": "hello", "protocol": PROTOCOL, "version": __version__, "pid": os.getpid()}
+        c.hello = c.request(hello)[0].get("ok", {})
+        if c.hello.get("protocol") != PROTOCOL:
+            c.close()
+            raise EngineError(
+                f"the engine speaks protocol {c.hello.get('protocol')} (version {c.hello.get('version')}), "
+                f"this package {PROTOCOL} (version {__version__}): they are of different installations"
+            )
+        return c
+
+    @property
+    def lost(self) -> bool:
+        """Whether the engine is known to have ended."""
+        if self._lost is None and self._mine() and self.process is not None and self.process.poll() is not None:
+            self.dead()
+        return self._lost is not None
+
+    def _mine(self) -> bool:
+        return self.owner == os.getpid()
+
+    def dead(self) -> EngineError:
+        """Returns the error that tells how the engine ended; from now on lost is true, if it did."""
+        if self._lost is not None:
+            return EngineError(*self._lost.args, status=self._lost.status, log=self._lost.log)
+        if self.process is None or not self._mine():
+            if not self._hung_up():
+                return EngineError("the engine closed the connection")
+            self._lost = EngineError("the engine, which another process had started, has ended")
+            return self._lost
+        status = self._wait(1)
+        if status is None:
+            return EngineError("the engine closed the connection")
+        log = self._tail()
+        if status < 0:
+            how = f"was killed by signal {-status} ({_signal(-status)})"
+        else:
+            how = f"ended with exit status {status}"
+        self._lost = EngineError(f"the engine {how}" + (f":\n{log}" if log else ""), status=status, log=log)
+        return self._lost
+
+    def _hung_up(self) -> bool:
+        """Whether the other end of the door is closed, or will be in a moment."""
+        import select
+
+        p = select.poll()
+        p.register(self.door.fileno(), select.POLLIN)
+        return bool(p.poll(1000))
+
+    def _wait(self, seconds: float) -> int | None:
+        import subprocess
+
+        assert self.process is not None
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def _tail(self) -> str:
+        """The last lines that the engine wrote to its standard error, or the first of its last panic."""
+        if self._log is None:
+            return ""
+        try:
+            end = self._log.seek(0, os.SEEK_END)
+            self._log.seek(max(0, end - (256 << 10)))
+            text = self._log.read().decode("utf-8", "replace")
+        except (OSError, ValueError):
+            return ""
+        lines = [line for line in text.splitlines() if line.strip()]
+        for i in range(len(lines) - 1, -1, -1):
+            if lines[i].startswith(("panic:", "fatal error:", "runtime:")):
+                return "\n".join(lines[i : i + 12])
+        return "\n".join(lines[-8:])
+
+    def close(self) -> None:
+        """Ends the engine, with all that is done for its connections, and waits for it. Again is no error."""
+        if self._lost is None:
+            self._lost = EngineError("the engine was shut down")
+        if not self._mine() or self.process is None:
+            self.door.close()
+            return
+        try:
+            self.door.shutdown(socket.SHUT_RDWR)  # children may have it too
+        except OSError:
+            pass
+        self.door.close()
+        if self.process.poll() is None:
+            self.process.terminate()
+            if self._wait(3) is None:
+                self.process.kill()
+                self._wait(3)
+        if self._log is not None:
+            self._log.close()
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown"
+
+
+def _start() -> Engine:
+    """Starts an engine for this process."""
+    import subprocess
+
+    path = binary()
+    door, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    log = _scratch()
+    try:
+        process = subprocess.Popen(
+            [path, "--door", str(its.fileno()), "--parent", str(os.getpid())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            pass_fds=(its.fileno(),),
+            start_new_session=True,  # Ctrl-C in a terminal is for Python to answer
+        )
+    except OSError as e:
+        door.close()
+        log.close()
+        hint = " (it is no program for this machine)" if e.errno == 8 else ""
+        raise EngineError(f"the engine {path} can't be started: {e.strerror}{hint}") from e
+    finally:
+        its.close()
+    return Engine(door, process, log)
+
+
+def _scratch() -> IO[bytes]:
+    """A file without a name, for the engine's standard error: a pipe would want a thread to empty it."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("betongo-log"), "w+b", buffering=0)
+    import tempfile
+
+    return tempfile.TemporaryFile(buffering=0)
+
+
+_lock = threading.Lock()
+_engine: Engine | None = None
+
+
+def engine() -> Engine:
+    """Returns this process's engine, started when there is none yet or when it has ended. By any thread.
+
+    A child uses the engine of the parent that it was forked from, or that its loader was pickled by.
+    """
+    global _engine
+    with _lock:
+        if _engine is None or _engine.lost:
+            if _engine is not None:
+                _engine.close()
+            _engine = _start()
+        return _engine
+
+
+def shutdown() -> None:
+    """Ends this process's engine, if it has one; what still uses it raises EngineError. The next use starts another."""
+    global _engine
+    with _lock:
+        e, _engine = _engine, None
+    if e is not None:
+        e.close()
+
+
+class Connector:
+    """Makes connections to the process's engine. It can be pickled.
+
+    Pickled for a child that is being spawned, it brings the engine of this process along; anywhere else it is one for the
+    process that unpickles it.
+    """
+
+    def __call__(self) -> Connection:
+        """Returns a new connection; an engine that had ended unnoticed is replaced, once."""
+        e = engine()
+        try:
+            return e.connect()
+        except EngineError:
+            if not e.lost:
+                raise
+        return engine().connect()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from multiprocessing import context, reduction
+
+        if context.get_spawning_popen() is None:  # type: ignore[no-untyped-call]
+            return Connector, ()
+        return _join, (reduction.DupFd(engine().door.fileno()),)
+
+
+def _join(door: Any) -> Connector:
+    """In a spawned child: takes the parent's engine for its own, unless it has one."""
+    global _engine
+    fd = door.detach()
+    with _lock:
+        if _engine is None:
+            _engine = Engine(socket.socket(fileno=fd), None, None)
+            os.set_inheritable(fd, False)
+        elif _engine.door.fileno() != fd:
+            os.close(fd)
+    return Connector()
+
+
+def _forked() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forked)
+atexit.register(shutdown)
