@@ -160,12 +160,11 @@ func (j *Join) Len() int { return j.n }
 func (j *Join) Fields() []ffcv.Field { return slices.Clone(j.fields) }
 
 // Bounds returns those of the first dataset that is made of several one after
-// another, for a Mixture; nil when none is.
+// another, for a Mixture; nil when none is, or that is a Subset of such a one in
+// an order of its own.
 func (j *Join) Bounds() []int {
-	for i := range j.parts {
-		if b := boundsOf(j.parts[i].Dataset); b != nil {
-			return b
-		}
+	if m := makeupOf(j); m != nil {
+		return slices.Clone(m.bounds)
 	}
 	return nil
 }

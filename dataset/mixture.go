@@ -13,7 +13,8 @@ import (
 )
 
 // Mixture is an order of a loader over the members of a Concat: of each so much
-// as its weight says, shuffled.
+// as its weight says, shuffled. Of a Subset of a Concat, or a Join with one, the
+// members are the Concat's, each with those of its samples that are there.
 //
 // It is an endless sequence of which each epoch takes the next Length
 // positions. Each member has its share of an epoch, and of every 1,024 positions
@@ -37,11 +38,56 @@ type Mixture struct {
 // bounder is a dataset made of others one after another.
 type bounder interface{ Bounds() []int }
 
-func boundsOf(ds Dataset) []int {
-	if b, ok := ds.(bounder); ok {
-		return b.Bounds()
+// makeup tells of how many members a dataset is made, and of which each sample is.
+type makeup struct {
+	n      int
+	of     func(sample int) int
+	bounds []int // where the members begin, and the end; nil: their samples are mixed
+}
+
+// makeupOf returns nil for a dataset that isn't made of others one after another,
+// nor chosen from or joined to such a one.
+func makeupOf(ds Dataset) *makeup {
+	switch d := ds.(type) {
+	case *Subset:
+		m := makeupOf(d.Dataset)
+		if m == nil {
+			return nil
+		}
+		s := &makeup{n: m.n, of: func(i int) int { return m.of(d.at(i)) }}
+		if d.indices == nil && m.bounds != nil {
+			for _, b := range m.bounds {
+				s.bounds = append(s.bounds, min(max(b-d.lo, 0), d.n))
+			}
+		}
+		return s
+	case *Join:
+		for i := range d.parts {
+			if m := makeupOf(d.parts[i].Dataset); m != nil {
+				return m
+			}
+		}
+	case bounder:
+		if bounds := d.Bounds(); len(bounds) > 0 {
+			return &makeup{n: len(bounds) - 1, bounds: bounds, of: func(i int) int { return sort.SearchInts(bounds, i+1) - 1 }}
+		}
 	}
 	return nil
+}
+
+// sort sorts the selected samples by member; nil when all are selected and
+// follow each other by member.
+func (m *makeup) sort(s *loader.Selection) [][]int {
+	if s.Samples == nil && m.bounds != nil {
+		return nil
+	}
+	list := make([][]int, m.n)
+	for i := range s.Len {
+		v := s.Sample(i)
+		k := m.of(v)
+		list[k] = append(list[k], v)
+	}
+	return list
 }
 
 // mixBlock is how many positions are shuffled with each other.
@@ -49,12 +95,12 @@ const mixBlock = 1 << 10
 
 // Plan implements loader.Order.
 func (m Mixture) Plan(s loader.Selection) (loader.Plan, error) {
-	bounds := boundsOf(s.Dataset)
-	if bounds == nil {
+	made := makeupOf(s.Dataset)
+	if made == nil {
 		return nil, fmt.Errorf("mixture: %s (%T) is not made of several datasets one after another", s.Dataset.Name(), s.Dataset)
 	}
-	if len(m.Weights) != len(bounds)-1 {
-		return nil, fmt.Errorf("mixture: %d weights, %s has %d members", len(m.Weights), s.Dataset.Name(), len(bounds)-1)
+	if len(m.Weights) != made.n {
+		return nil, fmt.Errorf("mixture: %d weights, %s has %d members", len(m.Weights), s.Dataset.Name(), made.n)
 	}
 	p := &mixPlan{sel: s, length: m.Length, weights: slices.Clone(m.Weights)}
 	if p.length == 0 {
@@ -63,7 +109,7 @@ func (m Mixture) Plan(s loader.Selection) (loader.Plan, error) {
 	if p.length < 0 {
 		return nil, fmt.Errorf("mixture: length %d", m.Length)
 	}
-	chosen := membersOf(&s, bounds)
+	chosen := made.sort(&s)
 	var weights []float64
 	for k, w := range m.Weights {
 		if !(w >= 0) || math.IsInf(w, 0) {
@@ -72,9 +118,11 @@ func (m Mixture) Plan(s loader.Selection) (loader.Plan, error) {
 		if w == 0 {
 			continue
 		}
-		of := mixMember{first: bounds[k], n: bounds[k+1] - bounds[k], key: hash.Mix(s.Seed+hash.Weyl*uint64(k+1)) ^ 0x6d69787475726531} // "mixture1"
-		if s.Samples != nil {
+		of := mixMember{key: hash.Mix(s.Seed+hash.Weyl*uint64(k+1)) ^ 0x6d69787475726531} // "mixture1"
+		if chosen != nil {
 			of.samples, of.n = chosen[k], len(chosen[k])
+		} else {
+			of.first, of.n = made.bounds[k], made.bounds[k+1]-made.bounds[k]
 		}
 		if of.n == 0 && p.length > 0 {
 			return nil, fmt.Errorf("mixture: weight %d is %v, but member %d of %s has no samples to choose from", k, w, k, s.Dataset.Name())
@@ -94,19 +142,6 @@ func (m Mixture) Plan(s loader.Selection) (loader.Plan, error) {
 		p.repeats = p.repeats || weights[k]/slices.Max(weights)/total*float64(p.length) > float64(p.members[k].n)
 	}
 	return p, nil
-}
-
-// membersOf sorts the selected samples by member; nil when all are selected.
-func membersOf(s *loader.Selection, bounds []int) [][]int {
-	if s.Samples == nil {
-		return nil
-	}
-	list := make([][]int, len(bounds)-1)
-	for _, v := range s.Samples {
-		k := sort.SearchInts(bounds, v+1) - 1
-		list[k] = append(list[k], v)
-	}
-	return list
 }
 
 // mixMember is a member with a weight.

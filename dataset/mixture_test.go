@@ -313,3 +313,87 @@ func TestMixtureRepeatsDiffer(t *testing.T) {
 		t.Errorf("400 crops of 4 pictures are %d different ones", len(seen))
 	}
 }
+
+// TestMixtureOfSubset: chosen samples, in any order, joined or chosen from
+// again, are of the members that they were of.
+func TestMixtureOfSubset(t *testing.T) {
+	ds := groups(t, 100, 40, 60)
+	must := func(s *dataset.Subset, err error) *dataset.Subset {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	scattered := make([]int, 90)
+	for i := range scattered {
+		scattered[i] = (i*7 + 11) % 200 // no sample twice
+	}
+	part := must(dataset.NewRange(ds, 60, 180))
+	joined, err := dataset.NewJoin(numbers(t, "z", fields.Int{}, 90, ints), must(dataset.NewSubset(ds, scattered)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name    string
+		ds      dataset.Dataset
+		indices []int
+	}{
+		{"range", part, nil},
+		{"range of a range", must(dataset.NewRange(part, 30, 100)), nil},
+		{"scattered", must(dataset.NewSubset(ds, scattered)), nil},
+		{"range of scattered", must(dataset.NewRange(must(dataset.NewSubset(ds, scattered)), 20, 80)), nil},
+		{"scattered, selected by the loader", must(dataset.NewSubset(ds, scattered)), []int{3, 80, 14, 21, 0, 7, 55, 16, 43, 9}},
+		{"range, selected by the loader", part, []int{30, 45, 1, 77, 100, 119, 62}},
+		{"joined", joined, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			weights := []float64{5, 2, 3}
+			l, err := loader.New(c.ds, &loader.Options{Order: dataset.Mixture{Weights: weights, Length: 1000}, Seed: 3, Indices: c.indices})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			selected := c.indices
+			for i := 0; c.indices == nil && i < c.ds.Len(); i++ {
+				selected = append(selected, i)
+			}
+			bounds, counts, uses := ds.Bounds(), make([]int, 3), make(map[int]int) // by number in ds
+			member := func(v int) int { return slices.IndexFunc(bounds[1:], func(end int) bool { return v < end }) }
+			for b, err := range l.Epoch(t.Context(), 0) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, id := range b.Samples() {
+					if !slices.Contains(selected, id) {
+						t.Fatalf("sample %d is not selected", id)
+					}
+					v := int(binary.LittleEndian.Uint64(b.Output("y").Value(i)))
+					counts[member(v)]++
+					uses[v]++
+				}
+				b.Release()
+			}
+			if want := []int{500, 200, 300}; slices.ContainsFunc([]int{0, 1, 2}, func(k int) bool { return counts[k] < want[k]-3 || counts[k] > want[k]+3 }) {
+				t.Errorf("%v samples of the members, want %v", counts, want)
+			}
+			if len(uses) != len(selected) {
+				t.Errorf("%d samples come, want %d", len(uses), len(selected))
+			}
+			least, most := [3]int{1000, 1000, 1000}, [3]int{}
+			for v, n := range uses {
+				k := member(v)
+				least[k], most[k] = min(least[k], n), max(most[k], n)
+			}
+			for k := range least {
+				if most[k]-least[k] > 1 {
+					t.Errorf("member %d has samples that come %d times, and %d", k, least[k], most[k])
+				}
+			}
+		})
+	}
+	_, err = loader.New(must(dataset.NewRange(ds, 120, 180)), &loader.Options{Order: dataset.Mixture{Weights: []float64{1, 1, 1}}})
+	if err == nil || !strings.Contains(err.Error(), "member 0 of") {
+		t.Errorf("a member without samples: %v", err)
+	}
+}
