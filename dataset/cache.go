@@ -9,6 +9,7 @@ import (
 	"sort"
 
 	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/pagecache"
 )
 
 // bundle is files one after another as one io.ReaderAt, each from a multiple of
@@ -18,6 +19,13 @@ type bundle struct {
 	bases []int64
 	sizes []int64
 	size  int64
+
+	direct bool // they are read past the system's cache
+}
+
+// Files tells the cache.
+func (b *bundle) Files() pagecache.FileList {
+	return pagecache.FileList{List: b.files, Bases: b.bases, Sizes: b.sizes, Direct: b.direct}
 }
 
 // bundleAlign is a multiple of a cache's blocks: no block has bytes of two
@@ -153,6 +161,7 @@ func openCached(list []string, opts *ffcv.OpenOptions) (files []*ffcv.File, cach
 	if err != nil {
 		return nil, nil, err
 	}
+	b.direct = opts.Direct
 	src, err := ffcv.CacheSource(fmt.Sprintf("%s and %d more", list[0], len(list)-1), b, b.size, opts.Memory)
 	if err != nil {
 		b.Close()

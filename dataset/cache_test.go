@@ -38,16 +38,20 @@ func TestCache(t *testing.T) {
 		all.names, all.samples, all.from = m.names, append(all.samples, m.samples...), append(all.from, m.from...)
 	}
 	before := descriptors(t)
-	c, err := dataset.Open(paths, cached(1<<20))
-	if err != nil {
-		t.Fatal(err)
-	}
-	checkModel(t, made{ds: c, model: all, text: "cached"}, 1)
-	if err := errors.Join(c.Close(), c.Close()); err != nil {
-		t.Error(err)
-	}
-	if n := descriptors(t); n > before {
-		t.Errorf("%d file descriptors, %d before", n, before)
+	for _, direct := range []bool{false, true} {
+		opts := cached(1 << 20)
+		opts.File.Direct = direct
+		c, err := dataset.Open(paths, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkModel(t, made{ds: c, model: all, text: "cached"}, 1)
+		if err := errors.Join(c.Close(), c.Close()); err != nil {
+			t.Error(err)
+		}
+		if n := descriptors(t); n > before {
+			t.Errorf("%d file descriptors, %d before", n, before)
+		}
 	}
 	settle()
 }

@@ -16,8 +16,7 @@ import (
 // Options are the choices of Open. nil and zero are the defaults.
 type Options struct {
 	// File are the options of each file. With File.Memory several files share a
-	// cache of that size, each keeps a file descriptor, and File.Direct does
-	// nothing.
+	// cache of that size, and each keeps a file descriptor, two with File.Direct.
 	File *ffcv.OpenOptions
 	// Open opens a file instead of ffcv.Open, which maps it: the default is wrong
 	// where files are reached otherwise. It is called by several goroutines at

@@ -1,5 +1,7 @@
 package pagecache
 
+import "os"
+
 // vector reads into several pieces with one call.
 type vector interface {
 	// read reads the bytes at off into one of l's pieces after another. It may
@@ -9,6 +11,18 @@ type vector interface {
 	// single tells whether it serves for one piece too.
 	single() bool
 	close() error
+}
+
+// Files is the ability of an io.ReaderAt that is files one after another, with
+// zeros between them, to tell them: they are read as one file is.
+type Files interface{ Files() FileList }
+
+// FileList is regular files of these sizes, which begin at these places, ascending
+// multiples of a cache's blocks.
+type FileList struct {
+	List         []*os.File
+	Bases, Sizes []int64
+	Direct       bool // read them past the system's cache, as with Options.Direct
 }
 
 // load is what reading into frames needs, kept so that nothing is allocated.

@@ -61,7 +61,8 @@ type Options struct {
 	// BlockSize is a power of two; 0 means the constant.
 	BlockSize int
 	// Direct reads blocks past the system's cache, where r is an *os.File and
-	// the system can (Linux, most file systems), else as without it.
+	// the system can (Linux, most file systems), else as without it. Of Files
+	// their own Direct says so.
 	Direct bool
 }
 

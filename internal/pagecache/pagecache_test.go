@@ -571,3 +571,70 @@ func TestDirect(t *testing.T) {
 		}
 	}
 }
+
+// several is files one after another with zeros between them.
+type several struct{ list pagecache.FileList }
+
+func (s *several) Files() pagecache.FileList { return s.list }
+
+func (s *several) ReadAt(p []byte, off int64) (int, error) {
+	clear(p)
+	for k, f := range s.list.List {
+		lo, hi := max(off, s.list.Bases[k]), min(off+int64(len(p)), s.list.Bases[k]+s.list.Sizes[k])
+		if lo >= hi {
+			continue
+		}
+		if _, err := f.ReadAt(p[lo-off:hi-off], lo-s.list.Bases[k]); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
+// TestFiles: several files are read as one, directly or not, over their ends and
+// in the zeros behind them, which are there even where a file has become longer.
+func TestFiles(t *testing.T) {
+	const unit = 16 * block
+	var want []byte
+	s, dir := new(several), t.TempDir()
+	for k, size := range []int{3*unit + 17, 0, 1, unit, 2*unit - 1, 5} {
+		data := content(size + k)[k:]
+		path := filepath.Join(dir, fmt.Sprint(k))
+		if err := os.WriteFile(path, append(data, "what was written meanwhile"...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f := keepOpen(t, path)
+		t.Cleanup(func() { f.Close() })
+		s.list.List = append(s.list.List, f)
+		s.list.Bases = append(s.list.Bases, int64(len(want)))
+		s.list.Sizes = append(s.list.Sizes, int64(size))
+		want = append(want, data...)
+		want = append(want, make([]byte, (unit-size%unit)%unit)...)
+	}
+	for _, direct := range []bool{false, true} {
+		for _, blockSize := range []int{block, 4096, unit} {
+			if unit%blockSize != 0 {
+				continue
+			}
+			s.list.Direct = direct
+			settle := leak.Watch(t)
+			c, err := pagecache.New(s, int64(len(want)), pagecache.Options{Budget: 40 * int64(blockSize+64), BlockSize: blockSize})
+			if err != nil {
+				t.Fatal(err)
+			}
+			rng := rand.New(rand.NewPCG(1, 2))
+			for range 300 {
+				off, n := rng.IntN(len(want)), 1+rng.IntN(4*unit)
+				need(c, int64(off), int64(n))
+				check(t, c, want, off, n)
+			}
+			if err := c.Invariants(); err != nil {
+				t.Error(err)
+			}
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+			settle()
+		}
+	}
+}

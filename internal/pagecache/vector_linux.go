@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sort"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
@@ -18,10 +19,17 @@ const sector = 4096
 
 // fileVector reads into the pieces with one system call.
 func fileVector(r io.ReaderAt, direct bool) vector {
-	f, ok := r.(*os.File)
-	if !ok {
-		return nil
+	switch r := r.(type) {
+	case *os.File:
+		return oneVector(r, direct)
+	case Files:
+		return newFiles(r)
 	}
+	return nil
+}
+
+// oneVector is of one file.
+func oneVector(f *os.File, direct bool) vector {
 	if direct {
 		if v := directVector(f); v != nil {
 			return v
@@ -52,6 +60,58 @@ func directVector(f *os.File) vector {
 		return nil
 	}
 	return v
+}
+
+// files are several, one after another.
+type files struct {
+	list []vector
+	at   FileList
+}
+
+func newFiles(r Files) vector {
+	v := &files{at: r.Files()}
+	for _, f := range v.at.List {
+		v.list = append(v.list, oneVector(f, v.at.Direct))
+	}
+	return v
+}
+
+// read reads from the one file that the pieces are of, and makes the zeros behind
+// it.
+func (v *files) read(l *load, off int64) (int64, error) {
+	total := int64(0)
+	for _, p := range l.pieces[:l.n] {
+		total += int64(len(p))
+	}
+	k := sort.Search(len(v.list), func(k int) bool { return v.at.Bases[k] > off }) - 1
+	if k < 0 || v.list[k] == nil || k+1 < len(v.list) && off+total > v.at.Bases[k+1] {
+		return 0, errors.ErrUnsupported
+	}
+	inside := v.at.Sizes[k] - (off - v.at.Bases[k])
+	if inside <= 0 {
+		return 0, errors.ErrUnsupported
+	}
+	n, err := v.list[k].read(l, off-v.at.Bases[k])
+	if err != nil || n < min(inside, total) {
+		return n, err
+	}
+	for _, p := range l.pieces[:l.n] {
+		clear(p[min(max(inside, 0), int64(len(p))):])
+		inside -= int64(len(p))
+	}
+	return total, nil
+}
+
+func (v *files) single() bool { return v.at.Direct }
+
+func (v *files) close() error {
+	var errs []error
+	for _, of := range v.list {
+		if of != nil {
+			errs = append(errs, of.close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 type preadv struct {
