@@ -1,0 +1,14 @@
+//go:build !unix
+
+package engine
+
+import "os"
+
+// exists tells whether there is a process.
+func exists(pid int) bool {
+	_, err := os.FindProcess(pid)
+	return err == nil
+}
+
+// exhausted tells errors for want of descriptors, which pass.
+func exhausted(error) bool { return false }

@@ -1,0 +1,48 @@
+package engine
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/betongo/betongo/loader"
+)
+
+// handler does what a request asks for, and answers it (conn.answer), or
+// returns why it can't be done, which is answered then. The handlers of a
+// connection run one after another, in the order of the requests, in one
+// goroutine; c.ctx ends with the connection. What it keeps for later requests
+// belongs in a member of conn, and what that needs in the end in conn.end.
+type handler func(c *conn, r *request) error
+
+// handlers are what can be asked for.
+var handlers = map[string]handler{
+	"hello": (*conn).hello,
+}
+
+type helloRequest struct {
+	Do       string `json:"do"`
+	Protocol int    `json:"protocol"`
+	Version  string `json:"version"`
+	PID      int    `json:"pid"`
+}
+
+type helloAnswer struct {
+	Protocol      int    `json:"protocol"`
+	Version       string `json:"version"`
+	StreamVersion int    `json:"stream_version"`
+	OrderVersion  int    `json:"order_version"`
+	PID           int    `json:"pid"`
+}
+
+// hello is the first request of a connection.
+func (c *conn) hello(r *request) error {
+	var q helloRequest
+	if err := r.decode(&q); err != nil {
+		return err
+	}
+	if q.Protocol != Protocol {
+		return &protocolError{fmt.Sprintf("the client %s speaks protocol %d, the engine %s speaks protocol %d", q.Version, q.Protocol, Version, Protocol)}
+	}
+	c.greeted = true
+	return c.answer(helloAnswer{Protocol, Version, loader.StreamVersion, loader.OrderVersion, os.Getpid()}, nil)
+}
