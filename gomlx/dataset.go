@@ -43,8 +43,11 @@ type Options struct {
 	// Inputs and Labels name the outputs of the loader that are the model's
 	// inputs and labels, in this order. Of an output whose rows differ in length
 	// (Bytes, JSON), which comes padded with zeros, "NAME.lengths" are the true
-	// lengths in bytes, (B) int64. Labels nil is the output "label", if there
-	// is one; Inputs nil is all outputs that are not among the labels.
+	// lengths in items (bytes, unless loader.Output.Item says otherwise), (B)
+	// int64. Where they come one after another instead (loader.Output.Ragged),
+	// "NAME.offsets" says where each begins, and the last ends, (B+1) int64.
+	// Labels nil is the output "label", if there is one; Inputs nil is all outputs
+	// that are not among the labels.
 	Inputs, Labels []string
 	// Epoch is the number of the first epoch, for loader.Loader.Epoch.
 	Epoch int

@@ -137,6 +137,51 @@ func TestTensors(t *testing.T) {
 	}
 }
 
+// TestRagged: rows one after another, with where they lie.
+func TestRagged(t *testing.T) {
+	f := kindFile(t, 23)
+	for _, item := range []array.Spec{{}, {DType: mustParse(t, "<i2")}} {
+		l := newLoader(t, f, &loader.Options{BatchSize: 5, Order: loader.Random, OnError: loader.SubstituteValue(nil), // texts that aren't whole items are empty
+			Outputs: []loader.Output{{Name: "text", Ragged: true, Item: item}}})
+		for _, backend := range []backends.Backend{nil, simplego.GetBackend()} {
+			d := newDataset(t, l, &gomlx.Options{Backend: backend, Inputs: []string{"text", "text.offsets"}, Labels: []string{"text.lengths"}})
+			for b, err := range l.Epoch(context.Background(), 0) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, inputs, labels, err := d.Yield()
+				if err != nil {
+					t.Fatal(err)
+				}
+				c, text, offsets := b.Output("text"), inputs[0], inputs[1]
+				if !slices.Equal(text.Shape().Dimensions, c.Shape) || !bytes.Equal(contents(t, text), c.Data) {
+					t.Errorf("%v, want shape %v", text, c.Shape)
+				}
+				var want []byte
+				for _, n := range c.Offsets {
+					want = binary.LittleEndian.AppendUint64(want, uint64(n))
+				}
+				if offsets.DType() != dtypes.Int64 || len(c.Offsets) != b.Len()+1 || !bytes.Equal(contents(t, offsets), want) {
+					t.Errorf("offsets: %v, want %v", offsets, c.Offsets)
+				}
+				compare(t, "text.lengths", labels[0], b)
+				b.Release()
+				for _, v := range append(inputs, labels...) {
+					if err := v.FinalizeAll(); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+			d.Close()
+		}
+	}
+	l := newLoader(t, f, nil)
+	d := newDataset(t, l, &gomlx.Options{Inputs: []string{"text.offsets"}})
+	if _, _, _, err := d.Yield(); err == nil || !strings.Contains(err.Error(), "they are padded") {
+		t.Errorf("offsets of padded rows: %v", err)
+	}
+}
+
 // compare compares a tensor with what it was made of.
 func compare(t *testing.T, name string, v *tensors.Tensor, b *loader.Batch) {
 	t.Helper()

@@ -17,13 +17,17 @@ import (
 	"github.com/betongo/betongo/transform"
 )
 
-// lengths is what follows an output's name when its rows' lengths are meant.
-const lengths = ".lengths"
+// What follows an output's name when its rows' lengths are meant, or where they lie.
+const (
+	lengths = ".lengths"
+	offsets = ".offsets"
+)
 
-// source is where a tensor comes from: an output, by its place among all.
+// source is where a tensor comes from: an output, by its place among all, or what
+// is told of its rows.
 type source struct {
-	output  int
-	lengths bool
+	output int
+	of     string // "", lengths or offsets
 }
 
 // sources finds the outputs that names mean.
@@ -34,14 +38,16 @@ func sources(outputs []loader.Pipeline, names []string) ([]source, error) {
 			return slices.IndexFunc(outputs, func(p loader.Pipeline) bool { return p.Output == name })
 		}
 		s := source{output: find(name)}
-		if of, ok := strings.CutSuffix(name, lengths); ok && s.output < 0 {
-			s = source{output: find(of), lengths: true}
+		for _, suffix := range []string{lengths, offsets} {
+			if of, ok := strings.CutSuffix(name, suffix); ok && s.output < 0 {
+				s = source{output: find(of), of: suffix}
+			}
 		}
 		if s.output < 0 {
 			return nil, fmt.Errorf("no output %q, the loader has %s", name, outputNames(outputs))
 		}
 		p := &outputs[s.output]
-		if s.lengths {
+		if s.of != "" {
 			if p.Shape != nil {
 				return nil, fmt.Errorf("%q: all rows of output %q are as long", name, p.Output)
 			}
@@ -112,19 +118,26 @@ func (d *Dataset) tensors(b *loader.Batch) ([]*tensors.Tensor, error) {
 
 // tensor makes one tensor.
 func (d *Dataset) tensor(c *loader.Column, s source) (*tensors.Tensor, error) {
-	if s.lengths {
-		return d.copied(array.Spec{DType: array.Int64, Shape: []int{len(c.Lengths)}}, lengthBytes(c.Lengths))
+	switch s.of {
+	case lengths:
+		list := make([]int64, len(c.Lengths))
+		for i, v := range c.Lengths {
+			list[i] = int64(v)
+		}
+		return d.numbers(list)
+	case offsets:
+		if c.Offsets == nil {
+			return nil, errors.New("its rows have no offsets: they are padded, loader.Output.Ragged is not set")
+		}
+		return d.numbers(c.Offsets)
 	}
 	return d.copied(c.Spec, c.Data)
 }
 
-// lengthBytes are the lengths as int64.
-func lengthBytes(list []int) []byte {
-	n := make([]int64, len(list))
-	for i, v := range list {
-		n[i] = int64(v)
-	}
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(n))), 8*len(n))
+// numbers makes a tensor of a list.
+func (d *Dataset) numbers(list []int64) (*tensors.Tensor, error) {
+	b := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(list))), 8*len(list))
+	return d.copied(array.Spec{DType: array.Int64, Shape: []int{len(list)}}, b)
 }
 
 // copied makes a tensor of elements, of which it keeps nothing.
