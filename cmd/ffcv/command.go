@@ -21,9 +21,9 @@ const description = "Look into .beton files, the dataset format of FFCV: content
 // grammar is the command line.
 type grammar struct {
 	Version kong.VersionFlag `help:"Print the version and exit."`
-	Info    infoCommand      `cmd:"" help:"Print the header, the fields and the sections of a file."`
+	Info    infoCommand      `cmd:"" help:"Print the header, the fields and the sections of a file, or of several."`
 	Dump    dumpCommand      `cmd:"" help:"Print the samples of a file."`
-	Verify  verifyCommand    `cmd:"" help:"Read all of a file and print every flaw."`
+	Verify  verifyCommand    `cmd:"" help:"Read all of a file, or of several, and print every flaw."`
 	Marks   marksCommand     `cmd:"" help:"Make checkpoints of a file's JPEGs and put them beside it."`
 	Merge   mergeCommand     `cmd:"" help:"Write the samples of several files into one; pages are copied as they are."`
 	Subset  subsetCommand    `cmd:"" help:"Write some samples of a file into a new one."`

@@ -8,18 +8,20 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/betongo/betongo/dataset"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/term"
 )
 
 type infoCommand struct {
-	fileFlags
-	JSON bool `name:"json" help:"Print one JSON object."`
+	filesFlags
+	JSON bool `name:"json" help:"Print one JSON object; of several files one a line."`
 }
 
 // info is what the verb prints; as JSON it is a contract with other programs.
 type info struct {
+	File         string        `json:"file,omitempty"` // of several
 	Version      int           `json:"version"`
 	NumFields    int           `json:"num_fields"`
 	PageSize     int64         `json:"page_size"`
@@ -57,23 +59,57 @@ func (n fieldName) MarshalJSON() ([]byte, error) { return appendString(nil, stri
 
 // Run is kong's hook.
 func (c *infoCommand) Run(e *env) error {
-	f, err := c.open()
+	list, err := dataset.Expand(c.Files)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	in, damage := describe(f)
-	if c.JSON {
-		enc := json.NewEncoder(e.stdout)
-		enc.SetEscapeHTML(false)
-		err = enc.Encode(in)
-	} else {
-		err = in.print(e.stdout, f)
+	var members []dataset.Dataset
+	var damage error
+	for i, path := range list {
+		f, err := c.open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		members = append(members, f)
+		in, broken := describe(f)
+		if len(list) > 1 {
+			in.File = path
+		}
+		if c.JSON {
+			enc := json.NewEncoder(e.stdout)
+			enc.SetEscapeHTML(false)
+			err = enc.Encode(in)
+		} else {
+			if i > 0 {
+				fmt.Fprintln(e.stdout)
+			}
+			err = in.print(e.stdout, f)
+		}
+		if err != nil {
+			return err
+		}
+		if damage == nil {
+			damage = suggestVerify(broken, path)
+		}
 	}
+	if len(list) > 1 && !c.JSON {
+		if err := together(e.stdout, members); err != nil {
+			return err
+		}
+	}
+	return damage
+}
+
+// together says what several files are as one dataset.
+func together(w io.Writer, members []dataset.Dataset) error {
+	all, err := dataset.NewConcat(members...)
 	if err != nil {
+		_, err = fmt.Fprintf(w, "\nthey cannot be one dataset: %v\n", err)
 		return err
 	}
-	return suggestVerify(damage, c.File)
+	_, err = fmt.Fprintf(w, "\nas one dataset: %s, %s\n", counted(len(members), "file"), counted(all.Len(), "sample"))
+	return err
 }
 
 // describe collects everything; the error tells what of the extension block

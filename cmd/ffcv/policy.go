@@ -94,11 +94,7 @@ func (s *skipResult) String() string {
 	for _, k := range slices.Sorted(maps.Keys(s.Kinds)) {
 		kinds = append(kinds, fmt.Sprintf("%s %s", term.FormatCount(int64(s.Kinds[k])), k))
 	}
-	n, unit := s.Failed+s.Quarantined, "samples"
-	if n == 1 {
-		unit = "sample"
-	}
-	return fmt.Sprintf("%s %s of epoch %d: %s", term.FormatCount(int64(n)), unit, s.epoch, strings.Join(kinds, ", "))
+	return fmt.Sprintf("%s of epoch %d: %s", counted(s.Failed+s.Quarantined, "sample"), s.epoch, strings.Join(kinds, ", "))
 }
 
 // errors are those of the first that failed, and how many more did.

@@ -6,24 +6,57 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/betongo/betongo/dataset"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/internal/term"
 )
 
 type verifyCommand struct {
-	fileFlags
+	filesFlags
 }
 
 // Run is kong's hook. Flaws go to standard output, one a line: file, sample,
-// field, offset, and what is wrong.
+// field, offset, and what is wrong. All files are read, whatever is wrong with
+// those before.
 func (c *verifyCommand) Run(e *env) error {
-	flaws := 0
+	list, err := dataset.Expand(c.Files)
+	if err != nil {
+		return err
+	}
+	flaws, unsound, unread := 0, 0, 0
+	for _, path := range list {
+		n, err := c.verify(e, path)
+		if err != nil {
+			if len(list) == 1 || e.ctx.Err() != nil {
+				return err
+			}
+			term.Fail(e.stderr, prog, err)
+			unread++
+		} else if n > 0 {
+			unsound++
+		}
+		flaws += n
+	}
+	switch {
+	case unsound+unread == 0:
+		return nil
+	case len(list) == 1:
+		return fmt.Errorf("%s: %s", list[0], counted(flaws, "flaw"))
+	case unread == 0:
+		return fmt.Errorf("%s in %d of %s", counted(flaws, "flaw"), unsound, counted(len(list), "file"))
+	}
+	return fmt.Errorf("%s in %d of %s; %d could not be read through", counted(flaws, "flaw"), unsound, counted(len(list), "file"), unread)
+}
+
+// verify reads one file, prints its flaws, or that it is sound, and returns how
+// many there are.
+func (c *verifyCommand) verify(e *env, path string) (flaws int, err error) {
 	out := bufio.NewWriter(e.stdout)
 	report := func(flaw *ffcv.FormatError) {
 		flaws++
 		fmt.Fprintln(out, strings.NewReplacer("\n", " ", "\r", " ").Replace(flaw.Error()))
 	}
-	f, err := c.openWhole()
+	f, err := c.customFlags.openWhole(path)
 	if err == nil {
 		defer f.Close()
 		err = f.Verify(e.ctx, report)
@@ -31,20 +64,21 @@ func (c *verifyCommand) Run(e *env) error {
 	var flaw *ffcv.FormatError
 	switch {
 	case err == nil:
-		_, err = fmt.Fprintf(e.stdout, "%s: sound, %s samples, %s entries in the allocation table\n",
-			c.File, term.FormatCount(int64(f.Len())), term.FormatCount(f.NumEntries()))
-		return err
+		_, err = fmt.Fprintf(e.stdout, "%s: sound, %s, %s entries in the allocation table\n",
+			path, counted(f.Len(), "sample"), term.FormatCount(f.NumEntries()))
+		return 0, err
 	case !errors.As(err, &flaw):
-		return errors.Join(err, out.Flush())
+		return flaws, errors.Join(err, out.Flush())
 	case flaws == 0: // so broken that it does not open
 		report(flaw)
 	}
-	if err := out.Flush(); err != nil {
-		return err
+	return flaws, out.Flush()
+}
+
+// counted is so many of something.
+func counted(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
 	}
-	noun := "flaws"
-	if flaws == 1 {
-		noun = "flaw"
-	}
-	return fmt.Errorf("%s: %s %s", c.File, term.FormatCount(int64(flaws)), noun)
+	return term.FormatCount(int64(n)) + " " + noun
 }
