@@ -12,6 +12,7 @@ import (
 // engine is what the connections have in common.
 type engine struct {
 	conns sync.WaitGroup
+	jobs  jobs // files being written
 }
 
 // Serve serves the connections that come through a door, one end of a Unix

@@ -17,6 +17,12 @@ type handler func(c *conn, r *request) error
 // handlers are what can be asked for.
 var handlers = map[string]handler{
 	"hello": (*conn).hello,
+
+	"write": (*conn).write,
+	"feed":  (*conn).feed,
+	"part":  (*conn).fedTooLate,
+	"free":  (*conn).fedTooLate,
+	"fail":  (*conn).fedTooLate,
 }
 
 type helloRequest struct {
