@@ -198,7 +198,7 @@ def _jpeg(file: File, i: int, k: int, b: np.ndarray, width: int, height: int) ->
         from PIL import Image
     except ImportError:
         answer, pixels = _engine_images(file, k, i)
-        h, w, c = (int(n) for n in answer["images"][0][:3])
+        h, w, c = (int(n) for n in answer["ok"]["images"][0][:3])
         out = np.frombuffer(pixels, np.uint8).reshape(h, w, c).copy()
     else:
         try:
