@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Optional, Union
+from typing import Any, Union
 
 import numpy as np
 
@@ -23,7 +23,7 @@ class AllocationQuery:
 
     shape: tuple[int, ...]
     dtype: Any
-    device: Optional[Any] = None
+    device: Any = None
 
 
 Allocation = Union[AllocationQuery, Sequence[AllocationQuery]]

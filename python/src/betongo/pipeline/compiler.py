@@ -50,7 +50,7 @@ class Compiler:
         settings: dict[str, Any] = {"fastmath": True, "nogil": True, "error_model": "numpy"}
         settings["parallel"] = bool(getattr(code, "is_parallel", False)) and cls.num_threads > 1
         if not getattr(code, "nopython", True):
-            return numba.jit(signature, forceobj=True, looplift=True)(code)
+            return numba.jit(signature, forceobj=True)(code)
         return numba.njit(signature, **settings)(code)
 
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,29 +25,37 @@ class Operation(ABC):
 
     generate_code returns f(batch, memory), or f(batch, memory, indices) when it has the attribute
     with_indices = True; a decoder's is f(indices, memory, metadata, storage_state). batch is a writable
-    array or tensor of shape (n, *shape), memory what declare_state_and_memory asked for, for n samples.
-    f returns the batch that the next operation gets. With is_parallel = True its loops over
-    Compiler.get_iterator() are spread over threads.
-
-    Operations of this package that the engine knows also have:
-
-    _native() -> dict | None: the engine's operation for the present attributes, None when it doesn't
-    serve them. Called after declare_state_and_memory, whose state it may take into account.
-    _layout = True: the operation only looks at the same memory in another way, and costs nothing.
-    _moves = True: what a layout operation returns has axes in another order or number, or another type.
-    Behind one of these the engine goes on only with operations that have
-    _commutes = True: they may run before the layout operations in front of them, with the same outcome.
-    _reseed(*key): takes the integers that its random numbers are of (seed, epoch, place); without it
-    they come from the operating system.
+    array or tensor of shape (n, *shape), memory what declare_state_and_memory asked for, for n samples,
+    indices the samples' numbers in the dataset. f returns the batch that the next operation gets. With
+    is_parallel = True its loops over Compiler.get_iterator() are spread over threads.
     """
 
+    # What the loader asks of the operations that the engine knows; nothing of it is there in one's own.
+    #
+    # _native() -> dict | None: the engine's operation for the present attributes, None when it doesn't
+    #   serve them; {} of a decoder is the field's default. Asked after declare_state_and_memory.
+    # _decoder: stands first in a pipeline and makes the value.
+    # _last: the engine does no operations behind it.
+    # _layout: only looks at the same memory in another way; done here, at no cost.
+    # _moves: the outcome of a layout operation has its axes in another order or number, or another type,
+    #   so that behind it the engine goes on only with operations that have
+    # _commutes: done before the layout operations in front of it, the outcome is the same.
+    # _pair: operations of the same name here draw the same numbers for a batch. Either the engine does all
+    #   of a loader's, or none.
+    # _follow: the output of pictures whose geometry this decoder takes over, "" for none.
+    # _reseed(*key): takes the integers that random numbers are made of, with the samples of a batch: seed,
+    #   epoch, and the place of the operation. Without it they come from the operating system.
+    _decoder: bool = False
+    _last: bool = False
     _layout: bool = False
     _moves: bool = False
     _commutes: bool = False
+    _pair: str = ""
+    _follow: str = ""
 
     def __init__(self) -> None:
         self.metadata: Any = None
-        self.memory_read: Optional[Callable[..., np.ndarray]] = None
+        self.memory_read: Callable[..., np.ndarray] | None = None
 
     def accept_field(self, field: Field) -> None:
         """Take the field whose values come in: self.field."""
@@ -66,17 +74,15 @@ class Operation(ABC):
         """Return the function that does this operation; see the class."""
         raise NotImplementedError
 
-    def declare_shared_memory(self, previous_state: State) -> Optional[AllocationQuery]:
+    def declare_shared_memory(self, previous_state: State) -> AllocationQuery | None:
         """Return the memory that is made once and shared by all places where this operation is used."""
         return None
 
-    def generate_code_for_shared_state(self) -> Optional[Callable[..., Any]]:
+    def generate_code_for_shared_state(self) -> Callable[..., Any] | None:
         """Return the function that sets that memory up for a batch, before the batch's operations."""
         return None
 
     @abstractmethod
-    def declare_state_and_memory(
-        self, previous_state: State
-    ) -> tuple[State, Union[Allocation, None]]:
+    def declare_state_and_memory(self, previous_state: State) -> tuple[State, Allocation | None]:
         """Return the state after this operation, and the memory that it wants for a batch."""
         raise NotImplementedError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any
 
 __all__ = ["Device", "State", "cpu", "is_torch_dtype"]
 
@@ -57,7 +57,7 @@ class State:
 
     jit_mode: bool
     device: Any
-    shape: Union[tuple[int, ...], None]
+    shape: tuple[int, ...] | None
     dtype: Any
 
     def __post_init__(self) -> None:
