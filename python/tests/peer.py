@@ -56,6 +56,13 @@ class Peer:
             return None
 
     def _run(self) -> None:
+        try:
+            self._serve()
+        except OSError:
+            pass  # the client has closed it
+        self.mine.close()
+
+    def _serve(self) -> None:
         outs = [
             {"name": f"x{k}", "dtype": "<f4", "shape": [self.width], "lengths": False, "offsets": False}
             for k in range(self.outs)

@@ -183,7 +183,7 @@ class _Line:
         self.segments: dict[int, _Segment] = {}
         self.back: deque[int] = deque()  # slots to give back; appended to by any thread, at any time
         self.given = 0  # slots handed out, less those given back
-        self.seq = -1  # the last one seen
+        self.frames = 0  # received, of conn.frames
         self.running = False  # whether an epoch's end was not received yet
         self.stopped = False  # whether that epoch was told to end
         self.ahead: deque[tuple[dict[str, Any], bytearray]] = deque()  # received while waiting for something else
@@ -193,11 +193,21 @@ class _Line:
         if indices is not None:
             request["indices"] = len(indices)
             payload = memoryview(np.ascontiguousarray(indices, "<i8")).cast("B") if len(indices) else b""
-        answer = conn.request(request, payload)[0]["ok"]
+        answer = self.request(request, payload)
         self.plan: dict[str, Any] = answer
         self.batches: int = answer["batches"]
         self.outputs = [Out(o) for o in answer["outputs"]]
         self.sent: Any = spec.get("outputs")
+
+    def request(self, request: dict[str, Any], payload: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = self.conn.request(request, payload)[0]["ok"]
+        self.frames = self.conn.frames
+        return answer
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection is closed, or an interrupt has taken a frame, and what segments came with it."""
+        return self.conn.closed or self.frames != self.conn.frames
 
     def credit(self, taken: int) -> None:
         """Tells how many batches of the epoch were taken, and which slots can be filled again."""
@@ -223,11 +233,9 @@ class _Line:
                     os.close(fd)
         for number in obj.get("drop", ()):
             self.segments.pop(number, None)
-        seq = obj.get("b")
-        if seq is not None:
-            self.back.extend(range(self.seq + 1, seq))  # an interrupt may have taken them from us
-            self.given += seq - self.seq
-            self.seq = seq
+        if "b" in obj:
+            self.given += 1
+        self.frames += 1
         return obj, payload
 
     def slot(self, obj: dict[str, Any], payload: bytearray, index: int) -> Slot:
@@ -282,7 +290,7 @@ class _Line:
     def finish(self) -> None:
         """Receives the rest of an epoch that nobody reads any more, and gives it back."""
         self.stop()
-        while self.running:
+        while self.running and not self.lost:
             obj = self.ahead.popleft()[0] if self.ahead else self.receive()[0]
             if "b" in obj:
                 self.back.append(obj["b"])
@@ -437,14 +445,14 @@ class LoaderStream:
                 if not self._idle:
                     break
                 line = self._idle.pop()
-            if line.conn.closed:
-                continue
             try:
                 with line.lock:
                     line.finish()
-                return line
+                if not line.lost:
+                    return line
             except EngineError:
-                line.conn.close()
+                pass
+            line.conn.close()
         conn = self._connect()
         try:
             return _Line(conn, self._spec, self._indices)
@@ -471,7 +479,7 @@ class LoaderStream:
             request["order"] = len(numbers)
             payload = memoryview(numbers).cast("B") if len(numbers) else b""
         try:
-            answer = line.conn.request(request, payload)[0]["ok"]
+            answer = line.request(request, payload)
         except Exception:
             self._give(line)
             raise

@@ -54,15 +54,20 @@ class Connection:
         self._dead = dead or (lambda: EngineError("the engine has closed the connection"))
         self._recvmsg_into = sock.recvmsg_into
         self._room = bytearray(_ROOM)
-        # The reading end: buffer, its view, first and last byte not yet handed out, what the latest receive returned, and
-        # descriptors not yet handed out. One attribute: a KeyboardInterrupt finds it whole.
-        self._in: _In = (self._room, memoryview(self._room), 0, 0, [], ())
+        # The reading end: buffer, its view, first and last byte not yet handed out, what the latest receive returned,
+        # descriptors not yet handed out, how many frames were. One attribute: a KeyboardInterrupt finds it whole.
+        self._in: _In = (self._room, memoryview(self._room), 0, 0, [], (), 0)
         _open.add(self)
 
     @property
     def closed(self) -> bool:
         """Whether nothing can be sent any more: closed, broken or of another process."""
         return self._sock.fileno() < 0
+
+    @property
+    def frames(self) -> int:
+        """How many frames recv has handed out: an interrupt right then may have taken one from the caller."""
+        return self._in[6]
 
     def fileno(self) -> int:
         """The socket's descriptor, -1 when closed."""
@@ -127,16 +132,16 @@ class Connection:
 
         A KeyboardInterrupt that comes while it waits loses nothing: the next call goes on where this one was.
         """
-        buf, view, start, end, got, fds = self._in
+        buf, view, start, end, got, fds, count = self._in
         if got or end - start < 8:
-            buf, view, start, end, got, fds = self._more(8)
+            buf, view, start, end, got, fds, count = self._more(8)
         size, extra = _HEAD.unpack_from(buf, start)
         if size > MAX_OBJECT or extra > MAX_PAYLOAD:
             self.close()
             raise EngineError(f"the engine sent a frame of {size} and {extra} bytes, more than is allowed")
         whole = 8 + size + extra
         if end - start < whole:
-            buf, view, start, end, got, fds = self._more(whole)
+            buf, view, start, end, got, fds, count = self._more(whole)
         at = start + 8
         try:
             obj = _loads(str(view[at : at + size], "utf-8")) if size else {}
@@ -149,16 +154,16 @@ class Connection:
         mine, fds = fds[:n], fds[n:]
         start += whole
         if start < end:
-            self._in = (buf, view, start, end, got, fds)
+            self._in = (buf, view, start, end, got, fds, count + 1)
         elif buf is self._room:
-            self._in = (buf, view, 0, 0, got, fds)
+            self._in = (buf, view, 0, 0, got, fds, count + 1)
         else:
-            self._in = (self._room, memoryview(self._room), 0, 0, got, fds)
+            self._in = (self._room, memoryview(self._room), 0, 0, got, fds, count + 1)
         return obj, data, mine
 
     def _more(self, need: int) -> _In:
         """Receives until need bytes lie together; returns the reading end."""
-        buf, view, start, end, got, fds = self._in
+        buf, view, start, end, got, fds, count = self._in
         while True:
             if got:
                 n, ancillary = got[0][0], got[0][1]
@@ -168,7 +173,7 @@ class Connection:
                 if ancillary:
                     fds += _descriptors(ancillary)
                 end += n
-                self._in = (buf, view, start, end, [], fds)
+                self._in = (buf, view, start, end, [], fds, count)
                 got = self._in[4]
             if end - start >= need:
                 return self._in
@@ -177,7 +182,7 @@ class Connection:
                 fresh = memoryview(to)
                 fresh[: end - start] = view[start:end]
                 buf, view, start, end = to, fresh, 0, end - start
-                self._in = (buf, view, start, end, got, fds)
+                self._in = (buf, view, start, end, got, fds, count)
             try:
                 # As in send: what was received is in got before an interrupt can be raised.
                 room = view[end:] if len(buf) == _ROOM else view[end : start + need]
@@ -206,7 +211,7 @@ class Connection:
         got, fds = self._in[4], self._in[5]
         for fd in fds + (_descriptors(got[0][1]) if got else ()):
             os.close(fd)
-        self._in = (self._room, memoryview(self._room), 0, 0, [], ())
+        self._in = (self._room, memoryview(self._room), 0, 0, [], (), self._in[6])
 
     def __enter__(self) -> Connection:
         return self
@@ -219,7 +224,7 @@ class Connection:
             self.close()
 
 
-_In = tuple[bytearray, memoryview, int, int, list[Any], tuple[int, ...]]
+_In = tuple[bytearray, memoryview, int, int, list[Any], tuple[int, ...], int]
 
 _gone_errors = (errno.EPIPE, errno.ECONNRESET, errno.EBADF, errno.ENOTCONN, errno.ESHUTDOWN)
 
