@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"runtime/debug"
+	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,6 +24,9 @@ type conn struct {
 	ctx    context.Context // ends with the connection
 	cancel context.CancelCauseFunc
 	queue  chan *request
+	stream atomic.Pointer[stream] // the loader; set once, by the handlers' goroutine
+
+	run *run // the latest epoch; the reader's
 
 	// The handlers' goroutine's:
 	greeted bool
@@ -57,32 +63,78 @@ func (c *conn) serve(ctx context.Context) {
 
 // end gives back what the handlers kept. None runs any more.
 func (c *conn) end() {
+	if s := c.stream.Load(); s != nil {
+		s.close()
+	}
 }
 
 // read reads frames until there is an error.
 func (c *conn) read() error {
+	defer func() {
+		if c.run != nil {
+			c.run.cancel()
+		}
+	}()
 	small := make([]byte, 4<<10)
 	for {
 		f, err := c.link.read(small)
+		if err == nil {
+			err = c.receive(f)
+		}
 		if err != nil {
 			return err
-		}
-		if len(f.object) == 0 {
-			f.close()
-			return &protocolError{"a frame without an object, and no epoch runs"}
-		}
-		r, err := newRequest(f)
-		if err != nil {
-			f.close()
-			return err
-		}
-		select {
-		case c.queue <- r:
-		default:
-			f.close()
-			return &protocolError{fmt.Sprintf("request %q: %d before it wait for their answers already", r.do, maxQueued)}
 		}
 	}
+}
+
+// receive does at once what is not to wait, and queues the rest.
+func (c *conn) receive(f frame) error {
+	if len(f.object) == 0 {
+		f.close()
+		return c.credit(f.payload)
+	}
+	r, err := newRequest(f)
+	if err != nil {
+		f.close()
+		return err
+	}
+	if h, ok := urgent[r.do]; ok {
+		return c.urgent(h, r)
+	}
+	if c.run != nil && !c.run.over.Load() {
+		f.close()
+		return &protocolError{fmt.Sprintf("request %q while an epoch runs", r.do)}
+	}
+	if r.do == "epoch" {
+		if c.run != nil {
+			c.run.cancel()
+		}
+		c.run = newRun(c.ctx)
+		r.run = c.run
+	}
+	select {
+	case c.queue <- r:
+		return nil
+	default:
+		f.close()
+		return &protocolError{fmt.Sprintf("request %q: %d before it wait for their answers already", r.do, maxQueued)}
+	}
+}
+
+// urgent does a request in the reader's goroutine. What can't be done is an
+// answer with the request's name: it may come among the batches of an epoch.
+func (c *conn) urgent(h handler, r *request) error {
+	defer func() { (&frame{files: r.files}).close() }()
+	err := c.guard(h, r)
+	var broken *protocolError
+	if err == nil || errors.As(err, &broken) {
+		return err
+	}
+	object, e := json.Marshal(map[string]any{"error": describe(err), "do": r.do})
+	if e != nil {
+		return e
+	}
+	return c.link.write(object, nil, nil)
 }
 
 // handle answers a request.
@@ -91,7 +143,10 @@ func (c *conn) handle(r *request) {
 	if c.ctx.Err() != nil {
 		return
 	}
-	err := c.run(r)
+	err := c.perform(r)
+	if r.run != nil {
+		r.run.over.Store(true)
+	}
 	if err == nil || c.ctx.Err() != nil {
 		return
 	}
@@ -102,25 +157,26 @@ func (c *conn) handle(r *request) {
 	}
 }
 
-// run calls the request's handler. A panic is its error.
-func (c *conn) run(r *request) (err error) {
+// perform calls the request's handler.
+func (c *conn) perform(r *request) error {
+	h, ok := handlers[r.do]
+	switch {
+	case !ok:
+		return unknown("request", r.do, slices.Sorted(maps.Keys(handlers)))
+	case !c.greeted && r.do != "hello":
+		return &protocolError{fmt.Sprintf("request %q before hello", r.do)}
+	}
+	return c.guard(h, r)
+}
+
+// guard calls a handler. A panic is its error.
+func (c *conn) guard(h handler, r *request) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // files may be cut short under their maps
 	defer func() {
 		if p := recover(); p != nil {
 			err = &panicError{p, debug.Stack()}
 		}
 	}()
-	h, ok := handlers[r.do]
-	switch {
-	case !ok:
-		names := make([]string, 0, len(handlers))
-		for name := range handlers {
-			names = append(names, name)
-		}
-		return unknown("request", r.do, names)
-	case !c.greeted && r.do != "hello":
-		return &protocolError{fmt.Sprintf("request %q before hello", r.do)}
-	}
 	return h(c, r)
 }
 

@@ -11,6 +11,7 @@ import (
 
 // engine is what the connections have in common.
 type engine struct {
+	files library
 	conns sync.WaitGroup
 	jobs  jobs // files being written
 }

@@ -16,13 +16,28 @@ type handler func(c *conn, r *request) error
 
 // handlers are what can be asked for.
 var handlers = map[string]handler{
-	"hello": (*conn).hello,
+	"hello":  (*conn).hello,
+	"images": (*conn).images,
 
-	"write": (*conn).write,
-	"feed":  (*conn).feed,
-	"part":  (*conn).fedTooLate,
-	"free":  (*conn).fedTooLate,
-	"fail":  (*conn).fedTooLate,
+	"loader": (*conn).loader,
+	"epoch":  (*conn).epoch,
+	"get":    (*conn).get,
+	"replay": (*conn).replay,
+
+	"write":   (*conn).write,
+	"feed":    (*conn).feed,
+	"part":    (*conn).fedTooLate,
+	"free":    (*conn).fedTooLate,
+	"fail":    (*conn).fedTooLate,
+	"picture": (*conn).picture,
+}
+
+// urgent are those that don't wait for an epoch's end, nor for anything else: the
+// reader's goroutine does them.
+var urgent = map[string]handler{
+	"stop":  (*conn).stop,
+	"state": (*conn).state,
+	"stats": (*conn).stats,
 }
 
 type helloRequest struct {

@@ -17,6 +17,7 @@ type request struct {
 	object  []byte     // the JSON object
 	payload []byte     // the handler's to keep
 	files   []*os.File // closed after the handler; one that it keeps it sets to nil here
+	run     *run       // of an epoch
 }
 
 // newRequest looks what a frame asks for.

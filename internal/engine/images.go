@@ -1,0 +1,166 @@
+package engine
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/loader"
+	"github.com/betongo/betongo/rgb"
+)
+
+type imagesRequest struct {
+	Do    string `json:"do"`
+	Path  string `json:"path"`
+	Field string `json:"field"`
+	IDs   int    `json:"ids"` // so many in the payload
+}
+
+type imagesAnswer struct {
+	Images [][4]int `json:"images"` // height, width, channels, bytes a number
+}
+
+// images decodes whole pictures of a file.
+func (c *conn) images(r *request) error {
+	var q imagesRequest
+	if err := r.decode(&q); err != nil {
+		return err
+	}
+	rest := &numbers{r.payload}
+	ids, err := rest.ints(q.IDs)
+	if err != nil {
+		return err
+	}
+	files, err := c.engine.files.open([]string{q.Path}, access{})
+	if err != nil {
+		return err
+	}
+	defer files.leave()
+	f, ok := files.Dataset.(*ffcv.File)
+	if !ok {
+		return optionf("images: %q stands for several files", q.Path)
+	}
+	field := f.FieldIndex(q.Field)
+	if field < 0 {
+		var names []string
+		for _, d := range f.Fields() {
+			names = append(names, d.Name)
+		}
+		return unknown("images: field", q.Field, names)
+	}
+	answer, pixels, err := pictures(f, field, ids)
+	if err != nil {
+		return err
+	}
+	return c.answer(answer, pixels)
+}
+
+// pictures decodes the pictures of samples, one after another.
+func pictures(f *ffcv.File, field int, ids []int) (a imagesAnswer, pixels []byte, err error) {
+	a.Images = make([][4]int, len(ids))
+	at := make([]int, len(ids)+1)
+	for i, id := range ids {
+		if id < 0 || id >= f.Len() {
+			return a, nil, optionf("images: sample %d, %s has %d", id, f.Name(), f.Len())
+		}
+		p := &a.Images[i]
+		if *p, err = sizeOf(f, field, id); err != nil {
+			return a, nil, err
+		}
+		size := maxPayload + 1
+		if p[0] <= maxPayload && p[1] <= maxPayload && p[0]*p[1] <= maxPayload {
+			size = p[0] * p[1] * p[2] * p[3]
+		}
+		if at[i+1] = at[i] + size; at[i+1] > maxPayload {
+			return a, nil, optionf("images: the first %d pictures have more than %d bytes; ask for fewer", i+1, maxPayload)
+		}
+	}
+	pixels = make([]byte, at[len(ids)])
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	errs := make([]error, len(ids))
+	for range min(len(ids), runtime.GOMAXPROCS(0)) {
+		workers.Add(1)
+		go func() { // ends when all pictures are taken
+			defer workers.Done()
+			debug.SetPanicOnFault(true)
+			var s rgb.Scratch
+			for i := int(next.Add(1)) - 1; i < len(ids); i = int(next.Add(1)) - 1 {
+				errs[i] = picture(pixels[at[i]:at[i+1]:at[i+1]], f, field, ids[i], &s)
+			}
+		}()
+	}
+	workers.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return a, nil, err
+		}
+	}
+	return a, pixels, nil
+}
+
+// sizeOf is height, width, channels and bytes a number of a picture.
+func sizeOf(f *ffcv.File, field, sample int) (size [4]int, err error) {
+	d := f.Fields()[field]
+	if d.Type == fields.TypeRGBImage {
+		e, err := f.Image(sample, field)
+		return [4]int{e.Height, e.Width, 3, 1}, err
+	}
+	r, ok := d.Field.(loader.RasterField)
+	if !ok {
+		return size, optionf("images: field %q holds no pictures", d.Name)
+	}
+	meta, err := f.Metadata(sample)
+	if err != nil {
+		return size, err
+	}
+	channels, depth := r.Kind()
+	w, h, err := r.Size(meta[d.Offset : d.Offset+d.Size])
+	return [4]int{h, w, channels, depth}, err
+}
+
+// picture decodes one into dst. A panic is its error.
+func picture(dst []byte, f *ffcv.File, field, sample int, s *rgb.Scratch) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%s: sample %d: panic: %v", f.Name(), sample, p)
+		}
+	}()
+	pix, err := decoded(dst, f, field, sample, s)
+	if err == nil && len(pix) != len(dst) {
+		err = fmt.Errorf("%d bytes of pixels, want %d as the metadata says", len(pix), len(dst))
+	}
+	if err != nil {
+		return &loader.SampleError{File: f.Name(), Sample: sample, Field: f.Fields()[field].Name, Offset: -1, Err: err}
+	}
+	if len(pix) > 0 && &pix[0] != &dst[0] {
+		copy(dst, pix)
+	}
+	return nil
+}
+
+// decoded returns a picture's pixels, in dst if they fit.
+func decoded(dst []byte, f *ffcv.File, field, sample int, s *rgb.Scratch) ([]byte, error) {
+	if f.Fields()[field].Type == fields.TypeRGBImage {
+		e, err := f.Image(sample, field)
+		if err != nil {
+			return nil, err
+		}
+		img := rgb.Image{Pix: dst[:0]}
+		err = s.Load(&img, e)
+		return img.Pix, err
+	}
+	v, err := f.Value(sample, field)
+	if err != nil {
+		return nil, err
+	}
+	r, ok := v.(rgb.Raster)
+	if !ok {
+		return nil, fmt.Errorf("it is decoded as %T", v)
+	}
+	return r.Pix, nil
+}

@@ -1,0 +1,128 @@
+package engine
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/betongo/betongo/dataset"
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/loader"
+)
+
+// library is the files that connections have open: each set of files once, as
+// long as someone has it.
+type library struct {
+	mu   sync.Mutex
+	sets map[string]*set
+}
+
+// set is files opened as one dataset.
+type set struct {
+	loader.Dataset
+	of     *library
+	key    string
+	users  int           // guarded by library.mu
+	opened chan struct{} // closed when there is a Dataset or an error
+	close  func() error
+	err    error
+}
+
+// access is how the bytes of files are reached.
+type access struct {
+	memory int64 // 0: they are mapped; else a cache of so many bytes
+	direct bool
+	// as tells caches apart that can be shared, by default by their size: of one
+	// that is derived from what memory is left, by what it is derived from.
+	as string
+}
+
+// open opens files, or shares them if they are open and are the same ones. Who
+// has the set leaves it once.
+func (l *library) open(paths []string, how access) (*set, error) {
+	if how.as == "" {
+		how.as = fmt.Sprint(how.memory)
+	}
+	key, err := keyOf(paths)
+	if err != nil {
+		return nil, err
+	}
+	key += fmt.Sprintf("|%s|%v", how.as, how.direct)
+	l.mu.Lock()
+	s := l.sets[key]
+	mine := s == nil
+	if mine {
+		s = &set{of: l, key: key, opened: make(chan struct{})}
+		if l.sets == nil {
+			l.sets = map[string]*set{}
+		}
+		l.sets[key] = s
+	}
+	s.users++
+	l.mu.Unlock()
+	if mine {
+		s.open(paths, how)
+	}
+	<-s.opened // by whoever is first, who doesn't wait for anybody
+	if s.err != nil {
+		s.leave()
+		return nil, s.err
+	}
+	return s, nil
+}
+
+// open opens the files. A panic is an error: others wait.
+func (s *set) open(paths []string, how access) {
+	defer close(s.opened)
+	defer func() {
+		if p := recover(); p != nil {
+			s.err = fmt.Errorf("open %s: panic: %v", strings.Join(paths, ", "), p)
+		}
+	}()
+	opts := &ffcv.OpenOptions{Memory: how.memory, Direct: how.direct && how.memory > 0}
+	if len(paths) == 1 && !strings.ContainsAny(paths[0], "*?[") {
+		f, err := ffcv.Open(paths[0], opts)
+		if s.err = err; err == nil {
+			s.Dataset, s.close = f, f.Close
+		}
+		return
+	}
+	c, err := dataset.Open(paths, &dataset.Options{File: opts})
+	if s.err = err; err == nil {
+		s.Dataset, s.close = c, c.Close
+	}
+}
+
+// leave closes the files if nobody else has them.
+func (s *set) leave() error {
+	s.of.mu.Lock()
+	s.users--
+	last := s.users == 0
+	if last {
+		delete(s.of.sets, s.key)
+	}
+	s.of.mu.Unlock()
+	if last && s.close != nil {
+		return s.close()
+	}
+	return nil
+}
+
+// keyOf tells sets of files apart, and a file from another that has taken its
+// place.
+func keyOf(paths []string) (string, error) {
+	list, err := dataset.Expand(paths)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for _, path := range list {
+		info, err := os.Stat(path)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(&b, "%q %s %d %d|", path, fileOf(info), info.Size(), info.ModTime().UnixNano())
+	}
+	return b.String(), nil
+}

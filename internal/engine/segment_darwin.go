@@ -1,0 +1,20 @@
+package engine
+
+import "os"
+
+// newSegment makes memory that another process can map: a temporary file whose
+// name is gone at once.
+func newSegment(size int) ([]byte, *os.File, error) {
+	f, err := os.CreateTemp("", "betongo-*")
+	if err != nil {
+		return nil, nil, err
+	}
+	err = os.Remove(f.Name())
+	if err == nil {
+		err = f.Truncate(int64(size))
+	}
+	return mapShared(f, size, err)
+}
+
+// discard does nothing: the memory goes when the last who maps it does.
+func discard([]byte) {}

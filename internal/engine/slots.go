@@ -1,0 +1,196 @@
+package engine
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"sync"
+	"unsafe"
+)
+
+// Blocks up to an eighth of a segment share one, so that an output of a few
+// bytes a row doesn't take a mapping and a descriptor on each side. The more
+// segments there are, the larger are new ones.
+const (
+	leastSegment  = 1 << 20
+	largerEvery   = 32 // segments: then new ones are twice as large
+	largestShared = 1 << 30
+)
+
+// slots is the memory of a connection's batches: segments that the client maps
+// too. It is a loader.Allocator. What it gave out it never writes to or frees by
+// itself; close gives everything up.
+type slots struct {
+	mu       sync.Mutex
+	blocks   map[*byte]block // by first byte
+	segments map[int]*segment
+	open     *segment // with room for small blocks
+	next     int      // number of the next segment
+	dropped  []int    // segments freed that the client has mapped
+	closed   bool
+}
+
+// block is what Alloc gave.
+type block struct {
+	of     *segment
+	offset int
+	size   int
+}
+
+// segment is memory that can be mapped by another process.
+type segment struct {
+	number int
+	mem    []byte
+	file   *os.File // until the client has it
+	used   int      // bytes given out, from the first on
+	blocks int      // given out and not freed
+}
+
+func newSlots() *slots {
+	return &slots{blocks: map[*byte]block{}, segments: map[int]*segment{}}
+}
+
+var errSlotsClosed = errors.New("engine: memory for batches: the connection is closed")
+
+// Alloc implements loader.Allocator.
+func (s *slots) Alloc(n int) ([]byte, error) {
+	size := (n + pageSize - 1) &^ (pageSize - 1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errSlotsClosed
+	}
+	shared := min(leastSegment<<(len(s.segments)/largerEvery), largestShared)
+	g := s.open
+	switch {
+	case size > shared/8:
+		var err error
+		if g, err = s.add(size); err != nil {
+			return nil, err
+		}
+	case g == nil || len(g.mem)-g.used < size:
+		var err error
+		if g, err = s.add(shared); err != nil {
+			return nil, err
+		}
+		if old := s.open; old != nil && old.blocks == 0 {
+			s.drop(old)
+		}
+		s.open = g
+	}
+	b := g.mem[g.used : g.used+size : g.used+size]
+	s.blocks[unsafe.SliceData(b)] = block{g, g.used, size}
+	g.used += size
+	g.blocks++
+	return b, nil
+}
+
+// add makes a segment. s is locked.
+func (s *slots) add(size int) (*segment, error) {
+	mem, file, err := newSegment(size)
+	if err != nil {
+		return nil, err
+	}
+	g := &segment{number: s.next, mem: mem, file: file}
+	s.segments[g.number] = g
+	s.next++
+	return g, nil
+}
+
+// Free implements loader.Allocator. The memory goes back to the system at once,
+// also where the client still maps it.
+func (s *slots) Free(b []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, ok := s.blocks[unsafe.SliceData(b)]
+	if !ok {
+		return nil // given up by close
+	}
+	delete(s.blocks, unsafe.SliceData(b))
+	discard(b)
+	g := at.of
+	if g.blocks--; g.blocks > 0 {
+		return nil
+	}
+	if g == s.open {
+		g.used = 0
+		return nil
+	}
+	return s.drop(g)
+}
+
+// drop frees a segment without blocks. s is locked.
+func (s *slots) drop(g *segment) error {
+	delete(s.segments, g.number)
+	if g.file == nil {
+		s.dropped = append(s.dropped, g.number)
+	}
+	return g.free()
+}
+
+// free ends the engine's part of a segment.
+func (g *segment) free() error {
+	if g.file != nil {
+		g.file.Close()
+		g.file = nil
+	}
+	mem := g.mem
+	g.mem = nil
+	return unmap(mem)
+}
+
+// close unmaps everything. No loader uses any of it any more; what the client
+// maps stays as it is, and its own.
+func (s *slots) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	var errs []error
+	for _, g := range s.segments {
+		errs = append(errs, g.free())
+	}
+	clear(s.segments)
+	clear(s.blocks)
+	s.open = nil
+	return errors.Join(errs...)
+}
+
+// place is where a column's bytes lie.
+type place struct{ segment, offset int }
+
+// shipment is what a client needs to know of memory with its next batch.
+type shipment struct {
+	places  []place
+	fresh   []*segment // that it sees for the first time; their files are the shipment's to close
+	files   []*os.File
+	dropped []int
+}
+
+// ship fills in where data lie, blocks or beginnings of such. Empty ones lie
+// nowhere, in segment -1.
+func (s *slots) ship(to *shipment, data [][]byte) error {
+	to.places, to.fresh, to.files = to.places[:0], to.fresh[:0], to.files[:0]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range data {
+		if len(b) == 0 {
+			to.places = append(to.places, place{-1, 0})
+			continue
+		}
+		at, ok := s.blocks[unsafe.SliceData(b)]
+		if !ok || len(b) > at.size {
+			return errors.New("engine: a batch lies outside of shared memory")
+		}
+		if at.of.file != nil && !slices.Contains(to.fresh, at.of) {
+			to.fresh = append(to.fresh, at.of)
+		}
+		to.places = append(to.places, place{at.of.number, at.offset})
+	}
+	for _, g := range to.fresh {
+		to.files = append(to.files, g.file)
+		g.file = nil
+	}
+	to.dropped = append(to.dropped[:0], s.dropped...)
+	s.dropped = s.dropped[:0]
+	return nil
+}
