@@ -95,6 +95,10 @@ func (c *appendCommand) Run(e *env) error {
 // appendFile appends another .beton.
 func (c *appendCommand) appendFile(e *env, path string, f *ffcv.File) error {
 	g, err := (&customFlags{custom: c.custom}).openWhole(c.Source)
+	var flaw *ffcv.FormatError
+	if errors.As(err, &flaw) && filepath.Ext(c.Source) != ".beton" {
+		err = term.WithHint(err, "a source is a folder, a table (.csv, .tsv, .jsonl) or a .beton; 'ffcvwrite arrays' makes one of .npy arrays")
+	}
 	if err != nil {
 		return err
 	}

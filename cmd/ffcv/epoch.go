@@ -88,7 +88,7 @@ func (c *epochCommand) Run(e *env) error {
 		return err
 	}
 	defer ds.Close()
-	l, epoch, err := c.loader(ds, func(msg string) { term.Say(e.stderr, prog, "warning", msg) })
+	l, epoch, err := c.loader(ds, e.stderr)
 	if err != nil {
 		return suggestVerifyIts(err)
 	}
@@ -108,8 +108,9 @@ func (c *epochCommand) Run(e *env) error {
 }
 
 // loader makes the loader, from the state if there is one, and says which epoch
-// it is to load.
-func (c *epochCommand) loader(ds loader.Dataset, warn func(string)) (*loader.Loader, int, error) {
+// it is to load. What else there is to say goes to notes.
+func (c *epochCommand) loader(ds loader.Dataset, notes io.Writer) (*loader.Loader, int, error) {
+	warn := func(msg string) { term.Say(notes, prog, "warning", msg) }
 	outputs, err := pipeline(ds, c.Pipeline, shape{filter: filters[c.Filter], exact: c.Exact, ragged: c.Ragged})
 	if err != nil {
 		return nil, 0, err
@@ -148,6 +149,9 @@ func (c *epochCommand) loader(ds loader.Dataset, warn func(string)) (*loader.Loa
 		return nil, 0, term.WithHint(
 			fmt.Errorf("%s is of epoch %d, of which %d of %d samples are done; --epoch is %d", c.State, state.Epoch, state.Consumed, state.Length, epoch),
 			"finish that epoch first, or remove the file")
+	}
+	if epoch == state.Epoch && state.Consumed == state.Length {
+		term.Say(notes, prog, "note", fmt.Sprintf("%s: epoch %d is done, --epoch %d begins the next", c.State, epoch, epoch+1))
 	}
 	l, err := loader.Resume(ds, opts, state)
 	return l, epoch, err

@@ -3,12 +3,13 @@ package main
 import (
 	"errors"
 
+	"github.com/betongo/betongo/dataset"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/splice"
 )
 
 type mergeCommand struct {
-	Files  []string `arg:"" name:"file" help:"The .beton files, in the order of their samples."`
+	Files  []string `arg:"" name:"file" help:"The .beton files, in the order of their samples: files, and patterns such as 'train-*.beton'. A file may come more than once."`
 	Output string   `short:"o" required:"" placeholder:"OUT" help:"The file to write."`
 	Repack bool     `help:"Place the values anew instead of copying pages: for files of different page sizes, or with many pages that are nearly empty."`
 	customFlags
@@ -32,12 +33,20 @@ func (c *mergeCommand) Validate() error {
 
 // Run is kong's hook.
 func (c *mergeCommand) Run(e *env) error {
-	if err := checkOutputs([]string{c.Output}, c.Files); err != nil {
+	var list []string
+	for _, path := range c.Files { // one by one: together none may come twice
+		some, err := dataset.Expand([]string{path})
+		if err != nil {
+			return err
+		}
+		list = append(list, some...)
+	}
+	if err := checkOutputs([]string{c.Output}, list); err != nil {
 		return err
 	}
 	var files []*ffcv.File
 	defer func() { closeAll(files) }()
-	for _, path := range c.Files {
+	for _, path := range list {
 		f, err := c.openWhole(path)
 		if err != nil {
 			return err

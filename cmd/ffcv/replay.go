@@ -18,8 +18,8 @@ import (
 )
 
 type replayCommand struct {
-	fileFlags
-	Sample   int    `required:"" placeholder:"N" help:"The sample's number in the file."`
+	filesFlags
+	Sample   int    `required:"" placeholder:"N" help:"The sample's number in the file, or in the files as one."`
 	Epoch    int    `default:"0" placeholder:"N" help:"The epoch (default 0)."`
 	Seed     uint64 `default:"0" placeholder:"S" help:"The loader's seed (default 0)."`
 	Pipeline string `default:"rrc224" enum:"raw,simple,cc224,rrc224,rrc224f32,cifar,cifarf32" placeholder:"NAME" help:"What happens to the first image field: rrc224 (the default) or another of bench's."`
@@ -30,7 +30,7 @@ type replayCommand struct {
 
 // replayResult is what the verb prints; it is a contract with other programs.
 type replayResult struct {
-	File     string `json:"file"`
+	File     string `json:"file"` // of several, which and how many
 	Pipeline string `json:"pipeline"`
 	*loader.Replayed
 	Pictures map[string]string `json:"pictures,omitempty"` // by output, with --out
@@ -44,7 +44,7 @@ func (c *replayCommand) Run(e *env) error {
 	}
 	defer f.Close()
 	if c.Sample < 0 || c.Sample >= f.Len() || c.Epoch < 0 {
-		return term.Usagef("sample %d of epoch %d: %s has %d samples; epochs count from 0", c.Sample, c.Epoch, c.File, f.Len())
+		return term.Usagef("sample %d of epoch %d: %s has %d samples; epochs count from 0", c.Sample, c.Epoch, f.Name(), f.Len())
 	}
 	outputs, err := pipeline(f, c.Pipeline, shape{filter: filters[c.Filter], exact: c.Exact})
 	if err != nil {
@@ -52,12 +52,12 @@ func (c *replayCommand) Run(e *env) error {
 	}
 	l, err := loader.New(f, &loader.Options{BatchSize: 1, Workers: 1, Seed: c.Seed, Outputs: outputs})
 	if err != nil {
-		return suggestVerify(err, c.File)
+		return suggestVerifyIts(err)
 	}
 	defer l.Close()
-	r := replayResult{File: c.File, Pipeline: c.Pipeline}
+	r := replayResult{File: f.Name(), Pipeline: c.Pipeline}
 	if r.Replayed, err = l.Replay(c.Sample, c.Epoch); err != nil {
-		return suggestVerify(err, c.File)
+		return suggestVerifyIts(err)
 	}
 	if c.Out != "" {
 		if r.Pictures, err = c.write(r.Outputs); err != nil {
