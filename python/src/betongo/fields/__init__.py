@@ -1,0 +1,27 @@
+"""Fields: what a sample's values are, how they are stored and which decoder reads them.
+
+FFCV's, with FFCV's arguments, and two more that any reader of betongo knows: ImageField (masks, depth maps, pictures
+with alpha) and AudioField. FFCV reads files with those two when it is told of them as of any custom field.
+"""
+
+from .audio import AudioField
+from .base import Field
+from .basics import FloatField, IntField
+from .bytes import BytesField
+from .image import ImageField
+from .json import JSONField
+from .ndarray import NDArrayField, TorchTensorField
+from .rgb_image import RGBImageField
+
+__all__ = [
+    "AudioField",
+    "BytesField",
+    "Field",
+    "FloatField",
+    "ImageField",
+    "IntField",
+    "JSONField",
+    "NDArrayField",
+    "RGBImageField",
+    "TorchTensorField",
+]
