@@ -43,7 +43,7 @@ func TestImageField(t *testing.T) {
 		{"dump", "  mask   image 60x40, 1 of |u1 a pixel, sha256 "},
 		{"dump", "  depth  image 2x1, 2 of <u2 a pixel, sha256 "},
 		{"info", `{"channels": 2, "dtype": "<u2", "field": "image"}`},
-		{"verify", ": sound, 1 samples"},
+		{"verify", ": sound, 1 sample,"},
 	} {
 		if code, out, errs := call(t, tt.verb, path); code != 0 || !strings.Contains(out, tt.want) {
 			t.Errorf("%s: %d, %s%s; want %q in it", tt.verb, code, out, errs, tt.want)
