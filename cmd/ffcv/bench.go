@@ -105,7 +105,7 @@ func (c *benchCommand) Run(e *env) error {
 		Open: time.Since(start).Seconds()}
 	warn := func(msg string) { term.Say(e.stderr, prog, "warning", msg) }
 	if err := c.load(e.ctx, f, &r, warn); err != nil {
-		return suggestVerifyIts(err)
+		return c.suggest(err)
 	}
 	if s, ok := f.(interface {
 		CacheStats() (ffcv.CacheStats, bool)

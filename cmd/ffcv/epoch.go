@@ -104,7 +104,7 @@ func (c *epochCommand) Run(e *env) error {
 			term.Say(e.stderr, prog, "warning", saved.Error())
 		}
 	}
-	return suggestVerifyIts(err)
+	return c.suggest(err)
 }
 
 // loader makes the loader, from the state if there is one, and says which epoch

@@ -2,12 +2,14 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/betongo/betongo/dataset"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/internal/term"
 	"github.com/betongo/betongo/loader"
+	"github.com/betongo/betongo/rgb"
 )
 
 // filesFlags name the files that a verb reads as one dataset.
@@ -64,8 +66,13 @@ func (f *filesFlags) openWhole() (opened, error) {
 // file.
 func suggestVerifyIts(err error) error {
 	var flaw *ffcv.FormatError
-	if errors.As(err, &flaw) && flaw.File != "" {
+	var sample *loader.SampleError
+	var picture *rgb.InvalidError
+	switch {
+	case errors.As(err, &flaw) && flaw.File != "":
 		return suggestVerify(err, flaw.File)
+	case errors.As(err, &sample) && errors.As(err, &picture) && term.Hint(err) == "":
+		return term.WithHint(err, fmt.Sprintf("'ffcv verify %s' lists every flaw", sample.File))
 	}
 	return err
 }

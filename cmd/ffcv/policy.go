@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -46,6 +47,19 @@ func (p *policyFlags) set(o *loader.Options) (err error) {
 		o.Quarantine, err = loader.QuarantineFile(p.Quarantine)
 	}
 	return err
+}
+
+// suggest says how an epoch that ended with an error goes on without its sample.
+func (p *policyFlags) suggest(err error) error {
+	var sample *loader.SampleError
+	if err = suggestVerifyIts(err); p.OnError != "fail" || !errors.As(err, &sample) {
+		return err
+	}
+	hint := "--on-error skip goes on without such samples"
+	if first := term.Hint(err); first != "" {
+		hint = first + "; " + hint
+	}
+	return term.WithHint(err, hint)
 }
 
 // skipResult is a loader.Report for JSON.
