@@ -1,0 +1,647 @@
+"""Loader: FFCV's, on this package's engine."""
+
+from __future__ import annotations
+
+import os
+import warnings
+import weakref
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum, auto, unique
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+import numpy as np
+
+from .. import _engine
+from .._stream import LoaderStream, Out
+from ..errors import StateError
+from ..pipeline.compiler import Compiler
+from ..pipeline.graph import Graph, Split
+from ..pipeline.pipeline_spec import PipelineSpec
+from ..reader import Reader
+from ..traversal_order import NamedOrder, QuasiRandom, Random, Sequential, TraversalOrder
+from ..traversal_order.named import NAMES, EngineOrder
+from .epoch_iterator import EpochIterator, Progress
+from .names import refuse_unknown, unknown
+from .program import Program
+from .ranks import ranks
+
+if TYPE_CHECKING:
+    from ..fields.base import Field
+    from ..memory_managers.base import MemoryManager
+
+__all__ = ["DEFAULT_OS_CACHE", "DEFAULT_PROCESS_CACHE", "Loader", "ORDER_MAP", "ORDER_TYPE", "OrderOption"]
+
+
+@unique
+class OrderOption(Enum):
+    """FFCV's orders."""
+
+    SEQUENTIAL = auto()
+    RANDOM = auto()
+    QUASI_RANDOM = auto()
+
+
+ORDER_TYPE = Union[OrderOption, type[TraversalOrder], TraversalOrder, NamedOrder, str]
+
+ORDER_MAP: dict[OrderOption, type[TraversalOrder]] = {
+    OrderOption.RANDOM: Random,
+    OrderOption.SEQUENTIAL: Sequential,
+    OrderOption.QUASI_RANDOM: QuasiRandom,
+}
+
+DEFAULT_PROCESS_CACHE = int(os.environ.get("FFCV_DEFAULT_CACHE_PROCESS", "0"))
+DEFAULT_OS_CACHE = not DEFAULT_PROCESS_CACHE
+
+_state_version = 1
+_usual_ahead = 3
+_custom_type = 255  # of fields that only the program knows
+
+
+class Loader:
+    """Batches of a .beton file: each iter() is an epoch, of tuples of arrays or tensors.
+
+    The arguments up to order_kwargs are FFCV's.
+
+    fname: the file. batch_size: samples in a batch. num_workers: of the engine, less than 1 for all processors; it
+    changes no batch. os_cache: map the file, good where it fits into memory or several processes read it; else pages are
+    read, at most `memory` bytes of them in memory, by default as many as order and batch want; its default is as the
+    environment's FFCV_DEFAULT_CACHE_PROCESS has it.
+    order: OrderOption, a TraversalOrder class, or one of the engine's further orders, by name or as an object of
+    betongo.traversal_order. order_kwargs are for a TraversalOrder's constructor. seed: of the order and of what the engine
+    draws; None: drawn from NumPy's global generator, 0 for a distributed random order. indices: the samples to load.
+    distributed: share each epoch with other ranks; rank and world_size, where they aren't given, are torch.distributed's when
+    that is initialised, else RANK and WORLD_SIZE of the environment.
+    pipelines: for each output a list of operations, a PipelineSpec, or None for none; a field without an entry has its
+    default decoder and ToTensor. custom_fields: the Field classes of fields of a program's own. drop_last: leave out a last
+    batch that is short. batches_ahead: how many are prepared in advance. recompile: make the functions of operations
+    that run in Python anew for each epoch, not only when their attributes have changed.
+
+    Beyond FFCV: as_dict: batches are dicts. exactly_once: no sample twice where ranks don't divide an epoch. on_error: what
+    becomes of samples that can't be loaded: "fail", "skip", or ("substitute", sample); max_failures of these one after
+    another end an epoch even so (100), quarantine are samples not to be touched. direct: read past the system's cache.
+    marks_file: where checkpoints of JPEGs are kept for later runs. pin_memory: CPU tensors lie in pinned memory, where
+    there is CUDA.
+
+    A batch never changes as long as anything holds it. Operations of Python run in a thread that works ahead, which ends
+    with the loop. A loader may be pickled, and used after a fork; iterators are of one thread at a time, any number at once.
+
+    Raises FileNotFoundError, FormatError, ValueError for what doesn't fit (unknown names with the nearest one),
+    TypeError for a pipeline that can't take what comes into it, EngineError where the engine is missing or dead.
+    """
+
+    _only: Optional[str] = None  # the output that is loaded, of all
+
+    def __init__(
+        self,
+        fname: Union[str, os.PathLike[str]],
+        batch_size: int,
+        num_workers: int = -1,
+        os_cache: bool = DEFAULT_OS_CACHE,
+        order: ORDER_TYPE = OrderOption.SEQUENTIAL,
+        distributed: bool = False,
+        seed: Optional[int] = None,
+        indices: Optional[Sequence[int]] = None,
+        pipelines: Mapping[str, Any] = {},  # noqa: B006 (never changed)
+        custom_fields: Mapping[str, type[Field]] = {},  # noqa: B006
+        drop_last: bool = True,
+        batches_ahead: int = _usual_ahead,
+        recompile: bool = False,
+        order_kwargs: Mapping[str, Any] = {},  # noqa: B006
+        *,
+        rank: Optional[int] = None,
+        world_size: Optional[int] = None,
+        as_dict: bool = False,
+        exactly_once: bool = False,
+        on_error: Any = "fail",
+        max_failures: int = 0,
+        quarantine: Optional[Sequence[int]] = None,
+        memory: Optional[int] = None,
+        direct: bool = False,
+        marks_file: Union[str, os.PathLike[str], None] = None,
+        pin_memory: bool = False,
+    ) -> None:
+        self._seed_given = seed is not None
+        self._args: dict[str, Any] = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
+        self.rank, self.world_size = ranks(distributed, rank, world_size)
+        self.distributed: bool = bool(distributed) or self.world_size > 1
+        self.seed: int = self._pick_seed(seed, order)
+        self._args["seed"] = self.seed
+        self.fname: str = os.fspath(fname)
+        self._path = os.path.abspath(self.fname)
+        self.batch_size: int = _positive("batch_size", batch_size)
+        self.batches_ahead: int = _positive("batches_ahead", batches_ahead)
+        self.num_workers: int = int(num_workers) if num_workers >= 1 else os.cpu_count() or 1
+        self.os_cache: bool = bool(os_cache)
+        self.drop_last: bool = bool(drop_last)
+        self.recompile: bool = recompile
+        self.as_dict: bool = as_dict
+        self.next_epoch: int = 0
+        self.code: Optional[Program] = None
+        self._made: Any = None  # what code was made of
+        self._managers: dict[bool, MemoryManager] = {}
+        self._progress: Optional[Progress] = None
+        self._running: Callable[[], Optional[EpochIterator]] = lambda: None
+        self._loaded: Optional[dict[str, Any]] = None  # a state that goes with next_epoch
+        self._resumed: Optional[LoaderStream] = None  # its loader
+        Compiler.set_num_threads(self.num_workers)
+
+        self.reader = Reader(self.fname, custom_fields)
+        self.indices: np.ndarray = _indices(indices, int(self.reader.num_samples))
+        self.field_name_to_f_ix: dict[str, int] = {name: i for i, name in enumerate(self.reader.field_names)}
+        self.pipeline_specs: dict[str, PipelineSpec] = self._specs(pipelines)
+        self.graph = self._graph()
+        self.traversal_order: TraversalOrder = self._order(order, dict(order_kwargs))
+        self._begin()
+
+    # What an epoch is made of.
+
+    def _pick_seed(self, seed: Optional[int], order: Any) -> int:
+        if seed is not None:
+            if isinstance(seed, bool) or int(seed) != seed or not 0 <= int(seed) < 1 << 64:
+                raise ValueError(f"seed is {seed!r}: want a whole number from 0 to 2**64-1")
+            return int(seed)
+        if self.distributed and order in (OrderOption.RANDOM, "random"):
+            warnings.warn(
+                "distributed=True and no seed: it is 0, as that of torch's DistributedSampler; all ranks need the same",
+                stacklevel=4,
+            )
+            return 0
+        return int(np.random.randint(0, np.iinfo("int32").max))
+
+    def _specs(self, pipelines: Mapping[str, Any]) -> dict[str, PipelineSpec]:
+        """Return the outputs: fields in the file's order, further ones behind them."""
+        fields = list(self.reader.handlers)
+        given: dict[str, PipelineSpec] = {}
+        for name, spec in pipelines.items():
+            if isinstance(spec, PipelineSpec):
+                spec = spec.copy()
+            elif isinstance(spec, Sequence) and not isinstance(spec, (str, bytes)):
+                spec = PipelineSpec(name, decoder=None, transforms=spec)
+            elif spec is not None:
+                raise ValueError(
+                    f"output {name!r}: its pipeline is {spec!r}; want a list of operations, a PipelineSpec, or None"
+                )
+            source = name if spec is None else spec.source
+            if isinstance(source, str) and source not in fields:
+                what = "field" if source == name else f"field of output {name!r}"
+                raise ValueError(unknown(what, source, fields, self.fname))
+            if spec is not None:
+                given[name] = spec
+        specs = {}
+        for name in fields:
+            if name in given:
+                specs[name] = given.pop(name)
+            elif name not in pipelines:
+                specs[name] = PipelineSpec(name)
+        specs.update(given)
+        for name, spec in specs.items():
+            Decoder = None
+            if isinstance(spec.source, str):
+                Decoder = self.reader.handlers[spec.source].get_decoder_class()
+            spec.accept_decoder(Decoder, name)
+        return specs
+
+    def _graph(self) -> Graph:
+        infos = self.reader.file.fields
+        custom = frozenset(f.name for f in infos if f.type == _custom_type and not f.kind)
+        graph = Graph(
+            self.pipeline_specs,
+            self.reader.handlers,
+            self.field_name_to_f_ix,
+            self.reader.metadata,
+            self._read,
+            custom=custom,
+        )
+        if self._only is not None:
+            graph.keep(self._only)
+        return graph
+
+    def _order(self, order: Any, settings: dict[str, Any]) -> TraversalOrder:
+        if isinstance(order, str):
+            name = order.lower()
+            if name.upper() in OrderOption.__members__:
+                order = OrderOption[name.upper()]
+            elif name in NAMES:
+                order, settings = NAMES[name](**settings), {}
+            else:
+                raise ValueError(unknown("order", order, [*(o.name.lower() for o in OrderOption), *NAMES], self.fname))
+        if isinstance(order, NamedOrder):
+            return EngineOrder(self, order)
+        if isinstance(order, Enum) and order.name in OrderOption.__members__:  # also FFCV's own
+            order = ORDER_MAP[OrderOption[order.name]]
+        if isinstance(order, TraversalOrder):
+            return order(self) if callable(order) else order
+        if isinstance(order, type) and issubclass(order, TraversalOrder):
+            return order(self, **settings)
+        raise ValueError(
+            f"order is {order!r}: want an OrderOption, a subclass of TraversalOrder, or an order of "
+            "betongo.traversal_order or its name"
+        )
+
+    def _begin(self) -> None:
+        """Make the loader at the engine, and see that all pipelines fit."""
+        self._first: Optional[Sequence[int]] = None
+        self._given: Optional[int] = None  # length of the first order, if it isn't the engine's
+        self._empty = False
+        native = _native(self.traversal_order)
+        if native is None:
+            self._given = len(self.first_traversal_order)
+        self._empty = self._short()
+        split = self.graph.split()
+        outputs = _outputs(split)
+        self._length = len(self._selected(self.first_traversal_order)) if native is None else 0
+        self._stream = self._open(native or self._given_order(), outputs)
+        self._batches = self._stream.batches
+        self._plan(split, outputs, self._stream.outputs)
+        if self.code is not None and self.code.late:
+            warnings.warn(
+                f"{self.fname}: {'; '.join(self.code.late)} will run in Python, because of an operation of Python in "
+                "front of it; in front of that the engine would do it",
+                stacklevel=3,
+            )
+
+    def _given_order(self) -> dict[str, Any]:
+        """Return the engine's name of an order that comes with each epoch."""
+        return {"name": "given", "length": self._length}
+
+    def _short(self) -> bool:
+        """Whether an epoch has fewer samples than a batch, and these are dropped."""
+        if self._given is not None:
+            n = self._given
+        elif isinstance(self.traversal_order, EngineOrder):
+            return False
+        else:
+            n = -(-len(self.indices) // self.world_size)
+        return n == 0 or self.drop_last and n < self.batch_size
+
+    def _open(
+        self,
+        order: dict[str, Any],
+        outputs: list[dict[str, Any]],
+        drop_last: Optional[bool] = None,
+        state: Optional[dict[str, Any]] = None,
+    ) -> LoaderStream:
+        """Make a loader of these samples at the engine."""
+        a = self._args
+        given = order["name"] == "given"
+        if drop_last is None:
+            drop_last = self.drop_last and not self._empty
+        marks = a["marks_file"]
+        spec: dict[str, Any] = {
+            "paths": [self._path],
+            "batch_size": self.batch_size,
+            "workers": max(int(a["num_workers"]), 0),
+            "order": order,
+            "seed": self.seed,
+            "drop_last": drop_last,
+            "batches_ahead": 0 if self.batches_ahead == _usual_ahead else self.batches_ahead,
+            "rank": 0 if given else self.rank,
+            "world": 1 if given else self.world_size,
+            "exactly_once": bool(a["exactly_once"]),
+            "memory": 0 if self.os_cache else int(a["memory"] or -1),
+            "direct": bool(a["direct"]),
+            "marks_file": "" if marks is None else os.path.abspath(os.fspath(marks)),
+            "on_error": _policy(a["on_error"]),
+            "max_failures": int(a["max_failures"]),
+            "quarantine": [] if a["quarantine"] is None else [int(i) for i in a["quarantine"]],
+            "outputs": self._whole(outputs),
+            "state": state,
+        }
+        everything = given or a["indices"] is None
+        return LoaderStream(_engine.Connector(), spec, None if everything else self.indices)
+
+    def _whole(self, outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return outputs with those that the engine would otherwise add, disabled."""
+        names = {o["name"] for o in outputs}
+        return outputs + [{"name": f, "disabled": True} for f in self.reader.field_names if f not in names]
+
+    def _plan(self, split: Split, outputs: list[dict[str, Any]], outs: list[Out]) -> Program:
+        """Return what the client does with batches of these outputs: what it did last time unless something changed."""
+        made = outputs, [repr(out) for out in outs], _fingerprint(split)
+        if self.code is None or self.recompile or made != self._made:
+            self.code = self._program(split, outs)
+            self._made = made
+        return self.code
+
+    def _program(self, split: Split, outs: list[Out], apart: bool = False) -> Program:
+        return Program(
+            self.graph,
+            split,
+            outs,
+            file=self.fname,
+            spare=self.batches_ahead + 3,
+            memory_read=lambda: self._manager(True).compile_reader(),
+            storage_state=lambda: self._manager(True).schedule_epoch([]).state,
+            indices_dtype=self.indices.dtype,
+            pin=bool(self._args["pin_memory"]),
+            apart=apart,
+        )
+
+    def _manager(self, os_cache: bool) -> MemoryManager:
+        if os_cache not in self._managers:
+            from ..memory_managers import OSCacheManager, ProcessCacheManager
+
+            self._managers[os_cache] = OSCacheManager(self.reader) if os_cache else ProcessCacheManager(self.reader)
+        return self._managers[os_cache]
+
+    @property
+    def memory_manager(self) -> MemoryManager:
+        """FFCV's finder of stored bytes, for operations of Python that read them; the engine needs none."""
+        return self._manager(self.os_cache)
+
+    def _read(self, address: int, state: Any) -> np.ndarray:
+        return self._manager(True).compile_reader()(address, state)
+
+    def _selected(self, order: Any) -> np.ndarray:
+        """Return what of an order comes in batches."""
+        return np.asarray(order)[: len(self) * self.batch_size]
+
+    # Epochs.
+
+    def next_traversal_order(self) -> Sequence[int]:
+        """Return the order of the epoch that the next iter() begins: samples' numbers in the file."""
+        return self.traversal_order.sample_order(self.next_epoch)
+
+    @property
+    def first_traversal_order(self) -> Sequence[int]:
+        """The order of epoch 0."""
+        if self._first is None:
+            self._first = self.traversal_order.sample_order(0)
+        return self._first
+
+    def __iter__(self) -> EpochIterator:
+        """Begin an epoch, that of number next_epoch, which is then one more."""
+        Compiler.set_num_threads(self.num_workers)
+        epoch = self.next_epoch
+        self.next_epoch += 1
+        stream = self._stream_of(epoch)
+        split = self.graph.split()
+        outputs = _outputs(split)
+        if self._empty:
+            self._progress = Progress(epoch, stream)
+            return EpochIterator(self, self._plan(split, outputs, stream.outputs), self._progress, None)
+        order = None
+        if self._given is not None:
+            order = self._selected(self.traversal_order.sample_order(epoch))
+            if stream is self._stream and len(order) != self._length:
+                self._length = len(order)
+                self._stream = stream = self._open(self._given_order(), outputs)
+        slots = stream.epoch(epoch, self._whole(outputs), order)
+        try:
+            program = self._plan(split, outputs, slots.outputs)
+            other = self._running()
+            if other is not None and not other.closed and program.threaded:  # each its own operations
+                program = self._program(split, slots.outputs, apart=True)
+            program.begin(self.seed, epoch)
+            self._progress = Progress(epoch, stream)
+            it = EpochIterator(self, program, self._progress, slots)
+        except BaseException:
+            slots.close()
+            raise
+        self._running = weakref.ref(it)
+        return it
+
+    def _stream_of(self, epoch: int) -> LoaderStream:
+        """Return the engine's loader for an epoch: for one that was interrupted, one that goes on there."""
+        loaded, resumed = self._loaded, self._resumed
+        self._loaded = self._resumed = None
+        if loaded is None or resumed is None or loaded["epoch"] != epoch:
+            return self._stream
+        return resumed
+
+    def __len__(self) -> int:
+        if self._empty:
+            return 0
+        if self._given is None:
+            return self._batches
+        return self._given // self.batch_size if self.drop_last else -(-self._given // self.batch_size)
+
+    def filter(self, field_name: str, condition: Callable[[Any], bool]) -> Loader:
+        """Return a loader of those of this one's samples for which condition is true.
+
+        condition is called once for each sample with its value of that output, as this loader's pipeline makes it.
+        """
+        args = dict(self._args)
+        names = {*self.pipeline_specs, *self.reader.field_names}
+        refuse_unknown("filter", [field_name], names, self.fname)
+        pipelines = args["pipelines"]
+        if pipelines.get(field_name, ()) is None:  # disabled
+            pipelines = {name: spec for name, spec in pipelines.items() if name != field_name}
+        args.update(pipelines=pipelines, order=OrderOption.SEQUENTIAL, order_kwargs={}, drop_last=False)
+        args.update(distributed=False, rank=None, world_size=None, exactly_once=False, as_dict=False)
+        one = _One(field_name, args)
+        selected: list[int] = []
+        batches = iter(one)
+        try:
+            for (batch,) in batches:
+                selected.extend(i for i, value in zip(batches.ids.tolist(), batch) if condition(value))
+        finally:
+            batches.close()
+            one.close()
+        return Loader(**{**self._args, "indices": np.array(selected, self.indices.dtype)})
+
+    # States.
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the latest iteration is: how many batches of which epoch the loop got. It is plain JSON.
+
+        After an epoch's end it is the beginning of the next one.
+        """
+        p = self._progress
+        if p is None and self._loaded is not None:
+            return dict(self._loaded)
+        epoch, batches, stream = self.next_epoch, 0, self._stream
+        if p is not None and not p.ended:
+            epoch, batches, stream = p.epoch, p.given, p.stream
+        state: dict[str, Any] = {"version": _state_version, "epoch": epoch, "seed": self.seed, "engine": None}
+        if self._empty:
+            return state
+        state["engine"] = stream.state(epoch, batches)
+        if batches == 0:
+            state["engine"].pop("outputs", None)  # what an epoch's pipelines are is settled when it begins
+        if self._given is not None:
+            state["order"] = _sum(self._selected(self.traversal_order.sample_order(epoch)))
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where a state was taken: the next iter() gives the batches of its epoch that the loop had not got.
+
+        With the same ranks and batch size they are the same, bit for bit; with others what was left is shared out anew.
+        A loader whose seed was not given takes that of the state. StateError says what doesn't fit.
+        """
+        version = state.get("version") if isinstance(state, Mapping) else None
+        if version != _state_version or not isinstance(state.get("epoch"), int):
+            raise StateError(f"{self.fname}: the state is of version {version!r}, this loader takes {_state_version}")
+        if not self._seed_given and state.get("seed") != self.seed:
+            self.seed = int(state["seed"])
+            self._args["seed"] = self.seed
+            self.traversal_order = self._order(self._args["order"], dict(self._args["order_kwargs"]))
+            self._begin()
+        epoch, resumed = state["epoch"], None
+        if state.get("engine") is not None and not self._empty:
+            native = _native(self.traversal_order)
+            if native is None:
+                order = self._selected(self.traversal_order.sample_order(epoch))
+                if _sum(order) != state.get("order"):
+                    raise StateError(
+                        f"{self.fname}: the order of epoch {epoch} is another than when the state was taken: "
+                        f"its sum is {_sum(order)} here, {state.get('order')} in the state"
+                    )
+                self._length = len(order)
+                native = self._given_order()
+            resumed = self._open(native, _outputs(self.graph.split()), state=dict(state["engine"]))
+        self._loaded, self._resumed = dict(state), resumed
+        self._progress = None
+        self.next_epoch = epoch
+
+    # What else it knows.
+
+    @property
+    def stats(self) -> Optional[dict[str, Any]]:
+        """The engine's figures of the latest epoch: epoch, batches that the loop got, and when it has ended the rest.
+
+        None before the first.
+        """
+        p = self._progress
+        if p is None:
+            return None
+        ended = None if p.slots is None else p.slots.stats
+        return {"epoch": p.epoch, "batches": p.given, "ended": p.ended, **(ended or {})}
+
+    @property
+    def report(self) -> Optional[dict[str, Any]]:
+        """What the engine has to tell of samples that could not be loaded in the latest epoch; None until it ended."""
+        p = self._progress
+        return None if p is None or p.slots is None else p.slots.report
+
+    def replay(self, epoch: int, sample: int) -> tuple[Any, dict[str, Any]]:
+        """Return a batch of one sample as it was, or will be, in an epoch, and how it comes about.
+
+        sample is its number in the file.
+        """
+        how, slot = self._stream.replay(epoch, int(sample))
+        program = self._program(self.graph.split(), self._stream.outputs, apart=True)
+        program.begin(self.seed, epoch)
+        outputs = program.hand_out(program.run(slot.ids, slot.columns))
+        return dict(zip(program.names, outputs)) if self.as_dict else tuple(outputs), how
+
+    def close(self) -> None:
+        """End the loader at the engine. Batches stay as they are; a running iteration ends with an error."""
+        for stream in (self._stream, self._resumed):
+            if stream is not None:
+                stream.close()
+
+    def generate_code(self) -> None:
+        """Make the functions of operations that run in Python anew, with the next epoch."""
+        self._made = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        loaded = self._loaded if self._progress is None else None
+        # The connector brings this process's engine along to a child that is being spawned.
+        return {
+            "args": self._args,
+            "only": self._only,
+            "seed_given": self._seed_given,
+            "next_epoch": self.next_epoch,
+            "loaded": loaded,
+            "connector": _engine.Connector(),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._only = state["only"]
+        Loader.__init__(self, **state["args"])
+        self._seed_given = state["seed_given"]
+        self.next_epoch = state["next_epoch"]
+        if state["loaded"] is not None:
+            self.load_state_dict(state["loaded"])
+
+    def __repr__(self) -> str:
+        return (
+            f"<betongo.Loader of {self.fname!r}: {', '.join(self.pipeline_specs)}; "
+            f"{len(self)} batches of {self.batch_size} out of {len(self.indices)} samples>"
+        )
+
+
+class _One(Loader):
+    """A loader of one output of another one's."""
+
+    def __init__(self, only: str, args: dict[str, Any]) -> None:
+        self._only = only
+        super().__init__(**args)
+
+
+def _native(order: TraversalOrder) -> Optional[dict[str, Any]]:
+    """Return the engine's name and settings of an order, None for one that has to be asked."""
+    ask = getattr(order, "_native", None)
+    if ask is None:
+        return None
+    owner = next(c for c in type(order).__mro__ if "_native" in vars(c))
+    if type(order).sample_order is not owner.sample_order or "sample_order" in vars(order):
+        return None
+    native: Optional[dict[str, Any]] = ask()
+    return native
+
+
+def _outputs(split: Split) -> list[dict[str, Any]]:
+    """Return the engine's outputs."""
+    return [cut.spec() for cut in split.cuts]
+
+
+def _positive(what: str, n: Any) -> int:
+    if isinstance(n, bool) or int(n) != n or n < 1:
+        raise ValueError(f"{what} is {n!r}: want a whole number above 0")
+    return int(n)
+
+
+def _indices(indices: Any, samples: int) -> np.ndarray:
+    """Return the samples to load. TypeError for what isn't numbers of samples, ValueError for one that isn't there."""
+    if indices is None:
+        return np.arange(samples, dtype="uint64")
+    indices = np.array(indices)
+    if indices.size == 0:
+        return np.empty(0, np.int64)
+    if indices.ndim != 1 or indices.dtype.kind not in "iu":
+        raise TypeError(f"indices are {indices.dtype} of shape {indices.shape}: want a list of samples' numbers")
+    low, high = int(indices.min()), int(indices.max())
+    if low < 0 or high >= samples:
+        raise ValueError(f"indices go from {low} to {high}: the file has samples 0 to {samples - 1}")
+    return indices
+
+
+def _policy(on_error: Any) -> dict[str, Any]:
+    """Return the engine's form of what becomes of samples that can't be loaded."""
+    if isinstance(on_error, Mapping):
+        return dict(on_error)
+    if isinstance(on_error, str):
+        return {"policy": {"raise": "fail"}.get(on_error, on_error)}
+    policy, sample = on_error
+    return {"policy": policy, "sample": int(sample)}
+
+
+def _sum(order: np.ndarray) -> int:
+    return zlib.crc32(np.ascontiguousarray(order, "<i8").tobytes())
+
+
+_shown = frozenset(("metadata", "memory_read", "field", "_before", "_key"))
+
+
+def _fingerprint(split: Split) -> list[Any]:
+    """Return what the functions of the client's operations depend on, to be compared: places and attributes."""
+    prints: list[Any] = [(name, getattr(at, "node", None)) for name, at in split.leaves.items()]
+    for step in split.steps:
+        operation = step.node.operation
+        attributes = {k: _comparable(v) for k, v in vars(operation).items() if k not in _shown}
+        prints.append((step.node, step.takes and getattr(step.takes, "node", None), operation, attributes))
+    return prints
+
+
+def _comparable(value: Any) -> Any:
+    """Return something equal for the same settings: arrays by their bytes, what can't be compared by being the same."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, value.tobytes() if value.size <= 1 << 20 else id(value)
+    if isinstance(value, (list, tuple)):
+        return [_comparable(v) for v in value]
+    if isinstance(value, (bool, int, float, str, bytes, type(None), np.generic, np.dtype)):
+        return value
+    return id(value)

@@ -1,0 +1,362 @@
+"""What the client does with each batch of the engine's: operations of Python, and views."""
+
+from __future__ import annotations
+
+import copy
+import sys
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Optional
+
+import numpy as np
+
+from ..pipeline.allocation_query import AllocationQuery
+from ..pipeline.compiler import Compiler
+from ..pipeline.graph import Cut, Graph, Split, Step, initial_state, is_layout, native
+from ..pipeline.operation import Operation
+from ..pipeline.state import State, cpu, is_torch_dtype
+from .failure import failure
+from .memory import Pool, allocate
+
+if TYPE_CHECKING:
+    from .._stream import Columns, Out
+
+__all__ = ["Program"]
+
+_search = 2.0  # seconds to look for the sample that an operation fails with
+
+
+@dataclass
+class _Source:
+    """A column of the engine's as the operations behind it expect it."""
+
+    column: int
+    view: Optional[np.dtype]  # the type as which it is shown
+    width: int  # of padded rows; -1 for as they come
+
+
+@dataclass
+class _Call:
+    """A step bound: its function, and where it finds what."""
+
+    step: Step
+    operation: Operation
+    before: State
+    state: State
+    function: Callable[..., Any]
+    takes: int  # place of the input among the values; -1: the batch's ids
+    apart: bool  # whether it gets a copy of its input, which others take too
+    queries: Any
+    indexed: bool
+    shared: Optional[_SharedState]
+    more: tuple[Any, ...]  # further arguments of a decoder
+    to_cuda: bool
+
+
+@dataclass
+class _SharedState:
+    """Memory that all places of one operation share; init is called once a batch."""
+
+    query: AllocationQuery
+    init: Optional[Callable[..., Any]]
+
+
+class Program:
+    """The client's part of a loader's pipelines, for one epoch after another as long as nothing in them changes.
+
+    threaded tells whether there is any work in it, other than looking at memory in another way. late names the
+    operations of this package that run here only because of one in front of them.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        split: Split,
+        outs: Sequence[Out],
+        *,
+        file: str,
+        spare: int,
+        memory_read: Callable[[], Any],
+        storage_state: Callable[[], Any],
+        indices_dtype: np.dtype,
+        pin: bool = False,
+        apart: bool = False,
+    ) -> None:
+        self.file = file
+        self.names = list(split.leaves)
+        self.pool = Pool(spare)
+        self.late: list[str] = []
+        self._graph = graph
+        self._memory_read = memory_read
+        self._storage_state = storage_state
+        self._dtype = indices_dtype
+        self._places: dict[int, int] = {}  # of cuts and steps among the values
+        self._states: dict[int, State] = {}
+        self._shared: dict[int, _SharedState] = {}
+        columns = {out.name: i for i, out in enumerate(outs)}
+        self._sources = [self._source(cut, columns[cut.name], outs[columns[cut.name]]) for cut in split.cuts]
+        takers = _takers(split)
+        copies = _copies(split, apart)
+        self._calls = [self._bind(step, op, takers) for step, op in zip(split.steps, copies)]
+        self._leaves = [self._places[id(at)] for at in split.leaves.values()]
+        self._width = len(self._sources) + len(self._calls)
+        self._pin = pin and _has_cuda()
+        self._cuda = _Cuda() if any(_on_cuda(call.state) for call in self._calls) else None
+        self.threaded = self._pin or any(not is_layout(call.operation) for call in self._calls)
+
+    def _source(self, cut: Cut, column: int, out: Out) -> _Source:
+        """Bind an output of the engine's."""
+        dtype, shape = out.dtype, out.shape
+        declared = cut.state
+        view = None
+        if not is_torch_dtype(declared.dtype) and np.dtype(declared.dtype) != dtype:
+            if np.dtype(declared.dtype).itemsize == dtype.itemsize:  # such as float16, shown as int16
+                view = dtype = np.dtype(declared.dtype)
+        width = -1
+        if shape is None and not out.offsets and declared.shape is not None:
+            width, shape = int(declared.shape[0]), declared.shape
+        self._places[id(cut)] = len(self._places)
+        self._states[id(cut)] = State(jit_mode=True, device=cpu(), shape=shape, dtype=dtype)
+        return _Source(column, view, width)
+
+    def _bind(self, step: Step, operation: Operation, takers: dict[int, int]) -> _Call:
+        """Bind a step: its operation is shown what is in front of it."""
+        node, takes = step.node, step.takes
+        before = initial_state() if takes is None else self._states[id(takes)]
+        read = self._memory_read() if takes is None else None
+        state, queries = self._graph.declare(node, operation, before, read)
+        reseed = getattr(operation, "_reseed", None)
+        shared = self._share(node.operation, operation, before)
+        function = operation.generate_code()
+        indexed = bool(getattr(function, "with_indices", False))
+        if (state.jit_mode or takes is None) and not is_layout(operation):
+            function = Compiler.compile(function)
+        self._note(step, operation)
+        self._places[id(step)] = len(self._places)
+        self._states[id(step)] = state
+        more: tuple[Any, ...] = ()
+        if takes is None:
+            more = (operation.metadata, self._storage_state())
+        return _Call(
+            step=step,
+            operation=operation,
+            before=before,
+            state=state,
+            function=function,
+            takes=-1 if takes is None else self._places[id(takes)],
+            apart=takes is not None and not is_layout(operation) and takers[id(_origin(takes))] > 1,
+            queries=queries,
+            indexed=indexed,
+            shared=shared,
+            more=more,
+            to_cuda=_on_cuda(state) and not _on_cuda(before),
+        )
+
+    def _share(self, key: Operation, operation: Operation, before: State) -> Optional[_SharedState]:
+        """Return the memory that an operation shares between its places, None if it wants none."""
+        query = operation.declare_shared_memory(before)
+        init = operation.generate_code_for_shared_state()
+        if query is None and init is None:
+            return None
+        if id(key) not in self._shared:
+            if init is not None:
+                init = Compiler.compile(init)
+            self._shared[id(key)] = _SharedState(query, init)
+        return self._shared[id(key)]
+
+    def _note(self, step: Step, operation: Operation) -> None:
+        """Note an operation of this package that the engine would have done, but for one in front of it."""
+        takes = step.takes
+        while isinstance(takes, Step) and is_layout(takes.node.operation):
+            takes = takes.takes
+        if not isinstance(takes, Step) or takes.takes is None or is_layout(operation):
+            return
+        op = native(operation)
+        if op is not None:
+            mine = type(operation).__name__
+            its = op.get("op", mine)
+            self.late.append(f"{mine} of output {step.node.output!r} (the engine's {its})")
+
+    def begin(self, seed: int, epoch: int) -> None:
+        """Begin an epoch: what operations of this package draw here belongs to seed, epoch and place."""
+        for call in self._calls:
+            reseed = getattr(call.operation, "_reseed", None)
+            if reseed is not None:
+                node = call.step.node
+                reseed(seed, epoch, zlib.crc32(node.output.encode()), node.place)
+
+    def run(self, ids: np.ndarray, columns: Sequence[Columns]) -> list[Any]:
+        """Return the outputs of a batch, in order."""
+        if self._cuda is None:
+            return self._run(ids, columns)
+        return self._cuda.run(lambda: self._run(ids, columns))
+
+    def _run(self, ids: np.ndarray, columns: Sequence[Columns]) -> list[Any]:
+        values: list[Any] = []
+        for source in self._sources:
+            array = columns[source.column].array
+            if source.view is not None:
+                array = array.view(source.view)
+            if 0 <= array.ndim - 2 and array.shape[1] < source.width:
+                array = self._pad(array, source.width)
+            values.append(array)
+        if self._calls:
+            indices = ids.astype(self._dtype, copy=False)
+            shared = {key: self._set_up(s, len(ids)) for key, s in self._shared.items()}
+            for call in self._calls:
+                values.append(self._call(call, values, indices, shared))
+        outputs = [values[i] for i in self._leaves]
+        return [_pinned(v) for v in outputs] if self._pin else outputs
+
+    def _pad(self, array: np.ndarray, width: int) -> np.ndarray:
+        """Return rows made as long as the longest of the file, with zeros."""
+        wide = self.pool.array((len(array), width, *array.shape[2:]), array.dtype)
+        wide[:, : array.shape[1]] = array
+        wide[:, array.shape[1] :] = 0
+        return wide
+
+    def _set_up(self, shared: _SharedState, n: int) -> Any:
+        memory = None if shared.query is None else self._memory(shared.query, n)
+        if shared.init is not None:
+            shared.init(memory)
+        return memory
+
+    def _memory(self, queries: Any, n: int) -> Any:
+        if queries is None:
+            return None
+        if isinstance(queries, AllocationQuery):
+            return allocate(queries, n, self.pool)
+        return tuple(allocate(query, n, self.pool) for query in queries)
+
+    def _call(self, call: _Call, values: list[Any], indices: np.ndarray, shared: dict[int, Any]) -> Any:
+        value = indices if call.takes < 0 else values[call.takes]
+        if call.apart:
+            value = _copy(value)
+        if call.to_cuda:
+            value = _pinned(value)
+        more = list(call.more)
+        if call.indexed:
+            more.insert(0, indices)
+        if call.shared is not None:
+            more.append(shared[id(call.step.node.operation)])
+        memory = self._memory(call.queries, len(indices))
+        try:
+            return call.function(value, memory, *more)
+        except Exception as e:
+            node = call.step.node
+            raise failure(
+                e,
+                file=self.file,
+                output=node.output,
+                field=node.source,
+                operation=type(call.operation).__name__,
+                samples=indices.tolist(),
+                sample=self._culprit(call, value, indices, shared, type(e)),
+            ) from e
+
+    def _culprit(
+        self, call: _Call, value: Any, indices: np.ndarray, shared: dict[int, Any], cls: type[Exception]
+    ) -> Optional[int]:
+        """Return the first sample with which alone an operation fails in that way too, None if there isn't one."""
+        end = time.monotonic() + _search
+        for i in range(len(indices)):
+            one = indices[i : i + 1]
+            more = [one] if call.indexed else []
+            more.extend(call.more)
+            if call.shared is not None:
+                more.append(shared[id(call.step.node.operation)][i : i + 1])
+            try:
+                call.function(value[i : i + 1], self._memory(call.queries, 1), *more)
+            except cls:
+                return int(indices[i])
+            except Exception:
+                return None
+            if time.monotonic() > end:
+                return None
+        return None
+
+    def hand_out(self, batch: Any) -> list[Any]:
+        """Make what run returned fit for the caller's thread."""
+        return self._cuda.hand_out(batch) if self._cuda is not None else batch
+
+
+class _Cuda:
+    """A stream of its own for copies to devices and what comes after, so that they overlap with the loop's work."""
+
+    def __init__(self) -> None:
+        self._torch = sys.modules["torch"]
+        self._stream: Any = None
+
+    def run(self, work: Callable[[], list[Any]]) -> tuple[list[Any], Any]:
+        torch = self._torch
+        if self._stream is None:  # of the thread that works
+            self._stream = torch.cuda.Stream()
+        with torch.cuda.stream(self._stream):
+            outputs = work()
+            done = torch.cuda.Event()
+            done.record(self._stream)
+        return outputs, done
+
+    def hand_out(self, batch: tuple[list[Any], Any]) -> list[Any]:
+        outputs, done = batch
+        current = self._torch.cuda.current_stream()
+        current.wait_event(done)
+        for value in outputs:
+            if getattr(value, "is_cuda", False):
+                value.record_stream(current)  # its memory isn't used again before current is done with it
+        return outputs
+
+
+def _origin(at: Step | Cut) -> Step | Cut:
+    """Return what made the memory that a step or cut shows."""
+    while isinstance(at, Step) and at.takes is not None and is_layout(at.node.operation):
+        at = at.takes
+    return at
+
+
+def _takers(split: Split) -> dict[int, int]:
+    """Count for each piece of memory the outputs and operations that take it."""
+    takers: dict[int, int] = {}
+    for at in split.leaves.values():
+        takers[id(_origin(at))] = takers.get(id(_origin(at)), 0) + 1
+    for step in split.steps:
+        if step.takes is not None and not is_layout(step.node.operation):
+            takers[id(_origin(step.takes))] = takers.get(id(_origin(step.takes)), 0) + 1
+    return takers
+
+
+def _copies(split: Split, apart: bool) -> list[Operation]:
+    """Return the steps' operations, one that stands in several places as copies: each is shown its own state.
+
+    With apart all are copies.
+    """
+    seen: set[int] = set()
+    operations = []
+    for step in split.steps:
+        operation = step.node.operation
+        operations.append(copy.copy(operation) if apart or id(operation) in seen else operation)
+        seen.add(id(operation))
+    return operations
+
+
+def _copy(value: Any) -> Any:
+    return value.copy() if isinstance(value, np.ndarray) else value.clone()
+
+
+def _on_cuda(state: State) -> bool:
+    return getattr(state.device, "type", None) == "cuda"
+
+
+def _has_cuda() -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and bool(torch.cuda.is_available())
+
+
+def _pinned(value: Any) -> Any:
+    """Return a tensor of the processor's in pinned memory, with the same strides; anything else as it is."""
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(value, torch.Tensor) or value.device.type != "cpu" or value.is_pinned():
+        return value
+    return torch.empty_like(value, pin_memory=True).copy_(value)

@@ -1,0 +1,154 @@
+"""The engine's further orders: settings that a loader takes as its order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+import numpy as np
+
+from .base import TraversalOrder
+
+if TYPE_CHECKING:
+    from ..loader.loader import Loader
+
+__all__ = [
+    "BlockShuffle",
+    "ClassBalanced",
+    "EngineOrder",
+    "Keyed",
+    "NamedOrder",
+    "PageShuffle",
+    "Repeated",
+    "Weighted",
+    "epoch_order",
+]
+
+
+class NamedOrder:
+    """An order of the engine's by name, with settings; a setting that is not given has the engine's default.
+
+    Loader(order=Weighted(field="weight")) takes one; without settings the name will do: order="page_shuffle".
+    All of them depend on seed and epoch alone, and are shared out to any number of ranks.
+    """
+
+    name: str = ""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = {key: value for key, value in settings.items() if value is not None}
+
+    def _native(self) -> dict[str, Any]:
+        return {"name": self.name, **self.settings}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.settings.items())})"
+
+
+class Keyed(NamedOrder):
+    """A permutation that is computed position by position: no memory, whatever the dataset's size."""
+
+    name = "keyed"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class PageShuffle(NamedOrder):
+    """Pages in random order, samples mixed within a window of pages (64): few pages are in memory at a time."""
+
+    name = "page_shuffle"
+
+    def __init__(self, window: Optional[int] = None) -> None:
+        super().__init__(window=window)
+
+
+class BlockShuffle(NamedOrder):
+    """Blocks of neighbouring samples (256) in random order, samples mixed within a window of blocks (64)."""
+
+    name = "block_shuffle"
+
+    def __init__(self, block: Optional[int] = None, window: Optional[int] = None) -> None:
+        super().__init__(block=block, window=window)
+
+
+class Weighted(NamedOrder):
+    """Samples drawn by weight: weights, one for each sample of the file in any unit, or a field of numbers that has them.
+
+    samples is the length of an epoch, by default as many as are selected; replacement whether one may come again.
+    """
+
+    name = "weighted"
+
+    def __init__(
+        self,
+        weights: Optional[Sequence[float]] = None,
+        *,
+        field: Optional[str] = None,
+        samples: Optional[int] = None,
+        replacement: Optional[bool] = None,
+    ) -> None:
+        if weights is not None:
+            weights = np.asarray(weights, np.float64).ravel().tolist()
+        super().__init__(weights=weights, field=field, samples=samples, replacement=replacement)
+
+
+class ClassBalanced(NamedOrder):
+    """As many samples of each class; field is the field of integers that holds the class."""
+
+    name = "class_balanced"
+
+    def __init__(
+        self, field: str, *, samples: Optional[int] = None, replacement: Optional[bool] = None
+    ) -> None:
+        super().__init__(field=field, samples=samples, replacement=replacement)
+
+
+class Repeated(NamedOrder):
+    """Each sample of another order several times (3) one after another, each time augmented anew.
+
+    order is a NamedOrder or a name, by default "random"; samples the length of an epoch, by default all.
+    """
+
+    name = "repeated"
+
+    def __init__(
+        self,
+        order: Union[NamedOrder, str, None] = None,
+        *,
+        times: Optional[int] = None,
+        samples: Optional[int] = None,
+    ) -> None:
+        inner = {"name": order} if isinstance(order, str) else order and order._native()
+        super().__init__(order=inner, times=times, samples=samples)
+
+
+NAMES: dict[str, type[NamedOrder]] = {
+    order.name: order for order in (BlockShuffle, ClassBalanced, Keyed, PageShuffle, Repeated, Weighted)
+}
+
+
+class EngineOrder(TraversalOrder):
+    """A NamedOrder bound to a loader."""
+
+    def __init__(self, loader: Loader, order: NamedOrder) -> None:
+        super().__init__(loader)
+        self.order = order
+
+    def sample_order(self, epoch: int) -> Sequence[int]:
+        return epoch_order(self.loader, self._native(), epoch)
+
+    def _native(self) -> dict[str, Any]:
+        return self.order._native()
+
+
+def epoch_order(loader: Loader, order: dict[str, Any], epoch: int) -> np.ndarray:
+    """Ask the engine for this rank's order of an epoch: the ids of batches without any output."""
+    stream = loader._open(order, outputs=[], drop_last=False)
+    try:
+        ids = []
+        for slot in stream.epoch(epoch):
+            ids.append(slot.ids)
+            slot.release()
+    finally:
+        stream.close()
+    return np.concatenate(ids) if ids else np.empty(0, np.int64)
