@@ -12,7 +12,6 @@ import numpy as np
 
 from ..errors import UnsupportedError
 from ..pipeline.allocation_query import AllocationQuery
-from ..pipeline.operation import Operation
 from ..pipeline.state import State
 from ..transforms._resize import filter_number, resize
 from ..transforms._transform import Transform, colour, interval, plain
@@ -36,8 +35,6 @@ __all__ = [
     "ResizeRGBImageDecoder",
     "ResizedCropRGBImageDecoder",
     "SimpleRGBImageDecoder",
-    "get_center_crop",
-    "get_random_crop",
 ]
 
 _JPEG = 0  # mode of a stored image
@@ -135,8 +132,8 @@ class _ImageDecoder(Transform):
     """What decoders of images have in common where they run in the client."""
 
     _decoder = True
-    # Gives whole images, uint8 (height, width, 3), of samples. Where the loader sets it the engine decodes them,
-    # else it is done here, JPEGs by Pillow.
+    # Gives whole images, uint8 (height, width, 3), of samples. Where the loader sets it the engine decodes
+    # them, else it is done here, JPEGs by Pillow.
     _images_of: Callable[[np.ndarray], Sequence[np.ndarray]] | None = None
 
     def _shape(self) -> tuple[int, int]:
@@ -217,8 +214,8 @@ class SimpleRGBImageDecoder(_ImageDecoder):
         if low != high:
             raise TypeError(
                 f"SimpleRGBImageDecoder takes images of one size, these are from {low[0]}x{low[1]} to "
-                f"{high[0]}x{high[1]} pixels: use RandomResizedCropRGBImageDecoder, CenterCropRGBImageDecoder or "
-                "another that makes them one size"
+                f"{high[0]}x{high[1]} pixels: use RandomResizedCropRGBImageDecoder, "
+                "CenterCropRGBImageDecoder or another that makes them one size"
             )
         return int(heights[0]), int(widths[0])
 
@@ -238,12 +235,18 @@ class ResizedCropRGBImageDecoder(SimpleRGBImageDecoder, metaclass=ABCMeta):
     ratio: Any = None
 
     def __init__(
-        self, output_size: int | tuple[int, int], *, exact: bool = False, filter: str = "area"
+        self,
+        output_size: int | tuple[int, int],
+        *,
+        exact: bool = False,
+        filter: str = "area",
+        keep_damaged: bool = False,
     ) -> None:
         super().__init__()
         self.output_size = output_size
         self.exact = exact
         self.filter = filter
+        self.keep_damaged = keep_damaged
         filter_number(filter)
 
     def _op(self) -> dict[str, Any] | None:
@@ -252,8 +255,11 @@ class ResizedCropRGBImageDecoder(SimpleRGBImageDecoder, metaclass=ABCMeta):
     def _target(self) -> dict[str, Any]:
         """Return the engine's settings that such decoders share."""
         height, width = self._shape()
-        size = {"width": width, "height": height}
-        return {**size, "filter": filter_number(self.filter), "exact": bool(self.exact)}
+        target = {"width": width, "height": height, "exact": bool(self.exact), **self._damage()}
+        return {**target, "filter": filter_number(self.filter)}
+
+    def _damage(self) -> dict[str, Any]:
+        return {"ondamage": True} if self.keep_damaged else {}
 
     def _shape(self) -> tuple[int, int]:
         return height_width(self.output_size)
@@ -275,9 +281,10 @@ class ResizedCropRGBImageDecoder(SimpleRGBImageDecoder, metaclass=ABCMeta):
 class RandomResizedCropRGBImageDecoder(ResizedCropRGBImageDecoder):
     """Decode a random region of each image, resized: uint8 (n, height, width, 3).
 
-    output_size: (height, width), or the side of a square. scale: the region's share of the image's area, from the
-    first to the second number. ratio: of its width to its height. exact: bit for bit as FFCV, several times as
-    slow; without it pixels may differ by fractions of a level. filter: "area" or "bilinear".
+    output_size: (height, width), or the side of a square. scale: the region's share of the image's area,
+    from the first to the second number. ratio: of its width to its height. exact: bit for bit as FFCV,
+    several times as slow; without it pixels may differ by fractions of a level. filter: "area" or "bilinear".
+    keep_damaged: damaged JPEGs give what can be had of them, and are no errors.
     """
 
     def __init__(
@@ -288,8 +295,9 @@ class RandomResizedCropRGBImageDecoder(ResizedCropRGBImageDecoder):
         *,
         exact: bool = False,
         filter: str = "area",
+        keep_damaged: bool = False,
     ) -> None:
-        super().__init__(output_size, exact=exact, filter=filter)
+        super().__init__(output_size, exact=exact, filter=filter, keep_damaged=keep_damaged)
         self.scale = scale
         self.ratio = ratio
 
@@ -297,8 +305,8 @@ class RandomResizedCropRGBImageDecoder(ResizedCropRGBImageDecoder):
         scale, ratio = interval(self.scale), interval(self.ratio)
         if scale is None or ratio is None:
             raise ValueError(
-                f"{type(self).__name__} with scale {self.scale} and ratio {self.ratio}, want two numbers from 0 each, "
-                "the first not above the second"
+                f"{type(self).__name__} with scale {self.scale} and ratio {self.ratio}, want two numbers "
+                "from 0 each, the first not above the second"
             )
         return {"op": "RandomResizedCrop", **self._target(), "scale": scale, "ratio": ratio}
 
@@ -315,8 +323,8 @@ class RandomResizedCropRGBImageDecoder(ResizedCropRGBImageDecoder):
 class CenterCropRGBImageDecoder(ResizedCropRGBImageDecoder):
     """Decode the square in the middle of each image, resized: uint8 (n, height, width, 3).
 
-    output_size: (height, width), or the side of a square. ratio: of the square's side to the image's shorter one,
-    above 0 and 1 at most. exact and filter as RandomResizedCropRGBImageDecoder's.
+    output_size: (height, width), or the side of a square. ratio: of the square's side to the image's shorter
+    one, above 0 and 1 at most. exact, filter and keep_damaged as RandomResizedCropRGBImageDecoder's.
     """
 
     def __init__(
@@ -326,8 +334,9 @@ class CenterCropRGBImageDecoder(ResizedCropRGBImageDecoder):
         *,
         exact: bool = False,
         filter: str = "area",
+        keep_damaged: bool = False,
     ) -> None:
-        super().__init__(output_size, exact=exact, filter=filter)
+        super().__init__(output_size, exact=exact, filter=filter, keep_damaged=keep_damaged)
         self.scale = None
         self.ratio = ratio
 
@@ -366,15 +375,21 @@ def _everything(height: int, width: int, scale: Any, ratio: Any) -> tuple[int, i
 class ResizeCenterCropRGBImageDecoder(ResizedCropRGBImageDecoder):
     """Decode the middle of images that are resized before: uint8 (n, height, width, 3).
 
-    size: what the shorter side becomes before output_size is cut out of the middle, as torchvision's Resize(size)
-    and CenterCrop(output_size). exact: the whole picture is resized, and cut then, as there. FFCV has no such
-    decoder.
+    size: what the shorter side becomes before output_size is cut out of the middle, as torchvision's
+    Resize(size) and CenterCrop(output_size). exact: the whole picture is resized, and cut then, as there.
+    FFCV has no such decoder.
     """
 
     def __init__(
-        self, output_size: int | tuple[int, int], size: int, *, exact: bool = False, filter: str = "area"
+        self,
+        output_size: int | tuple[int, int],
+        size: int,
+        *,
+        exact: bool = False,
+        filter: str = "area",
+        keep_damaged: bool = False,
     ) -> None:
-        super().__init__(output_size, exact=exact, filter=filter)
+        super().__init__(output_size, exact=exact, filter=filter, keep_damaged=keep_damaged)
         self.size = size
 
     def _shape(self) -> tuple[int, int]:
@@ -418,8 +433,9 @@ class RandomCropRGBImageDecoder(ResizedCropRGBImageDecoder):
         pad_if_needed: bool = False,
         *,
         exact: bool = False,
+        keep_damaged: bool = False,
     ) -> None:
-        super().__init__(output_size, exact=exact)
+        super().__init__(output_size, exact=exact, keep_damaged=keep_damaged)
         self.padding = padding
         self.fill = np.array(fill)
         self.pad_if_needed = pad_if_needed
@@ -429,8 +445,8 @@ class RandomCropRGBImageDecoder(ResizedCropRGBImageDecoder):
         fill = colour(self.fill, 3)
         if fill is None or self.padding < 0:
             raise ValueError(
-                f"{type(self).__name__} with padding {self.padding} and fill {self.fill}, want 0 or more and three "
-                "numbers from 0 to 255"
+                f"{type(self).__name__} with padding {self.padding} and fill {self.fill}, want 0 or more and "
+                "three numbers from 0 to 255"
             )
         return {
             "op": "RandomCrop",
@@ -440,6 +456,7 @@ class RandomCropRGBImageDecoder(ResizedCropRGBImageDecoder):
             "padifneeded": bool(self.pad_if_needed),
             "fill": fill,
             "exact": bool(self.exact),
+            **self._damage(),
         }
 
     @property
@@ -449,8 +466,3 @@ class RandomCropRGBImageDecoder(ResizedCropRGBImageDecoder):
     def _fit(self, image: np.ndarray, random: np.random.Generator) -> np.ndarray:
         crop = RandomCrop(self.output_size, self.padding, tuple(self.fill), self.pad_if_needed)
         return crop.cut(image[None], None, random)[0]
-
-
-def is_decoder(operation: object) -> bool:
-    """Tell whether an operation is a decoder of this package."""
-    return isinstance(operation, Operation) and operation._decoder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class AllocationQuery:
     device: Any = None
 
 
-Allocation = Union[AllocationQuery, Sequence[AllocationQuery]]
+Allocation = AllocationQuery | Sequence[AllocationQuery]
 
 
 def allocate_query(memory_allocation: AllocationQuery, batch_size: int, batches_ahead: int) -> Any:

@@ -63,12 +63,24 @@ class Compiler:
         return range
 
 
+_known: list[Any] = []  # functions of this package that numba has been told of
+
+
 def _numba() -> Any:
-    """Return numba, or None where it can't be imported."""
+    """Return numba, or None where it can't be imported.
+
+    Compiled functions may call FFCV's of transforms.utils.fast_crop then, which stay plain for the others.
+    """
     try:
         import numba
     except ImportError:
         return None
+    if not _known:
+        from ..transforms.utils import fast_crop
+
+        _known[:] = fast_crop.get_random_crop, fast_crop.get_center_crop
+        for function in _known:
+            numba.extending.register_jitable(function)
     return numba
 
 

@@ -42,7 +42,8 @@ class Operation(ABC):
     # _commutes: done before the layout operations in front of it, the outcome is the same.
     # _pair: operations of the same name here draw the same numbers for a batch. Either the engine does all
     #   of a loader's, or none.
-    # _follow: the output of pictures whose geometry this decoder takes over, "" for none.
+    # _output() -> dict: further settings of the engine's output, of a decoder.
+    # _accepts(field) -> bool: whether a decoder that isn't derived from the field's default takes it.
     # _reseed(*key): takes the integers that random numbers are made of, with the samples of a batch: seed,
     #   epoch, and the place of the operation. Without it they come from the operating system.
     _decoder: bool = False
@@ -51,7 +52,6 @@ class Operation(ABC):
     _moves: bool = False
     _commutes: bool = False
     _pair: str = ""
-    _follow: str = ""
 
     def __init__(self) -> None:
         self.metadata: Any = None

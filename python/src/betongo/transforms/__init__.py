@@ -1,7 +1,7 @@
 """Transforms: FFCV's, by their names and arguments, and more that the engine has.
 
-What the engine knows it does while it decodes. Behind an operation that it doesn't know all run in the client, in
-NumPy or torch, with the same meaning and other random numbers.
+What the engine knows it does while it decodes. Behind an operation that it doesn't know all run in the
+client, in NumPy or torch, with the same meaning and other random numbers.
 """
 
 from __future__ import annotations

@@ -65,8 +65,8 @@ class GaussianBlur(Transform):
         state = self._images(previous_state)
         if state.shape is not None and self.kernel_size // 2 >= min(state.shape[:2]):
             raise ValueError(
-                f"GaussianBlur with kernel_size {self.kernel_size} of images of {tuple(state.shape[:2])}, want "
-                f"{2 * min(state.shape[:2]) - 1} at most"
+                f"GaussianBlur with kernel_size {self.kernel_size} of images of {tuple(state.shape[:2])}, "
+                f"want {2 * min(state.shape[:2]) - 1} at most"
             )
         return state, None
 

@@ -37,8 +37,8 @@ class ImageCutMix(_CutMix):
 
     The box has the image's shape and 1 - l of its area, l drawn of the Beta distribution with both parameters
     alpha; its middle is anywhere in the image, and what sticks out is cut off. same_lambda: one box for the
-    batch. Takes arrays (n, height, width, channels) of any dtype, gives the same. The labels of the same batch
-    want a LabelCutMix with the same settings.
+    batch. Takes arrays (n, height, width, channels) of any dtype, gives the same. The labels of the same
+    batch want a LabelCutMix with the same settings.
     """
 
     def _op(self) -> dict[str, Any] | None:

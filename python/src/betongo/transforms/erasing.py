@@ -41,8 +41,8 @@ class RandomErasing(Transform):
         self.max_area = float(np.clip(max_area, 0.0, 1.0))
         if not 0 < min_aspect <= 1 or self.min_area > self.max_area or max_count < 1:
             raise ValueError(
-                f"RandomErasing with min_area {min_area}, max_area {max_area}, min_aspect {min_aspect}, max_count "
-                f"{max_count}: want min_area <= max_area, 0 < min_aspect <= 1, max_count >= 1"
+                f"RandomErasing with min_area {min_area}, max_area {max_area}, min_aspect {min_aspect}, "
+                f"max_count {max_count}: want min_area <= max_area, 0 < min_aspect <= 1, max_count >= 1"
             )
         self.log_ratio = (math.log(min_aspect), -math.log(min_aspect))
         self.max_count = max_count

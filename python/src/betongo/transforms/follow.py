@@ -23,9 +23,11 @@ class _Follower(Transform):
         super().__init__()
         self.follow = follow
 
-    @property
-    def _follow(self) -> str:  # type: ignore[override]
-        return self.follow
+    def _output(self) -> dict[str, Any]:
+        return {"follow": self.follow}
+
+    def _accepts(self, field: Any) -> bool:
+        return True
 
     def generate_code(self) -> Callable[..., Any]:
         raise UnsupportedError(
@@ -52,8 +54,8 @@ class _Raster(_Follower):
 class Mask(_Raster):
     """Decode a raster of class numbers and lay it out as the picture of the output named follow is.
 
-    Crop, size, flips and shifts are the picture's, sample by sample; every number of the outcome is one of the
-    raster's, the nearest, or fill's where there is no picture. fill: one number a channel.
+    Crop, size, flips and shifts are the picture's, sample by sample; every number of the outcome is one of
+    the raster's, the nearest, or fill's where there is no picture. fill: one number a channel.
     Gives (n, height, width, channels) of the raster's dtype.
     """
 
@@ -63,12 +65,13 @@ class Area(_Raster):
 
 
 class Boxes(_Follower):
-    """Move boxes with the picture of the output named follow: cropped, resized, mirrored and shifted as it is.
+    """Move boxes with the picture of the output named follow.
 
-    What lies outside is cut off, and boxes of which less than min_visible of their area is seen are left out.
-    They come from an array field (rows, columns), or from a Bytes field of rows of dtype (float32, float64, int32
-    or int64) and columns, four or more. format: "corners", left, top, right, bottom, or "coco", left, top, width,
-    height, in pixels of the stored picture. max_boxes: the most of a sample; 0: an array's rows.
+    They are cropped, resized, mirrored and shifted as it is, cut off at what shows of it, and left out when
+    less than min_visible of their area is seen. They come from an array field (rows, columns), or from a
+    Bytes field of rows of dtype (float32, float64, int32 or int64) and columns, four or more. format:
+    "corners", left, top, right, bottom, or "coco", left, top, width, height, in pixels of the stored
+    picture. max_boxes: the most of a sample; 0: an array's rows.
     Gives float32 (n, max_boxes, columns): left, top, right, bottom in the outcome's pixels and the other
     columns, then rows of -1.
     """

@@ -66,11 +66,11 @@ def _numbers(dtype: Any) -> bool:
 
 
 class ImageMixup(Mixing):
-    """Mix each image of a batch with the one before it, the first with the last: l * x[i] + (1 - l) * x[i - 1].
+    """Mix each image of a batch with the one before it, the first with the last.
 
-    alpha: l is drawn of the Beta distribution with both parameters alpha. same_lambda: one l for the batch,
-    else one for each image. Takes arrays (n, *shape), gives the same; integers lose their fraction. The labels
-    of the same batch want a LabelMixup with the same settings.
+    It becomes l * x[i] + (1 - l) * x[i - 1]. alpha: l is drawn of the Beta distribution with both parameters
+    alpha. same_lambda: one l for the batch, else one for each image. Takes arrays (n, *shape), gives the
+    same; integers lose their fraction. The labels of the same batch want a LabelMixup with the same settings.
     """
 
     _pair = "mixup"
@@ -130,8 +130,8 @@ class LabelMixup(Mixing):
 class MixupToOneHot(Transform):
     """Make rows of shares, one a class, of what LabelMixup and LabelCutMix give.
 
-    Takes float32 (n, 3), arrays or tensors, gives float32 (n, num_classes). Where both labels are the same the
-    share is 1.
+    Takes float32 (n, 3), arrays or tensors, gives float32 (n, num_classes). Where both labels are the same
+    the share is 1.
     """
 
     def __init__(self, num_classes: int) -> None:

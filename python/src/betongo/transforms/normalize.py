@@ -38,8 +38,8 @@ class NormalizeImage(Transform):
         self.std = np.asarray(std)
         if self.mean.shape != self.std.shape or self.mean.ndim != 1:
             raise ValueError(
-                f"NormalizeImage with mean of shape {self.mean.shape} and std of shape {self.std.shape}, want "
-                "one number a channel each"
+                f"NormalizeImage with mean of shape {self.mean.shape} and std of shape {self.std.shape}, "
+                "want one number a channel each"
             )
         target = numpy_dtype(type)
         if target is None:

@@ -17,8 +17,8 @@ __all__ = ["ReplaceLabel"]
 class ReplaceLabel(Transform):
     """Give some samples another label.
 
-    indices: the samples' numbers in the dataset. new_label: what all of a sample's values become. Takes arrays
-    of any shape, which are changed in place.
+    indices: the samples' numbers in the dataset. new_label: what all of a sample's values become. Takes
+    arrays of any shape, which are changed in place.
     """
 
     def __init__(self, indices: Sequence[int], new_label: int) -> None:

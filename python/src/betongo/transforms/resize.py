@@ -111,8 +111,8 @@ class RandomCrop(Transform):
             y, x = y + max(0, h - height - 2 * y), x + max(0, w - width - 2 * x)
         if h > height + 2 * y or w > width + 2 * x:
             raise ValueError(
-                f"RandomCrop of {(h, w)} in images of {(height, width)} with padding {self.padding}: larger than "
-                "that, and pad_if_needed is not set"
+                f"RandomCrop of {(h, w)} in images of {(height, width)} with padding {self.padding}: larger "
+                "than that, and pad_if_needed is not set"
             )
         return y, x
 
