@@ -299,11 +299,13 @@ class File:
     def handlers(self) -> dict[str, Any]:
         """The fields as `betongo.fields.Field` objects by their names, FFCV's `Reader.handlers`."""
         if self._handlers is None:
+            from .fields import AudioField, ImageField
             from .types import TYPE_ID_HANDLER
 
+            kinds = {"audio": AudioField, "image": ImageField}
             made: dict[str, Any] = {}
             for f in self.fields:
-                handler = self._custom.get(f.name) or TYPE_ID_HANDLER.get(f.type)
+                handler = self._custom.get(f.name) or kinds.get(f.kind) or TYPE_ID_HANDLER.get(f.type)
                 # Of fields of one name the first counts, as everywhere here.
                 made.setdefault(f.name, None if handler is None else handler.from_binary(f.arguments))
             self._handlers = made

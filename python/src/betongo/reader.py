@@ -79,7 +79,7 @@ class Reader:
 
     @property
     def handlers(self) -> dict[str, Any]:
-        """The fields as `betongo.fields.Field` objects by name; None for one of this package's own kinds."""
+        """The fields as `betongo.fields.Field` objects by name."""
         return self.file.handlers
 
     @property

@@ -42,7 +42,7 @@ class OSCacheManager(MemoryManager):
         super().__init__(reader)
         self.context = OSCacheContext(self)
 
-    def schedule_epoch(self, batches: BATCHES_TYPE) -> MemoryContext:
+    def schedule_epoch(self, schedule: BATCHES_TYPE) -> MemoryContext:
         return self.context
 
     @property
