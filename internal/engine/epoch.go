@@ -188,7 +188,7 @@ func (s *stream) resize(samples []int) error {
 	opts := s.opts
 	g := &given{length: len(samples)}
 	opts.Order = g
-	l, err := loader.New(s.files, &opts)
+	l, err := loader.New(s.files.data, &opts)
 	if err != nil {
 		return asOption(err)
 	}
@@ -210,7 +210,7 @@ func (s *stream) change(list []outputRequest) error {
 	if err != nil {
 		return err
 	}
-	probe, err := loader.New(s.files, &loader.Options{BatchSize: 1, Workers: 1, MarksMemory: -1, Outputs: outs})
+	probe, err := loader.New(s.files.data, &loader.Options{BatchSize: 1, Workers: 1, MarksMemory: -1, Outputs: outs})
 	if err != nil {
 		return asOption(err)
 	}

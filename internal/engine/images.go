@@ -40,7 +40,7 @@ func (c *conn) images(r *request) error {
 		return err
 	}
 	defer files.leave()
-	f, ok := files.Dataset.(*ffcv.File)
+	f, ok := files.data.(*ffcv.File)
 	if !ok {
 		return optionf("images: %q stands for several files", q.Path)
 	}

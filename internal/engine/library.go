@@ -20,11 +20,11 @@ type library struct {
 
 // set is files opened as one dataset.
 type set struct {
-	loader.Dataset
+	data   loader.Dataset
 	of     *library
 	key    string
 	users  int           // guarded by library.mu
-	opened chan struct{} // closed when there is a Dataset or an error
+	opened chan struct{} // closed when there is data or an error
 	close  func() error
 	err    error
 }
@@ -84,13 +84,13 @@ func (s *set) open(paths []string, how access) {
 	if len(paths) == 1 && !strings.ContainsAny(paths[0], "*?[") {
 		f, err := ffcv.Open(paths[0], opts)
 		if s.err = err; err == nil {
-			s.Dataset, s.close = f, f.Close
+			s.data, s.close = f, f.Close
 		}
 		return
 	}
 	c, err := dataset.Open(paths, &dataset.Options{File: opts})
 	if s.err = err; err == nil {
-		s.Dataset, s.close = c, c.Close
+		s.data, s.close = c, c.Close
 	}
 }
 

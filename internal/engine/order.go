@@ -49,7 +49,7 @@ func plain(v any) loader.Order {
 	case keyedOrder:
 		return loader.Keyed
 	case givenOrder:
-		return &given{length: o.Length}
+		return &given{length: o.Length, all: o.Length == 0}
 	}
 	return v.(loader.Order)
 }
@@ -71,6 +71,7 @@ type givenOrder struct {
 // given is an order that the client makes: of each epoch anew.
 type given struct {
 	length int
+	all    bool // as many as are selected
 
 	mu      sync.Mutex
 	samples []int // of the epoch that begins next
@@ -81,7 +82,7 @@ func (g *given) Plan(s loader.Selection) (loader.Plan, error) {
 	if g.length < 0 {
 		return nil, fmt.Errorf("order given: length %d is negative", g.length)
 	}
-	if g.length == 0 {
+	if g.all {
 		g.length = s.Len
 	}
 	return g, nil

@@ -223,12 +223,12 @@ func (s *stream) load(list []loader.Output, state json.RawMessage) error {
 		if err := json.Unmarshal(state, s.resumed); err != nil {
 			return statef("loader: the state is none: %v", err)
 		}
-		l, err = loader.Resume(s.files, &s.opts, s.resumed)
+		l, err = loader.Resume(s.files.data, &s.opts, s.resumed)
 		if err != nil && strings.HasPrefix(err.Error(), "loader: resume: ") {
 			return statef("%v", err)
 		}
 	} else {
-		l, err = loader.New(s.files, &s.opts)
+		l, err = loader.New(s.files.data, &s.opts)
 	}
 	if err != nil {
 		return asOption(err)
@@ -324,7 +324,7 @@ func (l *library) openFor(q *loaderRequest, order loader.Order) (*set, error) {
 		return nil, err
 	}
 	defer mapped.leave()
-	want, bytes := budget(mapped.Dataset, order, q.BatchSize, q.Ahead)
+	want, bytes := budget(mapped.data, order, q.BatchSize, q.Ahead)
 	return l.open(q.Paths, access{memory: bytes, direct: q.Direct, as: fmt.Sprintf("need %d", want)})
 }
 
