@@ -41,7 +41,7 @@ def start(code: str, *args: str, **env: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        process_group=0 if sys.version_info >= (3, 11) else None,
+        start_new_session=True,
     )
 
 

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import threading
+import weakref
 from array import array
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -54,12 +55,13 @@ class Engine:
         self.door = door
         self.process = process  # None: of the parent that this process was spawned by
         self._log = log
-        self._lost: EngineError | None = None
+        self._lost: tuple[str, int | None, str] | None = None  # how it ended: message, status, log
+        self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
 
     def connect(self) -> Connection:
         """Returns a new connection, on which both sides have told their versions. Raises EngineError."""
         if self._lost is not None:
-            raise self._lost
+            raise self.dead()
         mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             try:
@@ -81,6 +83,7 @@ class Engine:
                 f"the engine speaks protocol {c.hello.get('protocol')} (version {c.hello.get('version')}), "
                 f"this package {PROTOCOL} (version {__version__}): they are of different installations"
             )
+        self._connections.add(c)
         return c
 
     @property
@@ -95,23 +98,27 @@ class Engine:
 
     def dead(self) -> EngineError:
         """Returns the error that tells how the engine ended; from now on lost is true, if it did."""
-        if self._lost is not None:
-            return EngineError(*self._lost.args, status=self._lost.status, log=self._lost.log)
+        if self._lost is None:
+            self._lost = self._end()
+        if self._lost is None:
+            return EngineError("the engine closed the connection")
+        message, status, log = self._lost
+        return EngineError(message, status=status, log=log)
+
+    def _end(self) -> tuple[str, int | None, str] | None:
+        """Waits a moment for the engine's end, and returns how it ended."""
         if self.process is None or not self._mine():
-            if not self._hung_up():
-                return EngineError("the engine closed the connection")
-            self._lost = EngineError("the engine, which another process had started, has ended")
-            return self._lost
+            return ("the engine, which another process had started, has ended", None, "") if self._hung_up() else None
         status = self._wait(1)
         if status is None:
-            return EngineError("the engine closed the connection")
+            return None
         log = self._tail()
         if status < 0:
             how = f"was killed by signal {-status} ({_signal(-status)})"
         else:
             how = f"ended with exit status {status}"
-        self._lost = EngineError(f"the engine {how}" + (f":\n{log}" if log else ""), status=status, log=log)
-        return self._lost
+        said = f":\n{log}" if log else ""
+        return f"the engine {how}{said}{_limits()}", status, log
 
     def _hung_up(self) -> bool:
         """Whether the other end of the door is closed, or will be in a moment."""
@@ -131,7 +138,7 @@ class Engine:
             return None
 
     def _tail(self) -> str:
-        """The last lines that the engine wrote to its standard error, or the first of its last panic."""
+        """The last lines that the engine wrote to its standard error, or the first ones of what was fatal."""
         if self._log is None:
             return ""
         try:
@@ -141,18 +148,20 @@ class Engine:
         except (OSError, ValueError):
             return ""
         lines = [line for line in text.splitlines() if line.strip()]
-        for i in range(len(lines) - 1, -1, -1):
-            if lines[i].startswith(("panic:", "fatal error:", "runtime:")):
-                return "\n".join(lines[i : i + 12])
+        for i, line in enumerate(lines):
+            if line.startswith(_fatal):
+                return "\n".join(lines[i : i + 8])
         return "\n".join(lines[-8:])
 
     def close(self) -> None:
         """Ends the engine, with all that is done for its connections, and waits for it. Again is no error."""
         if self._lost is None:
-            self._lost = EngineError("the engine was shut down")
+            self._lost = ("the engine was shut down", None, "")
         if not self._mine() or self.process is None:
             self.door.close()
             return
+        for c in list(self._connections):
+            c.close("the engine was shut down")
         try:
             self.door.shutdown(socket.SHUT_RDWR)  # children may have it too
         except OSError:
@@ -165,6 +174,22 @@ class Engine:
                 self._wait(3)
         if self._log is not None:
             self._log.close()
+
+
+_fatal = ("panic:", "fatal error:", "runtime:", "runtime/", "SIG")  # how the last words of a Go program begin
+
+
+def _limits() -> str:
+    """What may be the matter when an engine can't go on: a limit on address space, most of which Go only reserves."""
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY:
+        return ""
+    return (
+        f"\nthe address space of this process and of the engine is limited to {limit >> 20} MiB (ulimit -v); the engine needs "
+        "about 1000 MiB and the batches' memory, most of it only reserved"
+    )
 
 
 def _signal(number: int) -> str:
@@ -256,9 +281,15 @@ class Connector:
     def __reduce__(self) -> tuple[Any, ...]:
         from multiprocessing import context, reduction
 
-        if context.get_spawning_popen() is None:  # type: ignore[no-untyped-call]
+        child = context.get_spawning_popen()  # type: ignore[no-untyped-call]
+        if child is None:
             return Connector, ()
-        return _join, (reduction.DupFd(engine().door.fileno()),)
+        if child not in _doors:  # a child is given a descriptor once
+            _doors[child] = reduction.DupFd(engine().door.fileno())
+        return _join, (_doors[child],)
+
+
+_doors: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
 def _join(door: Any) -> Connector:

@@ -245,8 +245,6 @@ class _Line:
         lease = _Lease(obj["b"], self.back)
         kept = self.given - len(self.back)
         copy = kept > TOO_MANY
-        if kept > MANY and not self.warned:
-            self.warn(kept, obj)
         segments, place = self.segments, 8 * n
         columns = []
         for out, (number, offset, rows, width) in zip(self.outputs, obj["o"]):
@@ -269,16 +267,17 @@ class _Line:
             columns.append(Columns(values, lengths, offsets))
         if copy:
             lease.end()
+        if kept > MANY and not self.warned:
+            self.warn(kept, sum(c.array.nbytes for c in columns))
         return Slot(index, ids, columns, obj.get("skipped") or [], lease)
 
-    def warn(self, kept: int, obj: dict[str, Any]) -> None:
+    def warn(self, kept: int, size: int) -> None:
         self.warned = True
-        size = sum(self.segments[o[0]].size for o in obj["o"] if o[0] >= 0)
         warnings.warn(
             f"{kept} batches are in use, of {size / 1e6:.3g} MB each, where {USUAL} are usual: memory grows with each that is "
             "kept. Copy what you keep of a batch, or release it",
             RuntimeWarning,
-            stacklevel=2,
+            stacklevel=4,
         )
 
     def stop(self) -> None:

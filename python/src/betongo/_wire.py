@@ -52,6 +52,7 @@ class Connection:
         self.hello: dict[str, Any] = {}
         self._sock = sock
         self._dead = dead or (lambda: EngineError("the engine has closed the connection"))
+        self._why = "the connection to the engine is closed"
         self._recvmsg_into = sock.recvmsg_into
         self._room = bytearray(_ROOM)
         # The reading end: buffer, its view, first and last byte not yet handed out, what the latest receive returned,
@@ -194,14 +195,19 @@ class Connection:
     def _gone(self, e: OSError | None) -> EngineError:
         if self.pid != os.getpid():
             return EngineError(f"this connection belongs to process {self.pid}, which made it")
+        if e is not None and e.errno == errno.EBADF:
+            return EngineError(self._why)
         if e is not None and e.errno not in _gone_errors:
             return EngineError(f"the connection to the engine failed: {e}")
-        return self._dead()
+        error = self._dead()
+        self._why = str(error)
+        return error
 
-    def close(self) -> None:
-        """Closes the connection: the engine gives up what it did for it. Again is no error."""
+    def close(self, why: str = "") -> None:
+        """Closes the connection: the engine gives up what it did for it. Again is no error. why is told who uses it then."""
         if self._sock.fileno() < 0:
             return
+        self._why = why or self._why
         if self.pid == os.getpid():
             try:
                 self._sock.shutdown(socket.SHUT_RDWR)  # also when a child has inherited the socket
@@ -226,7 +232,7 @@ class Connection:
 
 _In = tuple[bytearray, memoryview, int, int, list[Any], tuple[int, ...], int]
 
-_gone_errors = (errno.EPIPE, errno.ECONNRESET, errno.EBADF, errno.ENOTCONN, errno.ESHUTDOWN)
+_gone_errors = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ESHUTDOWN)
 
 _open: weakref.WeakSet[Connection] = weakref.WeakSet()
 
