@@ -21,11 +21,13 @@ from ..transforms.utils.fast_crop import draw_crop, get_center_crop, get_random_
 
 __all__ = [
     "Area",
+    "AudioDecoder",
     "BasicDecoder",
     "Boxes",
     "BytesDecoder",
     "CenterCropRGBImageDecoder",
     "FloatDecoder",
+    "ImageDecoder",
     "IntDecoder",
     "Mask",
     "NDArrayDecoder",
@@ -128,8 +130,27 @@ class BytesDecoder(_Default):
         return plain(decoder)
 
 
+class AudioDecoder(_Default):
+    """Give what is kept of a sound beside its bytes: uint8 (n, 32), the field's metadata_type in bytes.
+
+    The sounds themselves are what betongo.open and Reader give.
+    """
+
+    def declare_state_and_memory(self, previous_state: State) -> tuple[State, AllocationQuery]:
+        shape, dtype = (int(self.metadata.dtype.itemsize),), np.dtype("<u1")
+        return replace(previous_state, jit_mode=True, shape=shape, dtype=dtype), AllocationQuery(shape, dtype)
+
+    def generate_code(self) -> Callable[..., Any]:
+        def decoder(indices: Any, destination: np.ndarray, metadata: Any, storage_state: Any) -> np.ndarray:
+            for k, sample in enumerate(indices):
+                destination[k] = np.frombuffer(metadata[sample].tobytes(), np.uint8)
+            return destination[: len(indices)]
+
+        return plain(decoder)
+
+
 class _ImageDecoder(Transform):
-    """What decoders of images have in common where they run in the client."""
+    """What decoders of pictures have in common: those of RGBImageField, and of ImageField."""
 
     _decoder = True
     # Gives whole images, uint8 (height, width, 3), of samples. Where the loader sets it the engine decodes
@@ -139,6 +160,9 @@ class _ImageDecoder(Transform):
     def _shape(self) -> tuple[int, int]:
         """Return the height and width of the outcome."""
         raise NotImplementedError
+
+    def _accepts(self, field: Any) -> bool:
+        return _is_raster(field)
 
     def _fit(self, image: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Return the outcome of one whole image."""
@@ -150,7 +174,9 @@ class _ImageDecoder(Transform):
             raise ValueError(
                 f"{type(self).__name__} of images of {(height, width)}, want sides from 1 to 65535"
             )
-        shape, dtype = (height, width, 3), np.dtype("<u1")
+        field = getattr(self, "field", None)
+        channels, dtype = (field.channels, field.dtype) if _is_raster(field) else (3, np.dtype("<u1"))  # type: ignore
+        shape = (height, width, channels)
         return replace(previous_state, jit_mode=True, shape=shape, dtype=dtype), AllocationQuery(shape, dtype)
 
     def generate_code(self) -> Callable[..., Any]:
@@ -168,14 +194,66 @@ class _ImageDecoder(Transform):
         if self._images_of is not None:
             yield from self._images_of(np.asarray(indices, dtype=np.int64))
             return
+        raster = _is_raster(self.field)
         for sample in indices:
             row = metadata[sample]
-            data = self.memory_read(row["data_ptr"], storage_state)  # type: ignore[misc]
+            data = self.memory_read(row["ptr" if raster else "data_ptr"], storage_state)  # type: ignore[misc]
+            if raster:
+                yield _decode_raster(self.field, row, data)
+                continue
             shape = int(row["height"]), int(row["width"]), 3
             if int(row["mode"]) == _JPEG:
                 yield decode_jpeg(data, shape[0], shape[1])
             else:
                 yield data[: shape[0] * shape[1] * 3].reshape(shape)
+
+
+def _is_raster(field: Any) -> bool:
+    """Tell whether a field is one of lossless pictures."""
+    from .image import ImageField
+
+    return isinstance(field, ImageField)
+
+
+def _decode_raster(field: Any, row: Any, data: np.ndarray) -> np.ndarray:
+    """Return a lossless picture, (height, width, channels); ValueError when it is broken."""
+    from .. import _value
+
+    info = _value.custom("", field.to_binary())
+    try:
+        return _value._picture(info, row, data)
+    except _value.DecodeError as e:
+        raise ValueError(str(e)) from e
+
+
+def _one_size(metadata: Any, who: str) -> tuple[int, int]:
+    """Return the height and width that all pictures have; TypeError when they differ."""
+    heights, widths = metadata["height"], metadata["width"]
+    if not len(heights):
+        raise TypeError(f"{who} takes its size from the pictures, and there are none")
+    low, high = (heights.min(), widths.min()), (heights.max(), widths.max())
+    if low != high:
+        raise TypeError(
+            f"{who} takes pictures of one size, these are from {low[0]}x{low[1]} to {high[0]}x{high[1]} pixels: use "
+            "RandomResizedCropRGBImageDecoder, CenterCropRGBImageDecoder or another that makes them one size"
+        )
+    return int(heights[0]), int(widths[0])
+
+
+class ImageDecoder(_ImageDecoder):
+    """Decode whole lossless pictures, which must all have one size.
+
+    Gives (n, height, width, channels) of the field's dtype. TypeError when their sizes differ.
+    """
+
+    def _op(self) -> dict[str, Any] | None:
+        return {"op": "Simple"}
+
+    def _shape(self) -> tuple[int, int]:
+        return _one_size(self.metadata, type(self).__name__)
+
+    def _fit(self, image: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        return image
 
 
 def decode_jpeg(data: Any, height: int, width: int) -> np.ndarray:
@@ -207,17 +285,7 @@ class SimpleRGBImageDecoder(_ImageDecoder):
         return {"op": "Simple"}
 
     def _shape(self) -> tuple[int, int]:
-        heights, widths = self.metadata["height"], self.metadata["width"]
-        if not len(heights):
-            raise TypeError("SimpleRGBImageDecoder takes its size from the images, and there are none")
-        low, high = (heights.min(), widths.min()), (heights.max(), widths.max())
-        if low != high:
-            raise TypeError(
-                f"SimpleRGBImageDecoder takes images of one size, these are from {low[0]}x{low[1]} to "
-                f"{high[0]}x{high[1]} pixels: use RandomResizedCropRGBImageDecoder, "
-                "CenterCropRGBImageDecoder or another that makes them one size"
-            )
-        return int(heights[0]), int(widths[0])
+        return _one_size(self.metadata, type(self).__name__)
 
     def _fit(self, image: np.ndarray, random: np.random.Generator) -> np.ndarray:
         return image
@@ -275,6 +343,8 @@ class ResizedCropRGBImageDecoder(SimpleRGBImageDecoder, metaclass=ABCMeta):
 
     def _fit(self, image: np.ndarray, random: np.random.Generator) -> np.ndarray:
         i, j, h, w = self._region(image.shape[0], image.shape[1], random)
+        if image.dtype != np.uint8:
+            raise UnsupportedError(f"{type(self).__name__} of {image.dtype} runs in the engine alone")
         return resize(image[i : i + h, j : j + w], *self._shape(), self.filter)
 
 

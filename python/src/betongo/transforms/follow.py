@@ -27,7 +27,7 @@ class _Follower(Transform):
         return {"follow": self.follow}
 
     def _accepts(self, field: Any) -> bool:
-        return True
+        raise NotImplementedError
 
     def generate_code(self) -> Callable[..., Any]:
         raise UnsupportedError(
@@ -36,6 +36,11 @@ class _Follower(Transform):
 
 
 class _Raster(_Follower):
+    def _accepts(self, field: Any) -> bool:
+        from ..fields.image import ImageField
+
+        return isinstance(field, ImageField)
+
     def __init__(self, follow: str, fill: int | Sequence[int] = 0) -> None:
         super().__init__(follow)
         self.fill = fill
@@ -93,6 +98,12 @@ class Boxes(_Follower):
         self.min_visible = min_visible
         self.dtype = dtype
         self.columns = columns
+
+    def _accepts(self, field: Any) -> bool:
+        from ..fields.bytes import BytesField
+        from ..fields.ndarray import NDArrayField
+
+        return isinstance(field, (NDArrayField, BytesField))
 
     def _op(self) -> dict[str, Any] | None:
         op: dict[str, Any] = {
