@@ -81,6 +81,20 @@ def test_epochs(path: str) -> None:
         assert s.batches == len(first) == -(-N // 1024)
 
 
+def test_state_within_an_epoch(path: str) -> None:
+    """A state is told between batches; what is wrong with the question is no matter for the epoch."""
+    with stream(path, 1000, order={"name": "random"}, seed=1) as s:
+        ids = [b.ids.tolist() for b in s.epoch(2)]
+        epoch = s.epoch(2)
+        head = [next(epoch).ids.tolist() for _ in range(3)]
+        state = s.state(2, 3)
+        with pytest.raises((ValueError, betongo.StateError), match="201|200"):
+            s.state(2, 201)
+        assert head + [b.ids.tolist() for b in epoch] == ids
+    with stream(path, 1000, order={"name": "random"}, seed=1, state=state) as s:
+        assert [b.ids.tolist() for b in s.epoch(2)] == ids[3:]
+
+
 # Endings
 
 

@@ -198,6 +198,7 @@ class _Line:
         self.batches: int = answer["batches"]
         self.outputs = [Out(o) for o in answer["outputs"]]
         self.sent: Any = spec.get("outputs")
+        tell(answer)
 
     def request(self, request: dict[str, Any], payload: Any) -> dict[str, Any]:
         answer: dict[str, Any] = self.conn.request(request, payload)[0]["ok"]
@@ -302,8 +303,8 @@ class _Line:
             self.conn.send(request, payload)
             while True:
                 obj, data = self.receive()
-                if "b" not in obj and "end" not in obj:
-                    break
+                if "b" not in obj and "end" not in obj and obj.get("do") in (None, request["do"]):
+                    break  # else it is of the epoch, if only its error
                 self.ahead.append((obj, data))
         except BaseException:
             self.conn.close()
@@ -326,6 +327,12 @@ class _Line:
         if "error" in obj:
             raise error_of(obj["error"])
         return self.slot(obj, data, 0)
+
+
+def tell(answer: dict[str, Any]) -> None:
+    """Says what the engine warns of."""
+    for text in answer.get("warnings") or ():
+        warnings.warn(text, RuntimeWarning, stacklevel=4)
 
 
 class Epoch:
@@ -373,6 +380,7 @@ class Epoch:
         self.stopped = bool(obj.get("stopped"))
         self.stats = obj.get("stats")
         self.report = obj.get("report")
+        tell(obj)
         raise StopIteration
 
     def __length_hint__(self) -> int:
