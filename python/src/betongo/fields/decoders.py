@@ -234,8 +234,9 @@ def _one_size(metadata: Any, who: str) -> tuple[int, int]:
     low, high = (heights.min(), widths.min()), (heights.max(), widths.max())
     if low != high:
         raise TypeError(
-            f"{who} takes pictures of one size, these are from {low[0]}x{low[1]} to {high[0]}x{high[1]} pixels: use "
-            "RandomResizedCropRGBImageDecoder, CenterCropRGBImageDecoder or another that makes them one size"
+            f"{who} takes pictures of one size, these are from {low[0]}x{low[1]} to {high[0]}x{high[1]} "
+            "pixels: use RandomResizedCropRGBImageDecoder, CenterCropRGBImageDecoder or another that makes "
+            "them one size"
         )
     return int(heights[0]), int(widths[0])
 

@@ -118,7 +118,13 @@ class ToTorchImage(Transform):
 
     def _op(self) -> dict[str, Any] | None:
         state = self._before
-        if self.channels_last or state is not None and device_type(state.device) != "cpu":
+        if self.channels_last:
+            return None
+        if state is not None and (
+            device_type(state.device) != "cpu"
+            or numpy_dtype(state.dtype) == np.int16
+            and not self.convert_int16  # may be float16 in the engine
+        ):
             return None
         return {"op": "ToCHW"}
 
