@@ -59,7 +59,7 @@ func (e *engine) admit(ctx context.Context, door *link) error {
 		switch {
 		case ctx.Err() != nil || err != nil && gone(err):
 			return nil
-		case err != nil && !exhausted(err):
+		case err != nil:
 			return fmt.Errorf("engine: door: %w", err)
 		}
 	}

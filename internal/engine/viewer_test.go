@@ -75,12 +75,16 @@ func (c *client) loader(request object, payload []byte) *viewer {
 	ok, _ := c.ask(with(request, object{"do": "loader"}), payload)
 	v := &viewer{client: c, segments: map[int][]byte{}, live: map[uint32]bool{}}
 	v.describe(ok)
-	c.tb.Cleanup(func() {
-		for _, b := range v.segments {
-			unix.Munmap(b)
-		}
-	})
+	c.tb.Cleanup(v.unmap)
 	return v
+}
+
+// unmap forgets all segments.
+func (v *viewer) unmap() {
+	for _, b := range v.segments {
+		unix.Munmap(b)
+	}
+	clear(v.segments)
 }
 
 func (v *viewer) describe(ok object) {
