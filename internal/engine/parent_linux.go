@@ -3,6 +3,7 @@ package engine
 import (
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,6 +26,9 @@ func WithParent(pid int, died func()) (stop func()) {
 	}
 	f := os.NewFile(uintptr(fd), "parent")
 	raw, err := f.SyscallConn()
+	if err == nil {
+		err = f.SetReadDeadline(time.Time{}) // fails where it can't be waited for
+	}
 	if err != nil {
 		f.Close()
 		return pollParent(pid, died)
