@@ -196,6 +196,8 @@ func (s Stats) processorsShort(computing bool) string {
 		return fmt.Sprintf("; more Workers would help, Go may use %d processors", s.Processors)
 	case !computing || s.CPU == 0 || got > (1-muchShare)*s.busy():
 		return ""
+	case short(got) == "1":
+		return "; the process used 1 processor"
 	default:
 		return fmt.Sprintf("; the process used %s processors", short(got))
 	}

@@ -45,6 +45,8 @@ func TestVerdict(t *testing.T) {
 			`decode-bound: the consumer waited 90 % of the time; 1 of 1 workers busy, 90 % of that with decoding "image"; more Workers would help, Go may use 8 processors`},
 		{"others on the machine", func(s *loader.Stats) { s.CPU = 900 * ms },
 			`decode-bound: the consumer waited 90 % of the time; 2 of 2 workers busy, 90 % of that with decoding "image"; the process used 0.9 processors`},
+		{"others, all of one", func(s *loader.Stats) { s.CPU = 1010 * ms },
+			`decode-bound: the consumer waited 90 % of the time; 2 of 2 workers busy, 90 % of that with decoding "image"; the process used 1 processor`},
 		{"bursts", func(s *loader.Stats) { s.Wait, s.Work, s.Ahead = 300*ms, 700*ms, 1 },
 			`ahead-bound: the consumer waited 30 % of the time; 0.7 of 2 workers busy; BatchesAhead 1 is too few for a consumer that takes batches in bursts`},
 		{"idle workers, but no burst", func(s *loader.Stats) { s.Wait, s.Work, s.Batches, s.Stages[1].Time = 820*ms, 1400*ms, 489, 1260*ms },
