@@ -96,7 +96,7 @@ func unknown(what, name string, known []string) error {
 // nearest returns the name that takes the fewest edits, none when it is too
 // far away to be meant.
 func nearest(name string, known []string) (best string) {
-	least := max(2, len(name)/2) + 1
+	least := max(2, min(len(name), 64)/2) + 1
 	for _, k := range known {
 		if d := edits(strings.ToLower(name), strings.ToLower(k)); d < least {
 			best, least = k, d

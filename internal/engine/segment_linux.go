@@ -26,5 +26,8 @@ func newSegment(size int) ([]byte, *os.File, error) {
 	return mapShared(f, size, err)
 }
 
+// discards tells whether discard does anything.
+const discards = true
+
 // discard gives the memory of b back to the system; it reads as zeros then.
 func discard(b []byte) { unix.Madvise(b, unix.MADV_REMOVE) }
