@@ -42,6 +42,12 @@ __all__ = [
 _JPEG = 0  # mode of a stored image
 
 
+def _plain_read(decoder: Transform) -> Callable[..., np.ndarray]:
+    """Return the function that reads stored bytes, not compiled: nothing that is compiled calls it here."""
+    read: Any = decoder.memory_read
+    return getattr(read, "py_func", read)  # type: ignore[no-any-return]
+
+
 class _Default(Transform):
     """A decoder that is its field's default in the engine."""
 
@@ -94,12 +100,12 @@ class NDArrayDecoder(_Default):
         return replace(previous_state, jit_mode=True, shape=shape, dtype=dtype), AllocationQuery(shape, dtype)
 
     def generate_code(self) -> Callable[..., Any]:
-        read = self.memory_read
+        read = _plain_read(self)
 
         def decoder(indices: Any, destination: np.ndarray, metadata: Any, storage_state: Any) -> np.ndarray:
             for k, sample in enumerate(indices):
                 flat = destination[k].reshape(-1).view(np.uint8)
-                flat[:] = read(metadata[sample], storage_state)[: flat.size]  # type: ignore[misc]
+                flat[:] = read(metadata[sample], storage_state)[: flat.size]
             return destination[: len(indices)]
 
         return plain(decoder)
@@ -116,13 +122,13 @@ class BytesDecoder(_Default):
         return replace(previous_state, jit_mode=True, shape=shape, dtype=dtype), AllocationQuery(shape, dtype)
 
     def generate_code(self) -> Callable[..., Any]:
-        read = self.memory_read
+        read = _plain_read(self)
 
         def decoder(indices: Any, destination: np.ndarray, metadata: Any, storage_state: Any) -> np.ndarray:
             for k, sample in enumerate(indices):
                 size = int(metadata[sample]["size"])
                 if size:
-                    data = read(metadata[sample]["ptr"], storage_state)  # type: ignore[misc]
+                    data = read(metadata[sample]["ptr"], storage_state)
                     destination[k, :size] = data[:size]
                 destination[k, size:] = 0
             return destination[: len(indices)]
@@ -180,16 +186,18 @@ class _ImageDecoder(Transform):
         return replace(previous_state, jit_mode=True, shape=shape, dtype=dtype), AllocationQuery(shape, dtype)
 
     def generate_code(self) -> Callable[..., Any]:
+        read = _plain_read(self)
+
         def decode(indices: Any, destination: Any, metadata: Any, storage_state: Any) -> np.ndarray:
             out: np.ndarray = destination[0] if isinstance(destination, tuple) else destination
             random = self._generator(indices)
-            for k, image in enumerate(self._whole(indices, metadata, storage_state)):
+            for k, image in enumerate(self._whole(indices, metadata, storage_state, read)):
                 out[k] = self._fit(image, random)
             return out[: len(indices)]
 
         return plain(decode)
 
-    def _whole(self, indices: Any, metadata: Any, storage_state: Any) -> Iterator[np.ndarray]:
+    def _whole(self, indices: Any, metadata: Any, storage_state: Any, read: Any) -> Iterator[np.ndarray]:
         """Give the whole images of some samples."""
         if self._images_of is not None:
             yield from self._images_of(np.asarray(indices, dtype=np.int64))
@@ -197,7 +205,7 @@ class _ImageDecoder(Transform):
         raster = _is_raster(self.field)
         for sample in indices:
             row = metadata[sample]
-            data = self.memory_read(row["ptr" if raster else "data_ptr"], storage_state)  # type: ignore[misc]
+            data = read(row["ptr" if raster else "data_ptr"], storage_state)
             if raster:
                 yield _decode_raster(self.field, row, data)
                 continue
