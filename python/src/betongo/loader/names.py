@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 __all__ = ["refuse_unknown", "unknown"]
@@ -18,6 +17,8 @@ def refuse_unknown(what: str, names: Iterable[str], known: Iterable[str], where:
 
 def unknown(what: str, name: str, known: Iterable[str], where: str) -> str:
     """Return a sentence on a name that isn't known, with the nearest that is."""
+    import difflib  # which nobody needs but for this
+
     known = list(known)
     near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(map(repr, known)) or 'none'}"
