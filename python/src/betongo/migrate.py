@@ -352,13 +352,6 @@ def _is_true(v: ast.expr) -> bool:
     return isinstance(v, ast.Constant) and v.value is True
 
 
-def _always(v: ast.expr) -> bool:
-    return True
-
-
-def _named(name: str) -> Any:
-    return lambda v: isinstance(v, ast.Attribute) and v.attr == name
-
 
 # Arguments that work otherwise than with FFCV: (callable, argument) -> (whether the value is meant, why).
 _ARGUMENTS: dict[tuple[str, str], tuple[Any, str]] = {
@@ -367,10 +360,6 @@ _ARGUMENTS: dict[tuple[str, str], tuple[Any, str]] = {
         "the engine reads pages through a cache of bounded memory; every order works with it, RANDOM too",
     ),
     ("Loader", "recompile"): (_is_true, "not needed: operations are looked at again at each iter()"),
-    ("Loader", "order"): (
-        _named("QUASI_RANDOM"),
-        "the same order; here it also works with distributed=True and for fields without data",
-    ),
     ("RGBImageField", "max_resolution"): (
         lambda v: isinstance(v, (ast.Tuple, ast.List)),
         "one number, of the longer side: a pair fails with FFCV too",
