@@ -51,6 +51,8 @@ def load(engine, golden):
 
 def twice(load, name, field, cls, *args, **kwargs):
     """Return an output decoded in the engine and in the client."""
+    if field == "image" and name != "rgb_raw":
+        pytest.importorskip("PIL")  # JPEGs in the client
     native = cls(*args, **kwargs)
     changed = here(cls)(*args, **kwargs)
     assert changed._native() is None
@@ -238,11 +240,9 @@ def test_damaged_jpegs(engine, golden, tmp_path):
     whole[middle : middle + 300] = b"\xff\xd9" * 150
     path = tmp_path / "damaged.beton"
     path.write_bytes(whole)
-    for cls in (D.ResizeRGBImageDecoder, here(D.ResizeRGBImageDecoder)):
-        loader = betongo.Loader(str(path), 4, pipelines={"image": [cls(20)], "label": None})
-        if cls is D.ResizeRGBImageDecoder:
-            with pytest.raises(betongo.SampleError):
-                next(iter(loader))
+    loader = betongo.Loader(str(path), 4, pipelines={"image": [D.ResizeRGBImageDecoder(20)], "label": None})
+    with pytest.raises(betongo.SampleError):
+        next(iter(loader))
     kept = D.ResizeRGBImageDecoder(20, keep_damaged=True)
     loader = betongo.Loader(str(path), 4, pipelines={"image": [kept], "label": None})
     assert next(iter(loader))[0].shape == (4, 20, 20, 3)
@@ -260,5 +260,6 @@ def test_client_decoders_need_no_numba(enabled, load):
 
 
 def test_jpeg_helper():
+    pytest.importorskip("PIL")
     with pytest.raises(ValueError, match="cannot be decoded|cannot identify"):
         D.decode_jpeg(np.zeros(100, np.uint8), 4, 4)

@@ -361,8 +361,9 @@ class RandomResizedCropRGBImageDecoder(ResizedCropRGBImageDecoder):
     """Decode a random region of each image, resized: uint8 (n, height, width, 3).
 
     output_size: (height, width), or the side of a square. scale: the region's share of the image's area,
-    from the first to the second number. ratio: of its width to its height. exact: bit for bit as FFCV,
-    several times as slow; without it pixels may differ by fractions of a level. filter: "area" or "bilinear".
+    from the first to the second number. ratio: of its width to its height. exact: all of the picture
+    decoded as libjpeg does it and resized bit for bit as OpenCV, several times as slow; without it values
+    differ by fractions of a level. filter: "area" or "bilinear".
     keep_damaged: damaged JPEGs give what can be had of them, and are no errors.
     """
 
