@@ -107,3 +107,19 @@ def test_install_without_go(clone: Path, tmp_path: Path) -> None:
     made = install(clone, tmp_path / "venv", "/usr/bin:/bin")
     assert made.returncode != 0
     assert [line for line in made.stderr.splitlines() if "https://go.dev/dl" in line], made.stderr
+
+
+def test_guide(tmp_path: Path, engine: object) -> None:
+    """The programs of docs/python.md, one after the other."""
+    text = (ROOT / "docs" / "python.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.S)
+    assert len(blocks) >= 6
+    out = subprocess.run(
+        [sys.executable, "-c", "\n".join(blocks)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=folder(tmp_path),
+    )
+    assert out.returncode == 0, out.stderr
+    assert "8 classes: animal" in out.stdout
