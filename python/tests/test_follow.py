@@ -44,9 +44,6 @@ def file(engine, tmp_path_factory):
 
 def load(file, **pipelines):
     names = ("image", "mask", "depth", "boxes", "raw", "label")
-    pipelines = {
-        n: p if isinstance(p, PipelineSpec) else PipelineSpec(n, p[0], p[1:]) for n, p in pipelines.items()
-    }
     loader = betongo.Loader(
         file, N, seed=4, pipelines={n: None for n in names if n not in pipelines} | pipelines, as_dict=True
     )
