@@ -29,6 +29,7 @@ var handlers = map[string]handler{
 	"part":    (*conn).fedTooLate,
 	"free":    (*conn).fedTooLate,
 	"fail":    (*conn).fedTooLate,
+	"merge":   (*conn).merge,
 	"picture": (*conn).picture,
 }
 

@@ -18,7 +18,8 @@ import (
 //
 //	{"do":"write","path":…,"fields":[FIELD…],"samples":n,"chunk":c,…}
 //	-> {"ok":{"job":id}}, now and then {"progress":[samples, of, bytes]}, and at last
-//	   {"end":{"samples","large","data","pages","bytes"},"warnings":[…]?} or {"error":…}
+//	   {"end":{"samples","large","data","pages","bytes"},"warnings":[…]?} or {"error":…}, whose kind is "worker" too:
+//	   who fed is gone
 //
 // Closing that connection gives the file up. Without "samples" the length is
 // unknown: the file is a stream, that one connection feeds.
@@ -146,9 +147,7 @@ func (c *conn) write(r *request) error {
 	if err != nil {
 		return c.refuseFile(err)
 	}
-	end := map[string]any{"end": map[string]int64{
-		"samples": int64(stats.Samples), "large": int64(stats.Large), "data": stats.Data, "pages": stats.Pages, "bytes": stats.Bytes,
-	}}
+	end := ended(stats)
 	if w := j.warnings(); len(w) > 0 {
 		end["warnings"] = w
 	}
@@ -163,17 +162,22 @@ func (c *conn) write(r *request) error {
 // sample that it failed to give.
 func (c *conn) refuseFile(err error) error {
 	f := describe(err)
-	var sample *ffcv.SampleError
-	var ours *clientError
-	var payload []byte
-	var fell *ffcv.PanicError
+	var (
+		sample  *ffcv.SampleError
+		fell    *ffcv.PanicError
+		ours    *clientError
+		lost    *lostError
+		payload []byte
+	)
 	switch {
 	case errors.As(err, &fell):
 		f.Kind = "internal"
+	case errors.As(err, &lost):
+		f.Kind, f.Message = "worker", lost.Error()
 	case errors.As(err, &sample):
 		f.Kind, f.Field, f.Sample = "sample", sample.Field, &sample.Sample
 		if errors.As(err, &ours) {
-			payload = ours.account
+			payload, f.Message = ours.account, ours.message
 		} else {
 			f.Message = sample.Err.Error() // the client knows the place better
 		}

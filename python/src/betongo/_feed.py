@@ -25,7 +25,7 @@ from .fields import NDArrayField, RGBImageField, TorchTensorField
 from .fields.base import FORM_CUSTOM, Entry, Field, _torch
 from .fields.basics import _integer, _real
 
-__all__ = ["Feeder", "feed_indices", "feed_stream", "spec", "work"]
+__all__ = ["Feeder", "Stopped", "account", "feed_indices", "feed_stream", "of_the_whole", "spec", "work"]
 
 _SEGMENT = 2 << 20  # bytes of a segment that holds small values
 _PART = 1 << 20  # of a part that is sent before its segment is full
@@ -295,6 +295,12 @@ def _values(sample: Any, names: list[str], scalars: bool) -> Sequence[Any]:
     if len(values) != len(names):
         raise ValueError(f"{len(values)} values for {len(names)} fields ({', '.join(names)})")
     return values
+
+
+def of_the_whole(error: Exception) -> Exception:
+    """Marks an exception as one that no sample is to blame for: it is raised as it is."""
+    error._betongo_whole = True  # type: ignore[attr-defined]
+    return error
 
 
 def account(index: Any, error: Exception) -> bytes:

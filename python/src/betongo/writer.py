@@ -155,11 +155,8 @@ class DatasetWriter:
                 length = len(iterable)  # type: ignore[arg-type]
             except TypeError:
                 length = 0
-        counted = _Counted(iterable)
         with _Job(self, reserve=length) as job:
-            job.feed(lambda f, between: _feed.feed_stream(f, counted, between), None)
-        if counted.n == 0:
-            raise ValueError("the iterable has no samples")
+            job.feed(lambda f, between: _feed.feed_stream(f, _some(iterable), between), None)
 
     def from_iterable_dataset(self, dataset: Iterable[Any]) -> None:
         """from_iterable, by the name that FFCV 1.1.0 has for it."""
@@ -170,7 +167,17 @@ class DatasetWriter:
 
         pipeline gets a WebDataset of one shard and returns what to iterate over for the samples. Each shard is read once.
         """
-        self.from_iterable(_shards(list(shards), pipeline))
+        from . import _shards
+
+        shards = list(shards)
+        workers = min(max(1, self.num_workers), len(shards))
+        kinds = [f["kind"] + f.get("mode", "") for f in self._request()["fields"]]
+        # Whether a random choice, or where a field's pointers are, belongs to the file as a whole.
+        whole = "custom" in kinds or "rgbproportion" in kinds
+        if workers < 2 or whole or multiprocessing.current_process().daemon:
+            self.from_iterable(_shards.samples(shards, pipeline))
+        else:
+            _shards.write(self, shards, pipeline, workers)
 
     def _request(self) -> dict[str, Any]:
         """What the engine is asked for."""
@@ -206,38 +213,14 @@ def _check_fields(fields: Mapping[str, Field]) -> None:
             raise TypeError(f"field {name!r} is {field!r}, no Field{hint}")
 
 
-class _Counted:
-    """Counts what is iterated over."""
-
-    def __init__(self, iterable: Iterable[Any]) -> None:
-        self.n = 0
-        self._iterable = iterable
-
-    def __iter__(self) -> Iterator[Any]:
-        for sample in self._iterable:
-            self.n += 1
-            yield sample
-        if self.n == 0:
-            raise _Empty("the iterable has no samples")
-
-
-class _Empty(ValueError):
-    """There is nothing to write."""
-
-
-def _shards(shards: list[str], pipeline: Callable[[Any], Iterable[Any]]) -> Iterator[Any]:
-    import inspect
-
-    from webdataset import WebDataset
-
-    settings: dict[str, Any] = {}
-    if "shardshuffle" in inspect.signature(WebDataset.__init__).parameters:
-        settings["shardshuffle"] = False
-    for shard in shards:
-        samples = pipeline(WebDataset(shard, **settings))
-        if samples is None:
-            raise TypeError("the pipeline returned None: it has to return the dataset that it makes")
-        yield from samples
+def _some(iterable: Iterable[Any]) -> Iterator[Any]:
+    """Iterates, and raises ValueError when there is nothing."""
+    empty = True
+    for sample in iterable:
+        empty = False
+        yield sample
+    if empty:
+        raise _feed.of_the_whole(ValueError("the iterable has no samples"))
 
 
 class _Indices:
@@ -254,14 +237,16 @@ class _Indices:
 class _Job:
     """A file being written: the connection that asked for it, and whoever feeds it."""
 
-    def __init__(self, writer: DatasetWriter, **request: Any) -> None:
+    def __init__(self, writer: DatasetWriter, *, quiet: bool = False, **request: Any) -> None:
         self._writer = writer
-        self._request = {**writer._request(), **request}
+        self._quiet = quiet
+        self._request: dict[str, Any] = {**writer._request(), **request}
         self._connector = Connector()
         self._processes: list[Any] = []
         self._failure: tuple[Any, Exception] | None = None
         self._where: _Indices | None = None
         self._done = False
+        self._path: str = self._request["path"]
         self._before = set(self._partial())
 
     def __enter__(self) -> _Job:
@@ -271,7 +256,7 @@ class _Job:
         except BaseException:
             self._control.close()
             raise
-        self._bar = _Bar(self._writer._progress, self._request.get("samples"))
+        self._bar = _Bar(False if self._quiet else self._writer._progress, self._request.get("samples"))
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
@@ -290,7 +275,7 @@ class _Job:
 
     def _partial(self) -> list[str]:
         """The files that an engine collects new ones in."""
-        folder, name = os.path.split(os.path.realpath(self._request["path"]))
+        folder, name = os.path.split(os.path.realpath(self._path))
         return glob.glob(os.path.join(glob.escape(folder), glob.escape(name[:64]) + "*.partial-*"))
 
     def _clean(self, dead: bool) -> None:
@@ -315,6 +300,11 @@ class _Job:
             feeder = _feed.Feeder(connection, self._id, 0, w.fields, w.page_size)
             self._failure = run(feeder, self._look)
         self._finish()
+
+    @property
+    def count(self) -> int:
+        """How many samples were written."""
+        return self._writer.stats["samples"]
 
     def spawn(self, method: str | None, workers: int, dataset: Any, indices: Sequence[Any], where: _Indices) -> None:
         """Feeds the file from processes of its own."""
@@ -363,7 +353,8 @@ class _Job:
         if "progress" in news:
             self._bar.to(news["progress"][0])
         elif "error" in news:
-            raise self._error(news["error"], payload) from None
+            failed = self._error(news["error"], payload)
+            raise failed from failed.__cause__
         elif "end" in news:
             self._done = True
             self._writer.stats = {k: int(v) for k, v in news["end"].items()}
@@ -394,10 +385,10 @@ class _Job:
             else:
                 cause = _Remote(told["text"])
             field = getattr(cause, "_betongo_field", None) or told.get("field")
-        if isinstance(cause, _Empty):
-            return ValueError(str(cause))
+        if getattr(cause, "_betongo_whole", False):
+            return cause  # type: ignore[return-value]
         place = f"sample {index!r}" + (f" (row {row})" if index != row else "") + (f", field {field!r}" if field else "")
-        failed = WriteError(f"{place}: {what}", index=index, sample=row, field=field, file=self._writer.fname)
+        failed = WriteError(f"{place}: {what}", index=index, sample=row, field=field, file=self._path)
         failed.__cause__ = cause
         return failed
 
