@@ -34,7 +34,7 @@ class Device:
 
 def cpu() -> Any:
     """Return torch's device of the processor when torch has been imported, else a Device equal to it."""
-    torch = sys.modules.get("torch")
+    torch: Any = sys.modules.get("torch")
     return torch.device("cpu") if hasattr(torch, "device") else Device()
 
 
