@@ -17,9 +17,14 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/betongo/betongo/internal/engine"
 )
+
+// patience is how long what runs may take to end, when the engine is to end at
+// once: a disk that doesn't answer doesn't keep it.
+const patience = 2 * time.Second
 
 func main() { os.Exit(run(os.Args[1:])) }
 
@@ -47,6 +52,7 @@ func run(args []string) int {
 	if *parent > 0 {
 		defer engine.WithParent(*parent, cancel)()
 	}
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(patience, func() { os.Exit(0) }) })()
 	err := engine.Serve(ctx, os.NewFile(uintptr(*door), "the door"))
 	if err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "betongo-engine:", err)

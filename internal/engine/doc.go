@@ -27,6 +27,46 @@
 // maxQueued requests that were not answered yet. No client can do more than that:
 // a connection has goroutines of its own, and what panics in a request is an
 // error of kind "internal" there.
+//
+// # Loaders
+//
+// A connection has at most one loader, which loaderRequest describes: names are
+// those of loader.Options and loader.Output, operations {"op": the name of a type
+// of package transform, …} with its fields, orders {"name": …} with theirs. Numbers
+// of 8 bytes come in the payload: those of indices, then an order's weights where
+// "weights" is their number.
+//
+//	{"do":"loader","paths":["train.beton"],"batch_size":256,"order":{"name":"random"},"seed":1,
+//	 "outputs":[{"name":"image","decoder":{"op":"CenterCrop","width":224,"height":224}}]}
+//	{"ok":{"batches":40,"samples":10000,"outputs":[{"name":"image","dtype":"|u1","shape":[224,224,3], …}], …}}
+//
+// An epoch is answered by how many batches it has, and then these are sent, as far
+// as two ahead of what the client says that it has taken:
+//
+//	{"do":"epoch","epoch":0}
+//	{"ok":{"batches":40,"outputs":[…]}}
+//	{"b":17,"n":256,"o":[[segment,offset,rows,width],…],"fds":[[segment,size],…],"drop":[segment,…]}
+//	…
+//	{"end":true,"stopped":false,"stats":{…},"report":{…}}
+//
+// A batch's number counts on over all epochs of the connection. Each output has
+// a place: its segment (-1 when it has no bytes), its offset there, its rows
+// (items, of a ragged output) and, where it has no shape, their width. "fds" are
+// segments that the client has not seen, whose descriptors come with the frame;
+// "drop" are those that it will not see again. The payload is the samples' numbers,
+// int64, then for each output in order lengths (one a row) or offsets (one more),
+// as its description tells. An error takes the end's place.
+//
+// A client tells what it has taken of the epoch, and which batches, of any epoch,
+// it is done with, in a frame without an object: uint32 each, the count first. Until
+// then a batch's memory stays as it is, or as the client leaves it. When the
+// connection closes it is the client's alone: what maps it keeps it.
+//
+// During an epoch the client may send stop, state and stats, whose answers come
+// among the batches: {"state": …}, {"stats": …}, or an error that has "do" with their
+// name. Without one it may ask for get, the batch of the samples in the payload, for
+// replay, which is followed by such a batch, and for images, whole pictures, also on
+// a connection without a loader.
 package engine
 
 // Protocol is the version of the frames' meaning. A client of another one is

@@ -24,9 +24,12 @@ type slots struct {
 	mu       sync.Mutex
 	blocks   map[*byte]block // by first byte
 	segments map[int]*segment
-	open     *segment // with room for small blocks
-	next     int      // number of the next segment
-	dropped  []int    // segments freed that the client has mapped
+	open     *segment   // with room for small blocks
+	live     int        // bytes given out and not freed
+	kept     []*segment // of one freed block each, for others of their size, the oldest first
+	keeps    int        // their bytes; no more than live ones
+	next     int        // number of the next segment
+	dropped  []int      // segments freed that the client has mapped
 	closed   bool
 }
 
@@ -65,9 +68,10 @@ func (s *slots) Alloc(n int) ([]byte, error) {
 	switch {
 	case size > shared/8:
 		var err error
-		if g, err = s.add(size); err != nil {
+		if g, err = s.whole(size); err != nil {
 			return nil, err
 		}
+		size = len(g.mem)
 	case g == nil || len(g.mem)-g.used < size:
 		var err error
 		if g, err = s.add(shared); err != nil {
@@ -82,7 +86,40 @@ func (s *slots) Alloc(n int) ([]byte, error) {
 	s.blocks[unsafe.SliceData(b)] = block{g, g.used, size}
 	g.used += size
 	g.blocks++
+	s.live += size
 	return b, nil
+}
+
+// whole returns a segment for one block: a kept one that is not much larger, or
+// a new one, for which the oldest kept one goes. s is locked.
+func (s *slots) whole(size int) (*segment, error) {
+	for i, g := range s.kept {
+		if n := len(g.mem); n >= size && n <= size+size/2 {
+			s.kept = slices.Delete(s.kept, i, i+1)
+			s.keeps -= n
+			g.used = 0
+			return g, nil
+		}
+	}
+	if err := s.forget(len(s.kept) - 1); err != nil {
+		return nil, err
+	}
+	return s.add(size)
+}
+
+// forget frees kept segments, the oldest first, until there are no more than
+// these. s is locked.
+func (s *slots) forget(most int) error {
+	for len(s.kept) > max(most, 0) {
+		g := s.kept[0]
+		s.kept = s.kept[1:]
+		s.keeps -= len(g.mem)
+		discard(g.mem)
+		if err := s.drop(g); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // add makes a segment. s is locked.
@@ -97,8 +134,9 @@ func (s *slots) add(size int) (*segment, error) {
 	return g, nil
 }
 
-// Free implements loader.Allocator. The memory goes back to the system at once,
-// also where the client still maps it.
+// Free implements loader.Allocator. As much as is in use is kept, for batches that
+// come; the rest goes back to the system at once, also where the client still maps
+// it.
 func (s *slots) Free(b []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,16 +145,30 @@ func (s *slots) Free(b []byte) error {
 		return nil // given up by close
 	}
 	delete(s.blocks, unsafe.SliceData(b))
-	discard(b)
+	s.live -= at.size
 	g := at.of
-	if g.blocks--; g.blocks > 0 {
-		return nil
+	g.blocks--
+	if at.size == len(g.mem) && g != s.open {
+		s.kept = append(s.kept, g)
+		s.keeps += at.size
+	} else {
+		discard(b)
+		switch {
+		case g.blocks > 0:
+		case g == s.open:
+			g.used = 0
+		default:
+			if err := s.drop(g); err != nil {
+				return err
+			}
+		}
 	}
-	if g == s.open {
-		g.used = 0
-		return nil
+	for s.keeps > s.live {
+		if err := s.forget(len(s.kept) - 1); err != nil {
+			return err
+		}
 	}
-	return s.drop(g)
+	return nil
 }
 
 // drop frees a segment without blocks. s is locked.
@@ -151,7 +203,7 @@ func (s *slots) close() error {
 	}
 	clear(s.segments)
 	clear(s.blocks)
-	s.open = nil
+	s.open, s.kept = nil, nil
 	return errors.Join(errs...)
 }
 

@@ -68,7 +68,7 @@ func TestSlots(t *testing.T) {
 	if again, _ := shipped(t, s, small, large); len(again.fresh) > 0 || len(again.files) > 0 {
 		t.Error("a segment comes a second time")
 	}
-	if err := s.Free(large); err != nil {
+	if err := s.Free(large); err != nil { // more than is in use: it goes
 		t.Fatal(err)
 	}
 	if again, _ := shipped(t, s); len(again.dropped) != 1 || again.dropped[0] != sh.places[3].segment {
@@ -94,6 +94,33 @@ func TestSlots(t *testing.T) {
 	}
 	if err := s.Free(small); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestKeptSegments: what is freed is used again, as much as is in use otherwise.
+func TestKeptSegments(t *testing.T) {
+	const size = 1 << 20
+	s := newSlots()
+	defer s.close()
+	var blocks [][]byte
+	for range 8 {
+		blocks = append(blocks, alloc(t, s, size))
+	}
+	shipped(t, s, blocks...)
+	for _, b := range blocks[:6] {
+		s.Free(b)
+	}
+	if len(s.kept) != 2 || len(s.segments) != 4 || s.keeps != 2*size {
+		t.Fatalf("%d segments of %d are kept, want 2 of 4", len(s.kept), len(s.segments))
+	}
+	sh, _ := shipped(t, s, alloc(t, s, size), alloc(t, s, size*3/4))
+	if len(sh.fresh) != 0 || len(s.kept) != 0 || len(sh.dropped) != 4 {
+		t.Errorf("%d new segments, %d kept, %v dropped", len(sh.fresh), len(s.kept), sh.dropped)
+	}
+	s.Free(blocks[6])
+	alloc(t, s, 2*size) // another size: the oldest goes
+	if len(s.kept) != 0 {
+		t.Errorf("%d are kept of a size that is not asked for", len(s.kept))
 	}
 }
 
