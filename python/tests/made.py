@@ -41,7 +41,9 @@ def picture(i: int) -> np.ndarray:
 def noise(i: int) -> np.ndarray:
     """A picture of noise, of a size of its own."""
     random = np.random.default_rng(i)
-    return random.integers(0, 256, (int(random.integers(30, 60)), int(random.integers(30, 60)), 3), dtype=np.uint8)
+    return random.integers(
+        0, 256, (int(random.integers(30, 60)), int(random.integers(30, 60)), 3), dtype=np.uint8
+    )
 
 
 def write_mixed(path: str | Path, n: int = SAMPLES) -> str:
@@ -54,7 +56,10 @@ def write_mixed(path: str | Path, n: int = SAMPLES) -> str:
         "text": JSONField(),
     }
     return write(
-        path, n, fields, lambda i: (picture(i), i, i / 2, np.full((2, 3), i, np.float32), {"i": i, "s": "x" * (i % 7)})
+        path,
+        n,
+        fields,
+        lambda i: (picture(i), i, i / 2, np.full((2, 3), i, np.float32), {"i": i, "s": "x" * (i % 7)}),
     )
 
 

@@ -81,7 +81,9 @@ class Doubler(Operation):
         return double
 
     def declare_state_and_memory(self, previous_state):
-        return previous_state, AllocationQuery(previous_state.shape, previous_state.dtype, previous_state.device)
+        return previous_state, AllocationQuery(
+            previous_state.shape, previous_state.dtype, previous_state.device
+        )
 
 
 class Plain(Operation):
@@ -161,7 +163,9 @@ def test_tutorial_a_transform(mixed, compiler):
     for side in (4, 4, 6):
         op.side = side
         for k, (image,) in enumerate(loader):
-            assert image.shape == (8, 3, side, side) and image.is_contiguous(memory_format=torch.channels_last)
+            assert image.shape == (8, 3, side, side) and image.is_contiguous(
+                memory_format=torch.channels_last
+            )
             assert [int(x[0, 0, 0]) for x in image] == list(range(8 * k, 8 * k + 8))
 
 
@@ -314,8 +318,9 @@ def test_what_belongs_together_stays_together(pictures):
     for between in ([], [Plain(lambda x: x)]):
         image = [RandomResizedCropRGBImageDecoder((4, 4)), Plain(np.zeros_like), Plain(lambda x: x + 0)]
         pipelines = {
-            "image": [RandomResizedCropRGBImageDecoder((4, 4)), mixes["image"], ToTensor()] if not between else
-            [*image, mixes["image"], ToTensor()],
+            "image": [RandomResizedCropRGBImageDecoder((4, 4)), mixes["image"], ToTensor()]
+            if not between
+            else [*image, mixes["image"], ToTensor()],
             "label": [IntDecoder(), mixes["label"], ToTensor()],
         }
         with warnings.catch_warnings():
@@ -323,12 +328,15 @@ def test_what_belongs_together_stays_together(pictures):
             loader = Loader(pictures, 10, pipelines=pipelines, seed=3)
         done = {type(node.operation).__name__ for cut in loader.graph.split().cuts for node in cut.nodes}
         assert ("LabelMixup" in done) == ("ImageMixup" in done) == (not between)
-        for picture_, label in loader:
+        for _, label in loader:
             assert label.shape == (10, 3) and ((0 <= label[:, 2]) & (label[:, 2] <= 1)).all()
 
 
 def test_what_operations_draw_here_belongs_to_seed_and_epoch(pictures):
-    pipelines = {"image": [RandomResizedCropRGBImageDecoder((6, 6)), Plain(lambda x: x), RandomHorizontalFlip()], "label": None}
+    pipelines = {
+        "image": [RandomResizedCropRGBImageDecoder((6, 6)), Plain(lambda x: x), RandomHorizontalFlip()],
+        "label": None,
+    }
 
     def epochs(seed):
         with warnings.catch_warnings():
@@ -366,7 +374,9 @@ def test_what_an_operation_raises_comes_with_its_sample(rows):
         list(loader)
 
 
-@pytest.mark.parametrize("error", [StopIteration, OSError(2, "gone"), UnicodeDecodeError("ascii", b"x", 0, 1, "no"), ValueError])
+@pytest.mark.parametrize(
+    "error", [StopIteration, OSError(2, "gone"), UnicodeDecodeError("ascii", b"x", 0, 1, "no"), ValueError]
+)
 def test_errors_of_all_kinds_come_out(rows, error):
     def fail(batch):
         raise error
@@ -384,7 +394,9 @@ def test_an_error_of_a_whole_batch_names_its_samples(rows):
             raise ArithmeticError("together")
         return batch
 
-    loader = Loader(rows, 20, indices=range(7, 600), pipelines={"label": [IntDecoder(), Plain(fail)], "x": None})
+    loader = Loader(
+        rows, 20, indices=range(7, 600), pipelines={"label": [IntDecoder(), Plain(fail)], "x": None}
+    )
     with pytest.raises(ArithmeticError, match=r"a batch of 20 samples \(7, 8,") as caught:
         list(loader)
     assert caught.value.sample is None
@@ -414,7 +426,12 @@ def test_a_loop_that_is_left_ends_its_thread(rows):
 
 def test_it_works_ahead_but_not_further_than_asked(rows):
     began = []
-    loader = Loader(rows, 10, batches_ahead=2, pipelines={"label": [IntDecoder(), Plain(lambda b: began.append(1) or b)], "x": None})
+    loader = Loader(
+        rows,
+        10,
+        batches_ahead=2,
+        pipelines={"label": [IntDecoder(), Plain(lambda b: began.append(1) or b)], "x": None},
+    )
     it = iter(loader)
     next(it)
     until = time.monotonic() + 5
@@ -493,18 +510,24 @@ def test_a_decoder_of_ones_own(mixed, compiler):
 
             return decode
 
-    loader = Loader(mixed, 7, order="random", seed=2, pipelines={**OFF, "label": [Shifted(), ToTensor()]}, drop_last=False)
+    loader = Loader(
+        mixed, 7, order="random", seed=2, pipelines={**OFF, "label": [Shifted(), ToTensor()]}, drop_last=False
+    )
     it = iter(loader)
     for (label,) in it:
         assert label.flatten().tolist() == [i + 1000 for i in it.ids]
 
 
 def test_a_decoder_that_reads_stored_bytes(tmp_path, compiler):
-    path = write(tmp_path / "bytes.beton", 40, {"data": BytesField()}, lambda i: (np.full(1 + i % 9, i, np.uint8),))
+    path = write(
+        tmp_path / "bytes.beton", 40, {"data": BytesField()}, lambda i: (np.full(1 + i % 9, i, np.uint8),)
+    )
 
     class Sum(BytesDecoder):
         def declare_state_and_memory(self, previous_state):
-            return replace(previous_state, jit_mode=True, shape=(2,), dtype=np.dtype("i8")), AllocationQuery((2,), np.dtype("i8"))
+            return replace(previous_state, jit_mode=True, shape=(2,), dtype=np.dtype("i8")), AllocationQuery(
+                (2,), np.dtype("i8")
+            )
 
         def generate_code(self):
             read = self.memory_read
@@ -577,7 +600,12 @@ def test_other_devices_have_their_batches_copied_there(mixed):
     """torch's device "meta" keeps shapes and strides alone: what a device is to the loader, without one."""
     pipelines = {
         **OFF,
-        "image": [SimpleRGBImageDecoder(), ToTensor(), ToDevice(torch.device("meta"), non_blocking=True), ToTorchImage()],
+        "image": [
+            SimpleRGBImageDecoder(),
+            ToTensor(),
+            ToDevice(torch.device("meta"), non_blocking=True),
+            ToTorchImage(),
+        ],
         "label": [IntDecoder(), ToTensor(), ToDevice("meta"), Squeeze()],
     }
     loader = Loader(mixed, 8, pipelines=pipelines)
@@ -591,11 +619,26 @@ def test_other_devices_have_their_batches_copied_there(mixed):
 def test_cuda(mixed):
     device = torch.device("cuda:0")
     mean, std = np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 4.0])
-    tail = [ToTensor(), ToDevice(device, non_blocking=True), ToTorchImage(), NormalizeImage(mean, std, np.float16)]
-    pipelines = {**OFF, "image": [SimpleRGBImageDecoder(), *tail], "label": [IntDecoder(), ToTensor(), ToDevice(device), Squeeze()]}
-    kept = [batch for _ in range(5) for batch in Loader(mixed, 5, order="random", seed=3, pipelines=pipelines)]
+    tail = [
+        ToTensor(),
+        ToDevice(device, non_blocking=True),
+        ToTorchImage(),
+        NormalizeImage(mean, std, np.float16),
+    ]
+    pipelines = {
+        **OFF,
+        "image": [SimpleRGBImageDecoder(), *tail],
+        "label": [IntDecoder(), ToTensor(), ToDevice(device), Squeeze()],
+    }
+    kept = [
+        batch for _ in range(5) for batch in Loader(mixed, 5, order="random", seed=3, pipelines=pipelines)
+    ]
     for image, label in kept:
-        assert image.is_cuda and image.dtype is torch.float16 and image.is_contiguous(memory_format=torch.channels_last)
+        assert (
+            image.is_cuda
+            and image.dtype is torch.float16
+            and image.is_contiguous(memory_format=torch.channels_last)
+        )
         want = (np.stack([picture(int(i)) for i in label]) - mean) / std
         np.testing.assert_allclose(image.permute(0, 2, 3, 1).float().cpu().numpy(), want, atol=0.1)
     pinned = next(iter(Loader(mixed, 5, pin_memory=True)))
@@ -618,7 +661,9 @@ class Backwards(TraversalOrder):
 
 @pytest.mark.parametrize("drop_last", [True, False])
 def test_an_order_of_ones_own(rows, drop_last):
-    loader = Loader(rows, 7, order=Backwards, order_kwargs={"less": 10}, drop_last=drop_last, pipelines={"x": None})
+    loader = Loader(
+        rows, 7, order=Backwards, order_kwargs={"less": 10}, drop_last=drop_last, pipelines={"x": None}
+    )
     assert isinstance(loader.traversal_order, Backwards)
     assert len(loader) == (85 if drop_last else 86)
     for epoch in range(3):
@@ -633,7 +678,10 @@ def test_an_order_of_ones_own_may_repeat_samples_and_change(rows):
             return [3, 3, 5, 599 - epoch]
 
     loader = Loader(rows, 2, order=Few, indices=[1, 2], pipelines={"x": None})
-    assert [[int(i) for (batch,) in loader for i in batch] for _ in range(2)] == [[3, 3, 5, 599], [3, 3, 5, 598]]
+    assert [[int(i) for (batch,) in loader for i in batch] for _ in range(2)] == [
+        [3, 3, 5, 599],
+        [3, 3, 5, 598],
+    ]
 
 
 def test_an_order_derived_from_one_of_ours(rows):
@@ -671,3 +719,19 @@ def test_views_of_a_field_with_an_operation_of_python(mixed):
     }
     for image, more, most in Loader(mixed, 5, pipelines=pipelines):
         assert (more == image + 1).all() and (torch.from_numpy(most) == image + 2).all()
+
+
+def test_a_crop_of_ones_own_gets_pictures_from_the_engine(golden):
+    class Corner(RandomResizedCropRGBImageDecoder):
+        @property
+        def get_crop_generator(self):
+            return lambda height, width, scale, ratio: (0, 0, 16, 16)
+
+    whole = betongo.open(golden("rgb_jpg"))
+    loader = Loader(golden("rgb_jpg"), 3, pipelines={"image": [Corner((16, 16)), ToTensor()]})
+    assert loader.code.threaded
+    it = iter(loader)
+    for image, *_ in it:
+        for pixels, i in zip(image, it.ids):
+            stored = whole.file.value(int(i), "image") if hasattr(whole, "file") else whole[int(i)]["image"]
+            assert (pixels.numpy() == np.asarray(stored)[:16, :16]).all()

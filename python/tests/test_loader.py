@@ -89,7 +89,11 @@ def test_rows_of_bytes_are_as_long_as_the_longest_of_the_file(mixed):
 
 
 def test_without_to_tensor_batches_are_arrays(mixed):
-    pipelines = {"label": [IntDecoder()], "weight": [FloatDecoder()], **dict.fromkeys(("image", "array", "text"))}
+    pipelines = {
+        "label": [IntDecoder()],
+        "weight": [FloatDecoder()],
+        **dict.fromkeys(("image", "array", "text")),
+    }
     label, weight = next(iter(Loader(mixed, batch_size=5, pipelines=pipelines)))
     assert type(label) is np.ndarray and label.dtype == np.int64 and label.flags.writeable
     assert type(weight) is np.ndarray and weight.shape == (5, 1)
@@ -101,12 +105,37 @@ def test_without_to_tensor_batches_are_arrays(mixed):
         ([ToTensor()], (4, 12, 16, 3), (576, 48, 3, 1), "uint8"),
         ([ToTensor(), ToTorchImage()], (4, 3, 12, 16), (576, 1, 48, 3), "uint8"),
         ([ToTensor(), ToTorchImage(channels_last=False)], (4, 3, 12, 16), (576, 192, 16, 1), "uint8"),
-        ([ToTensor(), ToDevice("cpu"), ToTorchImage(), Convert(torch.float16)], (4, 3, 12, 16), (576, 1, 48, 3), "float16"),
-        ([NormalizeImage(MEAN, STD, np.float32), ToTensor(), ToTorchImage()], (4, 3, 12, 16), (576, 1, 48, 3), "float32"),
-        ([NormalizeImage(MEAN, STD, np.float16), ToTensor(), ToTorchImage()], (4, 3, 12, 16), (576, 1, 48, 3), "float16"),
+        (
+            [ToTensor(), ToDevice("cpu"), ToTorchImage(), Convert(torch.float16)],
+            (4, 3, 12, 16),
+            (576, 1, 48, 3),
+            "float16",
+        ),
+        (
+            [NormalizeImage(MEAN, STD, np.float32), ToTensor(), ToTorchImage()],
+            (4, 3, 12, 16),
+            (576, 1, 48, 3),
+            "float32",
+        ),
+        (
+            [NormalizeImage(MEAN, STD, np.float16), ToTensor(), ToTorchImage()],
+            (4, 3, 12, 16),
+            (576, 1, 48, 3),
+            "float16",
+        ),
         ([NormalizeImage(MEAN, STD, np.float16), ToTensor()], (4, 12, 16, 3), (576, 48, 3, 1), "int16"),
-        ([NormalizeImage(MEAN, STD, np.float16), View(np.float16), ToTensor()], (4, 12, 16, 3), (576, 48, 3, 1), "float16"),
-        ([ToTensor(), ToTorchImage(), NormalizeImage(MEAN, STD, np.float32)], (4, 3, 12, 16), (576, 1, 48, 3), "float32"),
+        (
+            [NormalizeImage(MEAN, STD, np.float16), View(np.float16), ToTensor()],
+            (4, 12, 16, 3),
+            (576, 48, 3, 1),
+            "float16",
+        ),
+        (
+            [ToTensor(), ToTorchImage(), NormalizeImage(MEAN, STD, np.float32)],
+            (4, 3, 12, 16),
+            (576, 1, 48, 3),
+            "float32",
+        ),
     ],
 )
 def test_shapes_strides_and_dtypes_are_ffcvs(mixed, ops, shape, stride, dtype):
@@ -179,7 +208,10 @@ def test_ids_and_lengths_of_the_latest_batch(mixed):
 # Lengths.
 
 
-@pytest.mark.parametrize("n, drop_last, want", [(7, True, 85), (7, False, 86), (60, True, 10), (60, False, 10), (601, True, 0), (601, False, 1)])
+@pytest.mark.parametrize(
+    "n, drop_last, want",
+    [(7, True, 85), (7, False, 86), (60, True, 10), (60, False, 10), (601, True, 0), (601, False, 1)],
+)
 def test_len_is_the_number_of_batches(rows, n, drop_last, want):
     loader = Loader(rows, n, drop_last=drop_last)
     assert len(loader) == want
@@ -205,7 +237,16 @@ def test_indices_may_repeat_and_stay_the_callers(rows):
     assert mine.tolist() == [5, 3, 3, 599]
 
 
-@pytest.mark.parametrize("indices, error", [([600], ValueError), ([-1], ValueError), ([0.5], TypeError), ([[1]], TypeError), ([True, False], TypeError)])
+@pytest.mark.parametrize(
+    "indices, error",
+    [
+        ([600], ValueError),
+        ([-1], ValueError),
+        ([0.5], TypeError),
+        ([[1]], TypeError),
+        ([True, False], TypeError),
+    ],
+)
 def test_indices_that_are_none(rows, indices, error):
     with pytest.raises(error, match="indices"):
         Loader(rows, 2, indices=indices)
@@ -262,7 +303,11 @@ def test_a_branch_behind_what_is_certain_stays_in_the_engine(mixed):
 
 def test_one_operation_in_two_pipelines_knows_both_shapes(mixed):
     convert, tensor = Convert(np.float32), ToTensor()
-    pipelines = {**OFF, "image": [SimpleRGBImageDecoder(), convert, tensor], "array": [NDArrayDecoder(), tensor]}
+    pipelines = {
+        **OFF,
+        "image": [SimpleRGBImageDecoder(), convert, tensor],
+        "array": [NDArrayDecoder(), tensor],
+    }
     image, label, array = next(iter(Loader(mixed, 4, pipelines=pipelines)))
     assert image.dtype is torch.float32 and image.shape == (4, 12, 16, 3) and array.shape == (4, 2, 3)
 
@@ -287,7 +332,10 @@ def test_modules_are_operations(mixed):
         def forward(self, x):
             return x / 2
 
-    pipelines = {**OFF, "image": [SimpleRGBImageDecoder(), ToTensor(), ToTorchImage(), Convert(torch.float32), Half()]}
+    pipelines = {
+        **OFF,
+        "image": [SimpleRGBImageDecoder(), ToTensor(), ToTorchImage(), Convert(torch.float32), Half()],
+    }
     image, _ = next(iter(Loader(mixed, 4, pipelines=pipelines)))
     assert image.shape == (4, 3, 12, 16) and image[3, 2, 0, 0] == (255 - 3) / 2
 
@@ -307,7 +355,11 @@ def test_modules_are_operations(mixed):
         ({"more": PipelineSpec(ToTensor())}, ValueError, "neither a field nor"),
         ({"more": PipelineSpec(None)}, ValueError, "no source"),
         ({"label": [IntDecoder(), ToTorchImage()]}, TypeError, "images"),
-        ({"image": [SimpleRGBImageDecoder(), ToTensor(), RandomHorizontalFlip()]}, TypeError, "before ToTensor"),
+        (
+            {"image": [SimpleRGBImageDecoder(), ToTensor(), RandomHorizontalFlip()]},
+            TypeError,
+            "before ToTensor",
+        ),
     ],
 )
 def test_pipelines_that_do_not_fit(mixed, pipelines, error, says):
@@ -317,7 +369,11 @@ def test_pipelines_that_do_not_fit(mixed, pipelines, error, says):
 
 def test_a_reference_to_an_operation_of_several_pipelines_is_ambiguous(mixed):
     tensor = ToTensor()
-    pipelines = {"label": [IntDecoder(), tensor], "weight": [FloatDecoder(), tensor], "more": PipelineSpec(tensor)}
+    pipelines = {
+        "label": [IntDecoder(), tensor],
+        "weight": [FloatDecoder(), tensor],
+        "more": PipelineSpec(tensor),
+    }
     with pytest.raises(ValueError, match="several pipelines"):
         Loader(mixed, 4, pipelines=pipelines)
 
@@ -335,7 +391,12 @@ def test_attributes(rows):
     assert loader.reader.num_samples == 600 and loader.reader.field_names == ["label", "x"]
     assert loader.indices.dtype == np.uint64 and loader.indices.tolist() == list(range(600))
     assert (loader.seed, loader.next_epoch, loader.batch_size, loader.num_workers) == (5, 0, 100, 1)
-    assert (loader.batches_ahead, loader.drop_last, loader.distributed, loader.recompile) == (3, True, False, False)
+    assert (loader.batches_ahead, loader.drop_last, loader.distributed, loader.recompile) == (
+        3,
+        True,
+        False,
+        False,
+    )
     assert loader.traversal_order.sample_order(0).tolist() == loader.first_traversal_order.tolist()
     assert loader.field_name_to_f_ix == {"label": 0, "x": 1}
     assert loader.fname == rows and list(loader.pipeline_specs) == ["label", "x"]
@@ -388,7 +449,10 @@ def test_relative_paths_are_of_the_moment(rows, monkeypatch, tmp_path):
     assert labels(loader) == list(range(600))
 
 
-@pytest.mark.parametrize("settings", [{"os_cache": False}, {"os_cache": False, "memory": 64 << 20}, {"num_workers": 1}, {"batches_ahead": 1}])
+@pytest.mark.parametrize(
+    "settings",
+    [{"os_cache": False}, {"os_cache": False, "memory": 64 << 20}, {"num_workers": 1}, {"batches_ahead": 1}],
+)
 def test_how_bytes_are_read_changes_no_batch(mixed, settings):
     want = [batch for batch in Loader(mixed, 7, order="random", seed=2)]
     got = [batch for batch in Loader(mixed, 7, order="random", seed=2, **settings)]
@@ -507,7 +571,13 @@ def test_stats(rows):
 
 
 def test_replay(pictures):
-    loader = Loader(pictures, 6, order="random", seed=9, pipelines={"image": [RandomResizedCropRGBImageDecoder((9, 9)), ToTensor()]})
+    loader = Loader(
+        pictures,
+        6,
+        order="random",
+        seed=9,
+        pipelines={"image": [RandomResizedCropRGBImageDecoder((9, 9)), ToTensor()]},
+    )
     epochs = []
     for _ in range(2):
         it = iter(loader)

@@ -6,7 +6,6 @@ import sys
 
 import numpy as np
 import pytest
-from made import write
 from rows import write_rows
 
 from betongo import Loader, OrderOption
@@ -39,11 +38,14 @@ def pages(tmp_path_factory):
     """200 samples of 50 kB on several pages of 2 MiB, with a label of 4 classes and a weight."""
     fields = {"data": BytesField(), "label": IntField(), "weight": FloatField()}
     path = tmp_path_factory.mktemp("pages") / "pages.beton"
-    from betongo.writer import DatasetWriter
     from made import Listed
 
+    from betongo.writer import DatasetWriter
+
     writer = DatasetWriter(str(path), fields, page_size=1 << 21, num_workers=1)
-    writer.from_indexed_dataset(Listed(200, lambda i: (np.full(50_000, i % 251, np.uint8), 3 if i < 150 else i % 3, float(i % 5))))
+    writer.from_indexed_dataset(
+        Listed(200, lambda i: (np.full(50_000, i % 251, np.uint8), 3 if i < 150 else i % 3, float(i % 5)))
+    )
     return str(path)
 
 
@@ -80,7 +82,7 @@ def test_random_is_numpys(rows, indices, order):
 
 def test_the_orders_that_ffcv_gave(golden, golden_json):
     """testdata/ffcv/orders.json has those of the real FFCV."""
-    known = golden_json("orders")["quasi_random"]
+    known = [case for case in golden_json("orders")["quasi_random"] if isinstance(case["order"], list)]
     assert len(known) > 3
     for case in known:
         loader = Loader(
@@ -144,7 +146,10 @@ def test_permutations_are_torchs_with_and_without_it(monkeypatch):
 
 
 def test_each_sample_exactly_once(rows):
-    parts = [epoch(of(rows, order="random", seed=1, indices=range(100), rank=r, world_size=3, exactly_once=True)) for r in range(3)]
+    parts = [
+        epoch(of(rows, order="random", seed=1, indices=range(100), rank=r, world_size=3, exactly_once=True))
+        for r in range(3)
+    ]
     assert sorted(sum(parts, [])) == list(range(100))
 
 
@@ -170,7 +175,9 @@ def test_torch_distributed_tells_ranks(rows, monkeypatch):
         pytest.skip("torch without torch.distributed")
     monkeypatch.setenv("RANK", "7")
     monkeypatch.setenv("WORLD_SIZE", "9")
-    dist.init_process_group("gloo", store=dist.HashStore() if hasattr(dist, "HashStore") else None, rank=0, world_size=1)
+    dist.init_process_group(
+        "gloo", store=dist.HashStore() if hasattr(dist, "HashStore") else None, rank=0, world_size=1
+    )
     try:
         loader = of(rows, distributed=True, order=OrderOption.RANDOM, seed=3)
         assert (loader.rank, loader.world_size) == (0, 1)
@@ -189,7 +196,17 @@ def test_a_distributed_random_order_without_a_seed_has_0(rows):
 # Further ones.
 
 
-@pytest.mark.parametrize("order", ["keyed", "page_shuffle", "block_shuffle", Keyed(), PageShuffle(window=2), BlockShuffle(block=10, window=2)])
+@pytest.mark.parametrize(
+    "order",
+    [
+        "keyed",
+        "page_shuffle",
+        "block_shuffle",
+        Keyed(),
+        PageShuffle(window=2),
+        BlockShuffle(block=10, window=2),
+    ],
+)
 def test_shuffles_of_the_engine(pages, order):
     loader = of(pages, order=order, seed=3)
     first, second = epoch(loader), epoch(loader)

@@ -52,14 +52,28 @@ def crops(path, **settings):
     image = [RandomResizedCropRGBImageDecoder((6, 6)), *settings.pop("ops", ())]
     settings.setdefault("order", "random")
     settings.setdefault("seed", 7)
-    return Loader(path, settings.pop("batch_size", 8), pipelines={"image": image, "label": [IntDecoder()]}, drop_last=False, **settings)
+    return Loader(
+        path,
+        settings.pop("batch_size", 8),
+        pipelines={"image": image, "label": [IntDecoder()]},
+        drop_last=False,
+        **settings,
+    )
 
 
 def same(a, b):
     return len(a) == len(b) and all(all((x == y).all() for x, y in zip(p, q)) for p, q in zip(a, b))
 
 
-ORDERS = ["sequential", "random", OrderOption.QUASI_RANDOM, "keyed", "page_shuffle", Backwards, Weighted(np.arange(SAMPLES) + 1.0)]
+ORDERS = [
+    "sequential",
+    "random",
+    OrderOption.QUASI_RANDOM,
+    "keyed",
+    "page_shuffle",
+    Backwards,
+    Weighted(np.arange(SAMPLES) + 1.0),
+]
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=str)
@@ -137,7 +151,7 @@ def test_a_loader_without_a_seed_takes_the_states(pictures):
 
 
 def test_growing_pictures(pictures):
-    """FFCV's recipe: the decoder's size changes between epochs; a state knows the size that it was taken at."""
+    """FFCV's recipe: the decoder's size changes between epochs; a state knows the size that it had."""
     loader = crops(pictures)
     decoder = loader.pipeline_specs["image"].decoder
     list(loader)
@@ -156,7 +170,12 @@ def test_growing_pictures(pictures):
 
 def test_another_number_of_ranks_goes_on(rows):
     def loader(rank, world, batch):
-        settings = {"order": "random", "seed": 3, "pipelines": {"x": None, "label": [IntDecoder()]}, "exactly_once": True}
+        settings = {
+            "order": "random",
+            "seed": 3,
+            "pipelines": {"x": None, "label": [IntDecoder()]},
+            "exactly_once": True,
+        }
         return Loader(rows, batch, rank=rank, world_size=world, drop_last=False, **settings)
 
     seen = []
@@ -262,7 +281,7 @@ while loader.next_epoch < 3:
 
 
 def test_torchs_stateful_loader(rows):
-    """What torchdata's StatefulDataLoader asks of a dataset or loader is there: iter, state_dict, load_state_dict."""
+    """What torchdata's StatefulDataLoader asks for is there: iter, state_dict, load_state_dict."""
     from collections.abc import Iterable
 
     loader = Loader(rows, 50, seed=1)

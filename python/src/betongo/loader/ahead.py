@@ -16,8 +16,8 @@ T = TypeVar("T")
 class Ahead(Generic[T]):
     """Runs a generator in a thread, up to depth items ahead of next().
 
-    close ends the thread, after the item that it is at, and waits for it; the generator is closed by the thread. What
-    the generator raises comes out of next() behind the items before it.
+    close ends the thread, after the item that it is at, and waits for it; the generator is closed by the
+    thread. What the generator raises comes out of next() behind the items before it.
     """
 
     def __init__(self, items: Generator[T, None, None], depth: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..errors import SampleError
 
@@ -19,7 +20,14 @@ class _Failure(SampleError):
 
 
 def failure(
-    e: Exception, *, file: str, output: str, field: str, operation: str, samples: Sequence[int], sample: int | None
+    e: Exception,
+    *,
+    file: str,
+    output: str,
+    field: str,
+    operation: str,
+    samples: Sequence[int],
+    sample: int | None,
 ) -> Exception:
     """Return e as a SampleError that is also of e's own class, so that what catches e still does."""
     if sample is not None:
@@ -39,7 +47,7 @@ def _of(cls: type[Exception]) -> _Failure:
     """Return an empty error that is a _Failure and of cls, a mere _Failure where there can't be both."""
     if not issubclass(cls, (StopIteration, StopAsyncIteration)):  # which would end a loop without a word
         try:
-            both = type(cls.__name__, (_Failure, cls), {"__module__": cls.__module__})
+            both: Any = type(cls.__name__, (_Failure, cls), {"__module__": cls.__module__})
             return both.__new__(both)
         except TypeError:
             pass

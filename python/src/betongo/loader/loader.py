@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import warnings
 import weakref
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto, unique
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,9 +21,11 @@ from ..reader import Reader
 from ..traversal_order import NamedOrder, QuasiRandom, Random, Sequential, TraversalOrder
 from ..traversal_order.named import NAMES, EngineOrder
 from .epoch_iterator import EpochIterator, Progress
+from .images import Images
 from .names import refuse_unknown, unknown
 from .program import Program
 from .ranks import ranks
+from .settings import fingerprint, native_order, order_sum, policy, positive, samples_of
 
 if TYPE_CHECKING:
     from ..fields.base import Field
@@ -42,7 +43,7 @@ class OrderOption(Enum):
     QUASI_RANDOM = auto()
 
 
-ORDER_TYPE = Union[OrderOption, type[TraversalOrder], TraversalOrder, NamedOrder, str]
+ORDER_TYPE = OrderOption | type[TraversalOrder] | TraversalOrder | NamedOrder | str
 
 ORDER_MAP: dict[OrderOption, type[TraversalOrder]] = {
     OrderOption.RANDOM: Random,
@@ -63,45 +64,53 @@ class Loader:
 
     The arguments up to order_kwargs are FFCV's.
 
-    fname: the file. batch_size: samples in a batch. num_workers: of the engine, less than 1 for all processors; it
-    changes no batch. os_cache: map the file, good where it fits into memory or several processes read it; else pages are
-    read, at most `memory` bytes of them in memory, by default as many as order and batch want; its default is as the
-    environment's FFCV_DEFAULT_CACHE_PROCESS has it.
-    order: OrderOption, a TraversalOrder class, or one of the engine's further orders, by name or as an object of
-    betongo.traversal_order. order_kwargs are for a TraversalOrder's constructor. seed: of the order and of what the engine
-    draws; None: drawn from NumPy's global generator, 0 for a distributed random order. indices: the samples to load.
-    distributed: share each epoch with other ranks; rank and world_size, where they aren't given, are torch.distributed's when
-    that is initialised, else RANK and WORLD_SIZE of the environment.
-    pipelines: for each output a list of operations, a PipelineSpec, or None for none; a field without an entry has its
-    default decoder and ToTensor. custom_fields: the Field classes of fields of a program's own. drop_last: leave out a last
-    batch that is short. batches_ahead: how many are prepared in advance. recompile: make the functions of operations
-    that run in Python anew for each epoch, not only when their attributes have changed.
+    - fname: the file. batch_size: samples in a batch. drop_last: leave out a last batch that is short.
+    - num_workers: of the engine, less than 1 for all processors; it changes no batch. batches_ahead: how many
+      batches are prepared in advance.
+    - os_cache: map the file, which is good where it fits into memory or several processes read it; else pages
+      are read, with at most `memory` bytes of them in memory, by default as many as order and batch want. The
+      environment's FFCV_DEFAULT_CACHE_PROCESS=1 makes that the default.
+    - order: an OrderOption, a TraversalOrder class, or one of the engine's further orders, by name or as
+      an object of betongo.traversal_order. order_kwargs are for its constructor.
+    - seed: of the order and of what the engine draws. None: drawn from NumPy's global generator, but 0 for a
+      distributed random order.
+    - indices: the samples to load.
+    - distributed: share each epoch with other ranks. rank and world_size, where they aren't given, are
+      torch.distributed's when that is initialised, else RANK and WORLD_SIZE of the environment.
+    - pipelines: for each output a list of operations, a PipelineSpec, or None for none. A field without an
+      entry has its default decoder and ToTensor. custom_fields: the classes of a program's own.
+    - recompile: make the functions of operations that run in Python anew for each epoch, not only when their
+      attributes have changed.
 
-    Beyond FFCV: as_dict: batches are dicts. exactly_once: no sample twice where ranks don't divide an epoch. on_error: what
-    becomes of samples that can't be loaded: "fail", "skip", or ("substitute", sample); max_failures of these one after
-    another end an epoch even so (100), quarantine are samples not to be touched. direct: read past the system's cache.
-    marks_file: where checkpoints of JPEGs are kept for later runs. pin_memory: CPU tensors lie in pinned memory, where
-    there is CUDA.
+    Beyond FFCV:
 
-    A batch never changes as long as anything holds it. Operations of Python run in a thread that works ahead, which ends
-    with the loop. A loader may be pickled, and used after a fork; iterators are of one thread at a time, any number at once.
+    - as_dict: batches are dicts. pin_memory: CPU tensors lie in pinned memory, where there is CUDA.
+    - exactly_once: no sample comes twice where ranks don't divide an epoch.
+    - on_error: what becomes of samples that can't be loaded: "fail"; "skip", where another of the batch takes
+      their rows; or ("substitute", sample). max_failures of them one after another end an epoch even so (0:
+      100). quarantine: samples not to be touched.
+    - direct: read past the system's cache. marks_file: where checkpoints of JPEGs are kept for later runs.
 
-    Raises FileNotFoundError, FormatError, ValueError for what doesn't fit (unknown names with the nearest one),
-    TypeError for a pipeline that can't take what comes into it, EngineError where the engine is missing or dead.
+    A batch never changes as long as anything holds it. Operations of Python run in a thread that works ahead,
+    which ends with the loop. A loader may be pickled, and used after a fork; iterators are of one thread at a
+    time, any number at once.
+
+    Raises FileNotFoundError; FormatError; ValueError for what doesn't fit, unknown names with the nearest;
+    TypeError for a pipeline that can't take what comes in; EngineError where the engine is missing or dead.
     """
 
-    _only: Optional[str] = None  # the output that is loaded, of all
+    _only: str | None = None  # the output that is loaded, of all
 
     def __init__(
         self,
-        fname: Union[str, os.PathLike[str]],
+        fname: str | os.PathLike[str],
         batch_size: int,
         num_workers: int = -1,
         os_cache: bool = DEFAULT_OS_CACHE,
         order: ORDER_TYPE = OrderOption.SEQUENTIAL,
         distributed: bool = False,
-        seed: Optional[int] = None,
-        indices: Optional[Sequence[int]] = None,
+        seed: int | None = None,
+        indices: Sequence[int] | None = None,
         pipelines: Mapping[str, Any] = {},  # noqa: B006 (never changed)
         custom_fields: Mapping[str, type[Field]] = {},  # noqa: B006
         drop_last: bool = True,
@@ -109,16 +118,16 @@ class Loader:
         recompile: bool = False,
         order_kwargs: Mapping[str, Any] = {},  # noqa: B006
         *,
-        rank: Optional[int] = None,
-        world_size: Optional[int] = None,
+        rank: int | None = None,
+        world_size: int | None = None,
         as_dict: bool = False,
         exactly_once: bool = False,
         on_error: Any = "fail",
         max_failures: int = 0,
-        quarantine: Optional[Sequence[int]] = None,
-        memory: Optional[int] = None,
+        quarantine: Sequence[int] | None = None,
+        memory: int | None = None,
         direct: bool = False,
-        marks_file: Union[str, os.PathLike[str], None] = None,
+        marks_file: str | os.PathLike[str] | None = None,
         pin_memory: bool = False,
     ) -> None:
         self._seed_given = seed is not None
@@ -129,25 +138,25 @@ class Loader:
         self._args["seed"] = self.seed
         self.fname: str = os.fspath(fname)
         self._path = os.path.abspath(self.fname)
-        self.batch_size: int = _positive("batch_size", batch_size)
-        self.batches_ahead: int = _positive("batches_ahead", batches_ahead)
+        self.batch_size: int = positive("batch_size", batch_size)
+        self.batches_ahead: int = positive("batches_ahead", batches_ahead)
         self.num_workers: int = int(num_workers) if num_workers >= 1 else os.cpu_count() or 1
         self.os_cache: bool = bool(os_cache)
         self.drop_last: bool = bool(drop_last)
         self.recompile: bool = recompile
         self.as_dict: bool = as_dict
         self.next_epoch: int = 0
-        self.code: Optional[Program] = None
+        self.code: Program | None = None
         self._made: Any = None  # what code was made of
         self._managers: dict[bool, MemoryManager] = {}
-        self._progress: Optional[Progress] = None
-        self._running: Callable[[], Optional[EpochIterator]] = lambda: None
-        self._loaded: Optional[dict[str, Any]] = None  # a state that goes with next_epoch
-        self._resumed: Optional[LoaderStream] = None  # its loader
+        self._progress: Progress | None = None
+        self._running: Callable[[], EpochIterator | None] = lambda: None
+        self._loaded: dict[str, Any] | None = None  # a state that goes with next_epoch
+        self._resumed: LoaderStream | None = None  # its loader
         Compiler.set_num_threads(self.num_workers)
 
         self.reader = Reader(self.fname, custom_fields)
-        self.indices: np.ndarray = _indices(indices, int(self.reader.num_samples))
+        self.indices: np.ndarray = samples_of(indices, int(self.reader.num_samples))
         self.field_name_to_f_ix: dict[str, int] = {name: i for i, name in enumerate(self.reader.field_names)}
         self.pipeline_specs: dict[str, PipelineSpec] = self._specs(pipelines)
         self.graph = self._graph()
@@ -156,14 +165,14 @@ class Loader:
 
     # What an epoch is made of.
 
-    def _pick_seed(self, seed: Optional[int], order: Any) -> int:
+    def _pick_seed(self, seed: int | None, order: Any) -> int:
         if seed is not None:
             if isinstance(seed, bool) or int(seed) != seed or not 0 <= int(seed) < 1 << 64:
                 raise ValueError(f"seed is {seed!r}: want a whole number from 0 to 2**64-1")
             return int(seed)
         if self.distributed and order in (OrderOption.RANDOM, "random"):
             warnings.warn(
-                "distributed=True and no seed: it is 0, as that of torch's DistributedSampler; all ranks need the same",
+                "distributed=True and no seed: it is 0, as DistributedSampler has it; ranks need the same",
                 stacklevel=4,
             )
             return 0
@@ -180,7 +189,8 @@ class Loader:
                 spec = PipelineSpec(name, decoder=None, transforms=spec)
             elif spec is not None:
                 raise ValueError(
-                    f"output {name!r}: its pipeline is {spec!r}; want a list of operations, a PipelineSpec, or None"
+                    f"output {name!r}: its pipeline is {spec!r}; "
+                    "want a list of operations, a PipelineSpec, or None"
                 )
             source = name if spec is None else spec.source
             if isinstance(source, str) and source not in fields:
@@ -203,19 +213,25 @@ class Loader:
         return specs
 
     def _graph(self) -> Graph:
-        infos = self.reader.file.fields
-        custom = frozenset(f.name for f in infos if f.type == _custom_type and not f.kind)
         graph = Graph(
             self.pipeline_specs,
             self.reader.handlers,
             self.field_name_to_f_ix,
             self.reader.metadata,
             self._read,
-            custom=custom,
+            custom=frozenset(self._custom()),
         )
         if self._only is not None:
             graph.keep(self._only)
         return graph
+
+    def _custom(self) -> dict[str, dict[str, int]]:
+        """Return the fields that only the program knows, with the size and alignment of their metadata."""
+        return {
+            f.name: {"size": f.member.itemsize, "align": f.member.alignment}
+            for f in self.reader.file.fields
+            if f.type == _custom_type and not f.kind and f.member is not None
+        }
 
     def _order(self, order: Any, settings: dict[str, Any]) -> TraversalOrder:
         if isinstance(order, str):
@@ -225,7 +241,9 @@ class Loader:
             elif name in NAMES:
                 order, settings = NAMES[name](**settings), {}
             else:
-                raise ValueError(unknown("order", order, [*(o.name.lower() for o in OrderOption), *NAMES], self.fname))
+                raise ValueError(
+                    unknown("order", order, [*(o.name.lower() for o in OrderOption), *NAMES], self.fname)
+                )
         if isinstance(order, NamedOrder):
             return EngineOrder(self, order)
         if isinstance(order, Enum) and order.name in OrderOption.__members__:  # also FFCV's own
@@ -241,10 +259,10 @@ class Loader:
 
     def _begin(self) -> None:
         """Make the loader at the engine, and see that all pipelines fit."""
-        self._first: Optional[Sequence[int]] = None
-        self._given: Optional[int] = None  # length of the first order, if it isn't the engine's
+        self._first: Sequence[int] | np.ndarray | None = None
+        self._given: int | None = None  # length of the first order, if it isn't the engine's
         self._empty = False
-        native = _native(self.traversal_order)
+        native = native_order(self.traversal_order)
         if native is None:
             self._given = len(self.first_traversal_order)
         self._empty = self._short()
@@ -256,8 +274,8 @@ class Loader:
         self._plan(split, outputs, self._stream.outputs)
         if self.code is not None and self.code.late:
             warnings.warn(
-                f"{self.fname}: {'; '.join(self.code.late)} will run in Python, because of an operation of Python in "
-                "front of it; in front of that the engine would do it",
+                f"{self.fname}: {'; '.join(self.code.late)} will run in Python, because of an operation "
+                "of Python in front of it; in front of that the engine would do it",
                 stacklevel=3,
             )
 
@@ -279,8 +297,8 @@ class Loader:
         self,
         order: dict[str, Any],
         outputs: list[dict[str, Any]],
-        drop_last: Optional[bool] = None,
-        state: Optional[dict[str, Any]] = None,
+        drop_last: bool | None = None,
+        state: dict[str, Any] | None = None,
     ) -> LoaderStream:
         """Make a loader of these samples at the engine."""
         a = self._args
@@ -302,12 +320,15 @@ class Loader:
             "memory": 0 if self.os_cache else int(a["memory"] or -1),
             "direct": bool(a["direct"]),
             "marks_file": "" if marks is None else os.path.abspath(os.fspath(marks)),
-            "on_error": _policy(a["on_error"]),
+            "on_error": policy(a["on_error"]),
             "max_failures": int(a["max_failures"]),
             "quarantine": [] if a["quarantine"] is None else [int(i) for i in a["quarantine"]],
             "outputs": self._whole(outputs),
             "state": state,
         }
+        custom = self._custom()
+        if custom:
+            spec["custom"] = custom
         everything = given or a["indices"] is None
         return LoaderStream(_engine.Connector(), spec, None if everything else self.indices)
 
@@ -317,8 +338,9 @@ class Loader:
         return outputs + [{"name": f, "disabled": True} for f in self.reader.field_names if f not in names]
 
     def _plan(self, split: Split, outputs: list[dict[str, Any]], outs: list[Out]) -> Program:
-        """Return what the client does with batches of these outputs: what it did last time unless something changed."""
-        made = outputs, [repr(out) for out in outs], _fingerprint(split)
+        """Return what the client does with batches of these outputs: what it did last time unless something
+        changed."""
+        made = outputs, [repr(out) for out in outs], fingerprint(split)
         if self.code is None or self.recompile or made != self._made:
             self.code = self._program(split, outs)
             self._made = made
@@ -330,6 +352,7 @@ class Loader:
             split,
             outs,
             file=self.fname,
+            images=lambda field: Images(self._path, field),
             spare=self.batches_ahead + 3,
             memory_read=lambda: self._manager(True).compile_reader(),
             storage_state=lambda: self._manager(True).schedule_epoch([]).state,
@@ -342,7 +365,9 @@ class Loader:
         if os_cache not in self._managers:
             from ..memory_managers import OSCacheManager, ProcessCacheManager
 
-            self._managers[os_cache] = OSCacheManager(self.reader) if os_cache else ProcessCacheManager(self.reader)
+            self._managers[os_cache] = (
+                OSCacheManager(self.reader) if os_cache else ProcessCacheManager(self.reader)
+            )
         return self._managers[os_cache]
 
     @property
@@ -359,12 +384,12 @@ class Loader:
 
     # Epochs.
 
-    def next_traversal_order(self) -> Sequence[int]:
+    def next_traversal_order(self) -> Sequence[int] | np.ndarray:
         """Return the order of the epoch that the next iter() begins: samples' numbers in the file."""
         return self.traversal_order.sample_order(self.next_epoch)
 
     @property
-    def first_traversal_order(self) -> Sequence[int]:
+    def first_traversal_order(self) -> Sequence[int] | np.ndarray:
         """The order of epoch 0."""
         if self._first is None:
             self._first = self.traversal_order.sample_order(0)
@@ -420,7 +445,8 @@ class Loader:
     def filter(self, field_name: str, condition: Callable[[Any], bool]) -> Loader:
         """Return a loader of those of this one's samples for which condition is true.
 
-        condition is called once for each sample with its value of that output, as this loader's pipeline makes it.
+        condition is called once for each sample with its value of that output, as this loader's pipeline
+        makes it.
         """
         args = dict(self._args)
         names = {*self.pipeline_specs, *self.reader.field_names}
@@ -444,7 +470,8 @@ class Loader:
     # States.
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the latest iteration is: how many batches of which epoch the loop got. It is plain JSON.
+        """Return where the latest iteration is: how many batches of which epoch the loop got. It is plain
+        JSON.
 
         After an epoch's end it is the beginning of the next one.
         """
@@ -461,18 +488,22 @@ class Loader:
         if batches == 0:
             state["engine"].pop("outputs", None)  # what an epoch's pipelines are is settled when it begins
         if self._given is not None:
-            state["order"] = _sum(self._selected(self.traversal_order.sample_order(epoch)))
+            state["order"] = order_sum(self._selected(self.traversal_order.sample_order(epoch)))
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where a state was taken: the next iter() gives the batches of its epoch that the loop had not got.
+        """Go on where a state was taken: the next iter() gives the batches of its epoch that the loop had
+        not got.
 
-        With the same ranks and batch size they are the same, bit for bit; with others what was left is shared out anew.
-        A loader whose seed was not given takes that of the state. StateError says what doesn't fit.
+        With the same ranks and batch size they are the same, bit for bit; with others what was left is
+        shared out anew. A loader whose seed was not given takes that of the state. StateError says what
+        doesn't fit.
         """
         version = state.get("version") if isinstance(state, Mapping) else None
         if version != _state_version or not isinstance(state.get("epoch"), int):
-            raise StateError(f"{self.fname}: the state is of version {version!r}, this loader takes {_state_version}")
+            raise StateError(
+                f"{self.fname}: the state is of version {version!r}, this loader takes {_state_version}"
+            )
         if not self._seed_given and state.get("seed") != self.seed:
             self.seed = int(state["seed"])
             self._args["seed"] = self.seed
@@ -480,13 +511,13 @@ class Loader:
             self._begin()
         epoch, resumed = state["epoch"], None
         if state.get("engine") is not None and not self._empty:
-            native = _native(self.traversal_order)
+            native = native_order(self.traversal_order)
             if native is None:
                 order = self._selected(self.traversal_order.sample_order(epoch))
-                if _sum(order) != state.get("order"):
+                if order_sum(order) != state.get("order"):
                     raise StateError(
                         f"{self.fname}: the order of epoch {epoch} is another than when the state was taken: "
-                        f"its sum is {_sum(order)} here, {state.get('order')} in the state"
+                        f"its sum is {order_sum(order)} here, {state.get('order')} in the state"
                     )
                 self._length = len(order)
                 native = self._given_order()
@@ -498,20 +529,22 @@ class Loader:
     # What else it knows.
 
     @property
-    def stats(self) -> Optional[dict[str, Any]]:
-        """The engine's figures of the latest epoch: epoch, batches that the loop got, and when it has ended the rest.
+    def stats(self) -> dict[str, Any] | None:
+        """Figures of the latest epoch, None before the first.
 
-        None before the first.
+        epoch; batches that the loop got; ended; python: the time that operations of Python took; when it
+        has ended the engine's figures too, the verdict among them. Times are in nanoseconds.
         """
         p = self._progress
         if p is None:
             return None
         ended = None if p.slots is None else p.slots.stats
-        return {"epoch": p.epoch, "batches": p.given, "ended": p.ended, **(ended or {})}
+        return {"epoch": p.epoch, "batches": p.given, "ended": p.ended, "python": p.python, **(ended or {})}
 
     @property
-    def report(self) -> Optional[dict[str, Any]]:
-        """What the engine has to tell of samples that could not be loaded in the latest epoch; None until it ended."""
+    def report(self) -> dict[str, Any] | None:
+        """What the engine has to tell of samples that could not be loaded in the latest epoch; None until
+        it ended."""
         p = self._progress
         return None if p is None or p.slots is None else p.slots.report
 
@@ -571,77 +604,6 @@ class _One(Loader):
         super().__init__(**args)
 
 
-def _native(order: TraversalOrder) -> Optional[dict[str, Any]]:
-    """Return the engine's name and settings of an order, None for one that has to be asked."""
-    ask = getattr(order, "_native", None)
-    if ask is None:
-        return None
-    owner = next(c for c in type(order).__mro__ if "_native" in vars(c))
-    if type(order).sample_order is not owner.sample_order or "sample_order" in vars(order):
-        return None
-    native: Optional[dict[str, Any]] = ask()
-    return native
-
-
 def _outputs(split: Split) -> list[dict[str, Any]]:
     """Return the engine's outputs."""
     return [cut.spec() for cut in split.cuts]
-
-
-def _positive(what: str, n: Any) -> int:
-    if isinstance(n, bool) or int(n) != n or n < 1:
-        raise ValueError(f"{what} is {n!r}: want a whole number above 0")
-    return int(n)
-
-
-def _indices(indices: Any, samples: int) -> np.ndarray:
-    """Return the samples to load. TypeError for what isn't numbers of samples, ValueError for one that isn't there."""
-    if indices is None:
-        return np.arange(samples, dtype="uint64")
-    indices = np.array(indices)
-    if indices.size == 0:
-        return np.empty(0, np.int64)
-    if indices.ndim != 1 or indices.dtype.kind not in "iu":
-        raise TypeError(f"indices are {indices.dtype} of shape {indices.shape}: want a list of samples' numbers")
-    low, high = int(indices.min()), int(indices.max())
-    if low < 0 or high >= samples:
-        raise ValueError(f"indices go from {low} to {high}: the file has samples 0 to {samples - 1}")
-    return indices
-
-
-def _policy(on_error: Any) -> dict[str, Any]:
-    """Return the engine's form of what becomes of samples that can't be loaded."""
-    if isinstance(on_error, Mapping):
-        return dict(on_error)
-    if isinstance(on_error, str):
-        return {"policy": {"raise": "fail"}.get(on_error, on_error)}
-    policy, sample = on_error
-    return {"policy": policy, "sample": int(sample)}
-
-
-def _sum(order: np.ndarray) -> int:
-    return zlib.crc32(np.ascontiguousarray(order, "<i8").tobytes())
-
-
-_shown = frozenset(("metadata", "memory_read", "field", "_before", "_key"))
-
-
-def _fingerprint(split: Split) -> list[Any]:
-    """Return what the functions of the client's operations depend on, to be compared: places and attributes."""
-    prints: list[Any] = [(name, getattr(at, "node", None)) for name, at in split.leaves.items()]
-    for step in split.steps:
-        operation = step.node.operation
-        attributes = {k: _comparable(v) for k, v in vars(operation).items() if k not in _shown}
-        prints.append((step.node, step.takes and getattr(step.takes, "node", None), operation, attributes))
-    return prints
-
-
-def _comparable(value: Any) -> Any:
-    """Return something equal for the same settings: arrays by their bytes, what can't be compared by being the same."""
-    if isinstance(value, np.ndarray):
-        return value.dtype.str, value.shape, value.tobytes() if value.size <= 1 << 20 else id(value)
-    if isinstance(value, (list, tuple)):
-        return [_comparable(v) for v in value]
-    if isinstance(value, (bool, int, float, str, bytes, type(None), np.generic, np.dtype)):
-        return value
-    return id(value)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import os
 import sys
+import threading
 import time
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +27,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Program"]
 
+_turn = (
+    threading.Lock()
+)  # of functions whose loops numba spreads over threads: not all its ways bear two at once
+
+
+def _forked() -> None:
+    global _turn
+    _turn = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forked)
+
 _search = 2.0  # seconds to look for the sample that an operation fails with
 
 
@@ -33,7 +47,7 @@ class _Source:
     """A column of the engine's as the operations behind it expect it."""
 
     column: int
-    view: Optional[np.dtype]  # the type as which it is shown
+    view: np.dtype | None  # the type as which it is shown
     width: int  # of padded rows; -1 for as they come
 
 
@@ -50,7 +64,8 @@ class _Call:
     apart: bool  # whether it gets a copy of its input, which others take too
     queries: Any
     indexed: bool
-    shared: Optional[_SharedState]
+    shared: _SharedState | None
+    spread: bool  # whether numba spreads it over threads
     more: tuple[Any, ...]  # further arguments of a decoder
     to_cuda: bool
 
@@ -59,15 +74,16 @@ class _Call:
 class _SharedState:
     """Memory that all places of one operation share; init is called once a batch."""
 
-    query: AllocationQuery
-    init: Optional[Callable[..., Any]]
+    query: AllocationQuery | None
+    init: Callable[..., Any] | None
 
 
 class Program:
-    """The client's part of a loader's pipelines, for one epoch after another as long as nothing in them changes.
+    """The client's part of a loader's pipelines, for one epoch after another as long as nothing in them
+    changes.
 
-    threaded tells whether there is any work in it, other than looking at memory in another way. late names the
-    operations of this package that run here only because of one in front of them.
+    threaded tells whether there is any work in it, other than looking at memory in another way. late names
+    the operations of this package that run here only because of one in front of them.
     """
 
     def __init__(
@@ -77,6 +93,7 @@ class Program:
         outs: Sequence[Out],
         *,
         file: str,
+        images: Callable[[str], Any],
         spare: int,
         memory_read: Callable[[], Any],
         storage_state: Callable[[], Any],
@@ -91,6 +108,7 @@ class Program:
         self._graph = graph
         self._memory_read = memory_read
         self._storage_state = storage_state
+        self._images = images
         self._dtype = indices_dtype
         self._places: dict[int, int] = {}  # of cuts and steps among the values
         self._states: dict[int, State] = {}
@@ -126,8 +144,9 @@ class Program:
         node, takes = step.node, step.takes
         before = initial_state() if takes is None else self._states[id(takes)]
         read = self._memory_read() if takes is None else None
+        if takes is None and hasattr(operation, "_images_of"):
+            operation._images_of = self._images(node.source)
         state, queries = self._graph.declare(node, operation, before, read)
-        reseed = getattr(operation, "_reseed", None)
         shared = self._share(node.operation, operation, before)
         function = operation.generate_code()
         indexed = bool(getattr(function, "with_indices", False))
@@ -150,11 +169,12 @@ class Program:
             queries=queries,
             indexed=indexed,
             shared=shared,
+            spread=bool(getattr(function, "targetoptions", {}).get("parallel")),
             more=more,
             to_cuda=_on_cuda(state) and not _on_cuda(before),
         )
 
-    def _share(self, key: Operation, operation: Operation, before: State) -> Optional[_SharedState]:
+    def _share(self, key: Operation, operation: Operation, before: State) -> _SharedState | None:
         """Return the memory that an operation shares between its places, None if it wants none."""
         query = operation.declare_shared_memory(before)
         init = operation.generate_code_for_shared_state()
@@ -187,8 +207,8 @@ class Program:
                 node = call.step.node
                 reseed(seed, epoch, zlib.crc32(node.output.encode()), node.place)
 
-    def run(self, ids: np.ndarray, columns: Sequence[Columns]) -> list[Any]:
-        """Return the outputs of a batch, in order."""
+    def run(self, ids: np.ndarray, columns: Sequence[Columns]) -> Any:
+        """Return the outputs of a batch, in order, for hand_out to give to the loop."""
         if self._cuda is None:
             return self._run(ids, columns)
         return self._cuda.run(lambda: self._run(ids, columns))
@@ -243,7 +263,10 @@ class Program:
             more.append(shared[id(call.step.node.operation)])
         memory = self._memory(call.queries, len(indices))
         try:
-            return call.function(value, memory, *more)
+            if not call.spread:
+                return call.function(value, memory, *more)
+            with _turn:
+                return call.function(value, memory, *more)
         except Exception as e:
             node = call.step.node
             raise failure(
@@ -258,8 +281,9 @@ class Program:
 
     def _culprit(
         self, call: _Call, value: Any, indices: np.ndarray, shared: dict[int, Any], cls: type[Exception]
-    ) -> Optional[int]:
-        """Return the first sample with which alone an operation fails in that way too, None if there isn't one."""
+    ) -> int | None:
+        """Return the first sample with which alone an operation fails in that way too, None if there isn't
+        one."""
         end = time.monotonic() + _search
         for i in range(len(indices)):
             one = indices[i : i + 1]
@@ -283,7 +307,8 @@ class Program:
 
 
 class _Cuda:
-    """A stream of its own for copies to devices and what comes after, so that they overlap with the loop's work."""
+    """A stream of its own for copies to devices and what comes after, so that they overlap with the loop's
+    work."""
 
     def __init__(self) -> None:
         self._torch = sys.modules["torch"]
@@ -357,6 +382,11 @@ def _has_cuda() -> bool:
 def _pinned(value: Any) -> Any:
     """Return a tensor of the processor's in pinned memory, with the same strides; anything else as it is."""
     torch = sys.modules.get("torch")
-    if torch is None or not isinstance(value, torch.Tensor) or value.device.type != "cpu" or value.is_pinned():
+    if (
+        torch is None
+        or not isinstance(value, torch.Tensor)
+        or value.device.type != "cpu"
+        or value.is_pinned()
+    ):
         return value
     return torch.empty_like(value, pin_memory=True).copy_(value)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Optional
 
 __all__ = ["ranks"]
 
 
-def ranks(distributed: bool, rank: Optional[int], world_size: Optional[int]) -> tuple[int, int]:
-    """Return rank and world size: those given, else torch.distributed's if it is initialised, else the environment's.
+def ranks(distributed: bool, rank: int | None, world_size: int | None) -> tuple[int, int]:
+    """Return rank and world size: those given, else torch.distributed's if it is initialised, else the
+    environment's.
 
-    Without distributed and without any given it is 0 of 1. ValueError when they can't be told, or aren't such.
+    Without distributed and without any given it is 0 of 1. ValueError when they can't be told, or aren't
+    such.
     """
     if not distributed and rank is None and world_size is None:
         return 0, 1
@@ -20,8 +21,8 @@ def ranks(distributed: bool, rank: Optional[int], world_size: Optional[int]) -> 
         its = _initialised() or _environment()
         if its is None:
             raise ValueError(
-                "distributed=True, but torch.distributed is not initialised, the environment has no RANK and WORLD_SIZE, "
-                "and no rank= and world_size= were given"
+                "distributed=True, but torch.distributed is not initialised, the environment has no RANK "
+                "and WORLD_SIZE, and no rank= and world_size= were given"
             )
         rank, world_size = its[0] if rank is None else rank, its[1] if world_size is None else world_size
     rank, world_size = int(rank), int(world_size)
@@ -30,7 +31,7 @@ def ranks(distributed: bool, rank: Optional[int], world_size: Optional[int]) -> 
     return rank, world_size
 
 
-def _initialised() -> Optional[tuple[int, int]]:
+def _initialised() -> tuple[int, int] | None:
     torch = sys.modules.get("torch")  # who hasn't imported it has initialised nothing
     distributed = getattr(torch, "distributed", None)
     if distributed is None or not distributed.is_available() or not distributed.is_initialized():
@@ -38,11 +39,13 @@ def _initialised() -> Optional[tuple[int, int]]:
     return int(distributed.get_rank()), int(distributed.get_world_size())
 
 
-def _environment() -> Optional[tuple[int, int]]:
+def _environment() -> tuple[int, int] | None:
     texts = os.environ.get("RANK"), os.environ.get("WORLD_SIZE")
     if texts[0] is None or texts[1] is None:
         return None
     try:
         return int(texts[0]), int(texts[1])
     except ValueError:
-        raise ValueError(f"the environment has RANK={texts[0]!r}, WORLD_SIZE={texts[1]!r}: want whole numbers") from None
+        raise ValueError(
+            f"the environment has RANK={texts[0]!r}, WORLD_SIZE={texts[1]!r}: want whole numbers"
+        ) from None

@@ -1,11 +1,11 @@
-"""Graph: all pipelines of a loader as one tree of operations, and where it is cut between engine and client."""
+"""Graph: all pipelines of a loader as one tree, and where it is cut between engine and client."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,9 +25,12 @@ def initial_state() -> State:
 
 
 class Node:
-    """An operation in its place. output and place: the pipeline that it stands in, and which operation of it it is."""
+    """An operation in its place. output and place: the pipeline that it stands in, and which operation of
+    it it is."""
 
-    def __init__(self, operation: Operation, parent: Optional[Node], output: str, place: int, source: str) -> None:
+    def __init__(
+        self, operation: Operation, parent: Node | None, output: str, place: int, source: str
+    ) -> None:
         self.operation = operation
         self.parent = parent
         self.output = output
@@ -41,7 +44,7 @@ class Node:
     def path(self) -> list[Node]:
         """Return the nodes from the decoder to this one."""
         nodes: list[Node] = []
-        node: Optional[Node] = self
+        node: Node | None = self
         while node is not None:
             nodes.append(node)
             node = node.parent
@@ -68,13 +71,13 @@ class TransformNode(Node):
 class Cut:
     """What the engine hands over: an output of its own.
 
-    nodes is what it does, the decoder first; state that behind them, as the operations declare it. uses counts the
-    steps and outputs that take it.
+    nodes is what it does, the decoder first; state that behind them, as the operations declare it. uses
+    counts the steps and outputs that take it.
     """
 
     name: str
     nodes: list[Node]
-    decoder: Optional[dict[str, Any]]
+    decoder: dict[str, Any] | None
     ops: list[dict[str, Any]]
     state: State
     uses: int = 0
@@ -91,7 +94,8 @@ class Cut:
 
 @dataclass(eq=False)
 class Step:
-    """An operation of the client's. takes is where its input is found; None: it is a decoder, and takes the batch's ids.
+    """An operation of the client's. takes is where its input is found; None: it is a decoder, and takes the
+    batch's ids.
 
     uses counts the steps and outputs that take what comes out.
     """
@@ -103,7 +107,8 @@ class Step:
 
 @dataclass
 class Split:
-    """How the work is shared: the engine's outputs, then the client's steps in an order in which they can run."""
+    """How the work is shared: the engine's outputs, then the client's steps in an order in which they can
+    run."""
 
     cuts: list[Cut] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
@@ -113,9 +118,9 @@ class Split:
 class Graph:
     """The pipelines of a loader, resolved: each output is a path from a field's decoder.
 
-    handlers are the file's fields by name, metadata its table, custom the names of fields of which the engine knows
-    nothing. ValueError for a source that is no field, a reference to an operation of no pipeline or of several, a
-    circle of references, a decoder that is not first or not the field's.
+    handlers are the file's fields by name, metadata its table, custom the names of fields of which the
+    engine knows nothing. ValueError for a source that is no field, a reference to an operation of no
+    pipeline or of several, a circle of references, a decoder that is not first or not the field's.
     """
 
     def __init__(
@@ -142,14 +147,16 @@ class Graph:
         while waiting:
             ready = [name for name in waiting if self._grow(name, waiting[name], waiting)]
             if not ready:
-                raise ValueError(f"outputs {', '.join(map(repr, waiting))}: their sources refer to each other in a circle")
+                raise ValueError(
+                    f"outputs {', '.join(map(repr, waiting))}: their sources refer to each other in a circle"
+                )
             for name in ready:
                 del waiting[name]
         self.leaf_nodes = {name: self.leaf_nodes[name] for name in pipeline_specs}
 
     def _grow(self, name: str, spec: PipelineSpec, waiting: Mapping[str, PipelineSpec]) -> bool:
         """Put a pipeline into the tree; false if the operation that it begins with isn't there yet."""
-        node: Optional[Node]
+        node: Node | None
         if isinstance(spec.source, str):
             if spec.decoder is None:
                 raise ValueError(f"output {name!r}: field {spec.source!r} has no decoder")
@@ -183,25 +190,34 @@ class Graph:
         handler = self.handlers[node.source]
         Default = handler.get_decoder_class()
         accepts = getattr(node.operation, "_accepts", None)
-        if isinstance(node.operation, Default) or not is_decoder(node.operation) or (accepts and accepts(handler)):
+        if isinstance(node.operation, Default) or (accepts is not None and accepts(handler)):
+            return
+        if not is_decoder(node.operation) or not type(node.operation).__module__.startswith("betongo."):
             return
         raise ValueError(
             f"output {node.output!r}: {type(node.operation).__name__} doesn't decode field {node.source!r}, "
             f"a {type(handler).__name__}: its default is {Default.__name__}"
         )
 
-    def _resolve(self, name: str, source: Any, waiting: Mapping[str, PipelineSpec]) -> Optional[Node]:
+    def _resolve(self, name: str, source: Any, waiting: Mapping[str, PipelineSpec]) -> Node | None:
         if source is None:
-            raise ValueError(f"output {name!r} is no field of the file and has no source: PipelineSpec(source=…)")
+            raise ValueError(
+                f"output {name!r} is no field of the file and has no source: PipelineSpec(source=…)"
+            )
         entries = self.operation_to_node.get(source, []) if isinstance(source, Operation) else []
         if len(entries) > 1:
             where = ", ".join(repr(n.output) for n in entries)
-            raise ValueError(f"output {name!r}: its source {type(source).__name__} stands in several pipelines ({where})")
+            raise ValueError(
+                f"output {name!r}: its source {type(source).__name__} stands in several pipelines ({where})"
+            )
         if entries:
             return entries[0]
         coming = any(source is op for spec in waiting.values() for op in (spec.decoder, *spec.transforms))
         if not coming:
-            raise ValueError(f"output {name!r}: its source {source!r} is neither a field nor an operation of another pipeline")
+            raise ValueError(
+                f"output {name!r}: its source {source!r} is neither a field nor an operation "
+                "of another pipeline"
+            )
         return None
 
     def keep(self, output: str) -> None:
@@ -212,8 +228,11 @@ class Graph:
             node.children = [child for child in node.children if child in needed]
             node.leaves = [name for name in node.leaves if name == output]
 
-    def declare(self, node: Node, operation: Operation, state: State, memory_read: Any = None) -> tuple[State, Any]:
-        """Show an operation its field and the state in front of it; return that behind it, and the memory it wants."""
+    def declare(
+        self, node: Node, operation: Operation, state: State, memory_read: Any = None
+    ) -> tuple[State, Any]:
+        """Show an operation its field and the state in front of it; return that behind it, and the memory
+        it wants."""
         operation.accept_field(self.handlers[node.source])
         column = self.metadata[f"f{self.fieldname_to_fix[node.source]}"]
         operation.accept_globals(column, memory_read if memory_read is not None else self.memory_read)
@@ -238,11 +257,11 @@ class _Walk:
         self.graph = graph
         self.apart = apart  # pairs of operations that the client does
         self.split = Split()
-        self.seen: dict[Node, tuple[State, Optional[dict[str, Any]]]] = {}
+        self.seen: dict[Node, tuple[State, dict[str, Any] | None]] = {}
         self.cuts: dict[tuple[Node, str], Cut] = {}
         self.steps: dict[tuple[Node, int], Step] = {}
 
-    def look(self, node: Node) -> tuple[State, Optional[dict[str, Any]]]:
+    def look(self, node: Node) -> tuple[State, dict[str, Any] | None]:
         """Return the state behind a node, and the engine's operation for it or None."""
         if node not in self.seen:
             operation = node.operation
@@ -259,7 +278,8 @@ class _Walk:
         return self.seen[node]
 
     def prefix(self, path: list[Node]) -> tuple[list[Node], list[Node]]:
-        """Return the nodes of a path that the engine does, and those between that are free, up to the first other."""
+        """Return the nodes of a path that the engine does, and those between that are free, up to the first
+        other."""
         done: list[Node] = []
         free: list[Node] = []
         moved = last = False
@@ -299,8 +319,9 @@ class _Walk:
         at.uses += 1
         self.split.leaves[output] = at
 
-    def branch(self, path: list[Node], done: list[Node], free: list[Node]) -> Optional[Node]:
-        """Return the first node of a path whose value must be the same to all that take it, None if there is none.
+    def branch(self, path: list[Node], done: list[Node], free: list[Node]) -> Node | None:
+        """Return the first node of a path whose value must be the same to all that take it, None if there
+        is none.
 
         Up to the first random operation, or to the end of what the engine does, it comes out the same anyway.
         """
@@ -334,11 +355,22 @@ class _Walk:
 
 # What the engine does without drawing random numbers.
 _certain = frozenset(
-    ("CenterCrop", "Convert", "Normalize", "Poison", "ReplaceLabel", "Resize", "Simple", "ToCHW", "View", "Grayscale")
+    (
+        "CenterCrop",
+        "Convert",
+        "Normalize",
+        "Poison",
+        "ReplaceLabel",
+        "Resize",
+        "Simple",
+        "ToCHW",
+        "View",
+        "Grayscale",
+    )
 )
 
 
-def is_certain(op: Optional[dict[str, Any]]) -> bool:
+def is_certain(op: dict[str, Any] | None) -> bool:
     """Tell whether an operation of the engine's always gives the same for the same."""
     return op is not None and (not op or op.get("op") in _certain)
 
@@ -348,7 +380,7 @@ def is_layout(operation: Operation) -> bool:
     return bool(getattr(operation, "_layout", False))
 
 
-def native(operation: Operation) -> Optional[dict[str, Any]]:
+def native(operation: Operation) -> dict[str, Any] | None:
     """Return the engine's operation for one of this package's, None when the engine doesn't do it."""
     ask = getattr(operation, "_native", None)
     return ask() if ask is not None else None

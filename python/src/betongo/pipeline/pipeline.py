@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -29,9 +29,9 @@ class Pipeline:
 
     def parse_pipeline(
         self, batch_size: int = 16
-    ) -> tuple[list[tuple[bool, list[int]]], dict[int, Optional[Allocation]]]:
-        """Return the runs of operations that are compiled or not, (jit_mode, numbers), and each one's memory."""
-        allocations: dict[int, Optional[Allocation]] = {}
+    ) -> tuple[list[tuple[bool, list[int]]], dict[int, Allocation | None]]:
+        """Return the runs of operations, compiled or not, (jit_mode, numbers), and each one's memory."""
+        allocations: dict[int, Allocation | None] = {}
         blocks: list[tuple[bool, list[int]]] = []
         state = self.original_state
         for i, operation in enumerate(self.operations):

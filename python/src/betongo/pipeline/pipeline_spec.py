@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import Any, Optional, Union
+from typing import Any
 
 from .operation import Operation
 
@@ -14,17 +14,17 @@ __all__ = ["PipelineSpec"]
 class PipelineSpec:
     """An output: its source, decoder and transforms.
 
-    source is the name of a field, or an Operation of another output's pipeline: the value behind that is then taken
-    from there, and has no decoder. decoder None means the first transform if it is one of the field's, else the field's
-    default. Transforms are Operations or torch modules; without decoder and transforms there is ToTensor.
-    The list is copied, and never changed.
+    source is the name of a field, or an Operation of another output's pipeline: the value behind that is
+    then taken from there, and has no decoder. decoder None means the first transform if it is one of the
+    field's, else the field's default. Transforms are Operations or torch modules; without decoder and
+    transforms there is ToTensor. The list is copied, and never changed.
     """
 
     def __init__(
         self,
-        source: Union[str, Operation, None],
-        decoder: Optional[Operation] = None,
-        transforms: Optional[Iterable[Any]] = None,
+        source: str | Operation | None,
+        decoder: Operation | None = None,
+        transforms: Iterable[Any] | None = None,
     ) -> None:
         self.source = source
         self.decoder = decoder
@@ -34,18 +34,24 @@ class PipelineSpec:
     def __repr__(self) -> str:
         return repr((self.source, self.decoder, self.transforms))
 
-    def accept_decoder(self, Decoder: Optional[type[Operation]], output_name: str) -> None:
-        """Settle on the decoder: the one given, the first transform if it is a Decoder, else a new Decoder.
+    def accept_decoder(self, Decoder: type[Operation] | None, output_name: str) -> None:
+        """Settle on the decoder: the one given, the first transform if it is one, else a new Decoder.
 
-        ValueError when the source is another pipeline's operation and there is a decoder too, or when Decoder can't be
-        made without arguments.
+        ValueError when the source is another pipeline's operation and there is a decoder too, or when
+        Decoder can't be made without arguments.
         """
         if not isinstance(self.source, str) and self.decoder is not None:
             raise ValueError(
-                f"output {output_name!r}: its source is an operation of another pipeline, so it can't have a decoder"
+                f"output {output_name!r}: its source is an operation of another pipeline, "
+                "so it can't have a decoder"
             )
         if Decoder is not None and self.decoder is None:
-            if self.transforms and isinstance(self.transforms[0], Decoder):
+            first = self.transforms[0] if self.transforms else None
+            if (
+                isinstance(first, Decoder)
+                or getattr(first, "_decoder", False)
+                and isinstance(first, Operation)
+            ):
                 self.decoder = self.transforms.pop(0)
             else:
                 self.decoder = _make(Decoder, output_name)
@@ -68,8 +74,8 @@ def _make(Decoder: type[Operation], output_name: str) -> Operation:
         return Decoder()
     except Exception as e:
         raise ValueError(
-            f"output {output_name!r}: its default decoder {Decoder.__name__} can't be made without arguments ({e}); "
-            "put a decoder first in its pipeline"
+            f"output {output_name!r}: its default decoder {Decoder.__name__} can't be made "
+            f"without arguments ({e}); put a decoder first in its pipeline"
         ) from e
 
 
@@ -83,7 +89,9 @@ def wrap(op: Any, output_name: str) -> Operation:
 
         return ModuleWrapper(op)
     if isinstance(op, type) and issubclass(op, Operation):
-        raise TypeError(f"output {output_name!r}: {op.__name__} is a class, put one made from it: {op.__name__}(…)")
+        raise TypeError(
+            f"output {output_name!r}: {op.__name__} is a class, put one made from it: {op.__name__}(…)"
+        )
     if all(hasattr(op, name) for name in ("declare_state_and_memory", "generate_code")):
         raise TypeError(
             f"output {output_name!r}: {op!r} is an operation of {type(op).__module__.partition('.')[0]}, "

@@ -1,4 +1,5 @@
-"""The orders in which an epoch's samples come: FFCV's three, the engine's further ones, and the base for your own."""
+"""The orders in which an epoch's samples come: FFCV's three, the engine's further ones, and the base for
+your own."""
 
 from .base import TraversalOrder
 from .named import BlockShuffle, ClassBalanced, Keyed, NamedOrder, PageShuffle, Repeated, Weighted

@@ -17,12 +17,13 @@ __all__ = ["TraversalOrder"]
 class TraversalOrder(ABC):
     """An order of an epoch's samples; subclass it for orders of your own.
 
-    A loader makes one from its class, order(loader, **order_kwargs), and asks it for each epoch's order when that
-    begins. It finds the loader's samples in self.indices, its seed in self.seed, and whether it is one of several ranks
-    in self.distributed (then self.rank and self.world_size): what it returns is for this rank alone.
+    A loader makes one from its class, order(loader, **order_kwargs), and asks it for each epoch's order
+    when that begins. It finds the loader's samples in self.indices, its seed in self.seed, and whether it
+    is one of several ranks in self.distributed (then self.rank and self.world_size): what it returns is for
+    this rank alone.
 
-    The orders of this package that the engine knows have _native() -> dict | None: the engine's name and settings
-    of it. Where that is None, or a subclass overrides sample_order, that is asked, not the engine.
+    The orders of this package that the engine knows have _native() -> dict | None: the engine's name and
+    settings of it. Where that is None, or a subclass overrides sample_order, that is asked, not the engine.
     """
 
     def __init__(self, loader: Loader) -> None:
@@ -35,7 +36,7 @@ class TraversalOrder(ABC):
         self.sampler: Any = None
 
     @abstractmethod
-    def sample_order(self, epoch: int) -> Sequence[int]:
+    def sample_order(self, epoch: int) -> Sequence[int] | np.ndarray:
         """Return the numbers in the file of an epoch's samples, in the order in which they come.
 
         A sample may come more than once or not at all.

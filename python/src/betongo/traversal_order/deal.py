@@ -10,7 +10,8 @@ __all__ = ["deal", "torch_permutation"]
 
 
 def deal(order: np.ndarray, rank: int, world_size: int) -> np.ndarray:
-    """Return what a rank gets of order: every world_size-th, after order was filled up from its front to a multiple."""
+    """Return what a rank gets of order: every world_size-th, after order was filled up from its front to a
+    multiple."""
     if world_size == 1:
         return order
     if len(order) == 0:
@@ -22,7 +23,7 @@ def deal(order: np.ndarray, rank: int, world_size: int) -> np.ndarray:
 def torch_permutation(n: int, seed: int) -> np.ndarray:
     """Return torch.randperm(n) of a generator with that seed, as int64."""
     torch = sys.modules.get("torch")
-    if hasattr(torch, "randperm"):
+    if torch is not None and hasattr(torch, "randperm"):
         return torch.randperm(n, generator=torch.Generator().manual_seed(seed)).numpy()
     twister = np.random.MT19937()
     twister._legacy_seeding(seed & 0xFFFFFFFF)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -54,11 +54,11 @@ class Keyed(NamedOrder):
 
 
 class PageShuffle(NamedOrder):
-    """Pages in random order, samples mixed within a window of pages (64): few pages are in memory at a time."""
+    """Pages in random order, samples mixed within a window of pages (64): few pages lie in memory."""
 
     name = "page_shuffle"
 
-    def __init__(self, window: Optional[int] = None) -> None:
+    def __init__(self, window: int | None = None) -> None:
         super().__init__(window=window)
 
 
@@ -67,25 +67,27 @@ class BlockShuffle(NamedOrder):
 
     name = "block_shuffle"
 
-    def __init__(self, block: Optional[int] = None, window: Optional[int] = None) -> None:
+    def __init__(self, block: int | None = None, window: int | None = None) -> None:
         super().__init__(block=block, window=window)
 
 
 class Weighted(NamedOrder):
-    """Samples drawn by weight: weights, one for each sample of the file in any unit, or a field of numbers that has them.
+    """Samples drawn by weight: weights, one for each sample of the file in any unit, or a field of numbers
+    that has them.
 
-    samples is the length of an epoch, by default as many as are selected; replacement whether one may come again.
+    samples is the length of an epoch, by default as many as are selected; replacement whether one may come
+    again.
     """
 
     name = "weighted"
 
     def __init__(
         self,
-        weights: Optional[Sequence[float]] = None,
+        weights: Sequence[float] | None = None,
         *,
-        field: Optional[str] = None,
-        samples: Optional[int] = None,
-        replacement: Optional[bool] = None,
+        field: str | None = None,
+        samples: int | None = None,
+        replacement: bool | None = None,
     ) -> None:
         if weights is not None:
             weights = np.asarray(weights, np.float64).ravel().tolist()
@@ -97,9 +99,7 @@ class ClassBalanced(NamedOrder):
 
     name = "class_balanced"
 
-    def __init__(
-        self, field: str, *, samples: Optional[int] = None, replacement: Optional[bool] = None
-    ) -> None:
+    def __init__(self, field: str, *, samples: int | None = None, replacement: bool | None = None) -> None:
         super().__init__(field=field, samples=samples, replacement=replacement)
 
 
@@ -113,10 +113,10 @@ class Repeated(NamedOrder):
 
     def __init__(
         self,
-        order: Union[NamedOrder, str, None] = None,
+        order: NamedOrder | str | None = None,
         *,
-        times: Optional[int] = None,
-        samples: Optional[int] = None,
+        times: int | None = None,
+        samples: int | None = None,
     ) -> None:
         inner = {"name": order} if isinstance(order, str) else order and order._native()
         super().__init__(order=inner, times=times, samples=samples)
@@ -134,7 +134,7 @@ class EngineOrder(TraversalOrder):
         super().__init__(loader)
         self.order = order
 
-    def sample_order(self, epoch: int) -> Sequence[int]:
+    def sample_order(self, epoch: int) -> np.ndarray:
         return epoch_order(self.loader, self._native(), epoch)
 
     def _native(self) -> dict[str, Any]:

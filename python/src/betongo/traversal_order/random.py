@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,11 @@ __all__ = ["Random"]
 class Random(TraversalOrder):
     """Another permutation in each epoch, FFCV's for the same seed.
 
-    It is NumPy's default_rng(seed + epoch).permutation(indices); over ranks that of torch's DistributedSampler with
-    that seed and epoch.
+    It is NumPy's default_rng(seed + epoch).permutation(indices); over ranks that of torch's
+    DistributedSampler with that seed and epoch.
     """
 
-    def sample_order(self, epoch: int) -> Sequence[int]:
+    def sample_order(self, epoch: int) -> np.ndarray:
         if not self.distributed:
             return np.random.default_rng(self.seed + epoch).permutation(self.indices)
         order = torch_permutation(len(self.indices), self.seed + epoch)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from .base import TraversalOrder
 from .deal import deal
@@ -12,9 +13,10 @@ __all__ = ["Sequential"]
 
 
 class Sequential(TraversalOrder):
-    """The loader's indices as they are, in every epoch; over ranks as torch's DistributedSampler deals them out."""
+    """The loader's indices as they are, in every epoch; over ranks as torch's DistributedSampler deals them
+    out."""
 
-    def sample_order(self, epoch: int) -> Sequence[int]:
+    def sample_order(self, epoch: int) -> np.ndarray:
         return deal(self.indices, self.rank, self.world_size)
 
     def _native(self) -> dict[str, Any]:
