@@ -357,3 +357,43 @@ def test_mixup_agrees_when_one_of_the_two_cannot_run_in_the_engine(batches):
     share = x["label2"][:, 2].astype(float)[:, None, None, None]
     want = share * x["image"] + (1 - share) * np.roll(x["image"], 1, 0)
     assert np.abs(x["image2"] - want).max() <= 1
+
+
+# Any order of operations that come out the same each time.
+
+PICTURES = [
+    lambda r: T.RandomHorizontalFlip(float(r.integers(2))),
+    lambda r: T.RandomVerticalFlip(float(r.integers(2))),
+    lambda r: T.Solarization(1.0, int(r.integers(1, 300))),
+    lambda r: T.RandomGrayscale(float(r.integers(2))),
+    lambda r: T.RandomBrightness(0.0, 1.0),
+    lambda r: T.RandomTranslate(0),
+    lambda r: T.Poison(images(1, 32, 32)[0], 0.5, r.integers(0, 70, 5)),
+    lambda r: T.RandomErasing(0.0),
+]
+
+
+def chain(r):
+    """Return operations in an order that can be."""
+    ops = [PICTURES[i](r) for i in r.integers(0, len(PICTURES), r.integers(4))]
+    ops += [T.Resize((int(r.integers(4, 40)), int(r.integers(4, 40))), exact=True)] if r.integers(2) else []
+    ops += [PICTURES[i](r) for i in r.integers(0, 5, r.integers(3))]
+    normal = bool(r.integers(2))
+    ops += [T.NormalizeImage(MEAN, STD, (np.float16, np.float32)[r.integers(2)])] if normal else []
+    ops.append(T.ToTensor())
+    ops += [T.ToDevice("cpu")] if r.integers(2) else []
+    ops += [T.ToTorchImage(bool(r.integers(2)))] if r.integers(3) else []
+    ops += [T.ToDevice("cpu")] if r.integers(2) else []
+    if not normal:
+        last = [None, T.NormalizeImage(MEAN, STD, np.float16), T.Convert(np.float32)][r.integers(3)]
+        ops += [last] if last is not None else []
+    return ops
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_chains(seed, batches):
+    torch = pytest.importorskip("torch")
+    make = lambda: chain(np.random.default_rng(seed))  # noqa: E731
+    there, here = batches(make())["image2"], batches(make(), here=True)["image2"]
+    assert there.dtype is here.dtype and there.shape == here.shape and there.stride() == here.stride()
+    assert torch.equal(there, here), [type(op).__name__ for op in make()]

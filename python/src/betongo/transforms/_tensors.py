@@ -40,7 +40,7 @@ def torch_dtype(dtype: Any) -> Any:
     dtype = np.dtype(dtype)
     try:
         return need_torch("a tensor").from_numpy(np.empty(0, dtype)).dtype
-    except TypeError:
+    except (TypeError, ValueError):  # ValueError: the other byte order
         raise TypeError(f"torch has no tensors of dtype {dtype}") from None
 
 

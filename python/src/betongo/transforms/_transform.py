@@ -74,9 +74,10 @@ class Transform(Operation):
         if is_torch_dtype(state.dtype) or device_type(state.device) != "cpu":
             raise TypeError(f"{name} works on arrays, not on tensors: put it before ToTensor and ToDevice")
         shape = state.shape
-        if not state.jit_mode and shape is not None and len(shape) == 3 and shape[0] <= 4 < shape[2]:
+        moved = not state.jit_mode and shape is not None and len(shape) == 3 and shape[0] <= 4 < shape[2]
+        if moved or in_planes(state):
             raise TypeError(
-                f"{name} works on (height, width, channels), got {tuple(shape)}: put it before ToTorchImage"
+                f"{name} works on (height, width, channels), got {shape}: put it before ToTorchImage and ToCHW"
             )
         return replace(state, jit_mode=True)
 
@@ -97,6 +98,18 @@ class Transform(Operation):
         if len(shape) != 3 or numpy_dtype(self._before.dtype) != np.uint8:
             return None
         return int(shape[2]) if least <= shape[2] <= most else None
+
+
+def in_planes(state: State | None) -> bool:
+    """Tell whether the channels are in front in memory too: the engine then has them there, if it is its."""
+    return bool(getattr(state, "_planes", False))
+
+
+def planes(state: State, like: State | bool = True) -> State:
+    """Note that the channels are in front in memory too, where they are in like."""
+    if like is True or isinstance(like, State) and in_planes(like):
+        state._planes = True  # type: ignore[attr-defined]
+    return state
 
 
 def batch_generator(key: Sequence[int], indices: Any) -> np.random.Generator:

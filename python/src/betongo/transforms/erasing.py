@@ -39,13 +39,14 @@ class RandomErasing(Transform):
         self.prob = float(np.clip(prob, 0.0, 1.0))
         self.min_area = float(np.clip(min_area, 0.0, 1.0))
         self.max_area = float(np.clip(max_area, 0.0, 1.0))
-        if not 0 < min_aspect <= 1 or self.min_area > self.max_area or max_count < 1:
+        min_aspect = min(min_aspect, 1.0)
+        if not min_aspect > 0 or self.min_area > self.max_area:
             raise ValueError(
-                f"RandomErasing with min_area {min_area}, max_area {max_area}, min_aspect {min_aspect}, "
-                f"max_count {max_count}: want min_area <= max_area, 0 < min_aspect <= 1, max_count >= 1"
+                f"RandomErasing with min_area {min_area}, max_area {max_area}, min_aspect {min_aspect}: "
+                "want min_area <= max_area and min_aspect > 0"
             )
         self.log_ratio = (math.log(min_aspect), -math.log(min_aspect))
-        self.max_count = max_count
+        self.max_count = max(int(max_count), 1)
         self.fill_mean = np.array(fill_mean)
         self.fill_std = np.array(fill_std)
         self.fast_fill = fast_fill

@@ -11,7 +11,7 @@ import numpy as np
 from ..pipeline.allocation_query import AllocationQuery
 from ..pipeline.state import State, is_torch_dtype
 from ._tensors import device_type, is_tensor, need_torch, numpy_dtype, torch_dtype
-from ._transform import Transform, plain
+from ._transform import Transform, in_planes, plain
 
 __all__ = ["NormalizeImage", "ch_dtype_from_numpy"]
 
@@ -58,6 +58,7 @@ class NormalizeImage(Transform):
         if state is not None and (
             numpy_dtype(state.dtype) != np.uint8
             or device_type(state.device) != "cpu"
+            or in_planes(state)
             or state.shape is None
             or len(state.shape) != 3
             or state.shape[_axis(state)] != len(self.mean)

@@ -11,18 +11,21 @@ import numpy as np
 from ..pipeline.allocation_query import AllocationQuery
 from ..pipeline.state import State, is_torch_dtype
 from ._tensors import device_type, is_tensor, load_torch, need_torch, numpy_dtype, torch_dtype
-from ._transform import Transform, plain
+from ._transform import Transform, plain, planes
 
 __all__ = ["Convert", "ToCHW", "ToDevice", "ToTensor", "ToTorchImage", "View"]
 
 
 class ToTensor(Transform):
-    """Make tensors of arrays, which share their memory.
+    """Make tensors of arrays, which share their memory; of the other byte order they are a copy.
 
     Without torch arrays stay arrays. TypeError for a dtype that torch hasn't.
     """
 
-    _layout = True
+    @property
+    def _layout(self) -> bool:  # type: ignore[override]
+        state = self._before
+        return state is None or is_torch_dtype(state.dtype) or bool(np.dtype(state.dtype).isnative)
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,7 +36,9 @@ class ToTensor(Transform):
         def to_tensor(inp: Any, dst: Any = None) -> Any:
             if torch is None or isinstance(inp, torch.Tensor):
                 return inp
-            if any(step < 0 for step in inp.strides) or not inp.flags.writeable:
+            if not inp.dtype.isnative:
+                inp = inp.astype(inp.dtype.newbyteorder("="))
+            elif any(step < 0 for step in inp.strides) or not inp.flags.writeable:
                 inp = inp.copy()
             return torch.from_numpy(inp)
 
@@ -42,9 +47,12 @@ class ToTensor(Transform):
     def declare_state_and_memory(self, previous_state: State) -> tuple[State, None]:
         self._before = previous_state
         dtype = previous_state.dtype
-        if load_torch() is not None:
-            dtype = torch_dtype(dtype)
-        return replace(previous_state, jit_mode=False, dtype=dtype), None
+        if load_torch() is not None and not is_torch_dtype(dtype):
+            try:
+                dtype = torch_dtype(np.dtype(dtype).newbyteorder("="))
+            except TypeError as e:
+                raise TypeError(f"{e}: leave ToTensor out, or put View or Convert before it") from None
+        return planes(replace(previous_state, jit_mode=False, dtype=dtype), previous_state), None
 
 
 class ToDevice(Transform):
@@ -78,22 +86,17 @@ class ToDevice(Transform):
 
     def declare_state_and_memory(self, previous_state: State) -> tuple[State, None]:
         self._before = previous_state
+        if self._layout:
+            return previous_state, None
         if device_type(self.device) == "cpu":
-            return (
-                replace(previous_state, device=previous_state.device if self._layout else self._torch()),
-                None,
-            )
+            return replace(previous_state, device=self._torch()), None
         if not is_torch_dtype(previous_state.dtype):
             raise TypeError(f"ToDevice({self.device}) of arrays: put ToTensor before it")
         return replace(previous_state, jit_mode=False, device=self._torch()), None
 
     def _torch(self) -> Any:
-        device = self.device
-        return (
-            need_torch("ToDevice").device("cuda", device)
-            if isinstance(device, int)
-            else (need_torch("ToDevice").device(str(device)))
-        )
+        torch, device = need_torch("ToDevice"), self.device
+        return torch.device("cuda", device) if isinstance(device, int) else torch.device(str(device))
 
 
 class ToTorchImage(Transform):
@@ -155,7 +158,8 @@ class ToTorchImage(Transform):
         self.enable_int16conv = bool(self.convert_int16 and numpy_dtype(dtype) == np.int16)
         if self.enable_int16conv:
             dtype = torch_dtype(np.float16) if is_torch_dtype(dtype) else np.dtype(np.float16)
-        return replace(previous_state, jit_mode=False, shape=(channels, height, width), dtype=dtype), None
+        state = replace(previous_state, jit_mode=False, shape=(channels, height, width), dtype=dtype)
+        return state if self.channels_last else planes(state), None
 
 
 class ToCHW(Transform):
@@ -177,7 +181,7 @@ class ToCHW(Transform):
     def declare_state_and_memory(self, previous_state: State) -> tuple[State, None]:
         state = self._images(previous_state)
         height, width, channels = state.shape or (0, 0, 0)
-        return replace(state, shape=(channels, height, width)), None
+        return planes(replace(state, shape=(channels, height, width))), None
 
 
 class Convert(Transform):
