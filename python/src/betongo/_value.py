@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import io
 import json
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Iterable
 
@@ -216,14 +217,23 @@ def _jpeg(file: File, i: int, k: int, b: np.ndarray, width: int, height: int) ->
 
 
 def _engine_images(file: File, k: int, i: int) -> tuple[dict[str, Any], bytes]:
+    """Has the engine decode one picture. EngineError, or UnsupportedError, that names Pillow, where it can't."""
     from ._engine import engine
+    from .errors import EngineError, SampleError
 
-    connection = engine().connect()
     try:
-        request = {"do": "images", "path": file.path, "field": file.fields[k].name, "ids": 1}
-        return connection.request(request, np.array([i], "<i8").tobytes())
-    finally:
-        connection.close()
+        connection = engine().connect()
+        try:
+            request = {"do": "images", "path": os.path.abspath(file.path), "field": file.fields[k].name, "ids": 1}
+            answer, pixels = connection.request(request, np.array([i], "<i8").tobytes())
+            return answer, bytes(pixels)
+        finally:
+            connection.close()
+    except SampleError as e:
+        raise DecodeError(str(e).removeprefix(f"{os.path.abspath(file.path)}: ")) from None
+    except (EngineError, UnsupportedError) as e:
+        e.args = (f"{e} (a JPEG is decoded by Pillow, which is not installed, or by the engine)",)
+        raise
 
 
 def _picture_size(f: FieldInfo, m: Any) -> int:
