@@ -352,7 +352,6 @@ def _is_true(v: ast.expr) -> bool:
     return isinstance(v, ast.Constant) and v.value is True
 
 
-
 # Arguments that work otherwise than with FFCV: (callable, argument) -> (whether the value is meant, why).
 _ARGUMENTS: dict[tuple[str, str], tuple[Any, str]] = {
     ("Loader", "os_cache"): (
