@@ -77,7 +77,7 @@ class Transform(Operation):
         moved = not state.jit_mode and shape is not None and len(shape) == 3 and shape[0] <= 4 < shape[2]
         if moved or in_planes(state):
             raise TypeError(
-                f"{name} works on (height, width, channels), got {shape}: put it before ToTorchImage and ToCHW"
+                f"{name} works on (height, width, channels), got {shape}: put it before ToTorchImage, ToCHW"
             )
         return replace(state, jit_mode=True)
 
