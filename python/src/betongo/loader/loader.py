@@ -338,8 +338,7 @@ class Loader:
         return outputs + [{"name": f, "disabled": True} for f in self.reader.field_names if f not in names]
 
     def _plan(self, split: Split, outputs: list[dict[str, Any]], outs: list[Out]) -> Program:
-        """Return what the client does with batches of these outputs: what it did last time unless something
-        changed."""
+        """Return what the client does with such batches: what it did last time, unless something changed."""
         made = outputs, [repr(out) for out in outs], fingerprint(split)
         if self.code is None or self.recompile or made != self._made:
             self.code = self._program(split, outs)
@@ -543,8 +542,7 @@ class Loader:
 
     @property
     def report(self) -> dict[str, Any] | None:
-        """What the engine has to tell of samples that could not be loaded in the latest epoch; None until
-        it ended."""
+        """The engine's account of samples of the latest epoch that failed; None until it ended."""
         p = self._progress
         return None if p is None or p.slots is None else p.slots.report
 

@@ -282,8 +282,7 @@ class Program:
     def _culprit(
         self, call: _Call, value: Any, indices: np.ndarray, shared: dict[int, Any], cls: type[Exception]
     ) -> int | None:
-        """Return the first sample with which alone an operation fails in that way too, None if there isn't
-        one."""
+        """Return the first sample with which alone an operation fails so too, None if there is none."""
         end = time.monotonic() + _search
         for i in range(len(indices)):
             one = indices[i : i + 1]
@@ -307,8 +306,7 @@ class Program:
 
 
 class _Cuda:
-    """A stream of its own for copies to devices and what comes after, so that they overlap with the loop's
-    work."""
+    """A stream for copies to devices and what comes after: they overlap with the loop's work."""
 
     def __init__(self) -> None:
         self._torch = sys.modules["torch"]

@@ -25,8 +25,7 @@ def initial_state() -> State:
 
 
 class Node:
-    """An operation in its place. output and place: the pipeline that it stands in, and which operation of
-    it it is."""
+    """An operation in its place: output is the pipeline that it stands in, place its number there."""
 
     def __init__(
         self, operation: Operation, parent: Node | None, output: str, place: int, source: str
@@ -107,8 +106,7 @@ class Step:
 
 @dataclass
 class Split:
-    """How the work is shared: the engine's outputs, then the client's steps in an order in which they can
-    run."""
+    """How the work is shared: the engine's outputs, then the client's steps in the order of running."""
 
     cuts: list[Cut] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
@@ -231,8 +229,7 @@ class Graph:
     def declare(
         self, node: Node, operation: Operation, state: State, memory_read: Any = None
     ) -> tuple[State, Any]:
-        """Show an operation its field and the state in front of it; return that behind it, and the memory
-        it wants."""
+        """Show an operation its field and the state in front of it; return that behind it, and its memory."""
         operation.accept_field(self.handlers[node.source])
         column = self.metadata[f"f{self.fieldname_to_fix[node.source]}"]
         operation.accept_globals(column, memory_read if memory_read is not None else self.memory_read)
@@ -278,8 +275,7 @@ class _Walk:
         return self.seen[node]
 
     def prefix(self, path: list[Node]) -> tuple[list[Node], list[Node]]:
-        """Return the nodes of a path that the engine does, and those between that are free, up to the first
-        other."""
+        """Return a path's nodes that the engine does and those between that are free, up to another."""
         done: list[Node] = []
         free: list[Node] = []
         moved = last = False

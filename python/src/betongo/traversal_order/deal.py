@@ -10,8 +10,7 @@ __all__ = ["deal", "torch_permutation"]
 
 
 def deal(order: np.ndarray, rank: int, world_size: int) -> np.ndarray:
-    """Return what a rank gets of order: every world_size-th, after order was filled up from its front to a
-    multiple."""
+    """Return what a rank gets of order: every world_size-th, of order filled up from its own front."""
     if world_size == 1:
         return order
     if len(order) == 0:

@@ -13,8 +13,7 @@ __all__ = ["Sequential"]
 
 
 class Sequential(TraversalOrder):
-    """The loader's indices as they are, in every epoch; over ranks as torch's DistributedSampler deals them
-    out."""
+    """The loader's indices as they are, in every epoch; dealt out to ranks as DistributedSampler does."""
 
     def sample_order(self, epoch: int) -> np.ndarray:
         return deal(self.indices, self.rank, self.world_size)
