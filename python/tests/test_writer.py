@@ -146,7 +146,9 @@ def test_indices(tmp_path: Path, indices: Any) -> None:
 def test_bytes(tmp_path: Path, n: int, size: int) -> None:
     """One allocation a sample, of the right size, with the right bytes at its pointer."""
     path = str(tmp_path / "a.beton")
-    DatasetWriter(path, BLOBS, page_size=1 << 21, num_workers=3).from_indexed_dataset(Blobs(n, size), chunksize=10)
+    DatasetWriter(path, BLOBS, page_size=1 << 21, num_workers=3).from_indexed_dataset(
+        Blobs(n, size), chunksize=10
+    )
     reader = Reader(path)
     assert [type(h) for h in reader.handlers.values()] == [fields.IntField, fields.BytesField]
     table = reader.alloc_table
@@ -169,7 +171,9 @@ class Arrays:
 def test_arrays_of_a_sample_share_a_page(tmp_path: Path) -> None:
     path = str(tmp_path / "a.beton")
     kind = fields.NDArrayField(np.dtype("<f4"), (2048,))
-    DatasetWriter(path, {"a": kind, "b": kind, "c": kind}, page_size=1 << 21).from_indexed_dataset(Arrays(), chunksize=7)
+    DatasetWriter(path, {"a": kind, "b": kind, "c": kind}, page_size=1 << 21).from_indexed_dataset(
+        Arrays(), chunksize=7
+    )
     table = Reader(path).alloc_table
     pages = table["ptr"] >> 21
     for i in range(300):
@@ -201,7 +205,9 @@ def test_same_bytes_for_any_number_of_workers(tmp_path: Path) -> None:
     want = ""
     for workers, chunk in ((1, 100), (2, 5), (4, 1), (3, 7)):
         path = tmp_path / f"{workers}.beton"
-        DatasetWriter(path, EVERYTHING, num_workers=workers).from_indexed_dataset(Everything(), chunksize=chunk)
+        DatasetWriter(path, EVERYTHING, num_workers=workers).from_indexed_dataset(
+            Everything(), chunksize=chunk
+        )
         want = want or sha(path)
         assert sha(path) == want, f"{workers} workers, chunks of {chunk}"
     path = tmp_path / "iterable.beton"
@@ -247,7 +253,9 @@ def test_samples(tmp_path: Path) -> None:
 
 def test_rows_of_an_array(tmp_path: Path) -> None:
     path = str(tmp_path / "a.beton")
-    DatasetWriter(path, {"a": fields.IntField(), "b": fields.IntField()}).from_indexed_dataset(np.arange(20).reshape(10, 2))
+    DatasetWriter(path, {"a": fields.IntField(), "b": fields.IntField()}).from_indexed_dataset(
+        np.arange(20).reshape(10, 2)
+    )
     assert Reader(path).metadata["f1"].tolist() == list(range(1, 20, 2))
 
 
@@ -277,7 +285,9 @@ def test_webdataset(tmp_path: Path) -> None:
     kinds = {"label": fields.IntField(), "text": fields.JSONField()}
     made = set()
     for workers in (1, 3):
-        DatasetWriter(path, kinds, num_workers=workers).from_webdataset(names, lambda d: d.decode().to_tuple("cls", "json"))
+        DatasetWriter(path, kinds, num_workers=workers).from_webdataset(
+            names, lambda d: d.decode().to_tuple("cls", "json")
+        )
         made.add(sha(path))
         assert sorted(os.listdir(tmp_path)) == sorted(["a.beton", *map(os.path.basename, names)])
         with File(path) as f:

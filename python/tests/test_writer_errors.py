@@ -1,4 +1,6 @@
-"""What a writer says of bad samples, processes and ends, and that nothing is left of a file that was not written."""
+"""What a writer says of bad samples, processes and ends, and that nothing is left of a file that was not
+written.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +83,9 @@ def path(tmp_path: Path) -> Any:
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_first_failure(path: str, workers: int) -> None:
     with pytest.raises(WriteError, match=r"sample 250: KeyError: 'no number 250'") as e:
-        DatasetWriter(path, {"x": INT}, num_workers=workers).from_indexed_dataset(Of(1000, breaks), chunksize=10)
+        DatasetWriter(path, {"x": INT}, num_workers=workers).from_indexed_dataset(
+            Of(1000, breaks), chunksize=10
+        )
     assert isinstance(e.value, SampleError)
     assert e.value.index == 250 and e.value.sample == 250
     cause = e.value.__cause__
@@ -157,10 +161,15 @@ BAD: list[tuple[Any, Any, str]] = [
 
 
 GOOD = {
-    fields.IntField: 1, fields.FloatField: 1, fields.BytesField: b"", fields.JSONField: 1, fields.NDArrayField: np.zeros((2, 3), "f4"),
-    fields.RGBImageField: np.zeros((1, 1, 3), "u1"), fields.ImageField: np.zeros((1, 1), "u1"),
-    fields.AudioField: {"sample_rate": 1, "channels": 1, "duration_ms": 0, "encoding": "mp3", "data": b""},
-}  # fmt: skip
+    fields.IntField: 1,
+    fields.FloatField: 1,
+    fields.BytesField: b"",
+    fields.JSONField: 1,
+    fields.NDArrayField: np.zeros((2, 3), "f4"),
+    fields.RGBImageField: np.zeros((1, 1, 3), "u1"),
+    fields.ImageField: np.zeros((1, 1), "u1"),
+    fields.AudioField: dict(sample_rate=1, channels=1, duration_ms=0, encoding="mp3", data=b""),
+}
 
 
 @pytest.mark.parametrize(("field", "value", "message"), BAD)
@@ -247,15 +256,21 @@ def test_interrupt(tmp_path: Path, workers: int, feed: str) -> None:
         print("go", flush=True)
         w = DatasetWriter("a.beton", {{"x": IntField()}}, num_workers={workers})
         try:
-            w.from_indexed_dataset(D(), chunksize=10) if {feed!r} == "indexed" else w.from_iterable(D()[i] for i in range(10**5))
+            if {feed!r} == "indexed":
+                w.from_indexed_dataset(D(), chunksize=10)
+            else:
+                w.from_iterable(D()[i] for i in range(10**5))
         except KeyboardInterrupt:
             import multiprocessing
             print("interrupted", multiprocessing.active_children())
     """
     p = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(script)], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [sys.executable, "-c", textwrap.dedent(script)],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         start_new_session=True,
-    )  # fmt: skip
+    )
     assert p.stdout is not None
     assert p.stdout.readline() == b"go\n"
     time.sleep(1.5)
@@ -279,7 +294,8 @@ def test_killed(tmp_path: Path, workers: int) -> None:
                 open(f"pid-{{os.getpid()}}", "w").close()
                 time.sleep(.01)
                 return (i,)
-        DatasetWriter("a.beton", {{"x": IntField()}}, num_workers={workers}).from_indexed_dataset(D(), chunksize=10)
+        w = DatasetWriter("a.beton", {{"x": IntField()}}, num_workers={workers})
+        w.from_indexed_dataset(D(), chunksize=10)
     """
     p = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], cwd=tmp_path)
     time.sleep(1.5)

@@ -20,8 +20,17 @@ import numpy as np
 from ._engine import Connector
 from ._wire import Connection
 from .errors import EngineError
-from .fields import AudioField, BytesField, FloatField, ImageField, IntField, JSONField
-from .fields import NDArrayField, RGBImageField, TorchTensorField
+from .fields import (
+    AudioField,
+    BytesField,
+    FloatField,
+    ImageField,
+    IntField,
+    JSONField,
+    NDArrayField,
+    RGBImageField,
+    TorchTensorField,
+)
 from .fields.base import FORM_CUSTOM, Entry, Field, _torch
 from .fields.basics import _integer, _real
 
@@ -35,11 +44,25 @@ _OPEN = 32 << 20  # bytes of segments that may wait to be encoded
 _LEAST = 3  # segments that may wait whatever their size
 
 _NATIVE = {
-    AudioField, BytesField, FloatField, ImageField, IntField, JSONField, NDArrayField, RGBImageField, TorchTensorField,
-}  # fmt: skip
+    AudioField,
+    BytesField,
+    FloatField,
+    ImageField,
+    IntField,
+    JSONField,
+    NDArrayField,
+    RGBImageField,
+    TorchTensorField,
+}
 
 # Where the metadata of a class's fields have their pointer.
-_POINTERS = ((BytesField(), 0), (NDArrayField("u1", (1,)), 0), (RGBImageField(), 5), (ImageField(), 0), (AudioField(), 16))
+_POINTERS = (
+    (BytesField(), 0),
+    (NDArrayField("u1", (1,)), 0),
+    (RGBImageField(), 5),
+    (ImageField(), 0),
+    (AudioField(), 16),
+)
 
 
 def spec(name: str, field: Field) -> dict[str, Any]:
@@ -54,7 +77,12 @@ def spec(name: str, field: Field) -> dict[str, Any]:
         raise ValueError(f"field {name!r}: metadata of {dtype} can't be stored")
     import base64
 
-    custom: dict[str, Any] = {"name": name, "kind": "custom", "size": dtype.itemsize, "align": dtype.alignment}
+    custom: dict[str, Any] = {
+        "name": name,
+        "kind": "custom",
+        "size": dtype.itemsize,
+        "align": dtype.alignment,
+    }
     custom["args"] = base64.b64encode(args.ljust(1024, b"\0")).decode("ascii")
     for base, at in _POINTERS:
         if isinstance(field, type(base)) and dtype == base.metadata_type:
@@ -78,13 +106,20 @@ class Segment:
             with tempfile.TemporaryFile() as f:
                 f.truncate(size)
                 self.fd = os.dup(f.fileno())
-        self.view = memoryview(mmap.mmap(self.fd, size))
+        self._map = mmap.mmap(self.fd, size)
+        self.view = memoryview(self._map)
 
     def sent(self) -> None:
         """The engine has the file: the map is enough."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
+
+    def close(self) -> None:
+        """Lets go of the memory. Again is no error."""
+        self.sent()
+        self.view.release()
+        self._map.close()
 
     def __del__(self) -> None:
         if getattr(self, "fd", -1) >= 0:
@@ -98,7 +133,9 @@ class Stopped(Exception):
 class Feeder:
     """A connection that feeds a file's samples. For one thread."""
 
-    def __init__(self, connection: Connection, job: int, worker: int, fields: Mapping[str, Field], page_size: int) -> None:
+    def __init__(
+        self, connection: Connection, job: int, worker: int, fields: Mapping[str, Field], page_size: int
+    ) -> None:
         self._c = connection
         self._names = list(fields)
         self._fields = list(fields.values())
@@ -134,10 +171,12 @@ class Feeder:
         values = _values(sample, self._names, self._scalars)
         row: list[Any] = []
         room = 0
-        for field, kind, value, name in zip(self._fields, self._kinds, values, self._names):
+        for field, kind, value, name in zip(self._fields, self._kinds, values, self._names, strict=True):
             try:
                 if kind == "int":
-                    row.append(value if type(value) is int and -(1 << 63) <= value < 1 << 63 else _integer(value))
+                    row.append(
+                        value if type(value) is int and -(1 << 63) <= value < 1 << 63 else _integer(value)
+                    )
                 elif kind == "float":
                     row.append(value if type(value) is float else _real(value))
                 else:
@@ -152,7 +191,7 @@ class Feeder:
                 raise
         if room:
             self._reserve(room)
-        for column, kind, cell in zip(self._columns, self._kinds, row):
+        for column, kind, cell in zip(self._columns, self._kinds, row, strict=True):
             if kind == "int" or kind == "float":
                 column.append(cell)
                 continue
@@ -188,7 +227,8 @@ class Feeder:
                 return best
             waiting = sum(s.size for s in self._away.values())
             if len(self._away) < _LEAST or waiting + size <= _OPEN:
-                self._free.clear()  # too small for what comes now
+                while self._free:
+                    self._free.pop().close()  # too small for what comes now
                 self._segments += 1
                 return Segment(self._segments, size)
             answer = self._take(self._c.request({"do": "free"})[0])
@@ -198,7 +238,13 @@ class Feeder:
     def _send(self, last: bool) -> dict[str, Any]:
         """Sends the part; returns the answer."""
         chunk, first = self._at
-        request: dict[str, Any] = {"do": "part", "chunk": chunk, "first": first, "rows": self._rows, "last": last}
+        request: dict[str, Any] = {
+            "do": "part",
+            "chunk": chunk,
+            "first": first,
+            "rows": self._rows,
+            "last": last,
+        }
         columns = b"".join([c.tobytes() for c in self._columns])
         segment, fds = self._segment, ()
         if segment is not None and self._used > _INLINE:
@@ -232,8 +278,20 @@ class Feeder:
         if self._rows:
             self._send(False)
         where = f"{type(error).__name__}: {error}"
-        request = {"do": "fail", "row": self._at[1], "index": index if isinstance(index, int) else -1, "message": where}
+        request = {
+            "do": "fail",
+            "row": self._at[1],
+            "index": index if isinstance(index, int) else -1,
+            "message": where,
+        }
         self._c.request(request, account(index, error))
+
+    def close(self) -> None:
+        """Lets go of the memory that it shares with the engine."""
+        for s in (*self._free, *self._away.values(), self._segment):
+            if s is not None:
+                s.close()
+        self._free, self._away, self._segment = [], {}, None
 
     def _custom(self, field: Field, value: Any) -> Entry:
         """Encodes a value by a field of the user's own."""
@@ -243,7 +301,9 @@ class Feeder:
         def malloc(size: int) -> tuple[int, np.ndarray]:
             size = int(size)
             if not 0 <= size <= self._page_size:
-                raise ValueError(f"malloc({size}): a page has {self._page_size} bytes, choose a larger page_size")
+                raise ValueError(
+                    f"malloc({size}): a page has {self._page_size} bytes, choose a larger page_size"
+                )
             buffer = np.zeros(size, np.uint8)
             self._place += 1
             given.append((self._place, buffer))
@@ -258,7 +318,8 @@ class Feeder:
             if at < 0 or data.find(mark, at + 1) >= 0:
                 raise ValueError(
                     f"{type(field).__name__}.encode stored the pointer of malloc({buffer.size}) "
-                    f"{'nowhere in the metadata' if at < 0 else 'twice'}: it belongs there once, as it is, in eight bytes"
+                    f"{'nowhere in the metadata' if at < 0 else 'twice'}: it belongs there once, as it is, "
+                    "in eight bytes"
                 )
             heads += buffer.size.to_bytes(8, "little") + at.to_bytes(8, "little")
         if not given:
@@ -285,12 +346,14 @@ def _values(sample: Any, names: list[str], scalars: bool) -> Sequence[Any]:
         return [sample[n] for n in names]
     elif isinstance(sample, np.void) and sample.dtype.names:
         values = sample.item()
-    elif scalars and len(names) > 1 and (isinstance(sample, np.ndarray) or _torch(sample)) and sample.ndim == 1:
+    elif (
+        scalars and len(names) > 1 and (isinstance(sample, np.ndarray) or _torch(sample)) and sample.ndim == 1
+    ):
         values = sample.tolist()
     else:
         raise TypeError(
-            f"a sample is a {type(sample).__name__}: want a tuple or list with a value for each field, or a dict by their "
-            f"names ({', '.join(names)})"
+            f"a sample is a {type(sample).__name__}: want a tuple or list with a value for each field, or a "
+            f"dict by their names ({', '.join(names)})"
         )
     if len(values) != len(names):
         raise ValueError(f"{len(values)} values for {len(names)} fields ({', '.join(names)})")
@@ -306,7 +369,12 @@ def of_the_whole(error: Exception) -> Exception:
 def account(index: Any, error: Exception) -> bytes:
     """What the caller of the writer is told of a failure in another process."""
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    told = {"index": index, "text": text, "field": getattr(error, "_betongo_field", None), "type": type(error).__name__}
+    told = {
+        "index": index,
+        "text": text,
+        "field": getattr(error, "_betongo_field", None),
+        "type": type(error).__name__,
+    }
     try:
         data = pickle.dumps({**told, "error": error})
         pickle.loads(data)
@@ -371,7 +439,13 @@ def feed_stream(feeder: Feeder, samples: Iterable[Any], between: Any = None) -> 
 
 
 def work(
-    connector: Connector, job: int, worker: int, dataset: Any, indices: Sequence[Any], fields: Mapping[str, Field], page_size: int
+    connector: Connector,
+    job: int,
+    worker: int,
+    dataset: Any,
+    indices: Sequence[Any],
+    fields: Mapping[str, Field],
+    page_size: int,
 ) -> None:
     """What a worker process runs."""
     import signal

@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,7 @@ def write(writer: DatasetWriter, shards: list[str], pipeline: Pipeline, workers:
     processes: list[Any] = []
     try:
         turn = context.Value("q", 0)
-        news: dict[Any, Any] = {}
+        news: dict[Any, Any] = {}  # the process of each pipe
         connector = Connector()
         for k in range(workers):
             mine, its = context.Pipe(duplex=False)
@@ -63,14 +64,17 @@ def write(writer: DatasetWriter, shards: list[str], pipeline: Pipeline, workers:
             news[mine] = p
         counts: dict[int, int] = {}
         while news:
-            for pipe in wait(list(news)):
+            ready: list[Any] = wait(list(news))
+            for pipe in ready:
                 try:
-                    told = pipe.recv()  # type: ignore[union-attr]
+                    told = pipe.recv()
                 except EOFError:
                     p = news.pop(pipe)
                     p.join(5)
                     if p.exitcode != 0:
-                        raise WorkerError(f"a process (pid {p.pid}) that read shards ended with exit status {p.exitcode}") from None
+                        raise WorkerError(
+                            f"a process (pid {p.pid}) that read shards ended with exit status {p.exitcode}"
+                        ) from None
                     continue
                 if isinstance(told, bytes):
                     _raise(told, path)
@@ -78,7 +82,13 @@ def write(writer: DatasetWriter, shards: list[str], pipeline: Pipeline, workers:
         parts = [_part(folder, k) for k in range(len(shards)) if counts[k]]
         if not parts:
             raise ValueError("the shards have no samples")
-        request = {"do": "merge", "path": path, "parts": parts, "plain": writer._plain, "large_samples": writer._large}
+        request = {
+            "do": "merge",
+            "path": path,
+            "parts": parts,
+            "plain": writer._plain,
+            "large_samples": writer._large,
+        }
         with connector() as connection:
             end = connection.request(request)[0]["end"]
         writer.stats = {k: int(v) for k, v in end.items()}
@@ -105,7 +115,9 @@ def _raise(told: bytes, path: str) -> None:
     account = pickle.loads(told)
     error = account["error"]
     if error is None:
-        raise WriteError(f"shard {account['shard']!r}: {account['message']}", file=path) from _Remote(account["text"])
+        raise WriteError(f"shard {account['shard']!r}: {account['message']}", file=path) from _Remote(
+            account["text"]
+        )
     error.__cause__ = _Remote(account["text"])
     if getattr(error, "_betongo_whole", False):
         raise error
@@ -115,7 +127,13 @@ def _raise(told: bytes, path: str) -> None:
 
 
 def _work(
-    connector: Connector, writer: DatasetWriter, shards: list[str], pipeline: Pipeline, folder: str, turn: Any, news: Any
+    connector: Connector,
+    writer: DatasetWriter,
+    shards: list[str],
+    pipeline: Pipeline,
+    folder: str,
+    turn: Any,
+    news: Any,
 ) -> None:
     """What a process runs: it writes the next shard that nobody has begun, until there is none."""
     from .writer import WriteError, _Job
@@ -128,12 +146,15 @@ def _work(
         if k >= len(shards):
             return
         try:
+            feed = partial(_feed.feed_stream, samples=samples([shards[k]], pipeline))
             with _Job(writer, quiet=True, path=_part(folder, k)) as job:
-                job.feed(lambda f, between: _feed.feed_stream(f, samples([shards[k]], pipeline), between), None)
+                job.feed(lambda f, between, feed=feed: feed(f, between=between), None)  # type: ignore[misc]
             news.send((k, job.count))
         except Exception as e:
             if isinstance(e, WriteError):
-                e = WriteError(f"shard {shards[k]!r}, {e}", index=e.index, sample=e.sample, field=e.field, file=e.file)
+                e = WriteError(
+                    f"shard {shards[k]!r}, {e}", index=e.index, sample=e.sample, field=e.field, file=e.file
+                )
             told = pickle.loads(_feed.account(None, e))
             news.send(pickle.dumps({**told, "shard": shards[k]}))
             sys.exit(1)

@@ -33,9 +33,9 @@ NAME_SIZE = 16
 class WriteError(SampleError):
     """A sample of the dataset could not be had or written.
 
-    index is its number in the dataset, or its place in the iterable; sample the row of the file that it would have
-    been; field the name of the field that refused its value, None where none did. __cause__ is the exception itself,
-    with its traceback, when it was raised in Python.
+    index is its number in the dataset, or its place in the iterable; sample the row of the file that it would
+    have been; field the name of the field that refused its value, None where none did. __cause__ is the
+    exception itself, with its traceback, when it was raised in Python.
     """
 
     def __init__(self, message: str, *, index: Any = None, **place: Any) -> None:
@@ -57,20 +57,20 @@ class _Remote(Exception):
 class DatasetWriter:
     """Writes a dataset into a .beton file.
 
-    fname: the file, replaced when it exists, by a rename when the new one is complete; after any failure it is as it
-    was. fields: a Field for each value of a sample, by names of at most 16 ASCII characters, in the order of the values.
-    page_size: a power of two of at least 2 MiB; all values of a sample lie on one page. num_workers: processes that read
-    the dataset, -1 for one a CPU, 0 or 1 for none but this one. The engine encodes and writes on all CPUs whatever
-    num_workers is, and the file does not depend on it.
+    fname: the file, replaced when it exists, by a rename when the new one is complete; after any failure it
+    is as it was. fields: a Field for each value of a sample, by names of at most 16 ASCII characters, in the
+    order of the values. page_size: a power of two of at least 2 MiB; all values of a sample lie on one page.
+    num_workers: processes that read the dataset, -1 for one a CPU, 0 or 1 for none but this one. The engine
+    encodes and writes on all CPUs whatever num_workers is, and the file does not depend on it.
 
-    seed: of the random choices of fields (RGBImageField's 'proportion'). classes: names of the values 0, 1, … of the
-    label field, kept in the file. plain leaves out what FFCV's own writer would not have written: class names and
-    checkpoints of JPEGs. large_samples: let samples span pages; FFCV reads such a file right with os_cache=True only.
-    start_method: of the processes, multiprocessing's default when None. progress: a bar on stderr; None for one when
-    stderr is a terminal.
+    seed: of the random choices of fields (RGBImageField's 'proportion'). classes: names of the values 0, 1, …
+    of the label field, kept in the file. plain leaves out what FFCV's own writer would not have written:
+    class names and checkpoints of JPEGs. large_samples: let samples span pages; FFCV reads such a file right
+    with os_cache=True only. start_method: of the processes, multiprocessing's default when None. progress: a
+    bar on stderr; None for one when stderr is a terminal.
 
-    A sample is a tuple or list with a value for each field, or a dict by the fields' names. One that can't be had or
-    written raises WriteError with its index. A writer may be used again; it is for one thread.
+    A sample is a tuple or list with a value for each field, or a dict by the fields' names. One that can't be
+    had or written raises WriteError with its index. A writer may be used again; it is for one thread.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class DatasetWriter:
         self.metadata_type = get_metadata_type(list(fields.values()))
         self.num_samples: int | None = None
         self.stats: dict[str, int] = {}
-        """Of the last file: samples, large (that span pages), data (bytes of values), pages, bytes (of the file)."""
+        """Of the last file: samples, large (spanning pages), data (bytes of values), pages, bytes."""
         self._seed = seed
         self._classes = list(classes) if classes is not None else []
         self._plain = plain
@@ -118,9 +118,9 @@ class DatasetWriter:
     ) -> None:
         """Writes dataset[i] for i in indices, or for all of range(len(dataset)).
 
-        chunksize: how many samples a process takes at a time. shuffle_indices: in an order drawn from np.random, as FFCV
-        does; indices itself is left alone. Each process has a copy of the dataset: forked, or pickled where processes are
-        spawned.
+        chunksize: how many samples a process takes at a time. shuffle_indices: in an order drawn from
+        np.random, as FFCV does; indices itself is left alone. Each process has a copy of the dataset: forked,
+        or pickled where processes are spawned.
         """
         if chunksize < 1:
             raise ValueError(f"chunksize={chunksize}: want 1 or more")
@@ -128,22 +128,27 @@ class DatasetWriter:
             indices = range(len(dataset))
         elif hasattr(indices, "detach"):
             indices = indices.detach().cpu().numpy()
+        chosen: Any = indices
         if shuffle_indices:
-            order = np.arange(len(indices))
+            order = np.arange(len(chosen))
             np.random.shuffle(order)
-            indices = order if isinstance(indices, range) else [indices[i] for i in order]
-        n = len(indices)
+            chosen = order if isinstance(chosen, range) else [chosen[i] for i in order]
+        n = len(chosen)
         if n == 0:
-            raise ValueError("the dataset has no samples" if not len(dataset) else "indices is empty: there is nothing to write")
+            raise ValueError(
+                "the dataset has no samples"
+                if not len(dataset)
+                else "indices is empty: there is nothing to write"
+            )
         workers = min(max(1, self.num_workers), -(-n // chunksize))
         if multiprocessing.current_process().daemon:
             workers = 1  # which may have no children
         with _Job(self, samples=n, chunk=chunksize, workers=workers) as job:
-            where = _Indices(indices)
+            where = _Indices(chosen)
             if workers == 1:
-                job.feed(lambda f, between: _feed.feed_indices(f, dataset, indices, between), where)
+                job.feed(lambda f, between: _feed.feed_indices(f, dataset, chosen, between), where)
             else:
-                job.spawn(self._start_method, workers, dataset, indices, where)
+                job.spawn(self._start_method, workers, dataset, chosen, where)
 
     def from_iterable(self, iterable: Iterable[Any], length: int | None = None) -> None:
         """Writes the samples of an iterable, in its order; it is gone through once, in this process.
@@ -165,7 +170,8 @@ class DatasetWriter:
     def from_webdataset(self, shards: Sequence[str], pipeline: Callable[[Any], Iterable[Any]]) -> None:
         """Writes the samples of webdataset's shards, in their order.
 
-        pipeline gets a WebDataset of one shard and returns what to iterate over for the samples. Each shard is read once.
+        pipeline gets a WebDataset of one shard and returns what to iterate over for the samples. Each shard
+        is read once.
         """
         from . import _shards
 
@@ -292,13 +298,16 @@ class _Job:
                 except OSError:
                     pass
 
-    def feed(self, run: Callable[[_feed.Feeder, Callable[[], None]], Any], where: _Indices | None) -> None:
+    def feed(self, run: Callable[[_feed.Feeder, Callable[[], object]], Any], where: _Indices | None) -> None:
         """Feeds the file from this process."""
         self._where = where
         w = self._writer
         with self._connector() as connection:
             feeder = _feed.Feeder(connection, self._id, 0, w.fields, w.page_size)
-            self._failure = run(feeder, self._look)
+            try:
+                self._failure = run(feeder, self._look)
+            finally:
+                feeder.close()
         self._finish()
 
     @property
@@ -306,7 +315,9 @@ class _Job:
         """How many samples were written."""
         return self._writer.stats["samples"]
 
-    def spawn(self, method: str | None, workers: int, dataset: Any, indices: Sequence[Any], where: _Indices) -> None:
+    def spawn(
+        self, method: str | None, workers: int, dataset: Any, indices: Sequence[Any], where: _Indices
+    ) -> None:
         """Feeds the file from processes of its own."""
         self._where = where
         w = self._writer
@@ -316,21 +327,23 @@ class _Job:
             p = context.Process(target=_feed.work, args=args, name=f"betongo-writer-{k}")
             p.start()
             self._processes.append(p)
-        alive = {p.sentinel: p for p in self._processes}
-        while not self._look():
-            ready = wait([self._control, *alive], 0.5 if self._bar.shown else None)  # type: ignore[list-item]
-            for sentinel in ready:
-                alive.pop(sentinel, None)  # type: ignore[call-overload]
-            if not alive and self._control not in ready:
-                self._abandoned()
+        alive: set[Any] = {p.sentinel for p in self._processes}
+        while alive and not self._look():
+            alive.difference_update(wait([self._control.fileno(), *alive]))
+        if not self._look():
+            self._abandoned()
         self._finish()
 
     def _abandoned(self) -> None:
         """No process is left. Finds out whether everything was fed."""
         with self._connector() as connection:
-            answer = connection.request({"do": "feed", "job": self._id, "worker": -1, "pid": os.getpid()})[0]["ok"]
+            answer = connection.request({"do": "feed", "job": self._id, "worker": -1, "pid": os.getpid()})[0][
+                "ok"
+            ]
         if "chunk" in answer:
-            raise self._lost() or WorkerError(f"nobody is left to read row {answer['first']} and those after it")
+            raise self._lost() or WorkerError(
+                f"nobody is left to read row {answer['first']} and those after it"
+            )
 
     def _look(self) -> bool:
         """Takes the news that have come. Returns whether the file is done."""
@@ -387,7 +400,11 @@ class _Job:
             field = getattr(cause, "_betongo_field", None) or told.get("field")
         if getattr(cause, "_betongo_whole", False):
             return cause  # type: ignore[return-value]
-        place = f"sample {index!r}" + (f" (row {row})" if index != row else "") + (f", field {field!r}" if field else "")
+        place = (
+            f"sample {index!r}"
+            + (f" (row {row})" if index != row else "")
+            + (f", field {field!r}" if field else "")
+        )
         failed = WriteError(f"{place}: {what}", index=index, sample=row, field=field, file=self._path)
         failed.__cause__ = cause
         return failed
@@ -397,8 +414,14 @@ class _Job:
         for k, p in enumerate(self._processes):
             p.join(2)
             if p.exitcode:
-                how = f"was killed by signal {-p.exitcode}" if p.exitcode < 0 else f"ended with exit status {p.exitcode}"
-                return WorkerError(f"process {k} of {len(self._processes)} (pid {p.pid}) that read the dataset {how}")
+                how = (
+                    f"was killed by signal {-p.exitcode}"
+                    if p.exitcode < 0
+                    else f"ended with exit status {p.exitcode}"
+                )
+                return WorkerError(
+                    f"process {k} of {len(self._processes)} (pid {p.pid}) that read the dataset {how}"
+                )
         return None
 
 
@@ -435,5 +458,3 @@ class _Bar:
             self._bar.close()
         elif self.shown:
             print(file=sys.stderr)
-
-

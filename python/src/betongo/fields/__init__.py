@@ -1,7 +1,8 @@
 """Fields: what a sample's values are, how they are stored and which decoder reads them.
 
-FFCV's, with FFCV's arguments, and two more that any reader of betongo knows: ImageField (masks, depth maps, pictures
-with alpha) and AudioField. FFCV reads files with those two when it is told of them as of any custom field.
+FFCV's, with FFCV's arguments, and two more that any reader of betongo knows: ImageField (masks, depth maps,
+pictures with alpha) and AudioField. FFCV reads files with those two when it is told of them as of any custom
+field.
 """
 
 from .audio import AudioField

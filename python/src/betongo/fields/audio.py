@@ -19,8 +19,8 @@ _KEYS = ("sample_rate", "channels", "duration_ms", "encoding", "data")
 class AudioField(Field):
     """Sound: signed 16-bit samples, MP3 or FLAC, its bytes kept as they are.
 
-    A value has the attributes, or is a dict with the keys, sample_rate (samples a second of each channel), channels,
-    duration_ms, encoding ("pcm_s16le", "mp3" or "flac") and data (bytes): what reading one gives.
+    A value has the attributes, or is a dict with the keys, sample_rate (samples a second of each channel),
+    channels, duration_ms, encoding ("pcm_s16le", "mp3" or "flac") and data (bytes): what reading one gives.
     """
 
     @property
@@ -38,7 +38,11 @@ class AudioField(Field):
 
     def encode(self, destination: Any, field: Any, malloc: Malloc) -> None:
         rate, milliseconds, channels, coding, data = _clip(field)
-        destination["sample_rate"], destination["channels"], destination["duration_ms"] = rate, channels, milliseconds
+        destination["sample_rate"], destination["channels"], destination["duration_ms"] = (
+            rate,
+            channels,
+            milliseconds,
+        )
         destination["encoding"] = coding
         octets = np.frombuffer(data, np.uint8)
         destination["ptr"], buffer = malloc(octets.size)

@@ -17,7 +17,9 @@ ARG_TYPE = np.dtype([("", "<u1", 1024)])
 """What a file keeps of a field beside its type and name: 1,024 bytes."""
 
 Malloc = Callable[[int], tuple[int, np.ndarray]]
-"""malloc(size) reserves size bytes for the sample: a pointer to store in the metadata, and the uint8 array to fill."""
+"""malloc(size) reserves size bytes for the sample: a pointer to store in the metadata, and the uint8 array to
+fill.
+"""
 
 FORM_BYTES, FORM_PIXELS, FORM_FILE, FORM_PATH, FORM_SOUND, FORM_CUSTOM = range(6)
 
@@ -28,9 +30,9 @@ Entry = tuple[int, int, int, int, Any]
 class Field(ABC):
     """A kind of value. Subclass it for one of your own.
 
-    A subclass says how its metadata look (metadata_type), what the file keeps of its settings (to_binary, from_binary),
-    how a value is stored (encode) and what reads it (get_decoder_class). It runs in Python; reading needs it again:
-    Loader(..., custom_fields={name: Class}).
+    A subclass says how its metadata look (metadata_type), what the file keeps of its settings (to_binary,
+    from_binary), how a value is stored (encode) and what reads it (get_decoder_class). It runs in Python;
+    reading needs it again: Loader(..., custom_fields={name: Class}).
     """
 
     @property
@@ -52,12 +54,12 @@ class Field(ABC):
 
     @abstractmethod
     def encode(self, destination: Any, field: Any, malloc: Malloc) -> None:
-        """Stores the value `field`: writes destination, an array of one element of metadata_type, and the buffers that
-        it takes from malloc(size) -> (pointer, uint8 array).
+        """Stores the value `field`: writes destination, an array of one element of metadata_type, and the
+        buffers that it takes from malloc(size) -> (pointer, uint8 array).
 
-        Each pointer is stored in the metadata as it is, once, as eight bytes ("<u8"), at the same place for every value:
-        where the bytes will lie in the file is not known yet, and the true pointer takes the place of the one that
-        malloc gave. A value may go without (zeros instead of a pointer).
+        Each pointer is stored in the metadata as it is, once, as eight bytes ("<u8"), at the same place for
+        every value: where the bytes will lie in the file is not known yet, and the true pointer takes the
+        place of the one that malloc gave. A value may go without (zeros instead of a pointer).
         """
         raise NotImplementedError
 

@@ -12,7 +12,7 @@ from .base import Field, Malloc, _decoder, _no_args
 if TYPE_CHECKING:
     from ..pipeline.operation import Operation
 
-__all__ = ["BasicDecoder", "FloatDecoder", "FloatField", "IntDecoder", "IntField"]
+__all__ = ["FloatField", "IntField"]
 
 _DECODERS = ("BasicDecoder", "FloatDecoder", "IntDecoder")
 
@@ -38,7 +38,11 @@ def _integer(value: Any) -> int:
         n = operator.index(value)
     except TypeError:
         value = _single(value)
-        if isinstance(value, (str, bytes)) or not hasattr(value, "__float__") and not hasattr(value, "__index__"):
+        if (
+            isinstance(value, (str, bytes))
+            or not hasattr(value, "__float__")
+            and not hasattr(value, "__index__")
+        ):
             raise TypeError(f"a {type(value).__name__} where an integer belongs") from None
         if hasattr(value, "__index__"):
             n = operator.index(value)

@@ -12,7 +12,7 @@ from .base import FORM_BYTES, FORM_PATH, Entry, Field, Malloc, _decoder, _no_arg
 if TYPE_CHECKING:
     from ..pipeline.operation import Operation
 
-__all__ = ["BytesDecoder", "BytesField"]
+__all__ = ["BytesField"]
 
 
 def __getattr__(name: str) -> Any:
@@ -22,7 +22,9 @@ def __getattr__(name: str) -> Any:
 
 
 def _octets(value: Any) -> Any:
-    """The value as something of bytes: uint8 arrays and bytes as they are, other numbers when each of them is a byte."""
+    """The value as something of bytes: uint8 arrays and bytes as they are, other numbers when each of them is
+    a byte.
+    """
     if isinstance(value, (bytes, bytearray)):
         return value
     if isinstance(value, memoryview):
@@ -39,13 +41,16 @@ def _octets(value: Any) -> Any:
         with np.errstate(invalid="ignore"):
             cast = value.astype(np.uint8)
         if not np.array_equal(cast, value):
-            raise ValueError(f"an array of {value.dtype} where bytes belong, with elements that are none: use .view('u1')")
+            raise ValueError(
+                f"an array of {value.dtype} where bytes belong, with elements that are none: use .view('u1')"
+            )
         value = cast
     return value if value.flags.c_contiguous else np.ascontiguousarray(value)
 
 
 class BytesField(Field):
-    """Bytes of any length a sample: a 1-D uint8 array, bytes, or an os.PathLike, whose file is read by the engine.
+    """Bytes of any length a sample: a 1-D uint8 array, bytes, or an os.PathLike, whose file is read by the
+    engine.
 
     Arrays of another type are taken when all their elements are integers of 0 to 255.
     """

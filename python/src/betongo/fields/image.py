@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .base import FORM_FILE, FORM_PATH, FORM_PIXELS, Entry, Field, Malloc, _decoder, _pack_args, _torch, _unpack_args
+from .base import (
+    FORM_FILE,
+    FORM_PATH,
+    FORM_PIXELS,
+    Entry,
+    Field,
+    Malloc,
+    _decoder,
+    _pack_args,
+    _torch,
+    _unpack_args,
+)
 from .rgb_image import _is_pil
 
 if TYPE_CHECKING:
@@ -17,16 +28,21 @@ __all__ = ["ImageField"]
 
 
 class ImageField(Field):
-    """Masks, depth maps, scans, pictures with alpha: 1 to 4 channels of uint8 or uint16, any size up to 65,535 pixels
-    a side, stored without loss.
+    """Masks, depth maps, scans, pictures with alpha: 1 to 4 channels of uint8 or uint16, any size up to
+    65,535 pixels a side, stored without loss.
 
-    Values: arrays of the field's dtype and shape (height, width, channels), or (height, width) for one channel; PIL
-    images; image files (PNG, TIFF, BMP, GIF) as bytes or os.PathLike. compress=False stores all plain. max_resolution
-    shrinks by taking the nearest pixels: no number comes up that was not there.
+    Values: arrays of the field's dtype and shape (height, width, channels), or (height, width) for one
+    channel; PIL images; image files (PNG, TIFF, BMP, GIF) as bytes or os.PathLike. compress=False stores all
+    plain. max_resolution shrinks by taking the nearest pixels: no number comes up that was not there.
     """
 
     def __init__(
-        self, channels: int = 1, dtype: Any = np.uint8, *, compress: bool = True, max_resolution: int | None = None
+        self,
+        channels: int = 1,
+        dtype: Any = np.uint8,
+        *,
+        compress: bool = True,
+        max_resolution: int | None = None,
     ) -> None:
         self.channels = int(channels)
         self.dtype = np.dtype(dtype).newbyteorder("<")
@@ -72,8 +88,15 @@ class ImageField(Field):
         if not isinstance(value, np.ndarray):
             raise TypeError(f"a {type(value).__name__} where a picture of {self._words()} belongs")
         channels = value.shape[2] if value.ndim == 3 else 1
-        if value.ndim not in (2, 3) or channels != self.channels or 0 in value.shape or value.dtype != self.dtype:
-            raise ValueError(f"an array of {value.dtype} {value.shape} where a picture of {self._words()} belongs")
+        if (
+            value.ndim not in (2, 3)
+            or channels != self.channels
+            or 0 in value.shape
+            or value.dtype != self.dtype
+        ):
+            raise ValueError(
+                f"an array of {value.dtype} {value.shape} where a picture of {self._words()} belongs"
+            )
         return value
 
     def _words(self) -> str:

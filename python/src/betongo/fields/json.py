@@ -28,7 +28,8 @@ class JSONField(BytesField):
 
     @staticmethod
     def unpack(batch: Any) -> Any:
-        """Returns what a batch of this field says: a list of values; of a single sample (one dimension) its value.
+        """Returns what a batch of this field says: a list of values; of a single sample (one dimension) its
+        value.
 
         batch is what the loader gives, an array or tensor of uint8 of shape (n, width) or (width,).
         """

@@ -13,7 +13,7 @@ from .base import ARG_TYPE, FORM_BYTES, Entry, Field, Malloc, _decoder, _torch
 if TYPE_CHECKING:
     from ..pipeline.operation import Operation
 
-__all__ = ["NDArrayArgsType", "NDArrayDecoder", "NDArrayField", "TorchTensorField"]
+__all__ = ["NDArrayArgsType", "NDArrayField", "TorchTensorField"]
 
 NDArrayArgsType = np.dtype([("shape", "<u8", 32), ("type_length", "<u8")])
 """How the arguments of an array field begin; the text of its dtype's descr follows."""
@@ -38,7 +38,8 @@ class NDArrayField(Field):
         self.element_size = int(dtype.itemsize * np.prod(shape, dtype=np.int64))
         if dtype == np.uint16:
             warnings.warn(
-                "older versions of PyTorch have no uint16: int16 and a view later work with all of them", stacklevel=2
+                "older versions of PyTorch have no uint16: int16 and a view later work with all of them",
+                stacklevel=2,
             )
 
     @property
@@ -70,7 +71,9 @@ class NDArrayField(Field):
         head["type_length"][0] = len(text)
         packed = head.tobytes() + text
         if len(packed) > ARG_TYPE.itemsize:
-            raise ValueError(f"the dtype {self.dtype} takes {len(text)} bytes of text, more than a file has room for")
+            raise ValueError(
+                f"the dtype {self.dtype} takes {len(text)} bytes of text, more than a file has room for"
+            )
         result[0][: len(packed)] = np.frombuffer(packed, np.uint8)
         return result
 
@@ -95,7 +98,9 @@ class NDArrayField(Field):
         if not isinstance(value, np.ndarray):
             raise TypeError(f"a {type(value).__name__} where an array of {dtype} {shape} belongs")
         if value.dtype != dtype:
-            raise TypeError(f"an array of {value.dtype} where {dtype} belongs: cast it, .astype({str(dtype)!r})")
+            raise TypeError(
+                f"an array of {value.dtype} where {dtype} belongs: cast it, .astype({str(dtype)!r})"
+            )
         if value.shape != shape and _proper(value.shape) != _proper(shape):
             raise ValueError(f"an array of shape {value.shape} where {shape} belongs")
         return memoryview(np.ascontiguousarray(value).reshape(-1).view(np.uint8))

@@ -39,20 +39,20 @@ def __getattr__(name: str) -> Any:
 
 
 class RGBImageField(Field):
-    """Pictures: PIL images of mode RGB, uint8 arrays of shape (height, width, 3), and image files, as bytes or
-    os.PathLike, of any format that the engine reads.
+    """Pictures: PIL images of mode RGB, uint8 arrays of shape (height, width, 3), and image files, as bytes
+    or os.PathLike, of any format that the engine reads.
 
     write_mode: 'raw' (pixels), 'jpg', 'smart' (JPEG when the pixels take more than smart_threshold bytes) or
-    'proportion' (JPEG with compress_probability). max_resolution: pixels of the longer side, to which larger pictures
-    are shrunk; or min_resolution: of the shorter side. jpeg_quality: 1 to 100.
+    'proportion' (JPEG with compress_probability). max_resolution: pixels of the longer side, to which larger
+    pictures are shrunk; or min_resolution: of the shorter side. jpeg_quality: 1 to 100.
 
-    interpolation and resample are filters to shrink with instead of OpenCV's area: an OpenCV number (which needs cv2),
-    or with pillow_resize one of Pillow's (its default Lanczos).
+    interpolation and resample are filters to shrink with instead of OpenCV's area: an OpenCV number (which
+    needs cv2), or with pillow_resize one of Pillow's (its default Lanczos).
 
-    keep_jpeg: image files that are JPEG, and PIL images opened from one and not changed since, keep their bytes where a
-    JPEG is to be stored and nothing is shrunk; otherwise pictures are decoded and encoded anew, as by FFCV. orient turns
-    image files as their EXIF orientation says; strip drops the metadata of those that are kept. checkpoints=False leaves
-    out what makes decoding parts of a JPEG quicker.
+    keep_jpeg: image files that are JPEG, and PIL images opened from one and not changed since, keep their
+    bytes where a JPEG is to be stored and nothing is shrunk; otherwise pictures are decoded and encoded anew,
+    as by FFCV. orient turns image files as their EXIF orientation says; strip drops the metadata of those
+    that are kept. checkpoints=False leaves out what makes decoding parts of a JPEG quicker.
     """
 
     def __init__(
@@ -75,7 +75,9 @@ class RGBImageField(Field):
         if write_mode not in _MODES:
             raise ValueError(f"write_mode {write_mode!r}; there are {', '.join(map(repr, _MODES))}")
         if max_resolution is not None and min_resolution is not None:
-            raise ValueError(f"only one of max_resolution={max_resolution} and min_resolution={min_resolution} can be set")
+            raise ValueError(
+                f"only one of max_resolution={max_resolution} and min_resolution={min_resolution} can be set"
+            )
         for name, pixels in (("max_resolution", max_resolution), ("min_resolution", min_resolution)):
             if pixels is not None and not (isinstance(pixels, (int, np.integer)) and pixels > 0):
                 raise ValueError(f"{name}={pixels!r}: want a number of pixels of one side")
@@ -120,10 +122,16 @@ class RGBImageField(Field):
             raise ValueError(f"a picture of {width}x{height} pixels: a side can have 65535")
         mode = self.write_mode
         if mode == "smart":
-            mode = "jpg" if self.smart_threshold is not None and pixels.nbytes > self.smart_threshold else "raw"
+            mode = (
+                "jpg" if self.smart_threshold is not None and pixels.nbytes > self.smart_threshold else "raw"
+            )
         elif mode == "proportion":
             mode = "jpg" if np.random.rand() < self.proportion else "raw"
-        data = encode_jpeg(pixels, self.jpeg_quality) if mode == "jpg" else np.ascontiguousarray(pixels).reshape(-1)
+        data = (
+            encode_jpeg(pixels, self.jpeg_quality)
+            if mode == "jpg"
+            else np.ascontiguousarray(pixels).reshape(-1)
+        )
         destination["mode"] = IMAGE_MODES[mode]
         destination["height"], destination["width"] = height, width
         destination["data_ptr"], storage = malloc(data.nbytes)
@@ -135,10 +143,17 @@ class RGBImageField(Field):
             if self.smart_threshold is None:
                 mode = "raw"
             else:
-                threshold = max(1, int(self.smart_threshold))  # 0 is none for the engine, and any picture is larger
+                threshold = max(
+                    1, int(self.smart_threshold)
+                )  # 0 is none for the engine, and any picture is larger
         if mode == "proportion" and self.proportion == 0:
             mode = "raw"
-        spec: dict[str, Any] = {"kind": "rgb", "mode": mode, "quality": self.jpeg_quality, "keep": self.keep_jpeg}
+        spec: dict[str, Any] = {
+            "kind": "rgb",
+            "mode": mode,
+            "quality": self.jpeg_quality,
+            "keep": self.keep_jpeg,
+        }
         if mode == "smart":
             spec["smart_threshold"] = threshold
         if mode == "proportion":
@@ -157,7 +172,9 @@ class RGBImageField(Field):
 
     def _entry(self, value: Any) -> Entry:
         if self._resizes_here():
-            pixels = resizer(self._pixels(value), self.max_resolution, self.min_resolution, self.interpolation)
+            pixels = resizer(
+                self._pixels(value), self.max_resolution, self.min_resolution, self.interpolation
+            )
             return _of_pixels(pixels)
         if isinstance(value, np.ndarray):
             return _of_pixels(value)
@@ -204,13 +221,15 @@ class RGBImageField(Field):
         size = _shrunk(value.size, self.max_resolution, self.min_resolution)
         if size == value.size:
             return value
-        return value.resize(size, resample=Image.Resampling.LANCZOS if self.resample is None else self.resample)
+        return value.resize(
+            size, resample=Image.Resampling.LANCZOS if self.resample is None else self.resample
+        )
 
 
 def _unsupported(value: Any) -> TypeError:
     return TypeError(
-        f"a {type(value).__module__}.{type(value).__qualname__} where a picture belongs: a PIL image of mode RGB, a uint8 "
-        "array (height, width, 3), or an image file as bytes or path"
+        f"a {type(value).__module__}.{type(value).__qualname__} where a picture belongs: a PIL image of "
+        "mode RGB, a uint8 array (height, width, 3), or an image file as bytes or path"
     )
 
 
@@ -240,8 +259,9 @@ def _check_mode(image: Any) -> None:
 def _jpeg_file(image: Any, keep: bool) -> bytes | None:
     """The bytes of the JPEG that a PIL image was opened from, if the image is what those give.
 
-    Of an image that was not decoded yet nothing can have been changed, and the engine decodes it just as Pillow would.
-    One that was decoded could have been: if its bytes are wanted it is compared with what a second decoding gives.
+    Of an image that was not decoded yet nothing can have been changed, and the engine decodes it just as
+    Pillow would. One that was decoded could have been: if its bytes are wanted it is compared with what a
+    second decoding gives.
     """
     if getattr(image, "format", None) != "JPEG" or image.mode != "RGB" or not hasattr(image, "tile"):
         return None
@@ -295,11 +315,15 @@ def _shrunk(size: tuple[int, int], most: int | None, least: int | None) -> tuple
 
 
 def resizer(
-    image: np.ndarray, max_resolution: int | None, min_resolution: int | None = None, interpolation: int | None = None
+    image: np.ndarray,
+    max_resolution: int | None,
+    min_resolution: int | None = None,
+    interpolation: int | None = None,
 ) -> np.ndarray:
-    """Returns an RGB picture, uint8 (height, width, 3), shrunk to a longer side of max_resolution pixels, or a shorter
-    one of min_resolution; itself when it is small enough. interpolation is OpenCV's number of a filter, INTER_AREA by
-    default, which needs no cv2."""
+    """Returns an RGB picture, uint8 (height, width, 3), shrunk to a longer side of max_resolution pixels, or
+    a shorter one of min_resolution; itself when it is small enough. interpolation is OpenCV's number of a
+    filter, INTER_AREA by default, which needs no cv2.
+    """
     size = image.shape[1], image.shape[0]
     to = _shrunk(size, max_resolution, min_resolution)
     if to == size:
@@ -313,12 +337,16 @@ def resizer(
             raise ValueError(f"interpolation={interpolation} is OpenCV's, and cv2 is not installed") from None
         resized: np.ndarray = cv2.resize(image, to, interpolation=interpolation)
         return resized
-    answer, data = _picture(image, max_resolution=int(max_resolution or 0), min_resolution=int(min_resolution or 0))
+    answer, data = _picture(
+        image, max_resolution=int(max_resolution or 0), min_resolution=int(min_resolution or 0)
+    )
     return np.frombuffer(data, np.uint8).reshape(answer["height"], answer["width"], 3)
 
 
 def encode_jpeg(numpy_image: np.ndarray, quality: int) -> np.ndarray:
-    """Returns the JPEG, as a uint8 array, of an RGB picture, uint8 (height, width, 3): OpenCV's and Pillow's bytes."""
+    """Returns the JPEG, as a uint8 array, of an RGB picture, uint8 (height, width, 3): OpenCV's and Pillow's
+    bytes.
+    """
     _, data = _picture(numpy_image, quality=int(quality))
     return np.frombuffer(data, np.uint8)
 
