@@ -14,10 +14,11 @@ import (
 )
 
 type imagesRequest struct {
-	Do    string `json:"do"`
-	Path  string `json:"path"`
-	Field string `json:"field"`
-	IDs   int    `json:"ids"` // so many in the payload
+	Do     string                   `json:"do"`
+	Path   string                   `json:"path"`
+	Field  string                   `json:"field"`
+	IDs    int                      `json:"ids"` // so many in the payload
+	Custom map[string]customRequest `json:"custom"`
 }
 
 type imagesAnswer struct {
@@ -35,7 +36,7 @@ func (c *conn) images(r *request) error {
 	if err != nil {
 		return err
 	}
-	files, err := c.engine.files.open([]string{q.Path}, access{})
+	files, err := c.engine.files.open([]string{q.Path}, access{custom: q.Custom})
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/betongo/betongo/dataset"
 	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/loader"
 )
 
@@ -35,7 +36,26 @@ type access struct {
 	direct bool
 	// as tells caches apart that can be shared, by default by their size: of one
 	// that is derived from what memory is left, by what it is derived from.
-	as string
+	as     string
+	custom map[string]customRequest // fields that only the program knows, by name
+}
+
+// customRequest says how much of a row a field takes.
+type customRequest struct {
+	Size  int `json:"size"`
+	Align int `json:"align"`
+}
+
+// fields describes custom fields for the reading of files.
+func (a *access) fields() (map[string]fields.Field, error) {
+	list := map[string]fields.Field{}
+	for name, q := range a.custom {
+		if q.Size < 0 || q.Size > 1<<20 || q.Align < 1 || q.Align&(q.Align-1) != 0 {
+			return nil, optionf("custom field %q: %d bytes, aligned to %d", name, q.Size, q.Align)
+		}
+		list[name] = &customField{size: q.Size, align: q.Align}
+	}
+	return list, nil
 }
 
 // open opens files, or shares them if they are open and are the same ones. Who
@@ -48,7 +68,7 @@ func (l *library) open(paths []string, how access) (*set, error) {
 	if err != nil {
 		return nil, err
 	}
-	key += fmt.Sprintf("|%s|%v", how.as, how.direct)
+	key += fmt.Sprintf("|%s|%v|%v", how.as, how.direct, how.custom)
 	l.mu.Lock()
 	s := l.sets[key]
 	mine := s == nil
@@ -80,7 +100,12 @@ func (s *set) open(paths []string, how access) {
 			s.err = fmt.Errorf("open %s: panic: %v", strings.Join(paths, ", "), p)
 		}
 	}()
-	opts := &ffcv.OpenOptions{Memory: how.memory, Direct: how.direct && how.memory > 0}
+	custom, err := how.fields()
+	if err != nil {
+		s.err = err
+		return
+	}
+	opts := &ffcv.OpenOptions{Memory: how.memory, Direct: how.direct && how.memory > 0, Custom: custom}
 	if len(paths) == 1 && !strings.ContainsAny(paths[0], "*?[") {
 		f, err := ffcv.Open(paths[0], opts)
 		if s.err = err; err == nil {

@@ -41,27 +41,28 @@ type stream struct {
 
 // loaderRequest is the description of a loader.
 type loaderRequest struct {
-	Do          string          `json:"do"`
-	Paths       []string        `json:"paths"`
-	BatchSize   int             `json:"batch_size"`
-	Workers     int             `json:"workers"`
-	Order       json.RawMessage `json:"order"`
-	Seed        uint64          `json:"seed"`
-	Indices     *int            `json:"indices"` // so many in the payload
-	DropLast    bool            `json:"drop_last"`
-	Ahead       int             `json:"batches_ahead"`
-	Rank        int             `json:"rank"`
-	World       int             `json:"world"`
-	ExactlyOnce bool            `json:"exactly_once"`
-	Memory      int64           `json:"memory"`
-	Direct      bool            `json:"direct"`
-	MarksFile   string          `json:"marks_file"`
-	MarksMemory int             `json:"marks_memory"`
-	OnError     *policyRequest  `json:"on_error"`
-	MaxFailures int             `json:"max_failures"`
-	Quarantine  []int           `json:"quarantine"`
-	Outputs     []outputRequest `json:"outputs"`
-	State       json.RawMessage `json:"state"`
+	Do          string                   `json:"do"`
+	Paths       []string                 `json:"paths"`
+	BatchSize   int                      `json:"batch_size"`
+	Workers     int                      `json:"workers"`
+	Order       json.RawMessage          `json:"order"`
+	Seed        uint64                   `json:"seed"`
+	Indices     *int                     `json:"indices"` // so many in the payload
+	DropLast    bool                     `json:"drop_last"`
+	Ahead       int                      `json:"batches_ahead"`
+	Rank        int                      `json:"rank"`
+	World       int                      `json:"world"`
+	ExactlyOnce bool                     `json:"exactly_once"`
+	Memory      int64                    `json:"memory"`
+	Direct      bool                     `json:"direct"`
+	MarksFile   string                   `json:"marks_file"`
+	MarksMemory int                      `json:"marks_memory"`
+	OnError     *policyRequest           `json:"on_error"`
+	MaxFailures int                      `json:"max_failures"`
+	Quarantine  []int                    `json:"quarantine"`
+	Outputs     []outputRequest          `json:"outputs"`
+	Custom      map[string]customRequest `json:"custom"` // fields that only the program knows
+	State       json.RawMessage          `json:"state"`
 }
 
 type policyRequest struct {
@@ -317,15 +318,15 @@ func (l *library) openFor(q *loaderRequest, order loader.Order) (*set, error) {
 	case q.Memory < -1:
 		return nil, optionf("loader: memory is %d; want bytes, 0 to map the files, or -1", q.Memory)
 	case q.Memory >= 0:
-		return l.open(q.Paths, access{memory: q.Memory, direct: q.Direct})
+		return l.open(q.Paths, access{memory: q.Memory, direct: q.Direct, custom: q.Custom})
 	}
-	mapped, err := l.open(q.Paths, access{})
+	mapped, err := l.open(q.Paths, access{custom: q.Custom})
 	if err != nil {
 		return nil, err
 	}
 	defer mapped.leave()
 	want, bytes := budget(mapped.data, order, q.BatchSize, q.Ahead)
-	return l.open(q.Paths, access{memory: bytes, direct: q.Direct, as: fmt.Sprintf("need %d", want)})
+	return l.open(q.Paths, access{memory: bytes, direct: q.Direct, as: fmt.Sprintf("need %d", want), custom: q.Custom})
 }
 
 // batchesOf is how many batches an epoch has.
