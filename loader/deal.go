@@ -80,6 +80,9 @@ func (o *dealOptions) checkTotal(total int) error {
 // that comes exactly once even empty.
 func (d *deal) size(k int) int { return max(0, min(d.batch, d.samples-k*d.batch)) }
 
+// samplesOf is the number of samples in the first k batches.
+func (d *deal) samplesOf(k int) int { return min(k*d.batch, d.samples) }
+
 // position is that of sample i of batch k in the epoch's order.
 func (d *deal) position(k, i int) int {
 	at := d.start + d.rank + (k*d.batch+i)*d.world

@@ -81,11 +81,11 @@ func (l *Loader) run(ctx context.Context, number int, yield func(*Batch, error) 
 		yield(nil, fmt.Errorf("loader: epoch %d: %w", number, err))
 		return
 	}
-	e := newEpoch(pool, number, seq, d)
-	e.record.show(asked)
-	defer e.stop()
-	e.report = l.reports.begin(number)
 	given := l.begun(start, d)
+	e := newEpoch(pool, number, seq, d)
+	e.record.show(asked, given)
+	defer e.stop()
+	e.report = l.reports.begin(number, given)
 	for range d.batches {
 		e.issue()
 		f := e.flights[0]
@@ -100,7 +100,6 @@ func (l *Loader) run(ctx context.Context, number int, yield func(*Batch, error) 
 			return
 		}
 		e.issue()
-		given.batches.Add(1)
 		e.record.gives(b)
 		more := yield(b, nil)
 		runtime.KeepAlive(b) // its memory goes with it, see pool.make
@@ -216,9 +215,13 @@ func (e *epoch) load(f *flight) error {
 // next puts the samples of the batch that is issued in dst.
 func (e *epoch) next(dst []int) (err error) {
 	defer guard(e.plan.name, &err)
-	from := e.record.orders()
+	r := e.record
+	if r.ordering.next--; r.ordering.next > 0 {
+		return e.deal.fill(e.seq, dst, e.issued)
+	}
+	from := clock()
 	err = e.deal.fill(e.seq, dst, e.issued)
-	e.record.ordered(from)
+	r.ordered(clock() - from)
 	return err
 }
 
@@ -267,26 +270,29 @@ func (e *epoch) serve() {
 	for {
 		select {
 		case f := <-e.fresh:
+			w.meter.begins()
 			w.prepareFlight(f)
+			w.meter.ends()
 			continue
 		default:
 		}
 		select {
 		case f := <-e.work:
+			w.meter.begins()
 			w.serve(f)
-			w.meter.handOver()
+			w.meter.ends()
 			continue
 		default:
 		}
-		w.meter.tally.rests()
 		select {
 		case f := <-e.fresh:
-			w.meter.tally.wakes()
+			w.meter.begins()
 			w.prepareFlight(f)
+			w.meter.ends()
 		case f := <-e.work:
-			w.meter.tally.wakes()
+			w.meter.begins()
 			w.serve(f)
-			w.meter.handOver()
+			w.meter.ends()
 		case <-e.quit:
 			ended = true
 			w.meter.leave()

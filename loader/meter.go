@@ -1,14 +1,16 @@
 package loader
 
 import (
+	"math"
 	"sync"
 	"time"
 )
 
 // Times are measured so that measuring costs next to nothing: a worker's clock
-// is read when it has to rest, and around a few samples, chosen by chance, more
-// of them the longer a sample takes. What is summed up is the worker's own, and
-// handed over under a lock of its own, once for each batch that it works on.
+// is read around its turns at batches, or where they are short around some of
+// them (see pace), and around a few samples, chosen by chance, more of them the
+// longer a sample takes. What is summed up is the worker's own, and handed over
+// under a lock of its own, at the end of the turns that are timed.
 
 // clock is the time since the program began: cheaper than time.Now.
 func clock() time.Duration { return time.Since(begun) }
@@ -30,16 +32,20 @@ var clockCost = sync.OnceValue(func() time.Duration {
 })
 
 const (
-	dearest   = 2000 // samples are timed so seldom that reading the clock takes at most 1/dearest of the time
-	seldomest = 1024 // of so many at least one is
-	ofRuns    = 16   // and of runs of values that are copied
-	touchGap  = 4    // and of samples that are read before they are decoded at most one of so many
-	pageBytes = 4096 // no system's pages are smaller
+	// Between other work the clock costs as much as so many readings in a row:
+	// the processor waits until what was begun is done, and what it takes to read
+	// it has left its caches.
+	clockApart = 8
+	dearest    = 1000 // samples are timed so seldom that reading the clock takes at most 1/dearest of the time
+	seldomest  = 1024 // of so many at least one is
+	ofRuns     = 256  // and of runs of values that are copied
+	touchGap   = 4    // and of samples that are read before they are decoded at most one of so many
+	pageBytes  = 4096 // no system's pages are smaller
 )
 
 // meter is a worker's account of the epoch that it works for.
 type meter struct {
-	record *record // nil: nobody asks
+	record *record // nil: nobody asks, see mute
 	tally  *tally
 	outs   []sampler // by output; then for what is done for a whole batch, see lookUps and tails
 
@@ -48,8 +54,13 @@ type meter struct {
 	start  time.Duration
 	last   time.Duration // end of the last lap
 	reads  time.Duration // of the clock since start
-	chance uint32
+	chance chance
 	cost   time.Duration // see clockCost
+
+	turn    pace          // of turns, from the end of one to that of the next
+	working time.Duration // one turn, without the rest before it, on average
+	began   time.Duration // the turn that is timed
+	ended   time.Duration // the last one that was
 
 	sums // since they were handed over
 	sink byte
@@ -70,6 +81,11 @@ type lap struct {
 	time   time.Duration
 }
 
+func (l *lap) add(other lap) {
+	l.values += other.values
+	l.time += other.time
+}
+
 // newSums returns n sums that share no cache line: the room behind each of their
 // slices fills one.
 func newSums(n, stages, outs int) []sums {
@@ -82,11 +98,9 @@ func newSums(n, stages, outs int) []sums {
 
 // tally is what a worker has handed over.
 type tally struct {
-	mu     sync.Mutex
-	joined time.Duration
-	left   time.Duration // below 0: it is at work
-	idle   time.Duration
-	since  time.Duration // of a rest; below 0: none
+	mu    sync.Mutex
+	work  time.Duration // up to the last timed turn
+	since time.Duration // of the turn that is being timed; below 0: none
 	sums
 	_ [64]byte // nothing else in its cache lines
 }
@@ -99,6 +113,16 @@ type sampler struct {
 	time  time.Duration // that one takes, about
 }
 
+// mute makes an account that is nobody's, of so many outputs as meter.outs.
+func (m *meter) mute(outs int) {
+	m.outs, m.done = make([]sampler, outs), make([]int64, outs)
+	for i := range m.outs {
+		m.outs[i].next = never
+	}
+}
+
+const never = math.MaxInt / 2
+
 // join begins a worker's account of an epoch.
 func (m *meter) join(r *record) {
 	m.record, m.on, m.cost = r, false, clockCost()
@@ -107,14 +131,15 @@ func (m *meter) join(r *record) {
 	}
 	clear(m.laps)
 	clear(m.done)
-	if len(m.outs) != len(r.slots) {
+	if m.turn.left == 0 { // its first epoch: what is first is timed, then it goes on from epoch to epoch
 		m.outs = make([]sampler, len(r.slots), len(r.slots)+2) // the last fill a cache line that is nobody else's
-	}
-	for i := range m.outs {
-		s := &m.outs[i]
-		s.next, s.gap, s.least = 0, 1, r.least[i]
+		for i := range m.outs {
+			m.outs[i] = sampler{gap: 1, least: r.least[i]}
+		}
+		m.turn.left = 1
 	}
 	m.chance += 0x9e3779b9
+	m.ended = r.began
 	m.tally = r.join()
 }
 
@@ -123,33 +148,62 @@ func (m *meter) leave() {
 	if m.record == nil {
 		return
 	}
-	m.handOver()
 	t := m.tally
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.left = clock()
-	if t.since >= 0 {
-		t.idle += t.left - t.since
-		t.since = -1
-	}
+	t.work += m.untimed(m.turn.turns, clock())
+	t.since = -1
+	t.add(&m.sums)
+	t.mu.Unlock()
+	m.turn.turns = 0
 	m.record, m.tally = nil, nil
 }
 
-// handOver is called once for each batch.
-func (m *meter) handOver() {
+// begins and ends are around a worker's turn at a batch.
+func (m *meter) begins() {
+	if m.turn.next() {
+		m.beginTurn()
+	}
+}
+
+func (m *meter) ends() {
+	if m.turn.left <= 0 {
+		m.endTurn()
+	}
+}
+
+func (m *meter) beginTurn() {
 	t := m.tally
+	m.began = clock()
 	t.mu.Lock()
+	t.work += m.untimed(m.turn.turns-1, m.began)
+	t.since = m.began
+	t.mu.Unlock()
+}
+
+func (m *meter) endTurn() {
+	t := m.tally
+	now := clock()
+	t.mu.Lock()
+	t.work += now - m.began
+	t.since = -1
 	t.add(&m.sums)
 	t.mu.Unlock()
 	clear(m.laps)
 	clear(m.done)
 	m.bytes, m.marksFound, m.marksMade = 0, 0, 0
+	m.working += (now - m.began - m.working) / pacing
+	m.turn.timed(now-m.ended, m.cost, &m.chance)
+	m.ended = now
+}
+
+// untimed is about how long the worker was at turns that were not timed, up to now.
+func (m *meter) untimed(turns int, now time.Duration) time.Duration {
+	return max(0, min(now-m.ended, time.Duration(turns)*m.working))
 }
 
 func (s *sums) add(other *sums) {
 	for i := range other.laps {
-		s.laps[i].values += other.laps[i].values
-		s.laps[i].time += other.laps[i].time
+		s.laps[i].add(other.laps[i])
 	}
 	for i, n := range other.done {
 		s.done[i] += n
@@ -159,22 +213,6 @@ func (s *sums) add(other *sums) {
 	s.marksMade += other.marksMade
 }
 
-// rests and wakes are around the time that a worker has nothing to do. The clock
-// is read under the lock, so that who asks meanwhile is not told of later times
-// than the next to ask.
-func (t *tally) rests() {
-	t.mu.Lock()
-	t.since = clock()
-	t.mu.Unlock()
-}
-
-func (t *tally) wakes() {
-	t.mu.Lock()
-	t.idle += clock() - t.since
-	t.since = -1
-	t.mu.Unlock()
-}
-
 // lookUps and tails are what all outputs share of meter.outs.
 func (m *meter) lookUps() int { return len(m.outs) - 2 }
 func (m *meter) tails() int   { return len(m.outs) - 1 }
@@ -182,17 +220,11 @@ func (m *meter) tails() int   { return len(m.outs) - 1 }
 // first returns the position from lo on that is to be timed.
 func (m *meter) first(out, lo int) int {
 	m.on = false
-	if m.record == nil {
-		return -1
-	}
 	return lo + m.outs[out].next
 }
 
 // begin times what follows, for an output.
 func (m *meter) begin(out int) {
-	if m.record == nil {
-		return
-	}
 	m.on = true
 	m.weight, m.reads = int64(m.outs[out].gap), 1
 	m.start = clock()
@@ -221,58 +253,45 @@ func (m *meter) end(out int) int {
 		s.time = took
 	}
 	s.time += (took - s.time) / 8
-	gap := int(min(seldomest, m.reads*m.cost*dearest/max(1, s.time)))
+	gap := int(min(seldomest, m.reads*m.cost*clockApart*dearest/max(1, s.time)))
 	gap = max(gap, s.least)
-	if gap > 1 { // from half to three halves, so that no rhythm of the data is met
-		m.chance ^= m.chance << 13
-		m.chance ^= m.chance >> 17
-		m.chance ^= m.chance << 5
-		gap = gap/2 + int(m.chance%uint32(gap+1))
-	}
-	s.gap = max(1, gap)
+	s.gap = m.chance.around(gap)
 	return s.gap
 }
 
 // until keeps how many come before the next that is timed, after so many values
 // that weren't all.
 func (m *meter) until(out, n, values int) {
-	if m.record != nil {
-		m.outs[out].next = max(0, n)
-		m.done[out] += int64(values)
-	}
+	m.outs[out].next = max(0, n)
+	m.done[out] += int64(values)
 }
 
 // count counts values that are timed with those of another output.
-func (m *meter) count(out, values int) {
-	if m.record != nil {
-		m.done[out] += int64(values)
-	}
-}
+func (m *meter) count(out, values int) { m.done[out] += int64(values) }
 
 // open times a stage that is one for many values, now and then.
 func (m *meter) open(out int) {
-	if m.on = false; m.record != nil && m.outs[out].next == 0 {
+	if m.on = false; m.outs[out].next == 0 {
 		m.begin(out)
 	}
 }
 
 // close ends what open began, a stage's work on so many values.
 func (m *meter) close(out, values int) {
-	if m.record == nil {
+	if m.done[out] += int64(values); m.on {
+		m.lapAll(out, values)
 		return
 	}
-	m.done[out] += int64(values)
-	if m.on {
-		m.lap(out, 0, values)
-	}
+	m.outs[out].next--
+}
+
+func (m *meter) lapAll(out, values int) {
+	m.lap(out, 0, values)
 	m.settle(out)
 }
 
 // settle ends what open began and lap has timed already.
 func (m *meter) settle(out int) {
-	if m.record == nil {
-		return
-	}
 	s := &m.outs[out]
 	if m.on {
 		s.next = min(m.end(out), ofRuns)

@@ -1,7 +1,6 @@
 package loader
 
 import (
-	"context"
 	"slices"
 	"sync"
 	"time"
@@ -16,6 +15,11 @@ type recorder struct {
 	running []*record
 	ended   Stats   // the sum of those that have ended
 	layout  *layout // of the last epoch's plan
+
+	// As the last epoch that has ended left them:
+	pace     pace // of the consumer
+	ordering sampler
+	laps     []lap // by slot of layout, of all of them; a new slice each time
 }
 
 // layout gives each stage of a plan its slot.
@@ -25,10 +29,12 @@ type layout struct {
 	outs   []int        // by slot, whose stage it is, as meter.outs
 	slots  []int        // of the first stage of an output, then of the look-ups and of Collate
 	least  []int        // see sampler, by output as meter.outs
+	fixed  int          // bytes of a sample in the outputs whose rows have one size
+	varies bool         // there are others
 }
 
 // record is the account of one epoch. What a consumer does is written by its
-// goroutine, a few times a batch at most.
+// goroutine.
 type record struct {
 	by     *recorder
 	number int
@@ -36,15 +42,17 @@ type record struct {
 	began    time.Duration
 	usage    usage // when it began
 	cache    ffcv.CacheStats
+	given    *given // batches handed out
+	earlier  []lap  // of the epochs that have ended, by slot; not written to
 	ordering sampler
+	waiting  waiting
 
 	mu       sync.Mutex
 	tallies  []tally
 	joined   int           // of them
-	consumer Stats         // what a consumer counts
+	consumer Stats         // what a consumer counts, beside given
 	since    time.Duration // of a wait; below 0: none
-	asked    int64
-	depths   int64 // sum of the queue's, each time it was looked at
+	depths   int64         // sum of the queue's, each time it was looked at
 	looks    int64
 	end      *Stats // figures of the epoch, when it has ended
 }
@@ -74,12 +82,14 @@ const (
 // begin starts the account of an epoch, which is seen from show on.
 func (r *recorder) begin(p *plan, number int) *record {
 	e := &record{by: r, number: number, began: clock(), usage: processUsage(), cache: p.cacheStats(), since: -1}
-	e.ordering = sampler{gap: 1, least: 1}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	e.waiting = waiting{turn: pace{left: 1, mean: r.pace.mean}, at: e.began, chance: chance(number) + 1}
 	if r.layout == nil || r.layout.plan != p {
 		r.layout = newLayout(p)
+		r.laps = make([]lap, len(r.layout.stages))
 	}
+	e.ordering, e.earlier = r.ordering, r.laps
 	e.layout = r.layout
 	e.tallies = make([]tally, p.workers)
 	for i, s := range newSums(p.workers, len(e.stages), len(e.slots)) {
@@ -96,6 +106,11 @@ func newLayout(p *plan) *layout {
 	}
 	for i := range p.outputs {
 		o := &p.outputs[i]
+		if o.varies() {
+			e.varies = true
+		} else {
+			e.fixed += o.rowBytes
+		}
 		e.slots = append(e.slots, len(e.stages))
 		least := 1
 		switch {
@@ -140,10 +155,10 @@ func (o *output) tailStage(k int) int {
 
 // show lets Loader.Stats see the account. The epoch began before its record did,
 // and till then its order was made.
-func (e *record) show(began time.Duration) {
+func (e *record) show(began time.Duration, g *given) {
 	e.mu.Lock()
 	e.consumer.Order += e.began - began
-	e.began = began
+	e.began, e.given = began, g
 	e.mu.Unlock()
 	r := e.by
 	r.mu.Lock()
@@ -157,11 +172,11 @@ func (e *record) join() *tally {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.joined == len(e.tallies) { // it takes the place of one whose goroutine was ended
-		return &tally{joined: clock(), left: -1, since: -1, sums: newSums(1, len(e.stages), len(e.slots))[0]}
+		return &tally{since: -1, sums: newSums(1, len(e.stages), len(e.slots))[0]}
 	}
 	t := &e.tallies[e.joined]
 	e.joined++
-	t.joined, t.left, t.since = clock(), -1, -1
+	t.since = -1
 	return t
 }
 
@@ -175,7 +190,8 @@ func (e *record) finish() {
 		return // nobody sees it
 	}
 	e.mu.Lock()
-	last := e.figures()
+	e.settle(clock())
+	last, laps := e.figures()
 	last.Running = false
 	e.end, e.tallies = &last, nil
 	e.mu.Unlock()
@@ -183,82 +199,28 @@ func (e *record) finish() {
 	defer r.mu.Unlock()
 	at = slices.Index(r.running, e) // others may have gone
 	r.running = slices.Delete(r.running, at, at+1)
+	r.pace, r.ordering = e.waiting.turn, e.ordering
+	if r.layout == e.layout {
+		for i := range laps {
+			laps[i].add(r.laps[i])
+		}
+		r.laps = laps
+	}
 	r.ended.add(&last)
 }
 
-// await waits for a flight, or the context.
-func (e *epoch) await(ctx context.Context, f *flight) {
-	r := e.record
-	ready := 0
-	if look := r.asked%8 == 0; look {
-		for ready < len(e.flights) && len(e.flights[ready].done) > 0 {
-			ready++
-		}
-		r.mu.Lock()
-		r.depths += int64(ready)
-		r.looks++
-		r.mu.Unlock()
-	}
-	r.asked++
-	select {
-	case <-f.done:
-		return
-	default:
-	}
+// ordered counts the time that the making of a batch's order took, by the
+// consumer's goroutine; some of them are timed.
+func (r *record) ordered(took time.Duration) {
+	s, cost := &r.ordering, clockCost()
+	took = max(0, took-cost)
 	r.mu.Lock()
-	r.since = clock()
-	r.mu.Unlock()
-	select {
-	case <-f.done:
-	case <-ctx.Done():
-	}
-	r.mu.Lock()
-	c := &r.consumer
-	if c.Wait += clock() - r.since; c.Batches == 0 {
-		c.FirstWait = c.Wait
-	}
-	c.Waits++
-	r.since = -1
-	r.mu.Unlock()
-}
-
-// gives counts a batch that is about to be the consumer's.
-func (r *record) gives(b *Batch) {
-	size := int64(0)
-	for i := range b.columns {
-		size += int64(len(b.columns[i].Data))
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	c := &r.consumer
-	c.Batches++
-	c.Samples += int64(len(b.ids))
-	c.Bytes += size
-	c.Skipped += int64(len(b.skipped))
-}
-
-// orders and ordered are around the making of a batch's order, by the consumer's
-// goroutine; some of them are timed.
-func (r *record) orders() (from time.Duration) {
-	if r.ordering.next--; r.ordering.next > 0 {
-		return -1
-	}
-	return clock()
-}
-
-func (r *record) ordered(from time.Duration) {
-	if from < 0 {
-		return
-	}
-	s := &r.ordering
-	took := max(0, clock()-from-clockCost())
-	r.mu.Lock()
-	r.consumer.Order += time.Duration(s.gap) * took
+	r.consumer.Order += time.Duration(max(1, s.gap)) * took
 	r.mu.Unlock()
 	if s.time == 0 {
 		s.time = took
 	}
 	s.time += (took - s.time) / 8
-	s.gap = max(1, int(min(64, clockCost()*dearest/max(1, s.time))))
+	s.gap = max(1, int(min(ofRuns, clockApart*cost*dearest/max(1, s.time))))
 	s.next = s.gap
 }

@@ -114,14 +114,16 @@ type reports struct {
 
 // report is a Report under way.
 type report struct {
+	given *given
+
 	mu    sync.Mutex
-	r     Report
+	r     Report  // without Batches and Samples
 	first Skipped // of those that failed one after another, up to the last batch
 }
 
 // begin makes the report of an epoch.
-func (l *reports) begin(epoch int) *report {
-	r := &report{r: Report{Epoch: epoch}}
+func (l *reports) begin(epoch int, g *given) *report {
+	r := &report{given: g, r: Report{Epoch: epoch}}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.list = slices.DeleteFunc(l.list, func(o *report) bool { return o.r.Epoch == epoch })
@@ -147,12 +149,14 @@ func (l *reports) of(epoch int) (Report, bool) {
 func (r *report) copy() Report {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.r.clone()
+	return r.clone()
 }
 
-func (r *Report) clone() Report {
-	c := *r
-	c.List, c.Kinds = slices.Clone(r.List), maps.Clone(r.Kinds)
+// clone copies it, as far as it is known. The caller holds the lock.
+func (r *report) clone() Report {
+	c := r.r
+	c.List, c.Kinds = slices.Clone(c.List), maps.Clone(c.Kinds)
+	c.Batches, c.Samples = r.given.handed()
 	return c
 }
 
@@ -180,18 +184,23 @@ func (e *epoch) count(f *flight) error {
 	if r == nil || f.err != nil && many == nil {
 		return f.err
 	}
+	damaged := int(f.damaged.Load())
+	if many == nil && damaged == 0 && len(b.skipped) == 0 { // as nearly all are
+		if f.due > 0 {
+			e.streak = 0
+		}
+		return nil
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.r.Damaged += int(f.damaged.Load())
+	r.r.Damaged += damaged
 	if s := e.tooMany(f); s != nil {
 		many = &TooManyError{Count: e.streak, First: r.first, Last: *s, name: e.plan.name}
 	}
 	if many != nil {
-		many.Report = r.r.clone()
+		many.Report = r.clone()
 		return many
 	}
-	r.r.Batches++
-	r.r.Samples += len(b.ids)
 	return nil
 }
 

@@ -224,6 +224,29 @@ type given struct {
 	deal    deal
 	batches atomic.Int64
 	none    bool // it has not begun
+
+	mu      sync.Mutex // held where what is missing changes
+	missing int        // samples that batches are shorter by than they were dealt
+}
+
+// hand counts a batch that lacks so many samples.
+func (g *given) hand(missing int) {
+	if missing == 0 {
+		g.batches.Add(1)
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.missing += missing
+	g.batches.Add(1)
+}
+
+// handed returns how many batches, and samples in them, were handed out.
+func (g *given) handed() (batches, samples int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := int(g.batches.Load())
+	return n, g.deal.samplesOf(n) - g.missing
 }
 
 // starts says how an epoch begins, and which of its positions come.

@@ -9,8 +9,10 @@ import (
 
 // Stats is what an epoch, or all epochs of a loader, took. Times are of a clock,
 // not of processors, but for CPU. Those of workers are sums over all of them.
-// Elapsed, Wait and Work are exact; Order and the times of Stages are estimates
-// from samples taken by chance, which together are never more than Work.
+// Elapsed and all counts are exact, and Wait and Work where batches take more than
+// about a fifth of a millisecond. With shorter ones these are estimates from some
+// of them, as Order and the times of Stages always are, which together are never
+// more than Work.
 // Durations are nanoseconds in JSON.
 type Stats struct {
 	Epoch   int  `json:"epoch"`  // the number of the epoch begun last, -1 for none
@@ -80,7 +82,7 @@ type usage struct {
 // Stats returns the figures of the epoch begun last: so far, or when it has
 // ended, all. Before the first epoch Stats.Epoch is -1. It may be called at any
 // time, by any goroutine, and disturbs nothing; what the workers did for the
-// batches they are at is not in it yet.
+// batches they are at, and for the last few of short ones, is not in it yet.
 func (l *Loader) Stats() Stats {
 	r := l.plan.recorder
 	r.mu.Lock()
@@ -116,23 +118,27 @@ func (e *record) stats() Stats {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.end == nil {
-		return e.figures()
+		s, _ := e.figures()
+		return s
 	}
 	s := *e.end
 	s.Stages = slices.Clone(s.Stages)
 	return s
 }
 
-// figures are those of a running epoch. The caller holds the lock: so that each
-// asked for is at least the one before.
-func (e *record) figures() Stats {
+// figures are those of a running epoch, and its laps. The caller holds the lock:
+// so that each asked for is at least the one before.
+func (e *record) figures() (Stats, []lap) {
 	s, now := e.consumer, clock()
+	batches, samples := e.given.handed()
 	if e.since >= 0 {
 		s.Wait += now - e.since
-		if s.Batches == 0 {
+		if batches == 0 {
 			s.FirstWait = s.Wait
 		}
 	}
+	s.Batches, s.Samples = int64(batches), int64(samples)
+	s.Bytes += s.Samples * int64(e.fixed)
 	if e.looks > 0 {
 		s.Ready = float64(e.depths) / float64(e.looks)
 	}
@@ -152,7 +158,7 @@ func (e *record) figures() Stats {
 	if u := processUsage(); u.known && e.usage.known {
 		s.CPU, s.MajorFaults, s.MinorFaults = u.cpu-e.usage.cpu, u.major-e.usage.major, u.minor-e.usage.minor
 	}
-	return s
+	return s, done.laps
 }
 
 // sum adds what the worker has done and returns how long it worked.
@@ -160,14 +166,10 @@ func (t *tally) sum(to *sums) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	to.add(&t.sums)
-	end, idle := clock(), t.idle
-	if t.left >= 0 {
-		end = t.left
-	}
 	if t.since >= 0 {
-		idle += max(0, end-t.since)
+		return t.work + clock() - t.since
 	}
-	return max(0, end-t.joined-idle)
+	return t.work
 }
 
 // shares are the stages with their figures, without those that had nothing to
@@ -176,7 +178,10 @@ func (e *record) shares(done *sums, work time.Duration) []StageStats {
 	list := make([]StageStats, 0, len(done.laps))
 	sum := time.Duration(0)
 	for i, l := range done.laps {
-		if l.values == 0 {
+		if l.values == 0 { // none was timed in this epoch
+			l = e.earlier[i]
+		}
+		if l.values == 0 || done.done[e.outs[i]] == 0 {
 			continue
 		}
 		s := e.stages[i]

@@ -76,6 +76,7 @@ func newWorker(e *epoch) *worker {
 			w.grow(o.stages[k].into, o.stages[k].bytes)
 		}
 	}
+	w.meter.mute(len(e.plan.outputs) + 2)
 	w.makeWide()
 	w.visit = make([]uint64, 0, e.plan.run)
 	w.spare = make([]uint64, e.plan.run)
