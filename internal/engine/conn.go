@@ -49,9 +49,8 @@ func (c *conn) serve(ctx context.Context) {
 		}
 	}()
 	err := c.read()
-	var broken *protocolError
-	if errors.As(err, &broken) {
-		c.say(broken)
+	if errors.As(err, new(*protocolError)) || errors.As(err, new(*panicError)) {
+		c.say(err)
 	}
 	c.cancel(errClosed)
 	close(c.queue)
@@ -87,8 +86,16 @@ func (c *conn) read() error {
 	}
 }
 
+// caught makes a panic an error.
+func caught(err *error) {
+	if p := recover(); p != nil {
+		*err = &panicError{p, debug.Stack()}
+	}
+}
+
 // receive does at once what is not to wait, and queues the rest.
-func (c *conn) receive(f frame) error {
+func (c *conn) receive(f frame) (err error) {
+	defer caught(&err)
 	if len(f.object) == 0 {
 		f.close()
 		return c.credit(f.payload)
@@ -172,11 +179,7 @@ func (c *conn) perform(r *request) error {
 // guard calls a handler. A panic is its error.
 func (c *conn) guard(h handler, r *request) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // files may be cut short under their maps
-	defer func() {
-		if p := recover(); p != nil {
-			err = &panicError{p, debug.Stack()}
-		}
-	}()
+	defer caught(&err)
 	return h(c, r)
 }
 

@@ -263,8 +263,8 @@ func TestOutputsChange(t *testing.T) {
 // there are, and all of it comes back in the end.
 func TestKeptBatches(t *testing.T) {
 	path := write(t, 80)
-	big := loader.Output{Name: "image", Decoder: transform.RandomResizedCrop{Width: 128, Height: 128}}
-	bigOp := object{"name": "image", "decoder": object{"op": "RandomResizedCrop", "width": 128, "height": 128}}
+	big := loader.Output{Name: "image", Decoder: transform.RandomResizedCrop{Width: 256, Height: 256}}
+	bigOp := object{"name": "image", "decoder": object{"op": "RandomResizedCrop", "width": 256, "height": 256}}
 	opts := &loader.Options{BatchSize: 4, Outputs: []loader.Output{big}, Order: loader.Random}
 	want := batches(t, newLoader(t, open(t, path), opts), 0)
 	c := serve(t).connect()

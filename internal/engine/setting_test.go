@@ -198,3 +198,26 @@ func TestSharedFiles(t *testing.T) {
 	}
 	eventually(t, "maps of the file", 0, mapped)
 }
+
+// TestCustomFields: a file's field that only the client knows comes as it is
+// stored, when its size is told.
+func TestCustomFields(t *testing.T) {
+	path := ffcvtest.Write(t, []ffcv.FieldSpec{{Name: "own", Field: fields.Opaque{DType: "<u4,|u1"}}, {Name: "n", Field: fields.Int{}}}, 10,
+		func(i int) []any { return []any{[]byte{byte(i), 0, 0, 0, 9}, int64(i)} }, &ffcv.Options{Plain: true})
+	s := serve(t)
+	request := object{"do": "loader", "paths": []string{path}, "batch_size": 4}
+	c := s.connect()
+	custom := object{"custom": object{"own": object{"size": 5, "align": 1}}}
+	v := c.loader(with(request, custom), nil)
+	if _, err := v.epoch(nil, nil, func(i int, b *view) error {
+		if own := b.columns[0]; i == 1 && (own.data[0] != 4 || own.data[4] != 9 || own.data[5] != 5) {
+			t.Errorf("got %v", own.data[:10])
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []object{{"size": -1, "align": 1}, {"size": 5, "align": 3}, {"size": 1 << 30, "align": 1}} {
+		s.connect().fails("option", with(request, object{"custom": object{"own": q}}), nil)
+	}
+}

@@ -15,6 +15,7 @@ const (
 	leastSegment  = 1 << 20
 	largerEvery   = 32 // segments: then new ones are twice as large
 	largestShared = 1 << 30
+	leastKept     = 2 << 20 // bytes, for single samples that are asked for one by one
 )
 
 // slots is the memory of a connection's batches: segments that the client maps
@@ -27,7 +28,7 @@ type slots struct {
 	open     *segment   // with room for small blocks
 	live     int        // bytes given out and not freed
 	kept     []*segment // of one freed block each, for others of their size, the oldest first
-	keeps    int        // their bytes; no more than live ones
+	keeps    int        // their bytes; no more than live ones, or leastKept
 	next     int        // number of the next segment
 	dropped  []int      // segments freed that the client has mapped
 	closed   bool
@@ -163,7 +164,7 @@ func (s *slots) Free(b []byte) error {
 			}
 		}
 	}
-	for s.keeps > s.live {
+	for s.keeps > max(s.live, leastKept) {
 		if err := s.forget(len(s.kept) - 1); err != nil {
 			return err
 		}

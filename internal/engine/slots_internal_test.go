@@ -182,7 +182,7 @@ func TestSlotsModel(t *testing.T) {
 		}()
 	}
 	all.Wait()
-	if len(s.blocks) != 0 || len(s.segments) > 1 {
+	if len(s.blocks) != 0 || len(s.segments) > 1+len(s.kept) || s.keeps > leastKept {
 		t.Errorf("%d blocks and %d segments are left", len(s.blocks), len(s.segments))
 	}
 	s.close()
