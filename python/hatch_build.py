@@ -1,7 +1,8 @@
 """Puts the engine into the wheel.
 
-The engine is built with Go from ../cmd/betongo-engine, for the machine or for BETONGO_GOOS and BETONGO_GOARCH. BETONGO_ENGINE
-names one that is built already; BETONGO_ENGINE=none makes a wheel without one, which reads files but loads no batches.
+The engine is built with Go from ../cmd/betongo-engine, for the machine or for BETONGO_GOOS and
+BETONGO_GOARCH. BETONGO_ENGINE names one that is built already; BETONGO_ENGINE=none makes a wheel without one,
+which reads files but loads no batches.
 """
 
 from __future__ import annotations
@@ -78,15 +79,35 @@ def build(module: Path, out: Path, system: str, machine: str) -> None:
     hint = "or set BETONGO_ENGINE to a betongo-engine that is built already (none: a package without one)"
     if go is None:
         lowest = ".".join(map(str, LOWEST))
-        raise SystemExit(f"betongo: building the engine needs Go {lowest} or later on PATH: https://go.dev/dl ({hint})")
+        raise SystemExit(
+            f"betongo: building the engine needs Go {lowest} or later on PATH: https://go.dev/dl ({hint})"
+        )
     said = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True).stdout.strip()
     number = re.match(r"go(\d+)\.(\d+)", said)
     if number and tuple(map(int, number.groups())) < LOWEST and os.environ.get("GOTOOLCHAIN") == "local":
-        raise SystemExit(f"betongo: building the engine needs Go 1.24 or later, {go} is {said}: https://go.dev/dl ({hint})")
+        raise SystemExit(
+            f"betongo: building the engine needs Go 1.24 or later, {go} is {said}: https://go.dev/dl ({hint})"
+        )
     if not (module / "cmd" / "betongo-engine").is_dir():
-        raise SystemExit(f"betongo: {module} is no clone of betongo: the engine's sources are missing ({hint})")
+        raise SystemExit(
+            f"betongo: {module} is no clone of betongo: the engine's sources are missing ({hint})"
+        )
     env = dict(os.environ, CGO_ENABLED="0", GOOS=system, GOARCH=machine)
-    command = [go, "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", str(out), "./cmd/betongo-engine"]
-    done = subprocess.run(command, cwd=module, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    command = [
+        go,
+        "build",
+        "-trimpath",
+        "-buildvcs=false",
+        "-ldflags",
+        "-s -w",
+        "-o",
+        str(out),
+        "./cmd/betongo-engine",
+    ]
+    done = subprocess.run(
+        command, cwd=module, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     if done.returncode != 0:
-        raise SystemExit(f"betongo: {' '.join(command)}: exit status {done.returncode}\n{done.stdout.strip()}")
+        raise SystemExit(
+            f"betongo: {' '.join(command)}: exit status {done.returncode}\n{done.stdout.strip()}"
+        )

@@ -1,12 +1,13 @@
-"""Loads the same files with FFCV, with betongo's Python package and with its Go loader, in turns, and prints tables for
-docs/benchmarks.md:
+"""Loads the same files with FFCV, with betongo's Python package and with its Go loader, in turns, and prints
+tables for docs/benchmarks.md:
 
     python benchmarks/python/compare.py --python ~/ffcv-venv/bin/python --photos ~/train
 
---python is an interpreter that can import ffcv; betongo is loaded in the same one, from this clone. It needs Linux and Go. All sides
-run one after another, round by round, so that what disturbs the machine disturbs all; figures are medians of the rounds,
-those of a round medians of the epochs after the first, and ratios medians of the rounds' ratios. CPU is user and system time of
-all processes; PSS is that of all processes together, the mapped file's share included.
+--python is an interpreter that can import ffcv; betongo is loaded in the same one, from this clone. It needs
+Linux and Go. All sides run one after another, round by round, so that what disturbs the machine disturbs all;
+figures are medians of the rounds, those of a round medians of the epochs after the first, and ratios medians
+of the rounds' ratios. CPU is user and system time of all processes; PSS is that of all processes together,
+the mapped file's share included.
 """
 
 from __future__ import annotations
@@ -74,9 +75,22 @@ class Bench:
 
     def __init__(self, args: argparse.Namespace, folder: Path) -> None:
         self.args, self.folder = args, folder
-        self.env = {**os.environ, "PYTHONPATH": str(ROOT / "python" / "src"), "BETONGO_ENGINE": str(folder / "betongo-engine")}
+        self.env = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT / "python" / "src"),
+            "BETONGO_ENGINE": str(folder / "betongo-engine"),
+        }
         for name in ("ffcv", "betongo-engine"):
-            build = ["go", "build", "-trimpath", "-ldflags", "-s -w", "-o", str(folder / name), f"./cmd/{name}"]
+            build = [
+                "go",
+                "build",
+                "-trimpath",
+                "-ldflags",
+                "-s -w",
+                "-o",
+                str(folder / name),
+                f"./cmd/{name}",
+            ]
             subprocess.run(build, cwd=ROOT, env={**os.environ, "CGO_ENABLED": "0"}, check=True)
 
     def works(self) -> list[Work]:
@@ -84,29 +98,53 @@ class Bench:
         a, works = self.args, []
         if a.rows:
             file = self.write("rows", a.rows)
-            works += [Work(f"{a.rows:,} rows f4[32] + label, {o}", file, "rows", o, 2048, a.epochs) for o in ("sequential", "random")]
+            works += [
+                Work(f"{a.rows:,} rows f4[32] + label, {o}", file, "rows", o, 2048, a.epochs)
+                for o in ("sequential", "random")
+            ]
         if a.small:
             file = self.write("small", a.small)
-            works += [Work(f"{a.small:,} images of 32x32, {p}", file, p, "random", 512, a.epochs) for p in ("cifar", "cifarf32")]
+            works += [
+                Work(f"{a.small:,} images of 32x32, {p}", file, p, "random", 512, a.epochs)
+                for p in ("cifar", "cifarf32")
+            ]
         if a.photos:
             few = max(2, a.epochs // 2)
             jpg, raw = self.photos("jpg", 500), self.photos("raw", 256)
-            works += [Work(f"photos of at most 500 px, {p}", jpg, p, "random", a.batch, few) for p in ("rrc224", "rrc224f32", "cc224")]
+            works += [
+                Work(f"photos of at most 500 px, {p}", jpg, p, "random", a.batch, few)
+                for p in ("rrc224", "rrc224f32", "cc224")
+            ]
             works.append(Work("raw images of at most 256 px, rrc224", raw, "rrc224", "random", a.batch, few))
         return works
 
     def write(self, kind: str, n: int) -> Path:
         path = self.folder / f"{kind}{n}.beton"
         if not path.exists():
-            subprocess.run([self.args.python, "-c", WRITE, kind, str(path), str(n)], env=self.env, cwd=self.folder, check=True)
+            subprocess.run(
+                [self.args.python, "-c", WRITE, kind, str(path), str(n)],
+                env=self.env,
+                cwd=self.folder,
+                check=True,
+            )
         return path
 
     def photos(self, mode: str, resolution: int) -> Path:
         path = self.folder / f"{mode}{resolution}.beton"
         if not path.exists():
             script = HERE.parent / "compare" / "ffcv_write.py"
-            command = [self.args.python, script, os.path.abspath(self.args.photos), path, mode, str(resolution), "2"]
-            subprocess.run(command, cwd=self.folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            command = [
+                self.args.python,
+                script,
+                os.path.abspath(self.args.photos),
+                path,
+                mode,
+                str(resolution),
+                "2",
+            ]
+            subprocess.run(
+                command, cwd=self.folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
         return path
 
     def run(self, side: str, w: Work) -> Result:
@@ -114,7 +152,16 @@ class Bench:
         a = self.args
         if side == "go":
             pipeline = "raw" if w.pipeline in ("rows", "bytes") else w.pipeline
-            command = [str(self.folder / "ffcv"), "bench", str(w.file), "--json", "--pipeline", pipeline, "--order", w.order]
+            command = [
+                str(self.folder / "ffcv"),
+                "bench",
+                str(w.file),
+                "--json",
+                "--pipeline",
+                pipeline,
+                "--order",
+                w.order,
+            ]
             command += ["--batch", str(w.batch), "--epochs", str(w.epochs), "--workers", str(a.workers)]
         else:
             command = [a.python, str(HERE / "load.py"), side, str(w.file), w.pipeline, w.order]
@@ -123,7 +170,9 @@ class Bench:
             env = {**self.env, "START": repr(time.time())}
             if side == "ffcv":
                 del env["PYTHONPATH"]
-            p = subprocess.Popen(command, cwd=self.folder, env=env, stdout=subprocess.PIPE, stderr=errors, text=True)
+            p = subprocess.Popen(
+                command, cwd=self.folder, env=env, stdout=subprocess.PIPE, stderr=errors, text=True
+            )
             watch = Watch(p.pid)
             out = p.communicate()[0]
             peak = watch.end()
@@ -203,22 +252,30 @@ def spread(rounds: list[dict[str, Result]], a: str, b: str) -> str:
 def tables(done: list[tuple[Work, list[dict[str, Result]]]]) -> str:
     """The tables, in Markdown."""
     lines = [
-        "| loading | CPU a sample: FFCV | betongo | of it in Python | Go alone | betongo : FFCV (rounds) | betongo : Go | samples/s: FFCV | betongo | Go |",
+        "| loading | CPU a sample: FFCV | betongo | of it in Python | Go alone | betongo : FFCV (rounds) "
+        "| betongo : Go | samples/s: FFCV | betongo | Go |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for w, rounds in done:
-        row = [w.name, seconds(mid(rounds, lambda r: r["ffcv"].cpu)), seconds(mid(rounds, lambda r: r["betongo"].cpu))]
+        row = [
+            w.name,
+            seconds(mid(rounds, lambda r: r["ffcv"].cpu)),
+            seconds(mid(rounds, lambda r: r["betongo"].cpu)),
+        ]
         row += [seconds(mid(rounds, lambda r: r["betongo"].own)), seconds(mid(rounds, lambda r: r["go"].cpu))]
         row += [spread(rounds, "betongo", "ffcv"), spread(rounds, "betongo", "go")]
         row += [f"{1 / mid(rounds, lambda r, s=s: r[s].wall):,.0f}" for s in ("ffcv", "betongo", "go")]
         lines.append(f"| {' | '.join(row)} |")
     lines += [
         "",
-        "| starting | first batch from process start: FFCV | betongo | Go | peak PSS, all processes: FFCV | betongo | Go |",
+        "| starting | first batch from process start: FFCV | betongo | Go "
+        "| peak PSS, all processes: FFCV | betongo | Go |",
         "|---|---|---|---|---|---|---|",
     ]
     for w, rounds in done:
-        row = [w.name] + [f"{mid(rounds, lambda r, s=s: r[s].first):.2f} s" for s in ("ffcv", "betongo", "go")]
+        row = [w.name] + [
+            f"{mid(rounds, lambda r, s=s: r[s].first):.2f} s" for s in ("ffcv", "betongo", "go")
+        ]
         row += [f"{mid(rounds, lambda r, s=s: r[s].pss):,.0f} MiB" for s in ("ffcv", "betongo", "go")]
         lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines)
@@ -229,9 +286,16 @@ def main() -> None:
     p.add_argument("--python", required=True, help="an interpreter that can import ffcv")
     p.add_argument("--photos", help="a folder of class folders with JPEGs: loaded with crops too")
     p.add_argument("--rows", type=int, default=1_000_000, help="rows of the first file; 0 leaves it out")
-    p.add_argument("--small", type=int, default=50_000, help="images of 32x32 of the second file; 0 leaves it out")
+    p.add_argument(
+        "--small", type=int, default=50_000, help="images of 32x32 of the second file; 0 leaves it out"
+    )
     p.add_argument("--rounds", type=int, default=3)
-    p.add_argument("--epochs", type=int, default=6, help="epochs of a run, half as many over photos; the first does not count")
+    p.add_argument(
+        "--epochs",
+        type=int,
+        default=6,
+        help="epochs of a run, half as many over photos; the first does not count",
+    )
     p.add_argument("--batch", type=int, default=64, help="photos in a batch")
     p.add_argument("--workers", type=int, default=2)
     p.add_argument("--dir", help="where the files are written, and used again; by default a temporary folder")

@@ -1,9 +1,9 @@
 """Loads a .beton with FFCV or with betongo under FFCV's names, and prints one JSON line:
 load.py PACKAGE FILE PIPELINE ORDER BATCH EPOCHS WORKERS
 
-PACKAGE: ffcv or betongo. PIPELINE: rows (x an array, label an int), bytes (x bytes, label an int), or of image and label cc224,
-rrc224, rrc224f32, cifar, cifarf32, as "ffcv bench" has them. The environment's START, seconds since 1970, is when the process was
-started. CPU time is that of the process and of betongo's engine.
+PACKAGE: ffcv or betongo. PIPELINE: rows (x an array, label an int), bytes (x bytes, label an int), or of
+image and label cc224, rrc224, rrc224f32, cifar, cifarf32, as "ffcv bench" has them. The environment's START,
+seconds since 1970, is when the process was started. CPU time is that of the process and of betongo's engine.
 """
 
 import json
@@ -47,7 +47,12 @@ def image():
     if pipeline == "cc224":
         return [CenterCropRGBImageDecoder((224, 224), 224 / 256), ToTensor(), ToTorchImage()]
     if pipeline.startswith("cifar"):
-        ops = [SimpleRGBImageDecoder(), RandomHorizontalFlip(), RandomTranslate(padding=2), Cutout(4, (127, 127, 127))]
+        ops = [
+            SimpleRGBImageDecoder(),
+            RandomHorizontalFlip(),
+            RandomTranslate(padding=2),
+            Cutout(4, (127, 127, 127)),
+        ]
     else:
         ops = [RandomResizedCropRGBImageDecoder((224, 224)), RandomHorizontalFlip()]
     if pipeline.endswith("f32"):
@@ -93,6 +98,11 @@ for _ in range(epochs):
             result["start_to_first_batch_s"] = time.time() - START
         samples += len(b[0])
     result["epochs"].append(
-        {"wall_s": time.time() - wall, "cpu_s": cpu() - used, "own_s": time.process_time() - own, "samples": samples}
+        {
+            "wall_s": time.time() - wall,
+            "cpu_s": cpu() - used,
+            "own_s": time.process_time() - own,
+            "samples": samples,
+        }
     )
 print(json.dumps(result))

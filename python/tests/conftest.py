@@ -1,4 +1,5 @@
-"""What the tests share. They run against the installed package, or against PYTHONPATH=python/src with BETONGO_ENGINE."""
+"""What the tests share. They run against the installed package, or against PYTHONPATH=python/src with
+BETONGO_ENGINE."""
 
 from __future__ import annotations
 

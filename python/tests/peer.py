@@ -1,4 +1,5 @@
-"""An engine's side of a connection, in Python: for what the real one never does, and for measuring the client alone."""
+"""An engine's side of a connection, in Python: for what the real one never does, and for measuring the client
+alone."""
 
 from __future__ import annotations
 
@@ -22,9 +23,12 @@ def frame(obj: Any, payload: bytes = b"") -> bytes:
 
 
 class Peer:
-    """Serves one loader of batches of rows; each has an output x, float32 (width,), whose rows are 100*batch+row."""
+    """Serves one loader of batches of rows; each has an output x, float32 (width,), whose rows are
+    100*batch+row."""
 
-    def __init__(self, batches: int = 10, rows: int = 4, width: int = 3, outs: int = 1, ahead: int = 2) -> None:
+    def __init__(
+        self, batches: int = 10, rows: int = 4, width: int = 3, outs: int = 1, ahead: int = 2
+    ) -> None:
         self.batches, self.rows, self.width, self.outs, self.ahead = batches, rows, width, outs, ahead
         self.mine, self.theirs = socket.socketpair()
         self.free: list[int] = []
@@ -123,7 +127,11 @@ class Peer:
             x.reshape(self.rows, self.width)[:] = (100 * k + np.arange(self.rows))[:, None]
         ids = np.arange(k * self.rows, (k + 1) * self.rows, dtype=np.int64).tobytes()
         self.busy[self.seq] = number
-        obj = {"b": self.seq, "n": self.rows, "o": [[number, out * one, self.rows, -1] for out in range(self.outs)]}
+        obj = {
+            "b": self.seq,
+            "n": self.rows,
+            "o": [[number, out * one, self.rows, -1] for out in range(self.outs)],
+        }
         if fds:
             obj["fds"] = [[number, size]]
         self.seq += 1

@@ -14,8 +14,11 @@ import numpy as np
 
 
 def write_rows(path: str | Path, n: int) -> str:
-    """Writes a .beton of n samples with an int field "label", i, and a float field "x", i/2; returns its path."""
-    fields = b"".join(bytes([kind]) + name.ljust(16, b"\0") + bytes(1024) for kind, name in ((1, b"label"), (0, b"x")))
+    """Writes a .beton of n samples with an int field "label", i, and a float field "x", i/2; returns its
+    path."""
+    fields = b"".join(
+        bytes([kind]) + name.ljust(16, b"\0") + bytes(1024) for kind, name in ((1, b"label"), (0, b"x"))
+    )
     rows = np.zeros(n, [("label", "<i8"), ("x", "<f8")])
     rows["label"] = np.arange(n)
     rows["x"] = np.arange(n) / 2
@@ -87,4 +90,6 @@ def gone(pid: int, seconds: float) -> bool:
 def leftovers() -> set[str]:
     """What is named after us in the folders of temporary things."""
     folders = [Path(f) for f in ("/dev/shm", "/tmp", os.environ.get("TMPDIR", "/tmp"), "/run/shm")]
-    return {str(p) for f in folders if f.is_dir() for p in f.iterdir() if p.name.startswith(("betongo", "memfd"))}
+    return {
+        str(p) for f in folders if f.is_dir() for p in f.iterdir() if p.name.startswith(("betongo", "memfd"))
+    }

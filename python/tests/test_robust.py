@@ -98,10 +98,15 @@ def test_state_within_an_epoch(path: str) -> None:
 # Endings
 
 
-@pytest.mark.parametrize("ending", ["os.kill(os.getpid(), signal.SIGKILL)", "os._exit(3)", "os.abort()", "sys.exit(0)", ""])
+@pytest.mark.parametrize(
+    "ending", ["os.kill(os.getpid(), signal.SIGKILL)", "os._exit(3)", "os.abort()", "sys.exit(0)", ""]
+)
 def test_the_engine_ends_with_its_client(path: str, ending: str) -> None:
     before = rows.leftovers()
-    p = rows.start(HEAD + "s = stream()\nit = s.epoch(0)\nb = next(it)\nsay(_engine.engine().process.pid)\n" + ending, path)
+    p = rows.start(
+        HEAD + "s = stream()\nit = s.epoch(0)\nb = next(it)\nsay(_engine.engine().process.pid)\n" + ending,
+        path,
+    )
     assert p.stdout is not None and p.stderr is not None
     pid = int(p.stdout.readline())
     p.wait(10)
@@ -193,7 +198,8 @@ def test_shutdown(path: str) -> None:
 
 
 def test_ctrl_c(path: str) -> None:
-    code = """
+    code = (
+        """
 s = stream()
 say("ready")
 try:
@@ -203,7 +209,9 @@ except KeyboardInterrupt:
     say("interrupted", time.monotonic())
 assert check(s.epoch(1)) == %d
 say(_engine.engine().process.poll())
-""" % N
+"""
+        % N
+    )
     p = rows.start(HEAD + code, path)
     assert p.stdout is not None
     p.stdout.readline()
@@ -340,8 +348,13 @@ if __name__ == "__main__":
 def test_spawn(path: str, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(HEAD + SPAWN)
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])}
-    done = subprocess.run([sys.executable, str(script), path], env=env, capture_output=True, text=True, timeout=60)
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),
+    }
+    done = subprocess.run(
+        [sys.executable, str(script), path], env=env, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0 and "ok" in done.stdout, done.stderr
 
 
@@ -446,7 +459,7 @@ def test_open_and_abandon(path: str) -> None:
         s = stream(path, 500 + k, workers=2)
         it = s.epoch(k)
         for _, b in zip(range(k % 4), it):
-            pass
+            assert len(b) == 500 + k
         if k % 2:
             s.close()
         s = it = b = None  # type: ignore[assignment]
@@ -500,7 +513,10 @@ def test_another_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
         (lambda p: None, "no such file"),
         (lambda p: p.write_text("no program"), "can't be started"),
         (lambda p: (p.write_bytes(b"\x7fELFnonsense"), p.chmod(0o755)), "no program for this machine"),
-        (lambda p: (p.write_text("#!/bin/sh\necho it went wrong >&2\nexit 7\n"), p.chmod(0o755)), "status 7.*\n?.*it went wrong"),
+        (
+            lambda p: (p.write_text("#!/bin/sh\necho it went wrong >&2\nexit 7\n"), p.chmod(0o755)),
+            "status 7.*\n?.*it went wrong",
+        ),
     ],
 )
 def test_a_wrong_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Any, what: str) -> None:
@@ -522,7 +538,9 @@ def test_no_engine_for_the_platform(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_importing_is_light() -> None:
-    out = rows.run("import sys, betongo; print([m for m in ('numpy', 'torch', 'numba', 'subprocess') if m in sys.modules])")
+    out = rows.run(
+        "import sys, betongo\nprint([m for m in ('numpy', 'torch', 'numba', 'subprocess') if m in sys.modules])"
+    )
     assert out.strip() == "[]"
 
 
@@ -535,7 +553,11 @@ def test_importing_is_light() -> None:
         ({"order": {"name": "randon"}}, ValueError, "random"),
         ({"nonsense": 1}, ValueError, "nonsense"),
         ({"outputs": [{"name": "a", "field": "lable"}]}, ValueError, "label"),
-        ({"outputs": [{"name": "a", "field": "label", "ops": [{"op": "Normalise"}]}]}, ValueError, "Normalize"),
+        (
+            {"outputs": [{"name": "a", "field": "label", "ops": [{"op": "Normalise"}]}]},
+            ValueError,
+            "Normalize",
+        ),
         ({"state": {"version": 1}}, betongo.StateError, ""),
     ],
 )
@@ -552,5 +574,7 @@ def test_torch_data_loader(path: str) -> None:
     pytest.importorskip("torch")
     script = Path(__file__).parent / "torch_workers.py"
     for method in ("fork", "spawn"):
-        done = subprocess.run([sys.executable, str(script), path, method], capture_output=True, text=True, timeout=120)
+        done = subprocess.run(
+            [sys.executable, str(script), path, method], capture_output=True, text=True, timeout=120
+        )
         assert done.returncode == 0 and f"{N} samples" in done.stdout, done.stderr

@@ -159,7 +159,8 @@ def test_slots_die_in_other_threads() -> None:
 
 
 def test_a_frame_lost_to_an_interrupt() -> None:
-    """What an interrupt took between the socket and the consumer may have brought segments: another connection is made."""
+    """What an interrupt took between the socket and the consumer may have brought segments: another
+    connection is made."""
     peers = [Peer(10), Peer(10)]
     s = LoaderStream(lambda: peers.pop(0).connect(), {"outputs": []})
     epoch = s.epoch(0)
@@ -173,6 +174,8 @@ def test_a_frame_lost_to_an_interrupt() -> None:
 
 
 def test_outs() -> None:
-    out = _stream.Out({"name": "a", "dtype": "[('x', '<i4'), ('y', '<f8', (2,))]", "shape": None, "lengths": True})
+    out = _stream.Out(
+        {"name": "a", "dtype": "[('x', '<i4'), ('y', '<f8', (2,))]", "shape": None, "lengths": True}
+    )
     assert out.dtype == np.dtype([("x", "<i4"), ("y", "<f8", (2,))]) and out.shape is None and out.lengths
     assert pickle.loads(pickle.dumps(out)).dtype == out.dtype

@@ -150,7 +150,8 @@ def test_interrupt_loses_nothing(pair: tuple[Connection, socket.socket]) -> None
         t.join()
         signal.signal(signal.SIGUSR1, old)
     assert interrupts > 0
-    # The one thing that an interrupt can take is a frame on its way from recv to us: rare, and never half of one.
+    # The one thing that an interrupt can take is a frame on its way from recv to us: rare, and never half of
+    # one.
     assert got == sorted(set(got)) and len(got) > 35
 
 
@@ -180,7 +181,11 @@ def test_broken(pair: tuple[Connection, socket.socket], data: bytes, what: str) 
 
 def test_request(pair: tuple[Connection, socket.socket]) -> None:
     c, s = pair
-    s.sendall(frame({"ok": 1}, b"p") + frame({"error": {"kind": "option", "message": "no such thing"}}) + frame({"ok": 2}))
+    s.sendall(
+        frame({"ok": 1}, b"p")
+        + frame({"error": {"kind": "option", "message": "no such thing"}})
+        + frame({"ok": 2})
+    )
     assert c.request({"do": "a"}) == ({"ok": 1}, b"p")
     with pytest.raises(ValueError, match="no such thing"):
         c.request({"do": "b"})
@@ -198,7 +203,11 @@ def test_request(pair: tuple[Connection, socket.socket]) -> None:
             betongo.SampleError,
             {"file": "f", "field": "img", "sample": 0, "offset": 9},
         ),
-        ({"kind": "format", "file": "f", "offset": 3}, betongo.FormatError, {"file": "f", "offset": 3, "place": None}),
+        (
+            {"kind": "format", "file": "f", "offset": 3},
+            betongo.FormatError,
+            {"file": "f", "offset": 3, "place": None},
+        ),
         ({"kind": "notfound", "file": "f"}, FileNotFoundError, {"errno": 2}),
         ({"kind": "os", "errno": 13}, PermissionError, {"errno": 13}),
         ({"kind": "os"}, OSError, {"errno": 5}),

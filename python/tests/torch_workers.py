@@ -24,7 +24,11 @@ class Rows(IterableDataset):  # type: ignore[type-arg,misc]
         for b in self.stream.epoch(0):
             if b.index % info.num_workers == info.id:
                 engine = self.stream._last.conn.hello["pid"]  # type: ignore[union-attr]
-                yield torch.from_numpy(b.columns[0].array), torch.from_numpy(b.columns[1].array).clone(), engine
+                yield (
+                    torch.from_numpy(b.columns[0].array),
+                    torch.from_numpy(b.columns[1].array).clone(),
+                    engine,
+                )
 
 
 def main() -> None:

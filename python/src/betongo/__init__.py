@@ -1,7 +1,7 @@
 """betongo: datasets in FFCV's .beton format, written and loaded by an engine in Go.
 
-The names here are brought in when they are first used; importing the package alone starts nothing and imports neither
-NumPy nor torch.
+The names here are brought in when they are first used; importing the package alone starts nothing and imports
+neither NumPy nor torch.
 """
 
 from __future__ import annotations

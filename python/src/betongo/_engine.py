@@ -1,7 +1,7 @@
 """The engine: the process beside this one that reads, decodes and batches.
 
-It is started when it is first needed, one for a process; forked and spawned children (DataLoader's workers) use their
-parent's. It ends when its client has ended, however that happened.
+It is started when it is first needed, one for a process; forked and spawned children (DataLoader's workers)
+use their parent's. It ends when its client has ended, however that happened.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from array import array
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from .errors import EngineError
 from ._wire import PROTOCOL, Connection
+from .errors import EngineError
 
 if TYPE_CHECKING:
     import subprocess
@@ -40,9 +40,10 @@ def binary() -> str:
     path = Path(__file__).parent / "_bin" / "betongo-engine"
     if not path.is_file():
         raise EngineError(
-            f"this installation of betongo has no engine for {sys.platform} on {platform.machine()} ({path} is missing): "
-            "install a wheel for this platform, or build one with Go (https://go.dev/dl) by `pip install ./python` in a clone, "
-            "or set BETONGO_ENGINE to the path of a betongo-engine; betongo.open reads files without one"
+            f"this installation of betongo has no engine for {sys.platform} on {platform.machine()} "
+            f"({path} is missing): install a wheel for this platform, or build one with Go "
+            "(https://go.dev/dl) by `pip install ./python` in a clone, or set BETONGO_ENGINE to the path of "
+            "a betongo-engine; betongo.open reads files without one"
         )
     return str(path)
 
@@ -50,7 +51,9 @@ def binary() -> str:
 class Engine:
     """A running engine. connect may be called by any thread, and by forked children."""
 
-    def __init__(self, door: socket.socket, process: subprocess.Popen[bytes] | None, log: IO[bytes] | None) -> None:
+    def __init__(
+        self, door: socket.socket, process: subprocess.Popen[bytes] | None, log: IO[bytes] | None
+    ) -> None:
         self.owner = os.getpid()
         self.door = door
         self.process = process  # None: of the parent that this process was spawned by
@@ -89,7 +92,12 @@ class Engine:
     @property
     def lost(self) -> bool:
         """Whether the engine is known to have ended."""
-        if self._lost is None and self._mine() and self.process is not None and self.process.poll() is not None:
+        if (
+            self._lost is None
+            and self._mine()
+            and self.process is not None
+            and self.process.poll() is not None
+        ):
             self.dead()
         return self._lost is not None
 
@@ -108,7 +116,11 @@ class Engine:
     def _end(self) -> tuple[str, int | None, str] | None:
         """Waits a moment for the engine's end, and returns how it ended."""
         if self.process is None or not self._mine():
-            return ("the engine, which another process had started, has ended", None, "") if self._hung_up() else None
+            return (
+                ("the engine, which another process had started, has ended", None, "")
+                if self._hung_up()
+                else None
+            )
         status = self._wait(1)
         if status is None:
             return None
@@ -180,15 +192,16 @@ _fatal = ("panic:", "fatal error:", "runtime:", "runtime/", "SIG")  # how the la
 
 
 def _limits() -> str:
-    """What may be the matter when an engine can't go on: a limit on address space, most of which Go only reserves."""
+    """What may be the matter when an engine can't go on: a limit on address space, most of which Go only
+    reserves."""
     import resource
 
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit == resource.RLIM_INFINITY:
         return ""
     return (
-        f"\nthe address space of this process and of the engine is limited to {limit >> 20} MiB (ulimit -v); the engine needs "
-        "about 1000 MiB and the batches' memory, most of it only reserved"
+        f"\nthe address space of this process and of the engine is limited to {limit >> 20} MiB (ulimit -v); "
+        "the engine needs about 1000 MiB and the batches' memory, most of it only reserved"
     )
 
 
@@ -253,7 +266,8 @@ def engine() -> Engine:
 
 
 def shutdown() -> None:
-    """Ends this process's engine, if it has one; what still uses it raises EngineError. The next use starts another."""
+    """Ends this process's engine, if it has one; what still uses it raises EngineError. The next use starts
+    another."""
     global _engine
     with _lock:
         e, _engine = _engine, None
@@ -264,8 +278,8 @@ def shutdown() -> None:
 class Connector:
     """Makes connections to the process's engine. It can be pickled.
 
-    Pickled for a child that is being spawned, it brings the engine of this process along; anywhere else it is one for the
-    process that unpickles it.
+    Pickled for a child that is being spawned, it brings the engine of this process along; anywhere else it is
+    one for the process that unpickles it.
     """
 
     def __call__(self) -> Connection:

@@ -32,14 +32,15 @@ MANY = 4 * USUAL
 """From here on a consumer that keeps batches is told so, once."""
 
 TOO_MANY = 512
-"""From here on kept batches are copied out of the shared memory, of which a process can have only so many pieces."""
+"""From here on kept batches are copied out of the shared memory, of which a process can have only so many
+pieces."""
 
 
 class Out:
     """An output of a loader: name, dtype, and shape of a row, None where it differs between batches.
 
-    With lengths, rows have a true length each; with offsets, the output is ragged: its array holds the items of all rows,
-    and shape is an item's.
+    With lengths, rows have a true length each; with offsets, the output is ragged: its array holds the items
+    of all rows, and shape is an item's.
     """
 
     __slots__ = ("dtype", "lengths", "name", "offsets", "shape")
@@ -68,9 +69,9 @@ def _dtype(text: Any) -> np.dtype[Any]:
 class Columns:
     """An output's values in a batch.
 
-    array is C-contiguous, writable, and not copied: (n, *shape), or (n, width) of an output without a fixed shape, or
-    (items, …) of a ragged one. lengths, int64 (n,), are the rows' true lengths, offsets, int64 (n+1,), the places of a
-    ragged output's rows; both are the caller's own, or None.
+    array is C-contiguous, writable, and not copied: (n, *shape), or (n, width) of an output without a fixed
+    shape, or (items, …) of a ragged one. lengths, int64 (n,), are the rows' true lengths, offsets, int64
+    (n+1,), the places of a ragged output's rows; both are the caller's own, or None.
     """
 
     __slots__ = ("array", "lengths", "offsets")
@@ -82,11 +83,12 @@ class Columns:
 
 
 class Slot:
-    """A batch: ids, int64 (n,), the samples' numbers in the file; columns, one for each enabled output, in order.
+    """A batch: ids, int64 (n,), the samples' numbers in the file; columns, one for each enabled output, in
+    order.
 
-    The arrays lie in memory that the engine fills again when the last of them, and of all that views them (slices,
-    tensors), is gone, or when release was called. Until then nothing changes them but their owner; they may outlive the
-    stream and the engine. skipped are samples that the error policy left out.
+    The arrays lie in memory that the engine fills again when the last of them, and of all that views them
+    (slices, tensors), is gone, or when release was called. Until then nothing changes them but their owner;
+    they may outlive the stream and the engine. skipped are samples that the error policy left out.
     """
 
     __slots__ = ("_lease", "columns", "ids", "index", "skipped")
@@ -101,7 +103,8 @@ class Slot:
         self._lease = lease
 
     def release(self) -> None:
-        """Gives the memory back now: the arrays, and all views of them, may change from here on. Again is no error."""
+        """Gives the memory back now: the arrays, and all views of them, may change from here on. Again is no
+        error."""
         self._lease.end()
 
     def __len__(self) -> int:
@@ -136,7 +139,12 @@ class _Address:
     """Memory at an address, for NumPy."""
 
     def __init__(self, address: int, size: int) -> None:
-        self.__array_interface__ = {"data": (address, False), "shape": (size,), "typestr": "|u1", "version": 3}
+        self.__array_interface__ = {
+            "data": (address, False),
+            "shape": (size,),
+            "typestr": "|u1",
+            "version": 3,
+        }
 
 
 class _Segment(np.ndarray):  # type: ignore[type-arg]
@@ -165,8 +173,8 @@ def _map(fd: int, size: int) -> _Segment:
         code = ctypes.get_errno()
         if code == errno.ENOMEM:
             raise MemoryError(
-                f"no room to map {size} bytes of a batch: the process is at its limit of address space (ulimit -v) or of "
-                "mappings (vm.max_map_count); smaller batches, or fewer of them kept, would fit"
+                f"no room to map {size} bytes of a batch: the process is at its limit of address space "
+                "(ulimit -v) or of mappings (vm.max_map_count); smaller batches, or fewer of them kept, fit"
             )
         raise OSError(code, f"mapping {size} bytes of a batch: {os.strerror(code)}")
     segment = np.asarray(_Address(address, size)).view(_Segment)
@@ -186,7 +194,8 @@ class _Line:
         self.frames = 0  # received, of conn.frames
         self.running = False  # whether an epoch's end was not received yet
         self.stopped = False  # whether that epoch was told to end
-        self.ahead: deque[tuple[dict[str, Any], bytearray]] = deque()  # received while waiting for something else
+        # Batches received while waiting for something else.
+        self.ahead: deque[tuple[dict[str, Any], bytearray]] = deque()
         self.warned = False
         request = {"do": "loader", **spec}
         payload: bytes | memoryview = b""
@@ -207,7 +216,8 @@ class _Line:
 
     @property
     def lost(self) -> bool:
-        """Whether the connection is closed, or an interrupt has taken a frame, and what segments came with it."""
+        """Whether the connection is closed, or an interrupt has taken a frame, and what segments came with
+        it."""
         return self.conn.closed or self.frames != self.conn.frames
 
     def credit(self, taken: int) -> None:
@@ -275,8 +285,8 @@ class _Line:
     def warn(self, kept: int, size: int) -> None:
         self.warned = True
         warnings.warn(
-            f"{kept} batches are in use, of {size / 1e6:.3g} MB each, where {USUAL} are usual: memory grows with each that is "
-            "kept. Copy what you keep of a batch, or release it",
+            f"{kept} batches are in use, of {size / 1e6:.3g} MB each, where {USUAL} are usual: memory grows "
+            "with each that is kept. Copy what you keep of a batch, or release it",
             RuntimeWarning,
             stacklevel=4,
         )
@@ -298,7 +308,8 @@ class _Line:
                 self.running = False
 
     def ask(self, request: dict[str, Any], payload: Any = b"") -> dict[str, Any]:
-        """Sends a request while an epoch may run; returns its answer. Batches that come before it wait for their turn."""
+        """Sends a request while an epoch may run; returns its answer. Batches that come before it wait for
+        their turn."""
         try:
             self.conn.send(request, payload)
             while True:
@@ -338,8 +349,8 @@ def tell(answer: dict[str, Any]) -> None:
 class Epoch:
     """The batches of an epoch, as Slots. One thread at a time.
 
-    Any exception out of it, Ctrl-C too, ends the epoch. batches is how many it has; outputs are what each has. stats and
-    report are the engine's when the epoch has ended, else None.
+    Any exception out of it, Ctrl-C too, ends the epoch. batches is how many it has; outputs are what each
+    has. stats and report are the engine's when the epoch has ended, else None.
     """
 
     def __init__(self, stream: LoaderStream, line: _Line, answer: dict[str, Any]) -> None:
@@ -414,10 +425,10 @@ class Epoch:
 class LoaderStream:
     """A loader at the engine.
 
-    connect makes connections (_engine.Connector()), spec is the loader's description as the engine takes it, indices are
-    the samples to load, int64, or None for all. outputs and batches tell what an epoch gives. The loader is made at once:
-    what is wrong with spec raises here. It may be used by several threads, pickled, and used by forked children, which get a
-    loader of their own.
+    connect makes connections (_engine.Connector()), spec is the loader's description as the engine takes it,
+    indices are the samples to load, int64, or None for all. outputs and batches tell what an epoch gives. The
+    loader is made at once: what is wrong with spec raises here. It may be used by several threads, pickled,
+    and used by forked children, which get a loader of their own.
     """
 
     def __init__(
@@ -470,7 +481,8 @@ class LoaderStream:
     def epoch(
         self, epoch: int, outputs: Sequence[dict[str, Any]] | None = None, order: npt.ArrayLike | None = None
     ) -> Epoch:
-        """Begins an epoch. outputs are others than the spec's from now on; order, int64, the samples of the order "given".
+        """Begins an epoch. outputs are others than the spec's from now on; order, int64, the samples of the
+        order "given".
 
         While another one is being read, it is read from a loader of its own.
         """
@@ -509,7 +521,8 @@ class LoaderStream:
         line.conn.close()
 
     def state(self, epoch: int, batches: int) -> dict[str, Any]:
-        """Returns the loader's state when the first batches batches of an epoch have been taken: a JSON object."""
+        """Returns the loader's state when the first batches batches of an epoch have been taken: a JSON
+        object."""
         request = {"do": "state", "epoch": epoch, "batches": batches}
         line = self._last
         if line is not None and self._pid == os.getpid() and not line.conn.closed:

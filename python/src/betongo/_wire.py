@@ -1,7 +1,8 @@
 """Frames over a socket to the engine, with file descriptors beside them.
 
-A frame is 8 bytes (two little-endian 32-bit numbers: the length J of its JSON object and P of its payload), J bytes of
-JSON and P bytes. File descriptors travel with a frame's first byte; the object's "fds" lists what they are.
+A frame is 8 bytes (two little-endian 32-bit numbers: the length J of its JSON object and P of its payload), J
+bytes of JSON and P bytes. File descriptors travel with a frame's first byte; the object's "fds" lists what
+they are.
 """
 
 from __future__ import annotations
@@ -42,8 +43,9 @@ _loads = json.JSONDecoder().decode
 class Connection:
     """A connection to an engine: requests and answers, one at a time.
 
-    It belongs to the process that made it; in a forked child it is closed (the parent's goes on). request may be called by
-    several threads; send and recv by one that has lock. dead makes the error that tells why the other side is gone.
+    It belongs to the process that made it; in a forked child it is closed (the parent's goes on). request may
+    be called by several threads; send and recv by one that has lock. dead makes the error that tells why the
+    other side is gone.
     """
 
     def __init__(self, sock: socket.socket, dead: Callable[[], EngineError] | None = None) -> None:
@@ -55,8 +57,9 @@ class Connection:
         self._why = "the connection to the engine is closed"
         self._recvmsg_into = sock.recvmsg_into
         self._room = bytearray(_ROOM)
-        # The reading end: buffer, its view, first and last byte not yet handed out, what the latest receive returned,
-        # descriptors not yet handed out, how many frames were. One attribute: a KeyboardInterrupt finds it whole.
+        # The reading end: buffer, its view, first and last byte not yet handed out, what the latest receive
+        # returned, descriptors not yet handed out, how many frames were. One attribute: a KeyboardInterrupt
+        # finds it whole.
         self._in: _In = (self._room, memoryview(self._room), 0, 0, [], (), 0)
         _open.add(self)
 
@@ -79,8 +82,8 @@ class Connection:
     ) -> tuple[dict[str, Any], bytearray]:
         """Sends a request and returns the whole answer, {"ok": …} or another object, with its payload.
 
-        An answer {"error": …} is raised as the exception that it stands for. When the call is interrupted, by Ctrl-C
-        for one, the connection is closed: its answer would come later.
+        An answer {"error": …} is raised as the exception that it stands for. When the call is interrupted, by
+        Ctrl-C for one, the connection is closed: its answer would come later.
         """
         with self.lock:
             try:
@@ -96,11 +99,13 @@ class Connection:
         return answer, data
 
     def send(self, obj: dict[str, Any] | None, payload: Payload = b"", fds: Sequence[int] = ()) -> None:
-        """Sends a frame; obj None is one without an object. payload is bytes. Closes the connection on any failure."""
+        """Sends a frame; obj None is one without an object. payload is bytes. Closes the connection on any
+        failure."""
         text = b"" if obj is None else _dumps(obj).encode()
         if len(text) > MAX_OBJECT or len(payload) > MAX_PAYLOAD:
             raise ValueError(
-                f"a request of {len(text)} and {len(payload)} bytes; at most {MAX_OBJECT} and {MAX_PAYLOAD} can be sent"
+                f"a request of {len(text)} and {len(payload)} bytes; "
+                f"at most {MAX_OBJECT} and {MAX_PAYLOAD} can be sent"
             )
         head = _HEAD.pack(len(text), len(payload)) + text
         sent: list[int] = []
@@ -204,7 +209,8 @@ class Connection:
         return error
 
     def close(self, why: str = "") -> None:
-        """Closes the connection: the engine gives up what it did for it. Again is no error. why is told who uses it then."""
+        """Closes the connection: the engine gives up what it did for it. Again is no error. why is told who
+        uses it then."""
         if self._sock.fileno() < 0:
             return
         self._why = why or self._why
@@ -260,20 +266,27 @@ os.register_at_fork(after_in_child=_forked)
 
 
 def error_of(error: dict[str, Any]) -> Exception:
-    """Returns the exception for an answer's "error" object: its "kind", its "message", and what else the kind has."""
+    """Returns the exception for an answer's "error" object: its "kind", its "message", and what else the kind
+    has."""
     kind, message = error.get("kind"), str(error.get("message", "the engine gave no reason"))
     place = {k: error[k] for k in ("file", "field", "sample", "offset") if error.get(k) is not None}
     if kind == "sample":
         return SampleError(message, **place)
     if kind == "format":
-        more = {k: error[k] for k in ("file", "place", "offset", "found", "expected") if error.get(k) is not None}
+        more = {
+            k: error[k] for k in ("file", "place", "offset", "found", "expected") if error.get(k) is not None
+        }
         return FormatError(message, **more)
     if kind == "notfound":
         return FileNotFoundError(errno.ENOENT, message)
     if kind == "os":
         return OSError(int(error.get("errno") or errno.EIO), message)
     make = _kinds.get(str(kind))
-    return make(message) if make else EngineError(f"{kind}: {message}" if kind not in (None, "internal") else message)
+    return (
+        make(message)
+        if make
+        else EngineError(f"{kind}: {message}" if kind not in (None, "internal") else message)
+    )
 
 
 _kinds: dict[str, Callable[[str], Exception]] = {

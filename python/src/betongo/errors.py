@@ -1,7 +1,7 @@
 """What betongo raises of its own.
 
-Next to these, the usual ones are used for what they mean: FileNotFoundError and OSError (with errno) for files, ValueError for
-an option's value, TypeError for a wrong type or dtype.
+Next to these, the usual ones are used for what they mean: FileNotFoundError and OSError (with errno) for
+files, ValueError for an option's value, TypeError for a wrong type or dtype.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ class Error(Exception):
 class SampleError(Error):
     """A sample could not be read, decoded, transformed or written.
 
-    file, field, sample and offset say which one, and where in the file its value lies; None where that is not known.
-    sample is the sample's number in the file.
+    file, field, sample and offset say which one, and where in the file its value lies; None where that is not
+    known. sample is the sample's number in the file.
     """
 
     def __init__(
@@ -39,7 +39,8 @@ class SampleError(Error):
 
 
 class FormatError(Error):
-    """A file is no .beton file, or a broken one: file, place in it, what was found there and what was expected.
+    """A file is no .beton file, or a broken one: file, place in it, what was found there and what was
+    expected.
 
     place is words ("header", "descriptor of field 2"), offset a byte's number; None where they are not known.
     """
@@ -73,8 +74,8 @@ class UnsupportedError(Error):
 class EngineError(Error):
     """The engine is missing, did not start, speaks another protocol, or has ended.
 
-    status is its exit status when it ended (negative: the number of the signal that ended it), else None; log holds the
-    last lines that it wrote to its standard error.
+    status is its exit status when it ended (negative: the number of the signal that ended it), else None; log
+    holds the last lines that it wrote to its standard error.
     """
 
     def __init__(self, message: str, *, status: int | None = None, log: str = "") -> None:
