@@ -66,3 +66,8 @@ def write_mixed(path: str | Path, n: int = SAMPLES) -> str:
 def write_noise(path: str | Path, n: int = SAMPLES) -> str:
     """Writes pictures of noise of different sizes, and labels i."""
     return write(path, n, {"image": RGBImageField(), "label": IntField()}, lambda i: (noise(i), i))
+
+
+def labels_of(loader: Any, answers: Any) -> None:
+    """Puts what an epoch's labels are in a queue; for processes that are spawned."""
+    answers.put([int(i) for batch in loader for i in batch[0].reshape(-1)])

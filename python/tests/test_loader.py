@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import os
 import pickle
 import threading
@@ -10,8 +11,8 @@ import warnings
 
 import numpy as np
 import pytest
-from made import SAMPLES, picture, write_mixed, write_noise
-from rows import write_rows
+from made import SAMPLES, labels_of, picture, write_mixed, write_noise
+from rows import start, write_rows
 
 import betongo
 from betongo import Loader, OrderOption
@@ -468,6 +469,12 @@ def test_the_seed_that_was_not_given_is_numpys(rows):
     assert Loader(rows, 4).seed == want
 
 
+def test_the_environment_says_how_bytes_are_read(rows):
+    for value, want in (("1", "False"), ("0", "True")):
+        code = "import sys, betongo; print(betongo.Loader(sys.argv[1], 4).os_cache)"
+        assert start(code, rows, FFCV_DEFAULT_CACHE_PROCESS=value).communicate(timeout=60)[0].strip() == want
+
+
 # Iterations.
 
 
@@ -557,6 +564,18 @@ def test_forked_children_go_on(rows):
     rest = sum(1 for _ in it)
     assert rest == 19
     assert eval(text) == labels(loader)
+
+
+def test_spawned_children_go_on(rows):
+    context = multiprocessing.get_context("spawn")
+    loader = Loader(rows, 30, order="random", pipelines={"x": None})
+    list(loader)
+    answers = context.Queue()
+    child = context.Process(target=labels_of, args=(loader, answers))
+    child.start()
+    got = answers.get(timeout=60)
+    child.join(60)
+    assert child.exitcode == 0 and got == labels(loader)
 
 
 def test_stats(rows):

@@ -182,12 +182,12 @@ def test_another_number_of_ranks_goes_on(rows):
     for rank in range(2):
         one = loader(rank, 2, 50)
         it = iter(one)
-        seen += [int(i) for _ in range(2) for i in next(it)[0]]
+        seen += [i for _ in range(2) for i in next(it)[0].ravel().tolist()]
         state = one.state_dict()
     for rank in range(3):
         one = loader(rank, 3, 20)
         one.load_state_dict(state)
-        seen += [int(i) for (batch,) in one for i in batch]
+        seen += [i for (batch,) in one for i in batch.ravel().tolist()]
     assert sorted(seen) == list(range(600))
 
 

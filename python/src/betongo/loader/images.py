@@ -23,9 +23,10 @@ class Images:
     The arrays are the caller's. One thread at a time.
     """
 
-    def __init__(self, path: str, field: str) -> None:
-        self._path = path
-        self._field = field
+    def __init__(self, path: str, field: str, custom: dict[str, Any]) -> None:
+        self._request: dict[str, Any] = {"do": "images", "path": path, "field": field}
+        if custom:  # fields of the file that only the program knows
+            self._request["custom"] = custom
         self._connection: Connection | None = None
         self._owner = 0
 
@@ -38,7 +39,7 @@ class Images:
         if connection is None or connection.closed or self._owner != os.getpid():
             connection = self._connection = _engine.Connector()()
             self._owner = os.getpid()
-        request = {"do": "images", "path": self._path, "field": self._field, "ids": len(ids)}
+        request = {**self._request, "ids": len(ids)}
         answer, pixels = connection.request(request, ids.view(np.uint8).data)
         at = 0
         for height, width, channels, size in answer["ok"]["images"]:
@@ -49,4 +50,4 @@ class Images:
             at += n
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_path": self._path, "_field": self._field, "_connection": None, "_owner": 0}
+        return {"_request": self._request, "_connection": None, "_owner": 0}

@@ -21,11 +21,11 @@ from ..reader import Reader
 from ..traversal_order import NamedOrder, QuasiRandom, Random, Sequential, TraversalOrder
 from ..traversal_order.named import NAMES, EngineOrder
 from .epoch_iterator import EpochIterator, Progress
-from .images import Images
 from .names import refuse_unknown, unknown
 from .program import Program
 from .ranks import ranks
 from .settings import fingerprint, native_order, order_sum, policy, positive, samples_of
+from .stored import Stored
 
 if TYPE_CHECKING:
     from ..fields.base import Field
@@ -56,7 +56,6 @@ DEFAULT_OS_CACHE = not DEFAULT_PROCESS_CACHE
 
 _state_version = 1
 _usual_ahead = 3
-_custom_type = 255  # of fields that only the program knows
 
 
 class Loader:
@@ -148,7 +147,6 @@ class Loader:
         self.next_epoch: int = 0
         self.code: Program | None = None
         self._made: Any = None  # what code was made of
-        self._managers: dict[bool, MemoryManager] = {}
         self._progress: Progress | None = None
         self._running: Callable[[], EpochIterator | None] = lambda: None
         self._loaded: dict[str, Any] | None = None  # a state that goes with next_epoch
@@ -156,6 +154,7 @@ class Loader:
         Compiler.set_num_threads(self.num_workers)
 
         self.reader = Reader(self.fname, custom_fields)
+        self._stored = Stored(self.reader, self._path)
         self.indices: np.ndarray = samples_of(indices, int(self.reader.num_samples))
         self.field_name_to_f_ix: dict[str, int] = {name: i for i, name in enumerate(self.reader.field_names)}
         self.pipeline_specs: dict[str, PipelineSpec] = self._specs(pipelines)
@@ -218,20 +217,12 @@ class Loader:
             self.reader.handlers,
             self.field_name_to_f_ix,
             self.reader.metadata,
-            self._read,
-            custom=frozenset(self._custom()),
+            self._stored.read,
+            custom=frozenset(self._stored.custom()),
         )
         if self._only is not None:
             graph.keep(self._only)
         return graph
-
-    def _custom(self) -> dict[str, dict[str, int]]:
-        """Return the fields that only the program knows, with the size and alignment of their metadata."""
-        return {
-            f.name: {"size": f.member.itemsize, "align": f.member.alignment}
-            for f in self.reader.file.fields
-            if f.type == _custom_type and not f.kind and f.member is not None
-        }
 
     def _order(self, order: Any, settings: dict[str, Any]) -> TraversalOrder:
         if isinstance(order, str):
@@ -326,7 +317,7 @@ class Loader:
             "outputs": self._whole(outputs),
             "state": state,
         }
-        custom = self._custom()
+        custom = self._stored.custom()
         if custom:
             spec["custom"] = custom
         everything = given or a["indices"] is None
@@ -351,31 +342,17 @@ class Loader:
             split,
             outs,
             file=self.fname,
-            images=lambda field: Images(self._path, field),
             spare=self.batches_ahead + 3,
-            memory_read=lambda: self._manager(True).compile_reader(),
-            storage_state=lambda: self._manager(True).schedule_epoch([]).state,
+            stored=self._stored,
             indices_dtype=self.indices.dtype,
             pin=bool(self._args["pin_memory"]),
             apart=apart,
         )
 
-    def _manager(self, os_cache: bool) -> MemoryManager:
-        if os_cache not in self._managers:
-            from ..memory_managers import OSCacheManager, ProcessCacheManager
-
-            self._managers[os_cache] = (
-                OSCacheManager(self.reader) if os_cache else ProcessCacheManager(self.reader)
-            )
-        return self._managers[os_cache]
-
     @property
     def memory_manager(self) -> MemoryManager:
         """FFCV's finder of stored bytes, for operations of Python that read them; the engine needs none."""
-        return self._manager(self.os_cache)
-
-    def _read(self, address: int, state: Any) -> np.ndarray:
-        return self._manager(True).compile_reader()(address, state)
+        return self._stored.manager(self.os_cache)
 
     def _selected(self, order: Any) -> np.ndarray:
         """Return what of an order comes in batches."""

@@ -24,6 +24,7 @@ from .memory import Pool, allocate
 
 if TYPE_CHECKING:
     from .._stream import Columns, Out
+    from .stored import Stored
 
 __all__ = ["Program"]
 
@@ -93,10 +94,8 @@ class Program:
         outs: Sequence[Out],
         *,
         file: str,
-        images: Callable[[str], Any],
         spare: int,
-        memory_read: Callable[[], Any],
-        storage_state: Callable[[], Any],
+        stored: Stored,
         indices_dtype: np.dtype,
         pin: bool = False,
         apart: bool = False,
@@ -106,9 +105,7 @@ class Program:
         self.pool = Pool(spare)
         self.late: list[str] = []
         self._graph = graph
-        self._memory_read = memory_read
-        self._storage_state = storage_state
-        self._images = images
+        self._stored = stored
         self._dtype = indices_dtype
         self._places: dict[int, int] = {}  # of cuts and steps among the values
         self._states: dict[int, State] = {}
@@ -121,7 +118,8 @@ class Program:
         self._leaves = [self._places[id(at)] for at in split.leaves.values()]
         self._width = len(self._sources) + len(self._calls)
         self._pin = pin and _has_cuda()
-        self._cuda = _Cuda() if any(_on_cuda(call.state) for call in self._calls) else None
+        devices = [call.state.device for call in self._calls if _on_cuda(call.state)]
+        self._cuda = _Cuda(devices[0]) if devices else None
         self.threaded = self._pin or any(not is_layout(call.operation) for call in self._calls)
 
     def _source(self, cut: Cut, column: int, out: Out) -> _Source:
@@ -143,9 +141,9 @@ class Program:
         """Bind a step: its operation is shown what is in front of it."""
         node, takes = step.node, step.takes
         before = initial_state() if takes is None else self._states[id(takes)]
-        read = self._memory_read() if takes is None else None
+        read = self._stored.reader() if takes is None else None
         if takes is None and hasattr(operation, "_images_of"):
-            operation._images_of = self._images(node.source)
+            operation._images_of = self._stored.images(node.source)
         state, queries = self._graph.declare(node, operation, before, read)
         shared = self._share(node.operation, operation, before)
         function = operation.generate_code()
@@ -157,7 +155,7 @@ class Program:
         self._states[id(step)] = state
         more: tuple[Any, ...] = ()
         if takes is None:
-            more = (operation.metadata, self._storage_state())
+            more = (operation.metadata, self._stored.state())
         return _Call(
             step=step,
             operation=operation,
@@ -308,14 +306,15 @@ class Program:
 class _Cuda:
     """A stream for copies to devices and what comes after: they overlap with the loop's work."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: Any) -> None:
         self._torch = sys.modules["torch"]
+        self._device = device
         self._stream: Any = None
 
     def run(self, work: Callable[[], list[Any]]) -> tuple[list[Any], Any]:
         torch = self._torch
         if self._stream is None:  # of the thread that works
-            self._stream = torch.cuda.Stream()
+            self._stream = torch.cuda.Stream(self._device)
         with torch.cuda.stream(self._stream):
             outputs = work()
             done = torch.cuda.Event()
@@ -324,7 +323,7 @@ class _Cuda:
 
     def hand_out(self, batch: tuple[list[Any], Any]) -> list[Any]:
         outputs, done = batch
-        current = self._torch.cuda.current_stream()
+        current = self._torch.cuda.current_stream(self._device)
         current.wait_event(done)
         for value in outputs:
             if getattr(value, "is_cuda", False):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -27,13 +28,21 @@ class TraversalOrder(ABC):
     """
 
     def __init__(self, loader: Loader) -> None:
-        self.loader = loader
+        self._loader = weakref.ref(loader)  # which has this order
         self.indices: np.ndarray = loader.indices
         self.seed: int = loader.seed
         self.distributed: bool = loader.distributed
         self.rank: int = loader.rank
         self.world_size: int = loader.world_size
         self.sampler: Any = None
+
+    @property
+    def loader(self) -> Loader:
+        """The loader. ReferenceError when there is none any more."""
+        loader = self._loader()
+        if loader is None:
+            raise ReferenceError(f"the loader of this {type(self).__name__} is gone")
+        return loader
 
     @abstractmethod
     def sample_order(self, epoch: int) -> Sequence[int] | np.ndarray:

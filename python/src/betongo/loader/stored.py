@@ -1,0 +1,58 @@
+"""Stored bytes, for operations of Python that read them themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._file import CUSTOM
+from ..reader import Reader
+from .images import Images
+
+if TYPE_CHECKING:
+    from ..memory_managers.base import MemoryManager
+
+__all__ = ["Stored"]
+
+
+class Stored:
+    """What finds the bytes of a file. Nothing is made before it is asked for: the engine needs none of it."""
+
+    def __init__(self, reader: Reader, path: str) -> None:
+        self._reader = reader
+        self._path = path
+        self._managers: dict[bool, MemoryManager] = {}
+
+    def manager(self, os_cache: bool) -> MemoryManager:
+        """Return FFCV's finder of stored bytes, in the mapped file or in pages that are read."""
+        if os_cache not in self._managers:
+            from ..memory_managers import OSCacheManager, ProcessCacheManager
+
+            self._managers[os_cache] = (OSCacheManager if os_cache else ProcessCacheManager)(self._reader)
+        return self._managers[os_cache]
+
+    def reader(self) -> Callable[[int, Any], np.ndarray]:
+        """Return the function that reads a region, compiled where there is numba."""
+        return self.manager(True).compile_reader()
+
+    def state(self) -> Any:
+        """Return what that function takes as its second argument."""
+        return self.manager(True).schedule_epoch([]).state
+
+    def read(self, address: int, state: Any) -> np.ndarray:
+        """Read a region, in Python."""
+        return self.reader()(address, state)
+
+    def images(self, field: str) -> Images:
+        """Return what decodes images of a field whole."""
+        return Images(self._path, field, self.custom())
+
+    def custom(self) -> dict[str, dict[str, int]]:
+        """Return the fields that only the program knows, with the size and alignment of their metadata."""
+        return {
+            f.name: {"size": f.member.itemsize, "align": f.member.alignment}
+            for f in self._reader.file.fields
+            if f.type == CUSTOM and not f.kind and f.member is not None
+        }
