@@ -5,8 +5,8 @@
 // lives. All values are safe for concurrent use as long as nobody writes to
 // the bytes.
 //
-// Object and structured element types are not served; ParseDType answers them
-// with an *UnsupportedError.
+// Python's objects are not served; ParseDType answers them with an
+// *UnsupportedError.
 package array
 
 import (

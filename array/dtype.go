@@ -5,16 +5,19 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unique"
 )
 
-// DType names an element type as NumPy does: a kind, a size, a byte order and,
-// for times, a unit. Values are comparable with ==; the zero value is not a
-// type (Valid tells).
+// DType names an element type as NumPy does: a kind, a size, a byte order, for
+// times a unit, and for structured types the fields. Values are comparable with
+// ==, structured ones too: the same fields at the same places are the same type.
+// The zero value is not a type (Valid tells).
 type DType struct {
-	kind  byte  // one of "biufcSUVMm"
-	order byte  // '<' or '>', '|' where bytes have no order
-	size  int32 // bytes an element
-	unit  string
+	kind   byte   // one of "biufcSUVMm"
+	order  byte   // '<' or '>', '|' where bytes have no order
+	size   int32  // bytes an element
+	unit   string // of a time; the name of a type that NumPy knows as void
+	fields unique.Handle[member]
 }
 
 // The common element types, little-endian.
@@ -33,10 +36,17 @@ var (
 	Float64    = DType{kind: 'f', order: '<', size: 8}
 	Complex64  = DType{kind: 'c', order: '<', size: 8}
 	Complex128 = DType{kind: 'c', order: '<', size: 16}
+
+	// BFloat16 is the upper half of a float32, which NumPy doesn't know: its
+	// Kind is 'V' and its String "bfloat16". It equals no other type.
+	BFloat16 = DType{kind: 'V', order: '<', size: 2, unit: bfloat16}
 )
 
+const bfloat16 = "bfloat16"
+
 // UnsupportedError says that a dtype is NumPy's, but not one that this package
-// serves: object, structured, sub-array and variable-width string types.
+// serves: object and variable-width string types, sub-arrays outside of a
+// struct, and structs where only plain elements are served.
 type UnsupportedError struct {
 	DType string // as it was given
 	Why   string
@@ -63,11 +73,22 @@ var names = map[string]string{
 	"datetime64": "M8", "timedelta64": "m8",
 }
 
-// ParseDType reads a scalar dtype as NumPy writes it (dtype.str, "<f4") or
-// names it ("float32"). Without a byte order, and with '=' or '|', it is
-// little-endian, as are the machines that this module builds for. Object,
-// structured and sub-array types give an *UnsupportedError.
+// ParseDType reads a dtype in any of NumPy's spellings: dtype.str ("<f4"), a
+// name ("float32", and "bfloat16"), and structs as dtype.descr
+// ("[('a', '<f4'), ('b', '<i8', (2, 3))]", where (”, '|V4') is padding), as a
+// dict ("{'names': ['a'], 'formats': ['<f4'], 'offsets': [4], 'itemsize': 8}",
+// with 'titles' and 'aligned' too, or "{'a': ('<f4', 4)}") and with commas
+// ("i4, (2,3)f8"). Without a byte order, and with '=' or '|', it is
+// little-endian, as are the machines that this module builds for. Object types,
+// strings without a fixed size, and sub-arrays outside of a struct give an
+// *UnsupportedError.
 func ParseDType(s string) (DType, error) {
+	switch {
+	case s != "" && (s[0] == '[' || s[0] == '{'):
+		return parseStruct(s)
+	case strings.Contains(s, ",") && len(splitMembers(s)) > 1:
+		return parseMembers(s)
+	}
 	if err := unsupported(s); err != nil {
 		return DType{}, err
 	}
@@ -77,6 +98,9 @@ func ParseDType(s string) (DType, error) {
 		if s[0] == '>' {
 			order = '>'
 		}
+	}
+	if body == bfloat16 {
+		return BFloat16.WithOrder(order), nil
 	}
 	body, unit, hasUnit := cutUnit(body)
 	if code, ok := names[body]; ok {
@@ -107,13 +131,11 @@ func unsupported(s string) error {
 	switch body := strings.TrimLeft(s, "<>=|"); {
 	case body == "":
 		return nil
-	case strings.ContainsAny(s, "({,"), strings.HasPrefix(s, "["):
-		return &UnsupportedError{s, "structured and sub-array types have no scalar name"}
 	case body == "O", body == "O8", body == "O4", body == "object", body == "object_":
 		return &UnsupportedError{s, "its elements are Python objects, which have no bytes of their own"}
 	case body == "T", body == "T16", body == "str", body == "StringDType()":
 		return &UnsupportedError{s, "its elements have no fixed size"}
-	case body[0] >= '1' && body[0] <= '9':
+	case body[0] >= '1' && body[0] <= '9', body[0] == '(':
 		return &UnsupportedError{s, "a sub-array type; give the dimensions in the shape"}
 	}
 	return nil
@@ -203,11 +225,20 @@ func parseUnit(s string, given bool) (string, bool) {
 	return strconv.FormatInt(n, 10) + name, true
 }
 
-// String returns NumPy's dtype.str, "<f4", "|u1", ">U5", "<M8[ns]"; "" for the
-// zero value.
+// String returns NumPy's dtype.str, "<f4", "|u1", ">U5", "<M8[ns]", for a struct
+// the text of its descr or, where the fields overlap or aren't in order, of its
+// dict; "" for the zero value. ParseDType reads it back.
 func (t DType) String() string {
-	if !t.Valid() {
+	switch {
+	case !t.Valid():
 		return ""
+	case t.IsStruct():
+		return t.structText(true)
+	case t.kind == 'V' && t.unit != "":
+		if t.order == '>' {
+			return ">" + t.unit
+		}
+		return t.unit
 	}
 	n := int64(t.size)
 	if t.kind == 'U' {
@@ -236,11 +267,52 @@ func (t DType) Order() byte { return t.order }
 
 // Unit returns the unit of a time or time difference as in "<M8[25s]", here
 // "25s"; "" for generic times and all other kinds.
-func (t DType) Unit() string { return t.unit }
+func (t DType) Unit() string {
+	if t.kind == 'V' {
+		return ""
+	}
+	return t.unit
+}
+
+// Swapped returns the type with the other byte order, of all fields for a
+// struct; a type without an order is its own.
+func (t DType) Swapped() DType {
+	switch {
+	case t.IsStruct():
+		return t.eachField(DType.Swapped)
+	case t.order == '<':
+		t.order = '>'
+	case t.order == '>':
+		t.order = '<'
+	}
+	return t
+}
+
+// WithOrder returns the type with byte order '<' or '>', of all fields for a
+// struct; '=' and '|' are '<'. A type without an order is its own.
+func (t DType) WithOrder(order byte) DType {
+	if order != '>' {
+		order = '<'
+	}
+	switch {
+	case t.IsStruct():
+		return t.eachField(func(f DType) DType { return f.WithOrder(order) })
+	case t.order == '<' || t.order == '>':
+		t.order = order
+	}
+	return t
+}
 
 // Align returns the alignment of the type as a member of an aligned struct
-// (NumPy's dtype.alignment on 64-bit machines); 1 for the zero value.
+// (NumPy's dtype.alignment on 64-bit machines); 1 for the zero value. A struct
+// whose fields all lie as an aligned one's has the largest of theirs, any other 1.
 func (t DType) Align() int {
+	if t.IsStruct() {
+		return t.structAlign()
+	}
+	if t == BFloat16 || t.Swapped() == BFloat16 {
+		return 2
+	}
 	switch t.kind {
 	case 'b', 'i', 'u', 'f', 'M', 'm':
 		return int(t.size)

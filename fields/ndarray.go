@@ -61,6 +61,8 @@ func (f NDArray) check() error {
 	switch {
 	case !f.DType.Valid():
 		return fmt.Errorf("ndarray: no dtype")
+	case !plain(f.DType):
+		return fmt.Errorf("ndarray: %w", &array.UnsupportedError{DType: f.DType.String(), Why: notPlain})
 	case n == 0:
 		return fmt.Errorf("ndarray: a shape without dimensions: FFCV can't read it; give a scalar the shape (1,)")
 	case n > maxDims:
@@ -238,7 +240,18 @@ func parseDescr(text []byte) (array.DType, error) {
 	if json.Unmarshal(members[0][1], &str) != nil {
 		return array.DType{}, structured
 	}
-	return array.ParseDType(str)
+	t, err := array.ParseDType(str)
+	if err == nil && !plain(t) {
+		return array.DType{}, &array.UnsupportedError{DType: str, Why: notPlain}
+	}
+	return t, err
+}
+
+const notPlain = "FFCV stores the scalar types of NumPy"
+
+// plain tells whether FFCV's text of a type, dtype.str, tells this one.
+func plain(t array.DType) bool {
+	return !t.IsStruct() && t != array.BFloat16 && t != array.BFloat16.Swapped()
 }
 
 // TypeID returns TypeTorchTensor.

@@ -12,7 +12,6 @@ import (
 	"io"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/internal/mmap"
@@ -116,21 +115,13 @@ func Write(w io.Writer, a array.Array) error {
 	if _, err := array.New(a.Spec, a.Data); err != nil {
 		return fmt.Errorf("npy: %w", err)
 	}
-	header := fmt.Sprintf("{'descr': '%v', 'fortran_order': False, 'shape': %s, }", a.DType, array.ShapeString(a.Shape))
-	if len(a.Shape) > 0 {
-		// NumPy leaves room for the first dimension to grow to 21 digits.
-		header += strings.Repeat(" ", 21-len(fmt.Sprint(a.Shape[0])))
+	header, err := formatHeader(a.Spec, false)
+	if err != nil {
+		return fmt.Errorf("npy: %w", err)
 	}
-	// The header ends in a newline, at a multiple of 64; version 1 has a length of two bytes.
-	const prefix = 10
-	header += strings.Repeat(" ", 64-(prefix+len(header)+1)%64) + "\n"
-	if len(header) > math.MaxUint16 {
-		return fmt.Errorf("npy: a shape of %d dimensions", len(a.Shape))
-	}
-	file := append([]byte(magic), 1, 0, byte(len(header)), byte(len(header)>>8))
-	if _, err := w.Write(append(file, header...)); err != nil {
+	if _, err := w.Write(header); err != nil {
 		return err
 	}
-	_, err := w.Write(a.Data)
+	_, err = w.Write(a.Data)
 	return err
 }

@@ -1,24 +1,27 @@
-package npy
+// Package literal reads and writes the text of Python's literals, in which NumPy
+// tells dtypes and the headers of its files. Nothing is ever run.
+package literal
 
 import (
 	"fmt"
 	"strconv"
+	"unicode/utf8"
 )
 
-// Python's lists and tuples.
+// Python's lists and tuples, as Parse returns them.
 type (
-	list  []any
-	tuple []any
+	List  []any
+	Tuple []any
 )
 
 // maxNesting bounds how deep literals nest; real headers need five or so.
 const maxNesting = 64
 
-// parseLiteral reads a Python literal: None, True, False, integers, strings,
-// tuples, lists and dicts with string keys, which come as map[string]any.
-// White space may follow. Nothing else that Python has is read.
-func parseLiteral(text []byte) (any, error) {
-	p := literalParser{text: text}
+// Parse reads a Python literal: nil for None, bool, int, string, Tuple, List,
+// and dicts with string keys, which come as map[string]any. White space may
+// follow. Nothing else that Python has is read. Text is UTF-8.
+func Parse(text []byte) (any, error) {
+	p := parser{text: text}
 	v, err := p.value(0)
 	if err != nil {
 		return nil, err
@@ -29,16 +32,16 @@ func parseLiteral(text []byte) (any, error) {
 	return v, nil
 }
 
-type literalParser struct {
+type parser struct {
 	text []byte
 	off  int
 }
 
-func (p *literalParser) fail(what string) error {
+func (p *parser) fail(what string) error {
 	return fmt.Errorf("at byte %d of %d: %s", p.off, len(p.text), what)
 }
 
-func (p *literalParser) space() {
+func (p *parser) space() {
 	for p.off < len(p.text) {
 		switch p.text[p.off] {
 		case ' ', '\t', '\n', '\r', '\f':
@@ -50,14 +53,14 @@ func (p *literalParser) space() {
 }
 
 // next skips white space and returns the byte there, 0 at the end.
-func (p *literalParser) next() byte {
+func (p *parser) next() byte {
 	if p.space(); p.off < len(p.text) {
 		return p.text[p.off]
 	}
 	return 0
 }
 
-func (p *literalParser) value(depth int) (any, error) {
+func (p *parser) value(depth int) (any, error) {
 	if depth > maxNesting {
 		return nil, p.fail("nested too deep")
 	}
@@ -68,13 +71,13 @@ func (p *literalParser) value(depth int) (any, error) {
 		return p.dict(depth)
 	case c == '[':
 		items, _, err := p.items(']', depth)
-		return list(items), err
+		return List(items), err
 	case c == '(':
 		items, comma, err := p.items(')', depth)
 		if err == nil && len(items) == 1 && !comma {
 			return items[0], nil // parentheses only
 		}
-		return tuple(items), err
+		return Tuple(items), err
 	case c == '\'' || c == '"':
 		return p.str()
 	case c == '-' || c >= '0' && c <= '9':
@@ -97,7 +100,7 @@ func (p *literalParser) value(depth int) (any, error) {
 }
 
 // items reads a list or tuple; comma tells whether there was any.
-func (p *literalParser) items(end byte, depth int) (items []any, comma bool, err error) {
+func (p *parser) items(end byte, depth int) (items []any, comma bool, err error) {
 	p.off++
 	for {
 		if p.next() == end {
@@ -120,7 +123,7 @@ func (p *literalParser) items(end byte, depth int) (items []any, comma bool, err
 	}
 }
 
-func (p *literalParser) dict(depth int) (any, error) {
+func (p *parser) dict(depth int) (any, error) {
 	m := map[string]any{}
 	p.off++
 	for {
@@ -158,7 +161,7 @@ func (p *literalParser) dict(depth int) (any, error) {
 	}
 }
 
-func (p *literalParser) number() (any, error) {
+func (p *parser) number() (any, error) {
 	start := p.off
 	if p.text[p.off] == '-' {
 		p.off++
@@ -177,9 +180,8 @@ func (p *literalParser) number() (any, error) {
 	return n, nil
 }
 
-// str reads a string without prefix. Of the escapes only those are read that
-// repr writes for a name of one byte's characters.
-func (p *literalParser) str() (string, error) {
+// str reads a string without prefix.
+func (p *parser) str() (string, error) {
 	quote := p.text[p.off]
 	var out []byte
 	for p.off++; p.off < len(p.text); p.off++ {
@@ -194,24 +196,24 @@ func (p *literalParser) str() (string, error) {
 			out = append(out, c)
 			continue
 		}
-		n, b, ok := unescape(p.text[p.off:])
+		n, r, ok := unescape(p.text[p.off:])
 		if !ok {
 			return "", p.fail("an escape that isn't read here")
 		}
-		out = append(out, b)
+		out = utf8.AppendRune(out, r)
 		p.off += n - 1
 	}
 	return "", p.fail("it ends inside a string")
 }
 
-// unescape reads one escape and returns its length.
-func unescape(s []byte) (n int, b byte, ok bool) {
+// unescape reads one escape of those that repr writes and returns its length.
+func unescape(s []byte) (n int, r rune, ok bool) {
 	if len(s) < 2 {
 		return 0, 0, false
 	}
 	switch s[1] {
 	case '\\', '\'', '"':
-		return 2, s[1], true
+		return 2, rune(s[1]), true
 	case 'n':
 		return 2, '\n', true
 	case 't':
@@ -219,11 +221,18 @@ func unescape(s []byte) (n int, b byte, ok bool) {
 	case 'r':
 		return 2, '\r', true
 	case 'x':
-		if len(s) < 4 {
-			return 0, 0, false
-		}
-		v, err := strconv.ParseUint(string(s[2:4]), 16, 8)
-		return 4, byte(v), err == nil
+		n = 4
+	case 'u':
+		n = 6
+	case 'U':
+		n = 10
+	default:
+		return 0, 0, false
 	}
-	return 0, 0, false
+	if len(s) < n {
+		return 0, 0, false
+	}
+	v, err := strconv.ParseUint(string(s[2:n]), 16, 32)
+	r = rune(v)
+	return n, r, err == nil && v <= utf8.MaxRune && utf8.ValidRune(r)
 }

@@ -1,0 +1,148 @@
+package array
+
+import "fmt"
+
+// CopyTo writes the elements in C order into dst, which must have exactly
+// their size, else it panics. It allocates little, whatever the size.
+func (s Strided) CopyTo(dst []byte) {
+	n, err := s.Spec.Bytes()
+	if err != nil || n != len(dst) {
+		panic(fmt.Sprintf("array: copy %v to %d bytes", s.Spec, len(dst)))
+	}
+	if n == 0 {
+		return
+	}
+	c := newCopier(s)
+	c.axis(0, dst, s.Offset)
+}
+
+// copier walks the axes that are left when those that lie together are one.
+type copier struct {
+	src     []byte
+	item    int // bytes that lie together in both
+	shape   []int
+	strides []int
+	out     []int // strides in dst
+	fast    int   // the axis whose source elements lie closest; the last one is dst's
+}
+
+func newCopier(s Strided) *copier {
+	c := &copier{src: s.Data, item: s.DType.ItemSize()}
+	for i, d := range s.Shape {
+		if d == 1 {
+			continue
+		}
+		k := len(c.shape) - 1
+		if k >= 0 && c.strides[k] == d*s.Strides[i] {
+			c.shape[k] *= d
+			c.strides[k] = s.Strides[i]
+			continue
+		}
+		c.shape, c.strides = append(c.shape, d), append(c.strides, s.Strides[i])
+	}
+	if k := len(c.shape) - 1; k >= 0 && c.strides[k] == c.item {
+		c.item *= c.shape[k]
+		c.shape, c.strides = c.shape[:k], c.strides[:k]
+	}
+	c.out = make([]int, len(c.shape))
+	step := c.item
+	for i := len(c.shape) - 1; i >= 0; i-- {
+		c.out[i] = step
+		step *= c.shape[i]
+		if abs(c.strides[i]) < abs(c.strides[c.fast]) {
+			c.fast = i
+		}
+	}
+	return c
+}
+
+func abs(n int) int {
+	if n < 0 {
+		return -n
+	}
+	return n
+}
+
+// axis copies everything below axis i; the source begins at off.
+func (c *copier) axis(i int, dst []byte, off int) {
+	last := len(c.shape) - 1
+	switch {
+	case last < 0:
+		copy(dst[:c.item], c.src[off:])
+	case i == last:
+		c.line(dst, off, c.shape[last], c.strides[last])
+	case i == c.fast && c.item <= 16:
+		c.turned(i, dst, off)
+	default:
+		for range c.shape[i] {
+			c.axis(i+1, dst, off)
+			dst, off = dst[min(c.out[i], len(dst)):], off+c.strides[i]
+		}
+	}
+}
+
+// tile is how many elements of both axes are copied together, so that the
+// cache lines of either are used whole.
+const tile = 32
+
+// turned copies the axes i and last in tiles, and those between around them.
+func (c *copier) turned(i int, dst []byte, off int) {
+	last := len(c.shape) - 1
+	var between func(k int, at, off int)
+	between = func(k int, at, off int) {
+		if k < last {
+			for range c.shape[k] {
+				between(k+1, at, off)
+				at, off = at+c.out[k], off+c.strides[k]
+			}
+			return
+		}
+		n, m := c.shape[i], c.shape[last]
+		for a := 0; a < n; a += tile {
+			for b := 0; b < m; b += tile {
+				for x := a; x < min(a+tile, n); x++ {
+					to := at + x*c.out[i] + b*c.item
+					c.line(dst[to:], off+x*c.strides[i]+b*c.strides[last], min(tile, m-b), c.strides[last])
+				}
+			}
+		}
+	}
+	between(i+1, 0, off)
+}
+
+// line copies n elements that lie step apart to neighbours in dst.
+func (c *copier) line(dst []byte, off, n, step int) {
+	src := c.src
+	switch c.item {
+	case 1:
+		for i := range dst[:n] {
+			dst[i] = src[off]
+			off += step
+		}
+	case 2:
+		for dst := dst[:2*n]; len(dst) >= 2; dst = dst[2:] {
+			*(*[2]byte)(dst) = [2]byte(src[off:])
+			off += step
+		}
+	case 4:
+		for dst := dst[:4*n]; len(dst) >= 4; dst = dst[4:] {
+			*(*[4]byte)(dst) = [4]byte(src[off:])
+			off += step
+		}
+	case 8:
+		for dst := dst[:8*n]; len(dst) >= 8; dst = dst[8:] {
+			*(*[8]byte)(dst) = [8]byte(src[off:])
+			off += step
+		}
+	case 16:
+		for dst := dst[:16*n]; len(dst) >= 16; dst = dst[16:] {
+			*(*[16]byte)(dst) = [16]byte(src[off:])
+			off += step
+		}
+	default:
+		for range n {
+			copy(dst[:c.item], src[off:])
+			dst, off = dst[c.item:], off+step
+		}
+	}
+}

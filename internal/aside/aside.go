@@ -1,0 +1,278 @@
+// Package aside writes files and folders that come into being whole or not at
+// all: beside their target, synced, then renamed into its place.
+//
+// Until Commit the target is as it was; after it, it is the new one, also when
+// the machine stops right then. What is written beside has the target's name
+// with ".partial-XXXXXX" behind it; a process that is killed leaves that, and
+// nothing else.
+package aside
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// File is a file that is being written. It is not safe for concurrent use,
+// except for what *os.File allows.
+type File struct {
+	*os.File
+	target    string
+	overwrite bool
+	done      bool
+}
+
+// Create makes a file beside target, with mode 0666 less the umask. A symbolic
+// link is followed. Where something is there already the error is fs.ErrExist,
+// unless overwrite is set and it is a regular file.
+func Create(target string, overwrite bool) (*File, error) {
+	target, err := resolve(target)
+	if err != nil {
+		return nil, err
+	}
+	if err := check(target, overwrite, false); err != nil {
+		return nil, err
+	}
+	var f *os.File
+	_, err = beside(target, func(name string) (err error) {
+		f, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &File{File: f, target: target, overwrite: overwrite}, nil
+}
+
+// Target returns the path that Commit puts the file at.
+func (f *File) Target() string { return f.target }
+
+// Commit syncs and closes the file and puts it in the target's place. If that
+// fails nothing of it is left. A second Commit, or one behind Abort, is an error.
+func (f *File) Commit() error {
+	if f.done {
+		return &fs.PathError{Op: "commit", Path: f.target, Err: fs.ErrClosed}
+	}
+	if err := f.Sync(); err != nil {
+		return errors.Join(err, f.Abort())
+	}
+	f.done = true
+	err := f.File.Close()
+	if err == nil {
+		// Somebody may have put a file there since Create looked.
+		err = check(f.target, f.overwrite, false)
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), f.target)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return syncDir(filepath.Dir(f.target))
+}
+
+// Abort closes and removes what was written. Behind Commit it does nothing, so
+// that it can be deferred.
+func (f *File) Abort() error {
+	if f.done {
+		return nil
+	}
+	f.done = true
+	return errors.Join(f.File.Close(), os.Remove(f.Name()))
+}
+
+// Close is Abort: a file that isn't committed is no file.
+func (f *File) Close() error { return f.Abort() }
+
+// WriteFile puts b at target, as Create and Commit do.
+func WriteFile(target string, b []byte, overwrite bool) error {
+	f, err := Create(target, overwrite)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(b); err != nil {
+		return errors.Join(err, f.Abort())
+	}
+	return f.Commit()
+}
+
+// Folder is a folder that is being written.
+type Folder struct {
+	name, target string
+	overwrite    bool
+	done         bool
+}
+
+// CreateFolder makes a folder beside target, with mode 0777 less the umask. A
+// symbolic link is followed. Where something is there already the error is
+// fs.ErrExist, unless overwrite is set and it is a folder, or an empty one.
+func CreateFolder(target string, overwrite bool) (*Folder, error) {
+	target, err := resolve(filepath.Clean(target))
+	if err != nil {
+		return nil, err
+	}
+	if err := check(target, overwrite, true); err != nil {
+		return nil, err
+	}
+	name, err := beside(target, func(name string) error { return os.Mkdir(name, 0o777) })
+	if err != nil {
+		return nil, err
+	}
+	return &Folder{name: name, target: target, overwrite: overwrite}, nil
+}
+
+// Path returns where a slash-separated name lies while it is written; the
+// folder itself for "".
+func (d *Folder) Path(name string) string { return filepath.Join(d.name, filepath.FromSlash(name)) }
+
+// Target returns the path that Commit puts the folder at.
+func (d *Folder) Target() string { return d.target }
+
+// Commit syncs every file in the folder, which must be closed by now, and puts
+// it in the target's place; an older folder there is removed once the new one
+// stands. If that fails nothing of the new one is left and the old one stands.
+func (d *Folder) Commit() error {
+	if d.done {
+		return &fs.PathError{Op: "commit", Path: d.target, Err: fs.ErrClosed}
+	}
+	if err := errors.Join(syncTree(d.name), check(d.target, d.overwrite, true)); err != nil {
+		return errors.Join(err, d.Abort())
+	}
+	old := ""
+	if _, err := os.Lstat(d.target); err == nil {
+		// No system replaces a folder with things in it.
+		if old, err = beside(d.target, func(name string) error { return renameNew(d.target, name) }); err != nil {
+			return errors.Join(err, d.Abort())
+		}
+	}
+	if err := os.Rename(d.name, d.target); err != nil {
+		if old != "" {
+			err = errors.Join(err, os.Rename(old, d.target))
+		}
+		return errors.Join(err, d.Abort())
+	}
+	d.done = true
+	err := syncDir(filepath.Dir(d.target))
+	if old != "" {
+		err = errors.Join(err, os.RemoveAll(old))
+	}
+	return err
+}
+
+// renameNew renames to a name that nothing has.
+func renameNew(from, to string) error {
+	if _, err := os.Lstat(to); err == nil {
+		return fs.ErrExist
+	}
+	return os.Rename(from, to)
+}
+
+// Abort removes what was written. Behind Commit it does nothing, so that it
+// can be deferred.
+func (d *Folder) Abort() error {
+	if d.done {
+		return nil
+	}
+	d.done = true
+	return os.RemoveAll(d.name)
+}
+
+// syncTree syncs the files and folders below root, and root.
+func syncTree(root string) error {
+	return filepath.WalkDir(root, func(name string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case e.IsDir():
+			return syncDir(name)
+		case !e.Type().IsRegular():
+			return nil
+		}
+		f, err := os.OpenFile(name, os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(f.Sync(), f.Close())
+	})
+}
+
+// check says whether a file, or a folder, may be put at path.
+func check(path string, overwrite, folder bool) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case folder && !info.IsDir():
+		return &fs.PathError{Op: "write", Path: path, Err: errors.Join(fs.ErrExist, errors.New("not a folder"))}
+	case folder && !overwrite:
+		if list, err := os.ReadDir(path); err != nil || len(list) > 0 {
+			return &fs.PathError{Op: "write", Path: path, Err: errors.Join(fs.ErrExist, err)}
+		}
+		return nil
+	case folder:
+		return nil
+	case info.IsDir():
+		return &fs.PathError{Op: "write", Path: path, Err: errors.New("is a directory")}
+	case !info.Mode().IsRegular():
+		return &fs.PathError{Op: "write", Path: path, Err: fmt.Errorf("not a regular file (%s)", info.Mode().Type())}
+	case !overwrite:
+		return &fs.PathError{Op: "write", Path: path, Err: fs.ErrExist}
+	}
+	return nil
+}
+
+// resolve follows symbolic links in the last part of path, also when they end
+// at a file that does not exist yet.
+func resolve(path string) (string, error) {
+	for range 40 {
+		info, err := os.Lstat(path)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode()&fs.ModeSymlink == 0 {
+			return path, nil
+		}
+		if err != nil {
+			return "", err
+		}
+		to, err := os.Readlink(path)
+		if err != nil {
+			return "", err
+		}
+		if !filepath.IsAbs(to) {
+			// Not cleaned: the folder may itself be a link, and ".." in the
+			// link's text begins at the folder that it leads to.
+			to = filepath.Dir(path) + string(filepath.Separator) + to
+		}
+		path = to
+	}
+	return "", &fs.PathError{Op: "follow", Path: path, Err: errors.New("too many symbolic links")}
+}
+
+// maxBase is how much of the target's name goes into the partial one: with
+// what is added to it, names stay within the 255 bytes that systems allow.
+const maxBase = 200
+
+// beside finds a name beside target that nothing has, and makes it.
+func beside(target string, create func(name string) error) (string, error) {
+	const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+	dir, base := filepath.Split(target)
+	if len(base) > maxBase {
+		base = strings.ToValidUTF8(base[:maxBase], "")
+	}
+	for try := 0; ; try++ {
+		var suffix [6]byte
+		for i := range suffix {
+			suffix[i] = letters[rand.IntN(len(letters))]
+		}
+		name := dir + base + ".partial-" + string(suffix[:])
+		err := create(name)
+		if errors.Is(err, fs.ErrExist) && try < 100 {
+			continue
+		}
+		return name, err
+	}
+}
