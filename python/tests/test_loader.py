@@ -203,7 +203,7 @@ def test_ids_and_lengths_of_the_latest_batch(mixed):
     for batch in it:
         assert it.ids.tolist() == batch[1].flatten().tolist()
         assert [len(JSONField.unpack(row)["s"]) for row in batch[4]] == [i % 7 for i in it.ids]
-        assert (it.lengths["text"] == [np.flatnonzero(row == 0)[0] + 1 for row in batch[4].numpy()]).all()
+        assert (it.lengths["text"] == [np.flatnonzero(row == 0)[0] for row in batch[4].numpy()]).all()
 
 
 # Lengths.

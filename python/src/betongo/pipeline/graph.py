@@ -379,7 +379,10 @@ def is_layout(operation: Operation) -> bool:
 def native(operation: Operation) -> dict[str, Any] | None:
     """Return the engine's operation for one of this package's, None when the engine doesn't do it."""
     ask = getattr(operation, "_native", None)
-    return ask() if ask is not None else None
+    op: dict[str, Any] | None = None if ask is None else ask()
+    if op is None and is_decoder(operation) and type(operation).__module__ == "betongo.fields.decoders":
+        op = operation._op()  # type: ignore[attr-defined]  # nothing in it is anybody else's
+    return op
 
 
 def is_decoder(operation: Operation) -> bool:
