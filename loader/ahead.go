@@ -115,19 +115,22 @@ func (w *worker) prepareFlight(f *flight) {
 // prepareFresh prepares the flights that have been issued while f is being
 // filled.
 func (w *worker) prepareFresh(f *flight) {
-	for {
+	for len(w.epoch.fresh) > 0 {
 		select {
 		case fresh := <-w.epoch.fresh:
-			ended := true
-			defer func() {
-				if ended { // with it goes what this worker has taken of f
-					f.fail(0, errors.New("the dataset ended the goroutine that asked it"))
-				}
-			}()
-			w.prepareFlight(fresh)
-			ended = false
-		default:
-			return
+			w.prepareBeside(f, fresh)
+		default: // another was quicker
 		}
 	}
+}
+
+func (w *worker) prepareBeside(f, fresh *flight) {
+	ended := true
+	defer func() {
+		if ended { // with it goes what this worker has taken of f
+			f.fail(0, errors.New("the dataset ended the goroutine that asked it"))
+		}
+	}()
+	w.prepareFlight(fresh)
+	ended = false
 }

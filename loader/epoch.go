@@ -115,8 +115,9 @@ func newEpoch(pool *pool, number int, seq Sequence, d deal) *epoch {
 	p := pool.plan
 	e := &epoch{
 		plan: p, pool: pool, number: number, seq: seq, deal: d,
-		work: make(chan *flight, p.ahead*p.workers),
-		quit: make(chan struct{}),
+		work:  make(chan *flight, p.ahead*p.workers),
+		quit:  make(chan struct{}),
+		spare: pool.flights(), flights: make([]*flight, 0, p.ahead),
 	}
 	if p.prepare {
 		e.fresh = make(chan *flight, p.ahead)
@@ -144,6 +145,7 @@ func (e *epoch) stop() {
 			f.batch.Release()
 		}
 	}
+	e.pool.land(e.spare)
 }
 
 // issue puts batches in flight until there are as many as may be.

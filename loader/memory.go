@@ -24,8 +24,15 @@ type Allocator interface {
 // anonymous is the Allocator of a loader that was given none.
 type anonymous struct{}
 
+// hugeBlock is the size from which a block is asked for in huge pages: what is
+// smaller would hold one at most.
+const hugeBlock = 4 << 20
+
 func (anonymous) Alloc(n int) ([]byte, error) {
 	b, err := mmap.Anon(n)
+	if err == nil && n >= hugeBlock {
+		mmap.Huge(b)
+	}
 	return b[:cap(b)], err
 }
 

@@ -96,6 +96,12 @@ func newSums(n, stages, outs int) []sums {
 	return list
 }
 
+func (s *sums) clear() {
+	clear(s.laps)
+	clear(s.done)
+	s.bytes, s.marksFound, s.marksMade = 0, 0, 0
+}
+
 // tally is what a worker has handed over.
 type tally struct {
 	mu    sync.Mutex
@@ -103,6 +109,11 @@ type tally struct {
 	since time.Duration // of the turn that is being timed; below 0: none
 	sums
 	_ [64]byte // nothing else in its cache lines
+}
+
+func (t *tally) clear() {
+	t.work = 0
+	t.sums.clear()
 }
 
 // sampler chooses what is timed.
@@ -129,8 +140,7 @@ func (m *meter) join(r *record) {
 	if m.sums = (sums{laps: m.laps, done: m.done}); len(m.laps) != len(r.stages) || len(m.done) != len(r.slots) {
 		m.sums = newSums(1, len(r.stages), len(r.slots))[0]
 	}
-	clear(m.laps)
-	clear(m.done)
+	m.clear()
 	if m.turn.left == 0 { // its first epoch: what is first is timed, then it goes on from epoch to epoch
 		m.outs = make([]sampler, len(r.slots), len(r.slots)+2) // the last fill a cache line that is nobody else's
 		for i := range m.outs {
@@ -188,9 +198,7 @@ func (m *meter) endTurn() {
 	t.since = -1
 	t.add(&m.sums)
 	t.mu.Unlock()
-	clear(m.laps)
-	clear(m.done)
-	m.bytes, m.marksFound, m.marksMade = 0, 0, 0
+	m.clear()
 	m.working += (now - m.began - m.working) / pacing
 	m.turn.timed(now-m.ended, m.cost, &m.chance)
 	m.ended = now

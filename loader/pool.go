@@ -18,9 +18,10 @@ type pool struct {
 
 	marks *keptMarks
 
-	mu   sync.Mutex
-	free []*Batch
-	idle []*worker
+	mu    sync.Mutex
+	free  []*Batch
+	idle  []*worker
+	spare []*flight // of an epoch that has ended
 }
 
 // keptMarks is what a loader has of marks, whatever its outputs.
@@ -105,6 +106,24 @@ func (p *pool) rest(w *worker) {
 	}
 }
 
+// flights returns those that an epoch can begin with.
+func (p *pool) flights() []*flight {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := p.spare
+	p.spare = nil
+	return list
+}
+
+// land takes the flights of an epoch back, which nobody is at any more.
+func (p *pool) land(list []*flight) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.keep > 0 && len(list) > len(p.spare) {
+		p.spare = list
+	}
+}
+
 // put takes a batch back.
 func (p *pool) put(b *Batch) {
 	if debugging {
@@ -156,7 +175,7 @@ func (k *keptMarks) drop(s *markStore) *markStore {
 func (p *pool) close() error {
 	p.mu.Lock()
 	free, idle := p.free, p.idle
-	p.free, p.idle = nil, nil
+	p.free, p.idle, p.spare = nil, nil, nil
 	p.mu.Unlock()
 	var errs []error
 	for _, w := range idle {

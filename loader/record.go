@@ -19,7 +19,8 @@ type recorder struct {
 	// As the last epoch that has ended left them:
 	pace     pace // of the consumer
 	ordering sampler
-	laps     []lap // by slot of layout, of all of them; a new slice each time
+	laps     []lap // by slot of layout, of all of them; not written to
+	tallies  []tally
 }
 
 // layout gives each stage of a plan its slot.
@@ -48,7 +49,7 @@ type record struct {
 	waiting  waiting
 
 	mu       sync.Mutex
-	tallies  []tally
+	tallies  []tally       // of workers, and one for their sum in the end
 	joined   int           // of them
 	consumer Stats         // what a consumer counts, beside given
 	since    time.Duration // of a wait; below 0: none
@@ -86,14 +87,17 @@ func (r *recorder) begin(p *plan, number int) *record {
 	defer r.mu.Unlock()
 	e.waiting = waiting{turn: pace{left: 1, mean: r.pace.mean}, at: e.began, chance: chance(number) + 1}
 	if r.layout == nil || r.layout.plan != p {
-		r.layout = newLayout(p)
+		r.layout, r.tallies = newLayout(p), nil
 		r.laps = make([]lap, len(r.layout.stages))
 	}
 	e.ordering, e.earlier = r.ordering, r.laps
 	e.layout = r.layout
-	e.tallies = make([]tally, p.workers)
-	for i, s := range newSums(p.workers, len(e.stages), len(e.slots)) {
-		e.tallies[i].sums = s
+	e.tallies, r.tallies = r.tallies, nil
+	if e.tallies == nil {
+		e.tallies = make([]tally, p.workers+1)
+		for i, s := range newSums(len(e.tallies), len(e.stages), len(e.slots)) {
+			e.tallies[i].sums = s
+		}
 	}
 	return e
 }
@@ -171,7 +175,7 @@ func (e *record) show(began time.Duration, g *given) {
 func (e *record) join() *tally {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.joined == len(e.tallies) { // it takes the place of one whose goroutine was ended
+	if e.joined == len(e.tallies)-1 { // it takes the place of one whose goroutine was ended
 		return &tally{since: -1, sums: newSums(1, len(e.stages), len(e.slots))[0]}
 	}
 	t := &e.tallies[e.joined]
@@ -191,22 +195,31 @@ func (e *record) finish() {
 	}
 	e.mu.Lock()
 	e.settle(clock())
-	last, laps := e.figures()
+	done := &e.tallies[len(e.tallies)-1].sums
+	last := e.figures(done)
 	last.Running = false
-	e.end, e.tallies = &last, nil
+	e.end = &last
 	e.mu.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	at = slices.Index(r.running, e) // others may have gone
 	r.running = slices.Delete(r.running, at, at+1)
 	r.pace, r.ordering = e.waiting.turn, e.ordering
-	if r.layout == e.layout {
-		for i := range laps {
-			laps[i].add(r.laps[i])
-		}
-		r.laps = laps
-	}
 	r.ended.add(&last)
+	if r.layout != e.layout {
+		return
+	}
+	if slices.ContainsFunc(done.laps, func(l lap) bool { return l.values > 0 }) {
+		sum := slices.Clone(r.laps)
+		for i := range sum {
+			sum[i].add(done.laps[i])
+		}
+		r.laps = sum
+	}
+	for i := range e.tallies {
+		e.tallies[i].clear()
+	}
+	r.tallies, e.tallies = e.tallies, nil
 }
 
 // ordered counts the time that the making of a batch's order took, by the

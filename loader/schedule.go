@@ -105,7 +105,7 @@ func (p *pool) retire() {
 	p.mu.Lock()
 	p.keep = 0
 	free, idle := p.free, p.idle
-	p.free, p.idle = nil, nil
+	p.free, p.idle, p.spare = nil, nil, nil
 	p.mu.Unlock()
 	for _, w := range idle {
 		w.free()

@@ -118,17 +118,17 @@ func (e *record) stats() Stats {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.end == nil {
-		s, _ := e.figures()
-		return s
+		return e.figures(&newSums(1, len(e.stages), len(e.slots))[0])
 	}
 	s := *e.end
 	s.Stages = slices.Clone(s.Stages)
 	return s
 }
 
-// figures are those of a running epoch, and its laps. The caller holds the lock:
-// so that each asked for is at least the one before.
-func (e *record) figures() (Stats, []lap) {
+// figures are those of a running epoch; done, empty, becomes what workers have
+// done. The caller holds the lock: so that each asked for is at least the one
+// before.
+func (e *record) figures(done *sums) Stats {
 	s, now := e.consumer, clock()
 	batches, samples := e.given.handed()
 	if e.since >= 0 {
@@ -146,19 +146,18 @@ func (e *record) figures() (Stats, []lap) {
 	p := e.plan
 	s.Epoch, s.Epochs, s.Running = e.number, 1, true
 	s.Workers, s.Processors, s.Ahead = p.workers, processors(), p.ahead
-	done := newSums(1, len(e.stages), len(e.slots))[0]
 	for i := range e.tallies[:e.joined] {
-		s.Work += e.tallies[i].sum(&done)
+		s.Work += e.tallies[i].sum(done)
 	}
 	s.Work = min(s.Work, time.Duration(p.workers)*s.Elapsed)
 	s.Read, s.MarksFound, s.MarksMade = done.bytes, done.marksFound, done.marksMade
-	s.Stages = e.shares(&done, s.Work)
+	s.Stages = e.shares(done, s.Work)
 	c, was := p.cacheStats(), &e.cache
 	s.CacheHits, s.CacheMisses, s.CacheBytes = c.Hits-was.Hits, c.Misses+c.Waits-was.Misses-was.Waits, c.Bytes-was.Bytes
 	if u := processUsage(); u.known && e.usage.known {
 		s.CPU, s.MajorFaults, s.MinorFaults = u.cpu-e.usage.cpu, u.major-e.usage.major, u.minor-e.usage.minor
 	}
-	return s, done.laps
+	return s
 }
 
 // sum adds what the worker has done and returns how long it worked.

@@ -128,9 +128,10 @@ func (w *worker) try(f *flight, out, lo, hi int) (pos int, err error) {
 	w.at, w.out = -1, out
 	finished := false
 	defer func() {
-		r := recover()
-		switch {
-		case finished:
+		if finished {
+			return
+		}
+		switch r := recover(); {
 		case r == nil: // runtime.Goexit: record it before the goroutine ends
 			f.fail(max(w.at, lo), w.wrap(f, max(w.at, lo), errors.New("a decoder or operation ended its goroutine")))
 		case w.at < 0 && hi-lo > 1:
