@@ -135,7 +135,9 @@ def test_shuffled(tmp_path: Path) -> None:
     assert (indices == np.arange(100, 700)).all()  # which takes the caller's own array
 
 
-@pytest.mark.parametrize("indices", [[4, 2, 0], np.array([4, 2, 0]), (4, 2, 0), range(4, -1, -2)])
+@pytest.mark.parametrize(
+    "indices", [[4, 2, 0], np.array([4, 2, 0]), (4, 2, 0), range(4, -1, -2), {4: 1, 2: 1, 0: 1}.keys()]
+)
 def test_indices(tmp_path: Path, indices: Any) -> None:
     path = str(tmp_path / "a.beton")
     DatasetWriter(path, NUMBERS).from_indexed_dataset(Numbers(5), indices)

@@ -242,8 +242,10 @@ def test_dead_engine(path: str, workers: int) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("feed", ["indexed", "iterable"])
+@pytest.mark.parametrize("feed", ["indexed", "iterable", "webdataset"])
 def test_interrupt(tmp_path: Path, workers: int, feed: str) -> None:
+    if feed == "webdataset":
+        pytest.importorskip("webdataset")
     script = f"""
         import sys, time
         from betongo.writer import DatasetWriter
@@ -258,8 +260,10 @@ def test_interrupt(tmp_path: Path, workers: int, feed: str) -> None:
         try:
             if {feed!r} == "indexed":
                 w.from_indexed_dataset(D(), chunksize=10)
-            else:
+            elif {feed!r} == "iterable":
                 w.from_iterable(D()[i] for i in range(10**5))
+            else:
+                w.from_webdataset(["a.tar", "b.tar", "c.tar"], lambda d: (D()[i] for i in range(10**5)))
         except KeyboardInterrupt:
             import multiprocessing
             print("interrupted", multiprocessing.active_children())

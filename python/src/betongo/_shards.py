@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from multiprocessing.connection import wait
@@ -101,7 +102,11 @@ def write(writer: DatasetWriter, shards: list[str], pipeline: Pipeline, workers:
             if p.is_alive():
                 p.kill()
                 p.join()
-        shutil.rmtree(folder, ignore_errors=True)
+        for _ in range(100):  # the engine may still be about to notice that a process is gone
+            shutil.rmtree(folder, ignore_errors=True)
+            if not os.path.exists(folder):
+                break
+            time.sleep(0.02)
 
 
 def _part(folder: str, shard: int) -> str:

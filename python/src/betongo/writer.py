@@ -87,7 +87,7 @@ class DatasetWriter:
         start_method: str | None = None,
         progress: bool | None = None,
     ) -> None:
-        self.fname = os.fspath(fname)
+        self.fname = os.fsdecode(fname)
         self.fields = fields
         _check_fields(fields)
         if page_size < 1 or page_size & (page_size - 1):
@@ -112,7 +112,7 @@ class DatasetWriter:
     def from_indexed_dataset(
         self,
         dataset: Any,
-        indices: Sequence[Any] | None = None,
+        indices: Iterable[Any] | None = None,
         chunksize: int = 100,
         shuffle_indices: bool = False,
     ) -> None:
@@ -126,8 +126,10 @@ class DatasetWriter:
             raise ValueError(f"chunksize={chunksize}: want 1 or more")
         if indices is None:
             indices = range(len(dataset))
-        elif hasattr(indices, "detach"):
+        elif hasattr(indices, "detach"):  # a tensor
             indices = indices.detach().cpu().numpy()
+        elif not hasattr(indices, "__getitem__"):
+            indices = list(indices)
         chosen: Any = indices
         if shuffle_indices:
             order = np.arange(len(chosen))
