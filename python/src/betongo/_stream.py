@@ -562,6 +562,8 @@ class LoaderStream:
 
     def close(self) -> None:
         """Ends the loader at the engine; batches stay as they are. Again is no error."""
+        if self._pid != os.getpid():
+            self._reset()  # the parent's goes on
         with self._lock:
             self.closed = True
             lines, self._idle = self._idle, []

@@ -12,6 +12,7 @@ import json
 import os
 import socket
 import struct
+import sys
 import threading
 import weakref
 from array import array
@@ -24,6 +25,12 @@ __all__ = ["PROTOCOL", "Connection", "error_of"]
 
 PROTOCOL = 1
 """The version of what is spoken; the engine refuses another one."""
+
+if not hasattr(socket, "CMSG_SPACE"):
+    raise UnsupportedError(
+        f"betongo's engine does not run on {sys.platform}: batches need Linux or macOS; betongo.open reads "
+        "files anywhere"
+    )
 
 MAX_OBJECT = 16 << 20
 MAX_PAYLOAD = 1 << 30
