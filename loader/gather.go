@@ -7,12 +7,18 @@ import (
 	"math"
 
 	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/bypass"
 )
 
 const (
 	// hintSize is the size of a region from which the system is told of it
 	// before it is read.
 	hintSize = 32 << 10
+	// pastCaches is the size of an output's rows in a batch from which they are
+	// written past the processor's caches: with the batches ahead there is more of
+	// them than those hold until the consumer comes to read. Measured with one that
+	// reads all: as quick at 6 MiB, a fifth quicker at 16, a third slower at 4.
+	pastCaches = 8 << 20
 	// probeSize is the largest size out of a file that is believed without a
 	// look at its last byte.
 	probeSize = 1 << 20
@@ -255,6 +261,7 @@ func (w *worker) blobs(f *flight, o *output, lo, hi int) (int, error) {
 	if !o.ragged {
 		width = c.Shape[1] * c.item
 	}
+	big := len(c.Data) >= pastCaches
 	for pos := lo; pos < hi; pos++ {
 		if f.passed(pos) {
 			continue
@@ -270,9 +277,13 @@ func (w *worker) blobs(f *flight, o *output, lo, hi int) (int, error) {
 			return pos, fmt.Errorf("%d bytes, want %d", len(b), r.size)
 		}
 		if len(b) > 0 && &b[0] != &row[0] {
-			copy(row, b)
+			lay(row, b, big)
 		}
-		clear(row[len(b):])
+		if rest := row[len(b):]; big {
+			bypass.Clear(rest)
+		} else {
+			clear(rest)
+		}
 		w.meter.bytes += r.size
 		n := len(b)
 		if o.text && n > 0 && b[n-1] == 0 {
@@ -281,6 +292,15 @@ func (w *worker) blobs(f *flight, o *output, lo, hi int) (int, error) {
 		c.Lengths[pos] = n / c.item
 	}
 	return 0, nil
+}
+
+// lay copies to the rows of a batch, past the caches where these are big.
+func lay(dst, src []byte, big bool) {
+	if big {
+		bypass.Copy(dst, src)
+	} else {
+		copy(dst, src)
+	}
 }
 
 // digit is the number of bits that a pass of sortBits sorts by.

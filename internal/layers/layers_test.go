@@ -44,6 +44,7 @@ var rooms = []room{
 	{"internal/aside", 0, nil},
 	{"array", 1, []string{"internal/wire", "internal/literal", "internal/aside"}},
 	{"alloc", 1, []string{"internal/wire"}},
+	{"internal/bypass", 1, nil},
 	{"internal/roll", 1, []string{"internal/mmap"}},
 	{"internal/pagecache", 1, []string{"internal/mmap"}},
 	{"fields", 2, []string{"array", "rgb", "internal/wire"}},
@@ -53,7 +54,7 @@ var rooms = []room{
 	{"splice", 4, []string{"ffcv", "fields", "internal/mmap"}},
 	{"source", 3, []string{"array/npy", "array", "rgb", "fields", "internal/roll"}},
 	{"transform", 3, []string{"array", "rgb"}},
-	{"loader", 4, []string{"ffcv", "fields", "alloc", "array", "rgb", "internal/hash", "internal/mmap"}},
+	{"loader", 4, []string{"ffcv", "fields", "alloc", "array", "rgb", "internal/hash", "internal/mmap", "internal/bypass"}},
 	{"dataset", 5, []string{"loader", "ffcv", "fields", "alloc", "internal/hash", "internal/pagecache"}},
 	{"convert", 5, []string{"*"}}, // joins all formats, .beton among them
 	{"internal/term", 4, nil},
