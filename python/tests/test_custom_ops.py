@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import threading
 import time
 import warnings
@@ -440,6 +441,40 @@ def test_it_works_ahead_but_not_further_than_asked(rows):
     time.sleep(0.1)
     assert len(began) == 4  # handed out, two in front of the loop, one in the hand
     it.close()
+
+
+def test_a_forked_child_is_told_that_an_iteration_is_not_its_own(rows):
+    it = iter(Loader(rows, 10, pipelines={"label": [IntDecoder(), Plain(lambda batch: batch)], "x": None}))
+    next(it)
+    child = os.fork()
+    if child == 0:
+        try:
+            next(it)
+        except RuntimeError:
+            os._exit(7)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert sum(1 for _ in it) == 59
+
+
+def test_a_killed_engine_is_an_error_and_another_one_goes_on(rows):
+    from betongo import _engine
+
+    loader = Loader(
+        rows, 10, order="random", seed=1, pipelines={"label": [IntDecoder(), Plain(lambda b: b)], "x": None}
+    )
+    want = [batch for (batch,) in loader]
+    loader.next_epoch = 0
+    it = iter(loader)
+    got = [next(it)[0] for _ in range(5)]
+    _engine.engine().process.kill()
+    with pytest.raises(betongo.EngineError):
+        for (batch,) in it:
+            got.append(batch)
+    loader.load_state_dict(loader.state_dict())
+    got += [batch for (batch,) in loader]
+    assert len(got) == len(want) and all((a == b).all() for a, b in zip(got, want))
 
 
 def test_a_process_that_ends_in_the_middle_of_a_loop(rows):

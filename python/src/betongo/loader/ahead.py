@@ -32,6 +32,10 @@ class Ahead(Generic[T]):
         return self
 
     def __next__(self) -> T:
+        if os.getpid() != self._owner:
+            raise RuntimeError(
+                "this iteration is of the process that this one was forked from: begin another"
+            )
         s = self._shared
         with s.change:
             while not s.items and not s.done:

@@ -262,7 +262,7 @@ class Loader:
         self._length = len(self._selected(self.first_traversal_order)) if native is None else 0
         self._stream = self._open(native or self._given_order(), outputs)
         self._batches = self._stream.batches
-        self._plan(split, outputs, self._stream.outputs)
+        self._plan(split, self._stream.outputs)
         if self.code is not None and self.code.late:
             warnings.warn(
                 f"{self.fname}: {'; '.join(self.code.late)} will run in Python, because of an operation "
@@ -328,9 +328,9 @@ class Loader:
         names = {o["name"] for o in outputs}
         return outputs + [{"name": f, "disabled": True} for f in self.reader.field_names if f not in names]
 
-    def _plan(self, split: Split, outputs: list[dict[str, Any]], outs: list[Out]) -> Program:
+    def _plan(self, split: Split, outs: list[Out]) -> Program:
         """Return what the client does with such batches: what it did last time, unless something changed."""
-        made = outputs, [repr(out) for out in outs], fingerprint(split)
+        made = [repr(out) for out in outs], fingerprint(split)
         if self.code is None or self.recompile or made != self._made:
             self.code = self._program(split, outs)
             self._made = made
@@ -381,7 +381,7 @@ class Loader:
         outputs = _outputs(split)
         if self._empty:
             self._progress = Progress(epoch, stream)
-            return EpochIterator(self, self._plan(split, outputs, stream.outputs), self._progress, None)
+            return EpochIterator(self, self._plan(split, stream.outputs), self._progress, None)
         order = None
         if self._given is not None:
             order = self._selected(self.traversal_order.sample_order(epoch))
@@ -390,7 +390,7 @@ class Loader:
                 self._stream = stream = self._open(self._given_order(), outputs)
         slots = stream.epoch(epoch, self._whole(outputs), order)
         try:
-            program = self._plan(split, outputs, slots.outputs)
+            program = self._plan(split, slots.outputs)
             other = self._running()
             if other is not None and not other.closed and program.threaded:  # each its own operations
                 program = self._program(split, slots.outputs, apart=True)

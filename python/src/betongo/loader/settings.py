@@ -73,6 +73,7 @@ _shown = frozenset(("metadata", "memory_read", "field", "_before", "_key", "_ima
 def fingerprint(split: Split) -> list[Any]:
     """Return what the functions of operations depend on, to be compared: places and attributes."""
     prints: list[Any] = [(name, getattr(at, "node", None)) for name, at in split.leaves.items()]
+    prints += [(cut.name, str(cut.state.dtype), cut.state.shape) for cut in split.cuts]
     for step in split.steps:
         operation = step.node.operation
         attributes = {k: _comparable(v) for k, v in vars(operation).items() if k not in _shown}

@@ -38,7 +38,8 @@ class NamedOrder:
         self.settings = {key: value for key, value in settings.items() if value is not None}
 
     def _native(self) -> dict[str, Any]:
-        return {"name": self.name, **self.settings}
+        settings = {k: v.item() if isinstance(v, np.generic) else v for k, v in self.settings.items()}
+        return {"name": self.name, **settings}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.settings.items())})"
