@@ -194,9 +194,9 @@ func (s *stream) resize(samples []int) error {
 	}
 	s.mu.Lock()
 	old := s.loader
-	s.loader, s.given = l, g
+	s.loader, s.loaders, s.given = l, append(s.loaders, l), g
 	s.mu.Unlock()
-	old.Close()
+	old.Close() // and again in the end: the client may have batches of it
 	if !g.give(samples) {
 		return optionf("order given: %d samples", len(samples))
 	}

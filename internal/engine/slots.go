@@ -20,7 +20,7 @@ const (
 
 // slots is the memory of a connection's batches: segments that the client maps
 // too. It is a loader.Allocator. What it gave out it never writes to or frees by
-// itself; close gives everything up.
+// itself.
 type slots struct {
 	mu       sync.Mutex
 	blocks   map[*byte]block // by first byte
@@ -137,28 +137,31 @@ func (s *slots) add(size int) (*segment, error) {
 
 // Free implements loader.Allocator. As much as is in use is kept, for batches that
 // come; the rest goes back to the system at once, also where the client still maps
-// it.
+// it. After close nothing is kept, and what the client maps stays as it is.
 func (s *slots) Free(b []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at, ok := s.blocks[unsafe.SliceData(b)]
 	if !ok {
-		return nil // given up by close
+		return errors.New("engine: memory is freed that is not the connection's")
 	}
 	delete(s.blocks, unsafe.SliceData(b))
 	s.live -= at.size
 	g := at.of
 	g.blocks--
-	if at.size == len(g.mem) && g != s.open {
+	switch {
+	case s.closed && g.blocks == 0:
+		return s.drop(g)
+	case s.closed:
+		return nil
+	case at.size == len(g.mem) && g != s.open:
 		s.kept = append(s.kept, g)
 		s.keeps += at.size
-	} else {
+	default:
 		discard(b)
-		switch {
-		case g.blocks > 0:
-		case g == s.open:
+		if g.blocks == 0 && g == s.open {
 			g.used = 0
-		default:
+		} else if g.blocks == 0 {
 			if err := s.drop(g); err != nil {
 				return err
 			}
@@ -192,19 +195,19 @@ func (g *segment) free() error {
 	return unmap(mem)
 }
 
-// close unmaps everything. No loader uses any of it any more; what the client
-// maps stays as it is, and its own.
+// close unmaps what is free, and lets what is not go as it is freed. What the
+// client maps stays as it is, and its own.
 func (s *slots) close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
+	s.open, s.kept = nil, nil
 	var errs []error
 	for _, g := range s.segments {
-		errs = append(errs, g.free())
+		if g.blocks == 0 {
+			errs = append(errs, s.drop(g))
+		}
 	}
-	clear(s.segments)
-	clear(s.blocks)
-	s.open, s.kept = nil, nil
 	return errors.Join(errs...)
 }
 

@@ -33,6 +33,18 @@ func shipped(t *testing.T, s *slots, blocks ...[]byte) (sh shipment, maps map[in
 	return sh, maps
 }
 
+// end frees all and closes.
+func (s *slots) end() {
+	var list [][]byte
+	for _, at := range s.blocks {
+		list = append(list, at.of.mem[at.offset:at.offset+at.size])
+	}
+	for _, b := range list {
+		s.Free(b)
+	}
+	s.close()
+}
+
 func alloc(t *testing.T, s *slots, n int) []byte {
 	t.Helper()
 	b, err := s.Alloc(n)
@@ -86,14 +98,20 @@ func TestSlots(t *testing.T) {
 	if err := s.close(); err != nil {
 		t.Fatal(err)
 	}
-	if m := maps[sh.places[0].segment]; m[0] != 1 {
-		t.Error("what the client holds has changed with the end")
-	}
 	if _, err := s.Alloc(1); err == nil {
 		t.Error("memory after the end")
 	}
-	if err := s.Free(small); err != nil {
-		t.Error(err)
+	small[0] = 1 // it is there until it is freed
+	for _, b := range [][]byte{small, more} {
+		if err := s.Free(b); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := s.Free(more); err == nil {
+		t.Error("freed twice: no error")
+	}
+	if m := maps[sh.places[0].segment]; m[0] != 1 || len(s.segments) > 0 {
+		t.Errorf("what the client holds has changed with the end, or %d segments are left", len(s.segments))
 	}
 }
 
@@ -101,7 +119,7 @@ func TestSlots(t *testing.T) {
 func TestKeptSegments(t *testing.T) {
 	const size = 1 << 20
 	s := newSlots()
-	defer s.close()
+	defer s.end()
 	var blocks [][]byte
 	for range 8 {
 		blocks = append(blocks, alloc(t, s, size))
@@ -191,7 +209,7 @@ func TestSlotsModel(t *testing.T) {
 // TestManyBlocks: not every block takes a segment of its own.
 func TestManyBlocks(t *testing.T) {
 	s := newSlots()
-	defer s.close()
+	defer s.end()
 	for range 3000 {
 		alloc(t, s, 200<<10)
 	}

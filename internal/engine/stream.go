@@ -22,9 +22,10 @@ type stream struct {
 
 	mu      sync.Mutex
 	loader  *loader.Loader
-	outputs []loader.Output // of epochs that begin from now on
-	specs   []outputSpec    // what they give
-	given   *given          // the order, if it is the client's
+	loaders []*loader.Loader // it and those before it
+	outputs []loader.Output  // of epochs that begin from now on
+	specs   []outputSpec     // what they give
+	given   *given           // the order, if it is the client's
 	resumed *loader.State
 	warned  []string
 
@@ -234,7 +235,7 @@ func (s *stream) load(list []loader.Output, state json.RawMessage) error {
 	if err != nil {
 		return asOption(err)
 	}
-	s.loader, s.specs = l, specs(l.Explain(), list)
+	s.loader, s.loaders, s.specs = l, []*loader.Loader{l}, specs(l.Explain(), list)
 	return nil
 }
 
@@ -302,11 +303,14 @@ func (s *stream) now() *loader.Loader {
 // close ends all. No epoch runs any more. Batches that the client has not
 // released are given up: their memory is the client's alone.
 func (s *stream) close() {
-	if s.loader != nil {
-		s.loader.Close()
+	s.slots.close() // first: what is freed from here on is not written to
+	for _, b := range s.held {
+		b.Release()
 	}
-	s.slots.close()
 	s.held = nil
+	for _, l := range s.loaders {
+		l.Close()
+	}
 	if s.files != nil {
 		s.files.leave()
 	}
