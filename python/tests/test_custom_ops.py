@@ -770,3 +770,17 @@ def test_a_crop_of_ones_own_gets_pictures_from_the_engine(golden):
         for pixels, i in zip(image, it.ids):
             stored = whole.file.value(int(i), "image") if hasattr(whole, "file") else whole[int(i)]["image"]
             assert (pixels.numpy() == np.asarray(stored)[:16, :16]).all()
+
+
+def test_nothing_follows_what_is_moved_in_python(tmp_path):
+    from betongo.fields import ImageField, RGBImageField
+    from betongo.fields.decoders import Mask
+
+    fields = {"image": RGBImageField(), "mask": ImageField()}
+    path = write(tmp_path / "masks.beton", 8, fields, lambda i: (picture(i), np.full((12, 16), i, np.uint8)))
+    flip = RandomHorizontalFlip()
+    pipelines = {"image": [SimpleRGBImageDecoder(), flip, Plain(lambda x: x)], "mask": [Mask("image")]}
+    Loader(path, 4, pipelines=pipelines)
+    pipelines["image"] = [SimpleRGBImageDecoder(), Plain(lambda x: x), flip]
+    with pytest.raises(ValueError, match="'mask' follows 'image', whose RandomHorizontalFlip"):
+        Loader(path, 4, pipelines=pipelines)

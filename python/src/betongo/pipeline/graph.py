@@ -243,6 +243,7 @@ class Graph:
                 walk.follow(name, leaf)
             apart = walk.torn()
             if not apart:
+                walk.check_followed()
                 return walk.split
             walk = _Walk(self, walk.apart | apart)
 
@@ -291,6 +292,21 @@ class _Walk:
             else:
                 break
         return done, free
+
+    def check_followed(self) -> None:
+        """Refuse an output that follows one whose pixels are moved where nobody can follow."""
+        for cut in self.split.cuts:
+            followed = cut.spec().get("follow", "")
+            if followed not in self.graph.leaf_nodes:
+                continue
+            path = self.graph.leaf_nodes[followed].path()
+            for node in (step.node for step in self.split.steps if step.node in path):
+                op = self.look(node)[1]
+                if op is not None and op.get("op") in _moving:
+                    raise ValueError(
+                        f"output {cut.name!r} follows {followed!r}, whose {type(node.operation).__name__} runs "
+                        "in Python, because of an operation of Python in front of it: put it before that"
+                    )
 
     def torn(self) -> frozenset[str]:
         """Return the names of pairs of which the engine does a part."""
@@ -363,6 +379,11 @@ _certain = frozenset(
         "View",
         "Grayscale",
     )
+)
+
+# What the engine does that puts pixels elsewhere.
+_moving = frozenset(
+    ("CenterCrop", "HorizontalFlip", "RandomCrop", "RandomResizedCrop", "Translate", "VerticalFlip")
 )
 
 
