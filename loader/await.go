@@ -74,9 +74,9 @@ func (r *record) wait(ctx context.Context, f *flight) time.Duration {
 	case <-f.done:
 	case <-ctx.Done():
 	}
-	now := clock()
-	took := now - r.since // which nobody else writes
 	r.mu.Lock()
+	now := clock() // under the lock: nobody has been told of later times
+	took := now - r.since
 	c := &r.consumer
 	c.Wait += took
 	c.Waits++

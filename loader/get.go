@@ -67,6 +67,7 @@ func (l *Loader) get(ctx context.Context, number, n int, fill func(dst []int, fr
 func (p *plan) ofOne(n int) *plan {
 	q := *p
 	q.batchSize, q.ahead, q.repeats = max(n, 1), 1, nil
+	q.recorder = new(recorder) // its figures are nobody's
 	q.posBits = bits.Len(uint(q.batchSize - 1))
 	q.setRun()
 	q.workers = max(1, min(q.workers, (n+q.run-1)/q.run))

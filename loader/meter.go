@@ -160,7 +160,9 @@ func (m *meter) leave() {
 	}
 	t := m.tally
 	t.mu.Lock()
-	t.work += m.untimed(m.turn.turns, clock())
+	if m.turn.turns > 0 {
+		t.work += m.untimed(m.turn.turns, clock())
+	}
 	t.since = -1
 	t.add(&m.sums)
 	t.mu.Unlock()
@@ -192,8 +194,8 @@ func (m *meter) beginTurn() {
 
 func (m *meter) endTurn() {
 	t := m.tally
-	now := clock()
 	t.mu.Lock()
+	now := clock() // under the lock: nobody has been told of later times
 	t.work += now - m.began
 	t.since = -1
 	t.add(&m.sums)

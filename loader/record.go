@@ -17,6 +17,8 @@ type recorder struct {
 	layout  *layout // of the last epoch's plan
 
 	// As the last epoch that has ended left them:
+	at       time.Duration
+	usage    usage
 	pace     pace // of the consumer
 	ordering sampler
 	laps     []lap // by slot of layout, of all of them; not written to
@@ -80,11 +82,18 @@ const (
 	stageOps    = 2
 )
 
+// atOnce is after how short a time an epoch is said to begin where another ended:
+// asking the system what the process took is dear beside a tiny epoch.
+const atOnce = 10 * time.Microsecond
+
 // begin starts the account of an epoch, which is seen from show on.
 func (r *recorder) begin(p *plan, number int) *record {
-	e := &record{by: r, number: number, began: clock(), usage: processUsage(), cache: p.cacheStats(), since: -1}
+	e := &record{by: r, number: number, began: clock(), cache: p.cacheStats(), since: -1}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if e.usage = r.usage; e.began-r.at > atOnce {
+		e.usage = processUsage()
+	}
 	e.waiting = waiting{turn: pace{left: 1, mean: r.pace.mean}, at: e.began, chance: chance(number) + 1}
 	if r.layout == nil || r.layout.plan != p {
 		r.layout, r.tallies = newLayout(p), nil
@@ -196,7 +205,8 @@ func (e *record) finish() {
 	e.mu.Lock()
 	e.settle(clock())
 	done := &e.tallies[len(e.tallies)-1].sums
-	last := e.figures(done)
+	now := processUsage()
+	last := e.figures(done, now)
 	last.Running = false
 	e.end = &last
 	e.mu.Unlock()
@@ -204,6 +214,7 @@ func (e *record) finish() {
 	defer r.mu.Unlock()
 	at = slices.Index(r.running, e) // others may have gone
 	r.running = slices.Delete(r.running, at, at+1)
+	r.at, r.usage = e.began+last.Elapsed, now
 	r.pace, r.ordering = e.waiting.turn, e.ordering
 	r.ended.add(&last)
 	if r.layout != e.layout {

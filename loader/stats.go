@@ -118,7 +118,7 @@ func (e *record) stats() Stats {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.end == nil {
-		return e.figures(&newSums(1, len(e.stages), len(e.slots))[0])
+		return e.figures(&newSums(1, len(e.stages), len(e.slots))[0], processUsage())
 	}
 	s := *e.end
 	s.Stages = slices.Clone(s.Stages)
@@ -126,9 +126,9 @@ func (e *record) stats() Stats {
 }
 
 // figures are those of a running epoch; done, empty, becomes what workers have
-// done. The caller holds the lock: so that each asked for is at least the one
-// before.
-func (e *record) figures(done *sums) Stats {
+// done, u is what the process has. The caller holds the lock: so that each asked
+// for is at least the one before.
+func (e *record) figures(done *sums, u usage) Stats {
 	s, now := e.consumer, clock()
 	batches, samples := e.given.handed()
 	if e.since >= 0 {
@@ -154,7 +154,7 @@ func (e *record) figures(done *sums) Stats {
 	s.Stages = e.shares(done, s.Work)
 	c, was := p.cacheStats(), &e.cache
 	s.CacheHits, s.CacheMisses, s.CacheBytes = c.Hits-was.Hits, c.Misses+c.Waits-was.Misses-was.Waits, c.Bytes-was.Bytes
-	if u := processUsage(); u.known && e.usage.known {
+	if u.known && e.usage.known {
 		s.CPU, s.MajorFaults, s.MinorFaults = u.cpu-e.usage.cpu, u.major-e.usage.major, u.minor-e.usage.minor
 	}
 	return s
