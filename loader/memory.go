@@ -63,6 +63,16 @@ func (m *memory) ensure(i, n int) error {
 	return m.grow(i, n)
 }
 
+// reserve makes block i, if there is none yet, an eighth longer than the n bytes
+// that rows of different lengths need now: the next ones need a little more, and
+// a block that grows is another, all of whose pages the system has to make.
+func (m *memory) reserve(i, n int) error {
+	if len(m.blocks[i]) > 0 || n == 0 {
+		return nil
+	}
+	return m.grow(i, n+n/8)
+}
+
 func (m *memory) grow(i, n int) (err error) {
 	defer guard("Allocator", &err)
 	if old := len(m.blocks[i]); old > 0 {

@@ -68,6 +68,9 @@ func (b *Batch) setPlaces(out int, list []region) error {
 	if total > math.MaxInt {
 		return fmt.Errorf("%d bytes: more than memory can hold", total)
 	}
+	if err := b.mem.reserve(out, int(total)); err != nil {
+		return err
+	}
 	if err := b.mem.ensure(out, int(total)); err != nil {
 		return err
 	}
@@ -173,6 +176,11 @@ func (b *Batch) setRows(out int, o *output, list []region) error {
 	}
 	if longest > math.MaxInt {
 		return fmt.Errorf("a value of %d bytes", longest)
+	}
+	if n := len(list); longest > 0 && n <= math.MaxInt/2/int(longest) {
+		if err := b.mem.reserve(out, n*int(longest)); err != nil {
+			return err
+		}
 	}
 	return b.setWidth(out, len(list), int(longest))
 }
