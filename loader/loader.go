@@ -137,7 +137,8 @@
 // size, the layout of ranks and the operations around it change nothing. Where an
 // order gives a sample several times in an epoch, each time has its own. See
 // StreamVersion and OrderVersion. Loader.Replay gives any sample of any epoch again, and says what
-// was drawn for it.
+// was drawn for it, Loader.ReplayRow a row of a batch: the very time that its
+// sample came there.
 //
 // # Memory
 //

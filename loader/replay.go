@@ -30,6 +30,7 @@ type Replayed struct {
 	Epoch         int              `json:"epoch"`
 	Seed          uint64           `json:"seed"`
 	StreamVersion int              `json:"stream_version"`
+	Repeat        uint64           `json:"repeat,omitempty"` // which of the times that the sample comes, as the order's Repeater counts them
 	Source        string           `json:"source,omitempty"` // the path that it was made from, or a key, where the dataset knows it
 	Outputs       []ReplayedOutput `json:"outputs"`
 }
@@ -104,9 +105,58 @@ type Axis struct {
 // Replay makes the rows of one sample, by its number in the dataset, as they
 // are in an epoch of this loader, bit for bit, and says what was drawn for
 // them. The sample need not be among those that the loader selects. Operations
-// on whole batches are not replayed: see ReplayedOutput.Partial. Safe for
-// concurrent use; it is made for looking at samples, not for loading many.
+// on whole batches are not replayed: see ReplayedOutput.Partial. Where the order
+// gives a sample several times (Repeated, and what draws with replacement), this is
+// how it would be if it came once, for Repeated its first time; ReplayRow tells
+// them apart. Safe for concurrent use; it is made for looking at samples, not for
+// loading many.
 func (l *Loader) Replay(sample, epoch int) (*Replayed, error) {
+	return l.replay(sample, epoch, 0)
+}
+
+// ReplayRow is Replay of the sample that this loader's order gives to a row of a
+// batch, by its Batch.Index, of an epoch: of that time, where it comes several
+// times. Where the batch has another sample in that row (see Batch.Skipped) it is
+// still that one. The order is made for it.
+func (l *Loader) ReplayRow(epoch, batch, row int) (*Replayed, error) {
+	if epoch < 0 {
+		return nil, fmt.Errorf("loader: replay epoch %d: it is negative", epoch)
+	}
+	start, d := l.starts(epoch)
+	k := batch - d.first
+	if k < 0 || k >= d.batches {
+		return nil, fmt.Errorf("loader: replay batch %d of epoch %d: it has batches %d to %d", batch, epoch, d.first, d.first+d.batches-1)
+	}
+	if n := d.size(k); row < 0 || row >= n {
+		return nil, fmt.Errorf("loader: replay row %d of batch %d of epoch %d: it has %d", row, batch, epoch, n)
+	}
+	at := d.position(k, row)
+	sample, repeat, err := l.plan.given(start, at)
+	if err != nil {
+		return nil, fmt.Errorf("loader: replay row %d of batch %d of epoch %d: %w", row, batch, epoch, err)
+	}
+	return l.replay(sample, epoch, repeat)
+}
+
+// given is the sample at a position of an epoch's order, and which time it comes.
+func (p *plan) given(s Start, position int) (sample int, repeat uint64, err error) {
+	seq, err := p.sequence(s)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer guard(p.name, &err)
+	defer seq.Close()
+	var one [1]int
+	if err := seq.Fill(one[:], position, 1); err != nil {
+		return 0, 0, err
+	}
+	if p.repeats != nil {
+		repeat = p.repeats.Repeat(position)
+	}
+	return one[0], repeat, nil
+}
+
+func (l *Loader) replay(sample, epoch int, repeat uint64) (*Replayed, error) {
 	if epoch < 0 {
 		return nil, fmt.Errorf("loader: replay epoch %d: it is negative", epoch)
 	}
@@ -117,7 +167,7 @@ func (l *Loader) Replay(sample, epoch int) (*Replayed, error) {
 	if sample < 0 || sample >= p.total {
 		return nil, fmt.Errorf("loader: replay sample %d, %s has %d", sample, p.name, p.total)
 	}
-	r := &Replayed{Sample: sample, Epoch: epoch, Seed: p.sel.Seed, StreamVersion: StreamVersion}
+	r := &Replayed{Sample: sample, Epoch: epoch, Seed: p.sel.Seed, StreamVersion: StreamVersion, Repeat: repeat}
 	err = fmt.Errorf("loader: replay sample %d of %s: %w", sample, p.name, errors.New("a decoder or operation ended its goroutine"))
 	done := make(chan struct{})
 	// A goroutine of its own, since what it calls may end it.
@@ -143,6 +193,7 @@ func (r *Replayed) make(whole *plan, mem *pool) (err error) {
 	}
 	p := whole.single()
 	w := newWorker(&epoch{plan: p, pool: mem, number: r.Epoch})
+	w.source.again(r.Repeat)
 	f, err := p.singleFlight(r.Sample)
 	if err != nil {
 		return err

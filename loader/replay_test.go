@@ -243,3 +243,83 @@ func TestReplayFails(t *testing.T) {
 		}
 	}
 }
+
+// TestReplayRow holds replayed rows to those of batches, in every order, of samples
+// that come several times too, of ranks and of resumed epochs.
+func TestReplayRow(t *testing.T) {
+	ds := newLabelled(t, 90)
+	for _, o := range everyOrder() {
+		t.Run(o.name, func(t *testing.T) {
+			opts := loader.Options{Order: fit(o.order), Seed: 5, BatchSize: 7, Workers: 2, Rank: 1, WorldSize: 2, Outputs: rowsOf}
+			l := newLoader(t, ds, &opts)
+			s, err := l.StateAt(3, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, l := range []*loader.Loader{l, resume(t, ds, opts, s)} {
+				rows := 0
+				for b, err := range l.Epoch(t.Context(), 3) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					for i, id := range b.Samples() {
+						if rows++; rows > 40 && i > 0 {
+							continue
+						}
+						r, err := l.ReplayRow(3, b.Index(), i)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if r.Sample != id || r.Epoch != 3 {
+							t.Fatalf("batch %d, row %d: sample %d of epoch %d, want %d", b.Index(), i, r.Sample, r.Epoch, id)
+						}
+						for k, c := range b.Outputs() {
+							if !bytes.Equal(r.Outputs[k].Value.Data, c.Value(i)) {
+								t.Errorf("batch %d, row %d, sample %d, time %d: output %q is not replayed", b.Index(), i, id, r.Repeat, c.Name)
+							}
+						}
+					}
+					b.Release()
+				}
+				if rows == 0 {
+					t.Error("no rows")
+				}
+			}
+			for _, at := range [][3]int{{-1, 0, 0}, {3, -1, 0}, {3, l.Len(), 0}, {3, 0, -1}, {3, 0, 7}} {
+				if r, err := l.ReplayRow(at[0], at[1], at[2]); err == nil || r != nil {
+					t.Errorf("epoch %d, batch %d, row %d: no error", at[0], at[1], at[2])
+				}
+			}
+			if _, err := resume(t, ds, opts, s).ReplayRow(3, 1, 0); err == nil {
+				t.Error("a batch before those of a resumed epoch: no error")
+			}
+		})
+	}
+}
+
+// TestReplayCopies: the copies of a repeated sample are told apart, the first of
+// them is what Replay gives.
+func TestReplayCopies(t *testing.T) {
+	ds := newLabelled(t, 30)
+	l := newLoader(t, ds, &loader.Options{Order: loader.Repeated{Times: 3}, Seed: 5, BatchSize: 9, Outputs: rowsOf})
+	first, err := l.ReplayRow(0, 1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := l.Replay(first.Sample, 0)
+	if err != nil || !reflect.DeepEqual(plain, first) {
+		t.Errorf("%+v, %v, want %+v", plain, err, first)
+	}
+	seen := map[string]bool{}
+	for row := range 3 {
+		r, err := l.ReplayRow(0, 1, row)
+		if err != nil || r.Sample != first.Sample || r.Repeat != uint64(row) {
+			t.Fatalf("row %d: %+v, %v", row, r, err)
+		}
+		last := r.Outputs[len(r.Outputs)-1]
+		seen[string(last.Value.Data)] = true
+	}
+	if len(seen) != 3 {
+		t.Errorf("%d different copies, want 3", len(seen))
+	}
+}
