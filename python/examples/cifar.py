@@ -1,7 +1,7 @@
 """FFCV's CIFAR example, on the CPU: ten classes of 32x32 pictures, trained from scratch.
 
-    python cifar.py --epochs 8                    # pictures that it draws: shapes, bars and grids in any colour
-    python cifar.py --folder PHOTOS --epochs 8    # class folders of photographs, shrunk to 32x32
+python cifar.py --epochs 8                    # pictures that it draws: shapes, bars and grids in any colour
+python cifar.py --folder PHOTOS --epochs 8    # class folders of photographs, shrunk to 32x32
 """
 
 from __future__ import annotations
@@ -80,7 +80,12 @@ class Photographs:
     def __init__(self, folder: str, parts: Sequence[int]) -> None:
         """parts: which tenths of the files are taken."""
         classes = sorted(d for d in Path(folder).iterdir() if d.is_dir())
-        files = [(f, k) for k, d in enumerate(classes) for f in sorted(d.iterdir()) if f.suffix.lower() in (".jpg", ".jpeg")]
+        files = [
+            (f, k)
+            for k, d in enumerate(classes)
+            for f in sorted(d.iterdir())
+            if f.suffix.lower() in (".jpg", ".jpeg")
+        ]
         self.files = [f for i, f in enumerate(files) if i % 10 in parts]
 
     def __len__(self) -> int:
@@ -96,7 +101,9 @@ class Photographs:
 
 def write(file: str, dataset: Drawn | Photographs) -> None:
     """Packs a dataset."""
-    DatasetWriter(file, {"image": RGBImageField(), "label": IntField()}, num_workers=2).from_indexed_dataset(dataset)
+    DatasetWriter(file, {"image": RGBImageField(), "label": IntField()}, num_workers=2).from_indexed_dataset(
+        dataset
+    )
 
 
 def loader(file: str, batch_size: int, train: bool) -> Loader:
@@ -129,7 +136,9 @@ class Residual(nn.Module):
 
 
 def conv(i: int, o: int, size: int = 3, stride: int = 1) -> nn.Module:
-    return nn.Sequential(nn.Conv2d(i, o, size, stride, size // 2, bias=False), nn.BatchNorm2d(o), nn.ReLU(inplace=True))
+    return nn.Sequential(
+        nn.Conv2d(i, o, size, stride, size // 2, bias=False), nn.BatchNorm2d(o), nn.ReLU(inplace=True)
+    )
 
 
 def network(classes: int, width: int) -> nn.Module:
@@ -173,7 +182,9 @@ def main() -> None:
 def fit(model: nn.Module, train: Loader, test: Loader, epochs: int) -> None:
     """Trains with a learning rate that rises and falls, and evaluates at the end of each epoch."""
     optimizer = torch.optim.SGD(model.parameters(), lr=0.2, momentum=0.9, nesterov=True, weight_decay=5e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.2, total_steps=max(1, epochs * len(train)), pct_start=0.3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, 0.2, total_steps=max(1, epochs * len(train)), pct_start=0.3
+    )
     for epoch in range(epochs):
         start = time.perf_counter()
         model.train()

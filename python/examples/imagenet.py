@@ -1,6 +1,7 @@
-"""An ImageNet-style pipeline: photographs of any size, random resized crops whose resolution grows from epoch to epoch.
+"""An ImageNet-style pipeline: photographs of any size, random resized crops whose resolution grows from epoch
+to epoch.
 
-    python imagenet.py PHOTOS --epochs 16    # class folders of JPEGs
+python imagenet.py PHOTOS --epochs 16    # class folders of JPEGs
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ def main() -> None:
         photos = Photographs(given.folder)
         file = os.path.join(folder, "photos.beton")
         fields = {
-            "image": RGBImageField(write_mode="smart", max_resolution=given.max_resolution, smart_threshold=0),
+            "image": RGBImageField(
+                write_mode="smart", max_resolution=given.max_resolution, smart_threshold=0
+            ),
             "label": IntField(),
         }
         DatasetWriter(file, fields, num_workers=2).from_indexed_dataset(photos)
@@ -75,7 +78,8 @@ def main() -> None:
 
 
 def train(file: str, classes: int, given: argparse.Namespace) -> None:
-    """Trains with the decoder's size changed between epochs, then evaluates on centre crops and their mirror images."""
+    """Trains with the decoder's size changed between epochs, then evaluates on centre crops and their mirror
+    images."""
     decoder = RandomResizedCropRGBImageDecoder((given.low, given.low))
     normalize = NormalizeImage(MEAN, STD, np.float32)
     label = [IntDecoder(), ToTensor(), Squeeze()]
@@ -85,7 +89,10 @@ def train(file: str, classes: int, given: argparse.Namespace) -> None:
         order=OrderOption.RANDOM,
         seed=1,
         drop_last=True,
-        pipelines={"image": [decoder, RandomHorizontalFlip(), normalize, ToTensor(), ToTorchImage()], "label": label},
+        pipelines={
+            "image": [decoder, RandomHorizontalFlip(), normalize, ToTensor(), ToTorchImage()],
+            "label": label,
+        },
     )
     model = network(classes)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
@@ -112,7 +119,12 @@ def evaluate(file: str, model: nn.Module, normalize: NormalizeImage, given: argp
         order=OrderOption.SEQUENTIAL,
         drop_last=False,
         pipelines={
-            "image": [CenterCropRGBImageDecoder((given.high, given.high), 224 / 256), normalize, ToTensor(), ToTorchImage()],
+            "image": [
+                CenterCropRGBImageDecoder((given.high, given.high), 224 / 256),
+                normalize,
+                ToTensor(),
+                ToTorchImage(),
+            ],
             "label": [IntDecoder(), ToTensor(), Squeeze()],
         },
     )

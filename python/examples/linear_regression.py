@@ -1,6 +1,6 @@
 """Linear regression over a .beton of numbers: each row 32 covariates and a label.
 
-    python linear_regression.py --rows 1000000
+python linear_regression.py --rows 1000000
 """
 
 from __future__ import annotations
@@ -47,7 +47,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = given.file or os.path.join(folder, "rows.beton")
         rows = Rows(given.rows, given.width)
-        fields = {"covariate": NDArrayField(shape=(given.width,), dtype=np.dtype("<f4")), "label": FloatField()}
+        fields = {
+            "covariate": NDArrayField(shape=(given.width,), dtype=np.dtype("<f4")),
+            "label": FloatField(),
+        }
         DatasetWriter(file, fields, num_workers=2).from_indexed_dataset(rows)
         loader = Loader(
             file,
@@ -76,7 +79,10 @@ def train(loader: Loader, epochs: int, truth: torch.Tensor) -> None:
             optimizer.step()
             loss += batch_loss.item() * len(labels)
             n += len(labels)
-        print(f"epoch {epoch}: {n} rows in {time.perf_counter() - start:.2f} s, mean squared error {loss / n:.4f}")
+        print(
+            f"epoch {epoch}: {n} rows in {time.perf_counter() - start:.2f} s, mean squared error "
+            f"{loss / n:.4f}"
+        )
     print(f"largest error of a weight: {(weights.detach() - truth).abs().max().item():.4f}")
 
 

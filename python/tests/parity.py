@@ -1,5 +1,5 @@
-"""A script for FFCV that prints what its loader gives, as JSON: run by FFCV it made parity.json, run by this package it has
-to print the same.
+"""A script for FFCV that prints what its loader gives, as JSON: run by FFCV it made parity.json, run by this
+package it has to print the same.
 
     python parity.py FOLDER_OF_UNPACKED_GOLDENS > parity.json
 """
@@ -34,7 +34,10 @@ def image(*ops):
 
 
 def spec():
-    return {**image(ToTensor()), "two": PipelineSpec("image", SimpleRGBImageDecoder(), [ToTensor(), ToTorchImage()])}
+    return {
+        **image(ToTensor()),
+        "two": PipelineSpec("image", SimpleRGBImageDecoder(), [ToTensor(), ToTorchImage()]),
+    }
 
 
 def poison():
@@ -45,7 +48,11 @@ def poison():
 def cases():
     """name, file, and the loader's arguments."""
     for order in OrderOption:
-        for file, pipelines in (("cifar_like", {}), ("ndarray", {}), ("torch_tensor", {"h": None})):  # float16 hangs it
+        for file, pipelines in (
+            ("cifar_like", {}),
+            ("ndarray", {}),
+            ("torch_tensor", {"h": None}),
+        ):  # float16 hangs it
             yield f"{file} {order.name}", file, {"order": order, "pipelines": pipelines}
         if order.name != "QUASI_RANDOM":
             yield f"ints_floats {order.name}", "ints_floats", {"order": order}
@@ -58,7 +65,9 @@ def cases():
         "float32": {"pipelines": image(NormalizeImage(MEAN, STD, np.float32), ToTensor(), ToTorchImage())},
         "float16": {"pipelines": image(NormalizeImage(MEAN, STD, np.float16), ToTensor(), ToTorchImage())},
         "float16 channels first": {
-            "pipelines": image(NormalizeImage(MEAN, STD, np.float16), ToTensor(), ToTorchImage(channels_last=False))
+            "pipelines": image(
+                NormalizeImage(MEAN, STD, np.float16), ToTensor(), ToTorchImage(channels_last=False)
+            )
         },
         "convert": {"pipelines": image(ToTensor(), ToTorchImage(), Convert(ch.float16))},
         "flip": {"pipelines": image(RandomHorizontalFlip(1.0), ToTensor())},
@@ -74,7 +83,11 @@ def cases():
     }
     for name, arguments in pictures.items():
         yield name, "cifar_like", arguments
-    yield "array", "ndarray", {"pipelines": {"f4v": [NDArrayDecoder()], "f8m": None, "i2": [NDArrayDecoder(), ToTensor()]}}
+    yield (
+        "array",
+        "ndarray",
+        {"pipelines": {"f4v": [NDArrayDecoder()], "f8m": None, "i2": [NDArrayDecoder(), ToTensor()]}},
+    )
 
 
 def output(value):
@@ -91,7 +104,12 @@ def main(folder):
         loader = Loader(os.path.join(folder, file + ".beton"), 16, num_workers=2, seed=7, **arguments)
         epochs = [[[output(v) for v in batch] for batch in loader] for _ in range(2)]
         whole = hashlib.md5(json.dumps(epochs).encode()).hexdigest()
-        made[name] = {"batches": [len(e) for e in epochs], "first": epochs[0][0], "last": epochs[1][-1], "all": whole}
+        made[name] = {
+            "batches": [len(e) for e in epochs],
+            "first": epochs[0][0],
+            "last": epochs[1][-1],
+            "all": whole,
+        }
     return made
 
 

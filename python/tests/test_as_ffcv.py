@@ -14,8 +14,8 @@ import pytest
 
 from betongo.migrate import ABSENT
 
-# One line each: a module; a class or function with its parameters; a method, property or value. "=?" stands for a
-# default that has no short text. Taken from the ffcv 1.0.2 of PyPI by walking its modules.
+# One line each: a module; a class or function with its parameters; a method, property or value. "=?" stands
+# for a default that has no short text. Taken from the ffcv 1.0.2 of PyPI by walking its modules.
 LINES = (Path(__file__).parent / "ffcv_names.txt").read_text().split("\n")[:-1]
 
 
@@ -93,7 +93,7 @@ ffcv.transforms.RandomVerticalFlip(flip_prob)
 ffcv.transforms.RandomCutout(prob, crop_size, fill)
 ffcv.transforms.RandomErasing(prob, min_area, max_area, min_aspect, max_count, fill_mean, fill_std, fast_fill)
 ffcv.transforms.Solarization(threshold)
-ffcv.fields.RGBImageField(write_mode, max_resolution, min_resolution, smart_threshold, jpeg_quality, compress_probability)
+ffcv.fields.RGBImageField(write_mode, max_resolution, min_resolution, smart_threshold, compress_probability)
 ffcv.writer.DatasetWriter.from_iterable
 """
 
@@ -136,14 +136,18 @@ def test_after_the_real_ffcv(tmp_path: Path) -> None:
 
 def test_before_the_real_ffcv(tmp_path: Path) -> None:
     (tmp_path / "ffcv.py").write_text("raise SystemExit('the real one')")
-    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import betongo.as_ffcv; import ffcv; print(ffcv.__name__)"
+    first = f"import sys; sys.path.insert(0, {str(tmp_path)!r})"
+    code = f"{first}; import betongo.as_ffcv; import ffcv; print(ffcv.__name__)"
     assert python("-c", code).stdout == "betongo\n"
 
 
 def test_runs_a_script(tmp_path: Path) -> None:
     (tmp_path / "beside.py").write_text("word = 'beside'")
     script = tmp_path / "script.py"
-    script.write_text("import sys, beside\nfrom ffcv.reader import Reader\nprint(__name__, beside.word, Reader.__module__, sys.argv[1:])")
+    script.write_text(
+        "import sys, beside\nfrom ffcv.reader import Reader\nprint(__name__, beside.word, "
+        "Reader.__module__, sys.argv[1:])"
+    )
     out = python("-m", "betongo.as_ffcv", str(script), "a", "--b")
     assert out.stdout == "__main__ beside betongo.reader ['a', '--b']\n", out.stderr
     assert "usage" in python("-m", "betongo.as_ffcv").stderr

@@ -19,7 +19,8 @@ pytest.importorskip("PIL")
 
 @pytest.fixture(params=["betongo", "ffcv"])
 def run(request: pytest.FixtureRequest, tmp_path: Path, engine: object) -> object:
-    """Runs an example and returns what it printed; with ffcv for betongo in its imports, by betongo.as_ffcv."""
+    """Runs an example and returns what it printed; with ffcv for betongo in its imports, by
+    betongo.as_ffcv."""
 
     def made(name: str, *arguments: str) -> str:
         command = [str(EXAMPLES / name)]
@@ -59,7 +60,18 @@ def test_imagenet(run: object) -> None:
 
 def test_cifar_from_photographs(tmp_path: Path, engine: object) -> None:
     out = subprocess.run(
-        [sys.executable, str(EXAMPLES / "cifar.py"), "--folder", str(PHOTOS), "--epochs", "1", "--batch-size", "8", "--width", "4"],
+        [
+            sys.executable,
+            str(EXAMPLES / "cifar.py"),
+            "--folder",
+            str(PHOTOS),
+            "--epochs",
+            "1",
+            "--batch-size",
+            "8",
+            "--width",
+            "4",
+        ],
         capture_output=True,
         text=True,
         timeout=250,

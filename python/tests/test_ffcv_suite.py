@@ -13,9 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from betongo.fields import BytesField, FloatField, IntField, JSONField, NDArrayField, RGBImageField, TorchTensorField
+from betongo.fields import (
+    BytesField,
+    FloatField,
+    IntField,
+    JSONField,
+    NDArrayField,
+    RGBImageField,
+    TorchTensorField,
+)
 from betongo.fields.decoders import (
-    BytesDecoder,
     CenterCropRGBImageDecoder,
     FloatDecoder,
     IntDecoder,
@@ -109,15 +116,20 @@ def compiled(request: pytest.FixtureRequest) -> Iterator[bool]:
 # -- test_writer -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("n", "workers", "more"), [
-    (600, 1, {}),
-    (600, 2, {}),
-    (600, 2, {"chunksize": 1}),
-    (600, 2, {"chunksize": 10_000}),
-    (60_000, 2, {}),
-])
+@pytest.mark.parametrize(
+    ("n", "workers", "more"),
+    [
+        (600, 1, {}),
+        (600, 2, {}),
+        (600, 2, {"chunksize": 1}),
+        (600, 2, {"chunksize": 10_000}),
+        (60_000, 2, {}),
+    ],
+)
 def test_writer(n: int, workers: int, more: dict[str, int], tmp_path: Path) -> None:
-    path = write(tmp_path / "x.beton", n, {"index": IntField(), "value": FloatField()}, number, workers, **more)
+    path = write(
+        tmp_path / "x.beton", n, {"index": IntField(), "value": FloatField()}, number, workers, **more
+    )
     r = Reader(path)
     assert r.num_samples == n and len(r.alloc_table) == 0
     assert r.metadata["f0"].tolist() == list(range(n))
@@ -125,7 +137,9 @@ def test_writer(n: int, workers: int, more: dict[str, int], tmp_path: Path) -> N
 
 
 def test_writer_shuffles(tmp_path: Path) -> None:
-    path = write(tmp_path / "x.beton", 600, {"index": IntField(), "value": FloatField()}, number, shuffle_indices=True)
+    path = write(
+        tmp_path / "x.beton", 600, {"index": IntField(), "value": FloatField()}, number, shuffle_indices=True
+    )
     got = Reader(path).metadata["f0"].tolist()
     assert got != list(range(600)) and sorted(got) == list(range(600))
 
@@ -158,7 +172,8 @@ def test_memory_reader(size: int, compiled: bool, tmp_path: Path) -> None:
             assert np.array_equal(read(e["ptr"], context.state), sample(int(e["sample_id"]))[1])
 
 
-# -- test_array_field, test_json_field -------------------------------------------------------------------------
+# -- test_array_field, test_json_field
+# -------------------------------------------------------------------------
 
 
 def test_array_field(tmp_path: Path) -> None:
@@ -174,15 +189,26 @@ def test_array_field(tmp_path: Path) -> None:
 def test_array_field_of_torch(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     tensors = torch.randn(200, 3, 40)
-    path = write(tmp_path / "x.beton", 200, {"value": TorchTensorField(torch.float32, (3, 40))}, lambda i: (tensors[i],))
-    got = torch.cat([batch for (batch,) in Loader(path, 50, pipelines={"value": [NDArrayDecoder(), ToTensor()]})])
+    path = write(
+        tmp_path / "x.beton",
+        200,
+        {"value": TorchTensorField(torch.float32, (3, 40))},
+        lambda i: (tensors[i],),
+    )
+    got = torch.cat(
+        [batch for (batch,) in Loader(path, 50, pipelines={"value": [NDArrayDecoder(), ToTensor()]})]
+    )
     assert torch.equal(got, tensors)
 
 
 def test_arrays_of_a_sample_share_a_page(tmp_path: Path) -> None:
     fields = {str(k): NDArrayField(np.dtype("<f4"), (2048 * (k + 1),)) for k in range(3)}
     path = write(
-        tmp_path / "x.beton", 300, fields, lambda i: tuple(np.full(2048 * (k + 1), i + k, "<f4") for k in range(3)), 2
+        tmp_path / "x.beton",
+        300,
+        fields,
+        lambda i: tuple(np.full(2048 * (k + 1), i + k, "<f4") for k in range(3)),
+        2,
     )
     r = Reader(path)
     pages = r.alloc_table["ptr"] // r.page_size
@@ -195,7 +221,10 @@ def test_arrays_of_a_sample_share_a_page(tmp_path: Path) -> None:
 
 def test_json_field(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
-    docs = [{"number": i, "text": "é" * i, "list": rng.integers(0, 9, i).tolist(), "none": None} for i in range(32)]
+    docs = [
+        {"number": i, "text": "é" * i, "list": rng.integers(0, 9, i).tolist(), "none": None}
+        for i in range(32)
+    ]
     path = write(tmp_path / "x.beton", 32, {"index": IntField(), "doc": JSONField()}, lambda i: (i, docs[i]))
     got: list[Any] = []
     for ids, batch in Loader(path, 5, drop_last=False):
@@ -203,7 +232,8 @@ def test_json_field(tmp_path: Path) -> None:
     assert got == docs
 
 
-# -- test_image_read, test_image_pipeline, test_rrc --------------------------------------------------------------
+# -- test_image_read, test_image_pipeline, test_rrc
+# --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("mode", ["raw", "jpg"])
@@ -228,7 +258,9 @@ def test_image_pipeline(mode: str, first: str, tmp_path: Path) -> None:
     both = {"index": IntField(), "value": RGBImageField(write_mode=mode, jpeg_quality=95)}
     fields = both if first == "index" else dict(reversed(both.items()))
     sample = pixels(300, 500)
-    path = write(tmp_path / "x.beton", 50, fields, lambda i: sample(i) if first == "index" else sample(i)[::-1], 2)
+    path = write(
+        tmp_path / "x.beton", 50, fields, lambda i: sample(i) if first == "index" else sample(i)[::-1], 2
+    )
     loader = Loader(path, 5, pipelines={"index": [IntDecoder()], "value": [SimpleRGBImageDecoder()]})
     for batch in loader:
         ids, images = batch if first == "index" else batch[::-1]
@@ -241,13 +273,17 @@ def test_image_pipeline_smart(tmp_path: Path) -> None:
     fields = {"index": IntField(), "value": RGBImageField(write_mode="smart")}
     path = write(tmp_path / "x.beton", 100, fields, pixels(32, 32))
     assert set(Reader(path).metadata["f1"]["mode"].tolist()) == {1}
-    for ids, images in Loader(path, 10, pipelines={"index": [IntDecoder()], "value": [SimpleRGBImageDecoder()]}):
+    for ids, images in Loader(
+        path, 10, pipelines={"index": [IntDecoder()], "value": [SimpleRGBImageDecoder()]}
+    ):
         assert (images == ids[:, :, None, None]).all()
 
 
 @pytest.mark.parametrize("mode", ["raw", "jpg"])
 @pytest.mark.parametrize(
-    "decoder", [RandomResizedCropRGBImageDecoder((160, 160)), CenterCropRGBImageDecoder((160, 160), 224 / 256)], ids=["rrc", "center"]
+    "decoder",
+    [RandomResizedCropRGBImageDecoder((160, 160)), CenterCropRGBImageDecoder((160, 160), 224 / 256)],
+    ids=["rrc", "center"],
 )
 def test_rrc(mode: str, decoder: Operation, tmp_path: Path) -> None:
     """Crops of constant pictures of 300 to 500 pixels keep their colour."""
@@ -262,7 +298,8 @@ def test_rrc(mode: str, decoder: Operation, tmp_path: Path) -> None:
         Loader(path, 8, pipelines={"index": [IntDecoder()], "value": [SimpleRGBImageDecoder()]})
 
 
-# -- test_basic_pipeline, test_partial_batches, test_partial_pipeline, test_loader_filter --------------------------
+# -- test_basic_pipeline, test_partial_batches, test_partial_pipeline, test_loader_filter
+# --------------------------
 
 
 class Doubled(Operation):
@@ -277,12 +314,18 @@ class Doubled(Operation):
         return double
 
     def declare_state_and_memory(self, previous_state: State) -> tuple[State, AllocationQuery]:
-        return replace(previous_state, jit_mode=True), AllocationQuery(previous_state.shape, previous_state.dtype)  # type: ignore[arg-type]
+        return replace(previous_state, jit_mode=True), AllocationQuery(
+            previous_state.shape, previous_state.dtype
+        )  # type: ignore[arg-type]
 
 
 def test_basic_pipeline(numbers: str, compiled: bool) -> None:
     loader = Loader(
-        numbers, 8, num_workers=2, order=OrderOption.SEQUENTIAL, pipelines={"index": [IntDecoder(), Doubled(), ToTensor()], "value": [FloatDecoder(), ToTensor()]}
+        numbers,
+        8,
+        num_workers=2,
+        order=OrderOption.SEQUENTIAL,
+        pipelines={"index": [IntDecoder(), Doubled(), ToTensor()], "value": [FloatDecoder(), ToTensor()]},
     )
     index, value = next(iter(loader))
     assert np.asarray(index)[:, 0].tolist() == [2 * i for i in range(8)]
@@ -307,7 +350,9 @@ def test_code_is_kept(numbers: str) -> None:
         assert (codes[0] is codes[1]) is not recompile
 
 
-@pytest.mark.parametrize(("batch_size", "drop_last", "batches"), [(7, True, 85), (7, False, 86), (601, False, 1), (600, True, 1)])
+@pytest.mark.parametrize(
+    ("batch_size", "drop_last", "batches"), [(7, True, 85), (7, False, 86), (601, False, 1), (600, True, 1)]
+)
 def test_partial_batches(numbers: str, batch_size: int, drop_last: bool, batches: int) -> None:
     loader = Loader(numbers, batch_size, drop_last=drop_last)
     assert len(loader) == batches
@@ -330,13 +375,16 @@ def test_loader_filter(numbers: str) -> None:
     assert len(values) and (values > 0).all() and len(values) == (np.sin(np.arange(600)) > 0).sum()
 
 
-# -- test_traversal_orders -------------------------------------------------------------------------------------
+# -- test_traversal_orders
+# -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def paged(tmp_path: Path) -> str:
     """600 samples with bytes, as a quasi-random order wants them."""
-    return write(tmp_path / "paged.beton", 600, {"index": IntField(), "value": BytesField()}, random_bytes(1000))
+    return write(
+        tmp_path / "paged.beton", 600, {"index": IntField(), "value": BytesField()}, random_bytes(1000)
+    )
 
 
 def epoch(loader: Loader) -> list[int]:
@@ -349,7 +397,9 @@ ORDERS = [OrderOption.SEQUENTIAL, OrderOption.RANDOM, OrderOption.QUASI_RANDOM]
 @pytest.mark.parametrize("order", ORDERS, ids=lambda o: o.name)
 @pytest.mark.parametrize("indices", [None, range(100, 400, 3)], ids=["all", "indices"])
 def test_traversal_orders(paged: str, order: OrderOption, indices: Any) -> None:
-    loader = Loader(paged, 10, order=order, drop_last=False, indices=indices, seed=3, pipelines={"value": None})
+    loader = Loader(
+        paged, 10, order=order, drop_last=False, indices=indices, seed=3, pipelines={"value": None}
+    )
     want = list(range(600)) if indices is None else list(indices)
     first, second = epoch(loader), epoch(loader)
     assert sorted(first) == sorted(second) == want
@@ -362,7 +412,17 @@ def test_traversal_orders_of_ranks(paged: str, order: OrderOption, world: int) -
     """All ranks together have each sample once, or twice to make their shares equal."""
     seen: list[int] = []
     for rank in range(world):
-        loader = Loader(paged, 10, order=order, drop_last=False, distributed=True, rank=rank, world_size=world, seed=3, pipelines={"value": None})
+        loader = Loader(
+            paged,
+            10,
+            order=order,
+            drop_last=False,
+            distributed=True,
+            rank=rank,
+            world_size=world,
+            seed=3,
+            pipelines={"value": None},
+        )
         mine = epoch(loader)
         assert len(mine) == -(-600 // world)
         seen += mine
@@ -375,7 +435,8 @@ def test_quasi_random_is_of_one_rank(paged: str) -> None:
         Loader(paged, 10, order=OrderOption.QUASI_RANDOM, distributed=True, rank=0, world_size=2, seed=3)
 
 
-# -- test_custom_field, test_memcpy ------------------------------------------------------------------------------
+# -- test_custom_field, test_memcpy
+# ------------------------------------------------------------------------------
 
 
 class StringField(NDArrayField):
@@ -394,15 +455,27 @@ WORDS = ["hello", "this", "is", "a", "test", "of", "fields", "of", "a", "program
 
 
 def test_custom_field(tmp_path: Path) -> None:
-    path = write(tmp_path / "x.beton", len(WORDS), {"label": IntField(), "text": StringField(20)}, lambda i: (i, WORDS[i]))
+    path = write(
+        tmp_path / "x.beton",
+        len(WORDS),
+        {"label": IntField(), "text": StringField(20)},
+        lambda i: (i, WORDS[i]),
+    )
     loader = Loader(path, 10, drop_last=False, custom_fields={"text": StringField})
     got = [bytes(np.asarray(row)).rstrip(b"\0").decode() for _, batch in loader for row in batch]
     assert got == WORDS
-    assert np.array_equal(Reader(path, {"text": StringField}).file.value(2, "text"), np.frombuffer(b"is".ljust(20, b"\0"), "u1"))
+    assert np.array_equal(
+        Reader(path, {"text": StringField}).file.value(2, "text"), np.frombuffer(b"is".ljust(20, b"\0"), "u1")
+    )
 
 
 def test_custom_field_that_nobody_describes(tmp_path: Path) -> None:
-    path = write(tmp_path / "x.beton", len(WORDS), {"label": IntField(), "text": StringField(20)}, lambda i: (i, WORDS[i]))
+    path = write(
+        tmp_path / "x.beton",
+        len(WORDS),
+        {"label": IntField(), "text": StringField(20)},
+        lambda i: (i, WORDS[i]),
+    )
     with pytest.raises(ValueError, match="custom_fields"):
         Loader(path, 10)
 
@@ -416,7 +489,8 @@ def test_memcpy(dtype: Any, compiled: bool) -> None:
     assert np.array_equal(source, dest)
 
 
-# -- test_augmentations, test_image_normalization -----------------------------------------------------------------
+# -- test_augmentations, test_image_normalization
+# -----------------------------------------------------------------
 
 
 @pytest.fixture
@@ -464,7 +538,10 @@ def test_image_normalization(pictures: str, dtype: Any) -> None:
     normal = Loader(
         pictures,
         20,
-        pipelines={"label": None, "image": [SimpleRGBImageDecoder(), NormalizeImage(mean, std, dtype), ToTensor(), ToTorchImage()]},
+        pipelines={
+            "label": None,
+            "image": [SimpleRGBImageDecoder(), NormalizeImage(mean, std, dtype), ToTensor(), ToTorchImage()],
+        },
     )
     for (images,), (got,) in zip(plain, normal):
         want = ((images.astype(np.float64) - mean) / std).transpose(0, 3, 1, 2)
@@ -472,7 +549,8 @@ def test_image_normalization(pictures: str, dtype: Any) -> None:
         assert np.abs(np.asarray(got).astype(np.float64) - want).max() < 2e-3
 
 
-# -- test_webdataset -----------------------------------------------------------------------------------------------
+# -- test_webdataset
+# -----------------------------------------------------------------------------------------------
 
 
 def test_webdataset(tmp_path: Path) -> None:
@@ -488,12 +566,15 @@ def test_webdataset(tmp_path: Path) -> None:
     assert sorted(Reader(path).metadata["f0"].tolist()) == list(range(1007))
 
 
-# -- test_memory_leak ------------------------------------------------------------------------------------------------
+# -- test_memory_leak
+# ------------------------------------------------------------------------------------------------
 
 
 def test_memory_leak(tmp_path: Path) -> None:
     """Five epochs over 60 MB keep far less than that in this process."""
-    path = write(tmp_path / "x.beton", 600, {"index": IntField(), "value": BytesField()}, random_bytes(100_000))
+    path = write(
+        tmp_path / "x.beton", 600, {"index": IntField(), "value": BytesField()}, random_bytes(100_000)
+    )
     loader = Loader(path, 20, pipelines={"index": None})
 
     def resident() -> int:

@@ -79,7 +79,9 @@ def test_golden(name: str, tmp_path: Path) -> None:
             File(golden(name, tmp_path))
         return
     m = json.loads((TESTDATA / "ffcv" / f"{name}.json").read_text())
-    custom = {f["name"]: custom_class(to_dtype(f["metadata_dtype"])) for f in m["fields"] if f["kind"] == "custom"}
+    custom = {
+        f["name"]: custom_class(to_dtype(f["metadata_dtype"])) for f in m["fields"] if f["kind"] == "custom"
+    }
     f = File(golden(name, tmp_path), custom)
     header = m["header"]
     assert (f.num_samples, f.page_size, f.num_fields) == (
@@ -110,7 +112,9 @@ def check_field(f: File, k: int, x: dict[str, Any]) -> None:
             f.value(0, k)
         return
     if x["kind"] == "rgb" and 0 in x["mode"] and _file.CUSTOM in f.field_types and not PILLOW:
-        with pytest.raises(betongo.UnsupportedError, match="Pillow"):  # the engine isn't told of custom fields here
+        with pytest.raises(
+            betongo.UnsupportedError, match="Pillow"
+        ):  # the engine isn't told of custom fields here
             [f.value(i, k) for i in samples]
         return
     values = [f.value(i, k) for i in samples]
@@ -260,7 +264,12 @@ def test_block(tmp_path: Path) -> None:
     hashed = File(made)
     assert "NIDX" in {s.tag for s in hashed.sections}
     assert [f.find(f.key(i)) for i in range(f.num_samples)] == list(range(f.num_samples))
-    for g, wrong in ((f, "no/such"), (f, ""), (f, "\udcff"), (hashed, hashed.key(0))):  # that index lost its names
+    for g, wrong in (
+        (f, "no/such"),
+        (f, ""),
+        (f, "\udcff"),
+        (hashed, hashed.key(0)),
+    ):  # that index lost its names
         with pytest.raises(KeyError):
             g.find(wrong)
     with pytest.raises(KeyError, match="does not keep"):

@@ -22,7 +22,8 @@ from ffcv.fields import IntField, RGBImageField
 from ffcv.fields.decoders import IntDecoder, SimpleRGBImageDecoder
 from ffcv.loader import Loader, OrderOption
 from ffcv.pipeline.operation import Operation
-from ffcv.transforms import RandomHorizontalFlip, Cutout, RandomTranslate, Convert, ToDevice, ToTensor, ToTorchImage
+from ffcv.transforms import RandomHorizontalFlip, Cutout, RandomTranslate, Convert, ToDevice, ToTensor
+from ffcv.transforms import ToTorchImage
 from ffcv.transforms.common import Squeeze
 from ffcv.writer import DatasetWriter
 
@@ -55,14 +56,17 @@ def findings(source: str) -> dict[int, list[tuple[str, str]]]:
 
 def verdicts(source: str) -> dict[int, str]:
     """The most serious verdict of each line."""
-    return {line: min((v for v, _ in fs), key=(CHANGE, DIFFERS, WORKS).index) for line, fs in findings(source).items()}
+    return {
+        line: min((v for v, _ in fs), key=(CHANGE, DIFFERS, WORKS).index)
+        for line, fs in findings(source).items()
+    }
 
 
 def test_the_cifar_example() -> None:
     got = verdicts(CIFAR)
     assert CHANGE not in got.values()
-    assert {line for line, v in got.items() if v == DIFFERS} == {23}  # Convert behind ToDevice
-    assert set(range(5, 12)) <= set(got)
+    assert {line for line, v in got.items() if v == DIFFERS} == {24}  # Convert behind ToDevice
+    assert set(range(5, 13)) <= set(got)
     assert any("import betongo.as_ffcv" in why for _, why in findings(CIFAR)[5])
     with_line = "import betongo.as_ffcv\n" + CIFAR
     assert not any("put `import" in why for fs in findings(with_line).values() for _, why in fs)
@@ -88,8 +92,17 @@ def test_the_cifar_example() -> None:
         ("from ffcv import Loader; l = Loader('x', 3); l.next_epoch", WORKS, ""),
         ("from ffcv import Loader; l = Loader('x', 3); l.nxt_epoch", CHANGE, "did you mean next_epoch?"),
         ("from ffcv.reader import Reader; r = Reader('x'); r.metadata, r.alloc_table", WORKS, ""),
-        ("from ffcv.fields import RGBImageField; RGBImageField(max_resolution=(256, 256))", DIFFERS, "one number"),
-        ("from ffcv.transforms import ModuleWrapper; from torchvision import transforms as T; ModuleWrapper(T.ColorJitter(.1))", DIFFERS, "RandomColorJitter"),
+        (
+            "from ffcv.fields import RGBImageField; RGBImageField(max_resolution=(256, 256))",
+            DIFFERS,
+            "one number",
+        ),
+        (
+            "from ffcv.transforms import ModuleWrapper; from torchvision import transforms as T; "
+            "ModuleWrapper(T.ColorJitter(.1))",
+            DIFFERS,
+            "RandomColorJitter",
+        ),
         ("from ffcv.pipeline.operation import Operation\nclass Mine(Operation): pass", WORKS, ""),
     ],
 )
@@ -106,7 +119,8 @@ def test_order_of_operations() -> None:
         from ffcv.fields.decoders import SimpleRGBImageDecoder
         from ffcv.loader import Loader
         from ffcv.pipeline.operation import Operation
-        from ffcv.transforms import Cutout, NormalizeImage, RandomHorizontalFlip, ToDevice, ToTensor, ToTorchImage
+        from ffcv.transforms import Cutout, NormalizeImage, RandomHorizontalFlip, ToDevice, ToTensor
+        from ffcv.transforms import ToTorchImage
         class Mine(Operation):
             pass
         decoder = SimpleRGBImageDecoder()
@@ -126,10 +140,10 @@ def test_order_of_operations() -> None:
         """
     )
     differs = {line: why for line, fs in got.items() for v, why in fs if v == DIFFERS}
-    assert set(differs) == {12, 16}
-    assert "line 11" in differs[12] and "line 14" in differs[16]
-    assert "your own" in got[5][0][1]
-    assert ("works", "attributes of operations are read again at each iter()") in got[18]
+    assert set(differs) == {13, 17}
+    assert "line 12" in differs[13] and "line 15" in differs[17]
+    assert "your own" in got[6][0][1]
+    assert ("works", "attributes of operations are read again at each iter()") in got[19]
 
 
 def test_subclasses() -> None:
@@ -165,10 +179,14 @@ def test_command(tmp_path: Path, capsys: Any) -> None:
     capsys.readouterr()
     assert main(["--json", str(bad)]) == 1
     found = json.loads(capsys.readouterr().out)
-    assert {"file", "line", "column", "verdict", "text", "why"} == set(found[0]) and found[0]["file"] == str(bad)
+    assert {"file", "line", "column", "verdict", "text", "why"} == set(found[0]) and found[0]["file"] == str(
+        bad
+    )
     none.write_text("def (")
     assert main([str(none)]) == 2 and main([str(tmp_path / "missing.py")]) == 2
     err = capsys.readouterr().err
     assert "none.py: invalid syntax" in err and "missing.py" in err
-    run = subprocess.run([sys.executable, "-m", "betongo.migrate", str(bad)], capture_output=True, text=True, timeout=60)
+    run = subprocess.run(
+        [sys.executable, "-m", "betongo.migrate", str(bad)], capture_output=True, text=True, timeout=60
+    )
     assert run.returncode == 1 and "did you mean Loader?" in run.stdout

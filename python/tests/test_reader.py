@@ -79,7 +79,11 @@ def test_custom_fields(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="'flag'.*custom_fields"):
         Reader(path)
     m = json.loads((TESTDATA / "ffcv" / "u1_then_i8.json").read_text())
-    classes = {f["name"]: Number if f["metadata_dtype"] == "<u4" else Flag for f in m["fields"] if f["kind"] == "custom"}
+    classes = {
+        f["name"]: Number if f["metadata_dtype"] == "<u4" else Flag
+        for f in m["fields"]
+        if f["kind"] == "custom"
+    }
     r = Reader(path, {**classes, "elsewhere": Flag})
     assert isinstance(r.handlers["u4"], Number)
     for k, f in enumerate(m["fields"]):
@@ -145,7 +149,11 @@ def test_memory_managers(name: str, compiled: bool, tmp_path: Path) -> None:
 def u1_u4(path: Path) -> dict[str, type]:
     m = json.loads((TESTDATA / "ffcv" / f"{path.stem}.json").read_text())
     return {
-        f["name"]: type("Any", (), {"metadata_type": np.dtype(f["metadata_dtype"]), "from_binary": classmethod(lambda c, b: c())})
+        f["name"]: type(
+            "Any",
+            (),
+            {"metadata_type": np.dtype(f["metadata_dtype"]), "from_binary": classmethod(lambda c, b: c())},
+        )
         for f in m["fields"]
         if f["kind"] == "custom"
     }
@@ -156,7 +164,9 @@ def test_pages(tmp_path: Path) -> None:
     m = OSCacheManager(r)
     bits = r.page_size.bit_length() - 1
     for sample in range(r.num_samples):
-        want = {ptr >> bits for (ptr, _), e in zip(regions(r), r.alloc_table) if int(e["sample_id"]) == sample}
+        want = {
+            ptr >> bits for (ptr, _), e in zip(regions(r), r.alloc_table) if int(e["sample_id"]) == sample
+        }
         assert m.sample_to_pages[sample] == want and all(sample in m.page_to_samples[p] for p in want)
     assert set(m.page_to_samples) == {ptr >> bits for ptr, _ in regions(r)} and 0 not in m.page_to_samples
     assert m.ptr_to_size == dict(regions(r))

@@ -66,7 +66,9 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if shutil.which("git") is None or not (ROOT / ".git").exists():
         pytest.skip("this is not a git clone")
     to = tmp_path_factory.mktemp("clean") / "betongo"
-    subprocess.run(["git", "clone", "--quiet", "--depth", "1", ROOT.as_uri(), str(to)], check=True, timeout=120)
+    subprocess.run(
+        ["git", "clone", "--quiet", "--depth", "1", ROOT.as_uri(), str(to)], check=True, timeout=120
+    )
     return to
 
 
@@ -74,7 +76,9 @@ def install(clone: Path, where: Path, path: str) -> subprocess.CompletedProcess[
     """Runs the README's install line in a clone with an empty virtual environment active."""
     venv.create(where, with_pip=True)
     pip = [str(where / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
-    fetched = subprocess.run([*pip, "install", "--quiet", "hatchling", "numpy"], capture_output=True, text=True, timeout=200)
+    fetched = subprocess.run(
+        [*pip, "install", "--quiet", "hatchling", "numpy"], capture_output=True, text=True, timeout=200
+    )
     if fetched.returncode:
         pytest.skip(f"pip can't fetch hatchling and numpy here: {fetched.stderr.strip().splitlines()[-1]}")
     env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "BETONGO_ENGINE")}

@@ -60,7 +60,9 @@ class Block:
         offset, length = _u64(b, 16), _u64(b, 24)
         got, want = _u32(b, 60), crc32c(b[:60])
         if got != want:
-            self.error = self.file.flaw(PLACE, at, f"extension block: trailer: wrong checksum: 0x{got:08x}, want 0x{want:08x}")
+            self.error = self.file.flaw(
+                PLACE, at, f"extension block: trailer: wrong checksum: 0x{got:08x}, want 0x{want:08x}"
+            )
             return
         self._required = bool(flags & REQUIRED)
         if version != VERSION:
@@ -69,13 +71,16 @@ class Block:
             )
         elif offset % 8 or offset < low:
             self.error = self.file.flaw(
-                PLACE, at, f"extension block: trailer: block at {offset}, want a multiple of 8 at or after {low}"
+                PLACE,
+                at,
+                f"extension block: trailer: block at {offset}, want a multiple of 8 at or after {low}",
             )
         elif offset > at or length != at - offset:
             self.error = self.file.flaw(
                 PLACE,
                 at,
-                f"extension block: trailer: block of {length} bytes at {offset} does not end at the trailer, {at}",
+                f"extension block: trailer: block of {length} bytes at {offset} does not end at the "
+                f"trailer, {at}",
             )
         else:
             self.offset, self.length = offset, length
@@ -108,12 +113,16 @@ class Block:
             if len(found) == MAX_SECTIONS:
                 raise self.file.flaw(PLACE, at, f"extension block: more than {MAX_SECTIONS} sections")
             if end - at < 16:
-                raise self.file.flaw(PLACE, at, f"extension block: {end - at} bytes, want a section header of 16")
+                raise self.file.flaw(
+                    PLACE, at, f"extension block: {end - at} bytes, want a section header of 16"
+                )
             b = self.file.bytes(at, 16).tobytes()
             tag = b[:4].decode("ascii") if all(32 < c < 127 for c in b[:4]) else f"0x{_u32(b, 0):08x}"
             length, left = _u64(b, 8), end - at - 16
             if length > left:
-                raise self.file.flaw(PLACE, at, f"extension block: section {tag} has {length} bytes, {left} are left")
+                raise self.file.flaw(
+                    PLACE, at, f"extension block: section {tag} has {length} bytes, {left} are left"
+                )
             found.append(Section(tag, _u32(b, 4), at + 16, length))
             at += 16 + min(-(-length // 8) * 8, left)
         return found

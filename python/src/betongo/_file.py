@@ -10,12 +10,15 @@ from __future__ import annotations
 import mmap
 import os
 from dataclasses import dataclass
-from typing import Any, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 import numpy as np
 
 from . import _block, _value
 from .errors import FormatError, SampleError, UnsupportedError
+
+if TYPE_CHECKING:
+    from .fields.base import Field
 
 VERSION = 2
 HEADER_SIZE = 24
@@ -69,7 +72,8 @@ class FieldInfo:
 
     `dtype` and `shape` are those of one value where the descriptor tells them (Float, Int, NDArray,
     TorchTensor), else None. `member` is the dtype of the field's member of a metadata row; None for a custom
-    field that nothing describes. `kind` names a custom field that describes itself ("audio", "image"), else "".
+    field that nothing describes. `kind` names a custom field that describes itself ("audio", "image"), else
+    "".
     """
 
     name: str
@@ -102,13 +106,14 @@ class File:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], custom_fields: Mapping[str, type] | None = None
+        self, path: str | os.PathLike[str], custom_fields: Mapping[str, type[Field]] | None = None
     ) -> None:
         self.path = os.fspath(path)
         self._custom = dict(custom_fields or {})
         self._handlers: dict[str, Any] | None = None
         self._sorted: tuple[np.ndarray, np.ndarray] | None = None
         self._map = _map(self.path)
+        self._pages = 0
         self._size = self._map.size
         self._read_header()
         self._read_fields()
@@ -138,7 +143,9 @@ class File:
     def bytes(self, offset: int, size: int) -> np.ndarray:
         """Returns `size` bytes at `offset`, a read-only uint8 view of the map; FormatError beyond the end."""
         if offset < 0 or size < 0 or offset + size > self._size:
-            raise self.flaw("file", offset, f"{size} bytes wanted, the file ends at {self._size}", found=self._size)
+            raise self.flaw(
+                "file", offset, f"{size} bytes wanted, the file ends at {self._size}", found=self._size
+            )
         return self._map[offset : offset + size]
 
     def _read_header(self) -> None:
@@ -174,7 +181,10 @@ class File:
             raise wrong(16, what, table, f"at most {self._size}")
         self._meta = HEADER_SIZE + fields * DESCRIPTOR_SIZE
         if self._meta > table:
-            what = f"allocation table at byte {table}, inside the descriptors of {fields} fields, which end at {self._meta}"
+            what = (
+                f"allocation table at byte {table}, inside the descriptors of {fields} fields, "
+                f"which end at {self._meta}"
+            )
             raise wrong(16, what, table, f"at least {self._meta}")
         self.num_samples = samples
         self.page_size = page
@@ -201,7 +211,8 @@ class File:
         for name in self._custom:
             if not any(f.name == name for f in infos):
                 raise ValueError(
-                    f"{self.path}: custom_fields has {name!r}, the file has {', '.join(map(repr, self.field_names))}"
+                    f"{self.path}: custom_fields has {name!r}, the file has "
+                    f"{', '.join(map(repr, self.field_names))}"
                 )
         self._unknown = next((f.name for f in infos if f.member is None), None)
         members = [f.member for f in infos if f.member is not None]
@@ -260,12 +271,14 @@ class File:
         builtin = sum(_pointers(f) for f in self.fields if f.type != CUSTOM)
         if builtin * self.num_samples > count:
             what = (
-                f"allocation table of {self._size - self._table} bytes, want {builtin} entries of {ENTRY_SIZE} "
+                f"allocation table of {self._size - self._table} bytes, want {builtin} entries of "
+                f"{ENTRY_SIZE} "
                 f"bytes for each of {self.num_samples} samples: the file was cut short"
             )
             expected = builtin * self.num_samples
             raise self.flaw("allocation table", self._table, what, found=count, expected=expected)
-        # The allocation table as it stands, read-only: sample_id, ptr, size, all uint64; its entries unchecked.
+        # The allocation table as it stands, read-only: sample_id, ptr, size, all uint64; its entries
+        # unchecked.
         self.alloc_table = self.bytes(self._table, count * ENTRY_SIZE).view(ENTRY)
 
     # -- what the file holds -------------------------------------------------------------------------------
@@ -282,7 +295,8 @@ class File:
         """The dtype of a metadata row: members f0, f1, … as NumPy's align=True places them."""
         if self._row is None:
             raise UnsupportedError(
-                f"{self.path}: field {self._unknown!r}: a custom field that nothing describes (custom_fields), "
+                f"{self.path}: field {self._unknown!r}: a custom field that nothing describes "
+                f"(custom_fields), "
                 "and without it the metadata rows cannot be told apart"
             )
         return self._row
@@ -302,17 +316,18 @@ class File:
             from .fields import AudioField, ImageField
             from .types import TYPE_ID_HANDLER
 
-            kinds = {"audio": AudioField, "image": ImageField}
+            kinds: dict[str, type[Field]] = {"audio": AudioField, "image": ImageField}
             made: dict[str, Any] = {}
             for f in self.fields:
-                handler = self._custom.get(f.name) or kinds.get(f.kind) or TYPE_ID_HANDLER.get(f.type)
+                handler: Any = self._custom.get(f.name) or kinds.get(f.kind) or TYPE_ID_HANDLER.get(f.type)
                 # Of fields of one name the first counts, as everywhere here.
                 made.setdefault(f.name, None if handler is None else handler.from_binary(f.arguments))
             self._handlers = made
         return self._handlers
 
     def index(self, field: str | int) -> int:
-        """Returns the number of a field from its name or number; KeyError or IndexError naming those there."""
+        """Returns the number of a field from its name or number; KeyError or IndexError naming those
+        there."""
         if isinstance(field, str):
             if field in self.field_names:
                 return self.field_names.index(field)
@@ -324,12 +339,14 @@ class File:
 
     @property
     def sections(self) -> list[_block.Section]:
-        """The sections of the extension block in file order; [] without one. FormatError when it is damaged."""
+        """The sections of the extension block in file order; [] without one. FormatError when it is
+        damaged."""
         return self._block.sections()
 
     @property
     def classes(self) -> list[str] | None:
-        """The names of the label values 0, 1, …; None for a file without. FormatError when they are damaged."""
+        """The names of the label values 0, 1, …; None for a file without. FormatError when they are
+        damaged."""
         return self._block.classes()
 
     def key(self, i: int) -> str:
@@ -351,10 +368,11 @@ class File:
     def value(self, i: int, field: str | int) -> Any:
         """Returns one value, owned by the caller.
 
-        Int: int. Float: float. Bytes: bytes. JSON: what json.loads makes. NDArray and TorchTensor: an array of
-        the field's dtype and shape. RGBImage: uint8 (height, width, 3), RGB, a JPEG decoded by Pillow where
-        it is importable, else by the engine. Image: uint8 or uint16 (height, width, channels). Audio: `Audio`.
-        A custom field with a class in custom_fields: what its decoder makes, without the batch dimension.
+        Int: int. Float: float. Bytes: bytes. JSON: what json.loads makes. NDArray and TorchTensor: an array
+        of the field's dtype and shape. RGBImage: uint8 (height, width, 3), RGB, a JPEG decoded by Pillow
+        where it is importable, else by the engine. Image: uint8 or uint16 (height, width, channels). Audio:
+        `Audio`. A custom field with a class in custom_fields: what its decoder makes, without the batch
+        dimension.
 
         IndexError, KeyError for what is not there; SampleError for a damaged value.
         """
@@ -372,7 +390,8 @@ class File:
         return self._guard(i, k, lambda: _value.decode(self, i, k, member, self._stored(i, k, member)))
 
     def raw(self, i: int, field: str | int) -> np.ndarray:
-        """Returns the stored bytes of one value (a JPEG stream, an array's elements), a read-only view of the map.
+        """Returns the stored bytes of one value (a JPEG stream, an array's elements), a read-only view of the
+        map.
 
         Float and Int have none: uint8 of length 0. A custom field is asked for by its own decoder.
         """
@@ -423,7 +442,8 @@ class File:
             order = np.argsort(self.alloc_table["ptr"], kind="stable")
             self._sorted = self.alloc_table["ptr"][order], order
         ptrs, order = self._sorted
-        lo, hi = (int(np.searchsorted(ptrs, np.uint64(ptr), side)) for side in ("left", "right"))
+        lo = int(np.searchsorted(ptrs, np.uint64(ptr), "left"))
+        hi = int(np.searchsorted(ptrs, np.uint64(ptr), "right"))
         entries = self.alloc_table[np.sort(order[lo:hi])]
         sizes = entries["size"][entries["sample_id"] == i]
         if len(sizes) == 0:
@@ -470,7 +490,9 @@ class File:
         k = self.index(field)
         f = self.fields[k]
         if f.dtype is None or f.shape is None or f.name in self._custom:
-            raise TypeError(f"{self.path}: field {f.name!r} is {f.type_name}, whose values have no common shape")
+            raise TypeError(
+                f"{self.path}: field {f.name!r} is {f.type_name}, whose values have no common shape"
+            )
         members = self.metadata[f"f{k}"]
         if samples is not None:
             members = members[samples]
@@ -494,7 +516,9 @@ class File:
         try:
             out = np.empty((n, *f.shape), f.dtype)
         except ValueError as e:  # NumPy has no room for another dimension
-            raise UnsupportedError(f"{self.path}: field {f.name!r} of shape {f.shape} as one array: {e}") from e
+            raise UnsupportedError(
+                f"{self.path}: field {f.name!r} of shape {f.shape} as one array: {e}"
+            ) from e
         rows = out.reshape(n, -1).view(np.uint8) if n else np.empty((0, size), np.uint8)
         steps = np.diff(ptrs.astype(np.int64))
         at = 0

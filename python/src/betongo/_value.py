@@ -14,7 +14,7 @@ import numpy as np
 from .errors import UnsupportedError
 
 if TYPE_CHECKING:
-    from ._file import File, FieldInfo
+    from ._file import FieldInfo, File
 
 MAX_SIDE = 65535
 MAX_PIXELS = 1 << 28
@@ -43,8 +43,8 @@ AUDIO_ENCODINGS = ("pcm_s16le", "mp3", "flac")
 class Audio:
     """A piece of sound, its bytes as stored.
 
-    sample_rate: samples a second of each channel. channels: at least 1. duration_ms: milliseconds, as whoever made
-    it says. encoding: "pcm_s16le" (channels interleaved), "mp3" or "flac". data: the coded sound.
+    sample_rate: samples a second of each channel. channels: at least 1. duration_ms: milliseconds, as whoever
+    made it says. encoding: "pcm_s16le" (channels interleaved), "mp3" or "flac". data: the coded sound.
     """
 
     sample_rate: int
@@ -67,7 +67,8 @@ def unknown_name(what: str, name: object, names: Iterable[str]) -> str:
 
 
 def array_arguments(arguments: np.ndarray) -> tuple[np.dtype, tuple[int, ...]]:
-    """Reads an array field's dtype and shape. ValueError for arguments that are none, UnsupportedError for a structured type."""
+    """Reads an array field's dtype and shape. ValueError for arguments that are none, UnsupportedError for a
+    structured type."""
     b = arguments.tobytes()
     shape = [int(n) for n in np.frombuffer(b, "<u8", 32)]
     while shape and shape[-1] == 0:
@@ -80,10 +81,16 @@ def array_arguments(arguments: np.ndarray) -> tuple[np.dtype, tuple[int, ...]]:
         members = json.loads(text.decode("ascii"))
     except ValueError as e:
         raise ValueError(f"array arguments: type {text!r}: not JSON: {e}") from None
-    if not isinstance(members, list) or not members or not all(isinstance(m, list) and 2 <= len(m) <= 3 for m in members):
+    if (
+        not isinstance(members, list)
+        or not members
+        or not all(isinstance(m, list) and 2 <= len(m) <= 3 for m in members)
+    ):
         raise ValueError(f"array arguments: type {text!r}: not a list of members")
     if len(members) > 1 or members[0][0] != "" or len(members[0]) == 3 or not isinstance(members[0][1], str):
-        raise UnsupportedError(f"array type {text!r}: structured; such values can be stored as bytes or by a custom field")
+        raise UnsupportedError(
+            f"array type {text!r}: structured; such values can be stored as bytes or by a custom field"
+        )
     try:
         dtype = np.dtype(members[0][1])
     except (TypeError, ValueError) as e:
@@ -96,12 +103,15 @@ def array_arguments(arguments: np.ndarray) -> tuple[np.dtype, tuple[int, ...]]:
     for n in shape:
         size *= max(n, 1)  # NumPy bounds the others' product of an array without elements too
     if size >= 1 << 63:
-        raise ValueError(f"array arguments: shape {tuple(shape)} of {dtype.str} has more bytes than a file can")
+        raise ValueError(
+            f"array arguments: shape {tuple(shape)} of {dtype.str} has more bytes than a file can"
+        )
     return dtype, tuple(shape)
 
 
 def custom(name: str, arguments: np.ndarray) -> FieldInfo:
-    """Describes a custom field from its arguments: one of this project's kinds, or one that nothing describes."""
+    """Describes a custom field from its arguments: one of this project's kinds, or one that nothing
+    describes."""
     from ._file import CUSTOM, FieldInfo
 
     text, _, rest = arguments.tobytes().partition(b"\0")
@@ -212,19 +222,27 @@ def _jpeg(file: File, i: int, k: int, b: np.ndarray, width: int, height: int) ->
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
             raise DecodeError(f"JPEG of {len(b)} bytes: {e}") from None
     if out.shape != (height, width, 3):
-        raise DecodeError(f"a JPEG of {out.shape[1]}x{out.shape[0]} pixels, the metadata has {width}x{height}")
+        raise DecodeError(
+            f"a JPEG of {out.shape[1]}x{out.shape[0]} pixels, the metadata has {width}x{height}"
+        )
     return out
 
 
 def _engine_images(file: File, k: int, i: int) -> tuple[dict[str, Any], bytes]:
-    """Has the engine decode one picture. EngineError, or UnsupportedError, that names Pillow, where it can't."""
+    """Has the engine decode one picture. EngineError, or UnsupportedError, that names Pillow, where it
+    can't."""
     from ._engine import engine
     from .errors import EngineError, SampleError
 
     try:
         connection = engine().connect()
         try:
-            request = {"do": "images", "path": os.path.abspath(file.path), "field": file.fields[k].name, "ids": 1}
+            request = {
+                "do": "images",
+                "path": os.path.abspath(file.path),
+                "field": file.fields[k].name,
+                "ids": 1,
+            }
             answer, pixels = connection.request(request, np.array([i], "<i8").tobytes())
             return answer, bytes(pixels)
         finally:
@@ -241,7 +259,9 @@ def _picture_size(f: FieldInfo, m: Any) -> int:
     assert f.dtype is not None
     width, height, coding, stored = (int(m[n]) for n in ("width", "height", "coding", "size"))
     if not width or not height or width * height > MAX_PIXELS:
-        raise DecodeError(f"image metadata: a picture of {width}x{height} pixels, more than {MAX_PIXELS} or none")
+        raise DecodeError(
+            f"image metadata: a picture of {width}x{height} pixels, more than {MAX_PIXELS} or none"
+        )
     size = width * height * f.channels * f.dtype.itemsize
     if coding > 3:
         raise DecodeError(f"image metadata: coding {coding}, want 0 to 3")
@@ -298,7 +318,9 @@ def unpack_lz4(src: bytes, want: int) -> bytes:
             break
         back = int.from_bytes(src[at : at + 2], "little")
         if len(src) - at < 2 or back == 0 or back > len(out):
-            raise DecodeError(f"byte {at} of {len(src)} of lz4: a copy from {back} bytes back, {len(out)} are there")
+            raise DecodeError(
+                f"byte {at} of {len(src)} of lz4: a copy from {back} bytes back, {len(out)} are there"
+            )
         at += 2
         n = 4 + length(token & 15)
         if n > want - len(out):

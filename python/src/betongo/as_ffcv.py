@@ -5,8 +5,8 @@
 
 or none: `python -m betongo.as_ffcv SCRIPT.py ARGUMENTS…` runs it as it is.
 
-`ffcv` and each `ffcv.X` are then the very modules `betongo` and `betongo.X`. ImportError when the real ffcv was
-imported before: its classes and these don't go together.
+`ffcv` and each `ffcv.X` are then the very modules `betongo` and `betongo.X`. ImportError when the real ffcv
+was imported before: its classes and these don't go together.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def install() -> None:
     if there is not None and there is not sys.modules.get(_NEW):
         where = getattr(there, "__file__", None) or "somewhere"
         raise ImportError(
-            f"ffcv was imported from {where} before betongo.as_ffcv: put `import betongo.as_ffcv` before the first "
+            f"ffcv was imported from {where} before betongo.as_ffcv: put `import betongo.as_ffcv` before "
+            f"the first "
             "import of ffcv",
             name=_OLD,
         )

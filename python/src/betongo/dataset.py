@@ -21,6 +21,7 @@ from . import _file
 from ._file import File
 
 if TYPE_CHECKING:
+    from .fields.base import Field
     from .loader import Loader
 
 __all__ = ["Column", "Dataset", "open"]
@@ -28,7 +29,7 @@ __all__ = ["Column", "Dataset", "open"]
 _LOOKED_AT = 1 << 16  # rows of images whose sizes a repr tells
 
 
-def open(path: str | os.PathLike[str], custom_fields: Mapping[str, type] | None = None) -> Dataset:
+def open(path: str | os.PathLike[str], custom_fields: Mapping[str, type[Field]] | None = None) -> Dataset:
     """Opens a .beton file for looking at its samples.
 
     custom_fields gives the `betongo.fields.Field` class of each custom field by its name. Raises
@@ -38,19 +39,21 @@ def open(path: str | os.PathLike[str], custom_fields: Mapping[str, type] | None 
     return Dataset(path, custom_fields)
 
 
-class Dataset(Sequence[dict[str, Any]]):
+class Dataset:
     """The samples of a file, in its order.
 
     ds[i] is a dict of a sample's values by field names (`File.value` tells their types; they are the caller's
-    own). ds[a:b] and ds[array] give the same for several samples: arrays (n, *shape) where the values have one
-    shape and dtype, else lists. ds[name] is a whole column: a read-only int64 or float64 view of the map for
-    Int and Float, a fresh array (samples, *shape) for NDArray and TorchTensor, else a `Column`, which reads
-    values when they are asked for.
+    own). ds[a:b] and ds[array] give the same for several samples: arrays (n, *shape) where the values have
+    one shape and dtype, else lists. ds[name] is a whole column: a read-only int64 or float64 view of the map
+    for Int and Float, a fresh array (samples, *shape) for NDArray and TorchTensor, else a `Column`, which
+    reads values when they are asked for.
 
     Safe for several threads; it pickles as its path, so that workers of torch's DataLoader may have it.
     """
 
-    def __init__(self, path: str | os.PathLike[str], custom_fields: Mapping[str, type] | None = None) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], custom_fields: Mapping[str, type[Field]] | None = None
+    ) -> None:
         self.file = File(path, custom_fields)
 
     @property
@@ -79,7 +82,8 @@ class Dataset(Sequence[dict[str, Any]]):
         return self.file.classes
 
     def key(self, i: int) -> str:
-        """Returns the path (relative to its folder, with /) or key that sample i was made from, "" if none is kept."""
+        """Returns the path (relative to its folder, with /) or key that sample i was made from, "" if none is
+        kept."""
         return self.file.key(self._number(i))
 
     def find(self, path: str) -> int:
@@ -115,7 +119,8 @@ class Dataset(Sequence[dict[str, Any]]):
         return Column(self, k)
 
     def raw(self, i: int, name: str) -> np.ndarray:
-        """Returns the bytes of a value as they are stored (a JPEG's stream), a read-only uint8 view of the map."""
+        """Returns the bytes of a value as they are stored (a JPEG's stream), a read-only uint8 view of the
+        map."""
         return self.file.raw(self._number(i), name)
 
     def loader(self, batch_size: int, **options: Any) -> Loader:
@@ -153,7 +158,9 @@ class Dataset(Sequence[dict[str, Any]]):
         if a.size == 0:
             a = a.astype(np.int64)
         if a.ndim != 1 or a.dtype.kind not in "iub":
-            raise TypeError(f"samples are picked by a number, a slice, or a list of numbers, not by {index!r:.80}")
+            raise TypeError(
+                f"samples are picked by a number, a slice, or a list of numbers, not by {index!r:.80}"
+            )
         if a.dtype.kind == "b":
             if len(a) != len(self):
                 raise IndexError(f"{len(a)} bools for {len(self)} samples")
@@ -185,7 +192,9 @@ class Dataset(Sequence[dict[str, Any]]):
     def __repr__(self) -> str:
         n = len(self)
         lines = [f"<betongo.Dataset {self.path!r}: {n:,} sample{'' if n == 1 else 's'}>"]
-        rows = [(f.name or repr(f.name), f.type_name, self._describe(k)) for k, f in enumerate(self.file.fields)]
+        rows = [
+            (f.name or repr(f.name), f.type_name, self._describe(k)) for k, f in enumerate(self.file.fields)
+        ]
         widths = [max(len(r[j]) for r in rows) for j in range(2)]
         lines += [f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}".rstrip() for a, b, c in rows]
         try:
@@ -193,7 +202,9 @@ class Dataset(Sequence[dict[str, Any]]):
         except Exception as e:  # a repr tells of damage, and does not raise
             return "\n".join([*lines, f"  {e}"])
         if classes is not None:
-            lines.append(f"  {len(classes)} classes: {', '.join(classes[:5])}{', …' if len(classes) > 5 else ''}")
+            lines.append(
+                f"  {len(classes)} classes: {', '.join(classes[:5])}{', …' if len(classes) > 5 else ''}"
+            )
         return "\n".join(lines)
 
     def _describe(self, k: int) -> str:
@@ -219,8 +230,8 @@ class Dataset(Sequence[dict[str, Any]]):
 class Column(Sequence[Any]):
     """One field's values of all samples, read when they are asked for.
 
-    c[i] is a value, c[a:b] and c[list] are an array where the values have one shape, else a list. np.asarray(c)
-    reads them all.
+    c[i] is a value, c[a:b] and c[list] are an array where the values have one shape, else a list.
+    np.asarray(c) reads them all.
     """
 
     def __init__(self, dataset: Dataset, k: int) -> None:

@@ -1,7 +1,7 @@
 """FFCV's native functions by their names, for operations and decoders of users.
 
-memcpy may be called by functions that numba compiles; resize_crop and imdecode are NumPy and Pillow, for plain
-Python. Images are resized and decoded in batches by the engine, which these are not.
+memcpy may be called by functions that numba compiles; resize_crop and imdecode are NumPy and Pillow, for
+plain Python. Images are resized and decoded in batches by the engine, which these are not.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ _memmove.restype = ctypes.c_void_p
 
 
 def memcpy(source: np.ndarray, dest: np.ndarray) -> None:
-    """Copies the bytes of source, C-contiguous, to the first ones of dest. ValueError when dest is smaller."""
+    """Copies the bytes of source, C-contiguous, to the first ones of dest. ValueError when dest is
+    smaller."""
     n = source.size * source.itemsize
     if n > dest.size * dest.itemsize:
         raise ValueError("memcpy: the source has more bytes than the destination")
@@ -31,7 +32,8 @@ def memcpy(source: np.ndarray, dest: np.ndarray) -> None:
 
 
 def read(fileno: int, destination: np.ndarray, offset: int) -> int:
-    """Reads into destination (C-contiguous uint8) from offset of an open file until it is full or the file ends.
+    """Reads into destination (C-contiguous uint8) from offset of an open file until it is full or the file
+    ends.
 
     Returns how many bytes were read. OSError as os.pread.
     """
@@ -49,7 +51,8 @@ def read(fileno: int, destination: np.ndarray, offset: int) -> int:
 def resize_crop(
     source: np.ndarray, start_row: int, end_row: int, start_col: int, end_col: int, destination: np.ndarray
 ) -> None:
-    """Resizes a region of source into destination, both uint8 (height, width, 3), with the pixels of OpenCV's INTER_AREA."""
+    """Resizes a region of source into destination, both uint8 (height, width, 3), with the pixels of OpenCV's
+    INTER_AREA."""
     from .transforms.utils.fast_crop import resize_crop as made
 
     made(source, start_row, end_row, start_col, end_col, destination)
@@ -71,8 +74,8 @@ def imdecode(
 ) -> int:
     """Decodes a JPEG (uint8) into dst, uint8 (rows, columns, 3), RGB, by Pillow; returns 0.
 
-    With enable_crop the region of crop_height rows and crop_width columns at (offset_y, offset_x), mirrored with
-    do_flip. ValueError when the picture has another size than given or dst another than the outcome,
+    With enable_crop the region of crop_height rows and crop_width columns at (offset_y, offset_x), mirrored
+    with do_flip. ValueError when the picture has another size than given or dst another than the outcome,
     UnsupportedError for a scale, ImportError without Pillow.
     """
     import io
@@ -82,18 +85,22 @@ def imdecode(
     from .errors import UnsupportedError
 
     if scale_factor_num != scale_factor_denom:
-        raise UnsupportedError(f"imdecode: a scale of {scale_factor_num}/{scale_factor_denom}: decode whole, then resize_crop")
+        raise UnsupportedError(
+            f"imdecode: a scale of {scale_factor_num}/{scale_factor_denom}: decode whole, then resize_crop"
+        )
     with Image.open(io.BytesIO(source.tobytes())) as image:
         pixels = np.asarray(image.convert("RGB"))
     if pixels.shape[:2] != (source_height, source_width):
         raise ValueError(
-            f"imdecode: a picture of {pixels.shape[1]}x{pixels.shape[0]} pixels, want {source_width}x{source_height}"
+            f"imdecode: a picture of {pixels.shape[1]}x{pixels.shape[0]} pixels, want "
+            f"{source_width}x{source_height}"
         )
     if enable_crop:
         height, width = crop_height or 0, crop_width or 0
         if not (0 <= offset_y <= source_height - height and 0 <= offset_x <= source_width - width):
             raise ValueError(
-                f"imdecode: {width}x{height} pixels at ({offset_x}, {offset_y}) of {source_width}x{source_height}"
+                f"imdecode: {width}x{height} pixels at ({offset_x}, {offset_y}) of "
+                f"{source_width}x{source_height}"
             )
         pixels = pixels[offset_y : offset_y + height, offset_x : offset_x + width]
     if do_flip:

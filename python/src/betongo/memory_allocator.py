@@ -13,12 +13,13 @@ __all__ = ["MemoryAllocator"]
 
 
 class MemoryAllocator:
-    """Appends pages of page_size bytes to a file whose descriptors are written, from the first page boundary after
-    offset_start on.
+    """Appends pages of page_size bytes to a file whose descriptors are written, from the first page boundary
+    after offset_start on.
 
-    All that a sample takes lies on one page: where the rest of a page is too small for it, malloc raises MemoryError
-    once, and the sample is to be encoded again. allocations is the list of (sample, ptr, size). One writer at a time;
-    use it as a context. `betongo.DatasetWriter` does not need it: its engine gives out space.
+    All that a sample takes lies on one page: where the rest of a page is too small for it, malloc raises
+    MemoryError once, and the sample is to be encoded again. allocations is the list of (sample, ptr, size).
+    One writer at a time; use it as a context. `betongo.DatasetWriter` does not need it: its engine gives out
+    space.
     """
 
     def __init__(self, fname: str | os.PathLike[str], offset_start: int, page_size: int) -> None:
@@ -51,7 +52,9 @@ class MemoryAllocator:
         ValueError for more than a page, MemoryError when the sample has to begin again on a new page.
         """
         if size > self.page_size:
-            raise ValueError(f"{size} bytes do not fit on a page of {self.page_size}: choose a larger page_size")
+            raise ValueError(
+                f"{size} bytes do not fit on a page of {self.page_size}: choose a larger page_size"
+            )
         if size > self.space_left_in_page:
             self.flush_page()
             self.my_page += 1

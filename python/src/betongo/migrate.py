@@ -36,21 +36,37 @@ WORKS, DIFFERS, CHANGE = "works", "differs", "change"
 ABSENT = {
     r"ffcv\.benchmarks\b": "FFCV's benchmarks of itself",
     r"ffcv\._libffcv\b": "FFCV's native library; ffcv.libffcv has its functions",
-    r"ffcv\.libffcv\.(ctypes_\w+|lib|libc|read_c)$": "FFCV's native library; use imdecode, memcpy, read and resize_crop",
+    r"ffcv\.libffcv\.(ctypes_\w+|lib|libc|read_c)$": (
+        "FFCV's native library; use imdecode, memcpy, read and resize_crop"
+    ),
     r"ffcv\.pipeline\.graph\.\w": "how FFCV generates code; the engine has no such graph",
-    r"ffcv\.pipeline\.pipeline\.Pipeline\.\w": "how FFCV generates code; its own loader does not use it either",
+    r"ffcv\.pipeline\.pipeline\.Pipeline\.\w": (
+        "how FFCV generates code; its own loader does not use it either"
+    ),
     r"ffcv\.fields\.(basics|bytes|ndarray|rgb_image)\.ARG_TYPE$": "it is in ffcv.fields.base",
     r"ffcv\.fields\.base\.Field\.encode$": "abstract; its three arguments are the same under other names",
-    r"ffcv\.fields\.rgb_image\.resizer$": "a step of RGBImageField; its second argument is max_resolution, as in ffcv 1.1.0",
+    r"ffcv\.fields\.rgb_image\.resizer$": (
+        "a step of RGBImageField; its second argument is max_resolution, as in ffcv 1.1.0"
+    ),
     r"ffcv\.fields\.rgb_image\.get_(center|random)_crop$": "it is in ffcv.transforms.utils.fast_crop",
     r"ffcv\.loader\.epoch_iterator\.\w": "the thread behind an epoch, whose place the engine's stream takes",
-    r"ffcv\.memory_managers\.base\.MemoryManager\.compile_reader$": "abstract; OSCacheManager and ProcessCacheManager have it",
+    r"ffcv\.memory_managers\.base\.MemoryManager\.compile_reader$": (
+        "abstract; OSCacheManager and ProcessCacheManager have it"
+    ),
     r"ffcv\.reader\.Reader\.read_\w+$": "a step of the constructor",
-    r"ffcv\.writer\.(count_samples_in_shard|from_shard|handle_sample|worker_job_\w+)$": "a step of the writer's processes",
+    r"ffcv\.writer\.(count_samples_in_shard|from_shard|handle_sample|worker_job_\w+)$": (
+        "a step of the writer's processes"
+    ),
     r"ffcv\.writer\.DatasetWriter\.(finalize|prepare)$": "a step of writing",
-    r"ffcv\.(writer|reader)\.(ALLOC_TABLE_TYPE|CURRENT_VERSION|FieldDescType|HeaderType|TYPE_ID_HANDLER)$": "it is in ffcv.types",
-    r"ffcv\.traversal_order\.quasi_random\.(generate_order_inner|QuasiRandom\.prepare_data_structures)$": "a step of the order",
-    r"ffcv\.transforms\.normalize\.(ch_dtype_from_numpy|NormalizeImage\.generate_code_\w+)$": "a step of the operation",
+    r"ffcv\.(writer|reader)\.(ALLOC_TABLE_TYPE|CURRENT_VERSION|\w+Type|TYPE_ID_HANDLER)$": (
+        "it is in ffcv.types"
+    ),
+    r"ffcv\.traversal_order\.quasi_random\.(generate_order_\w+|QuasiRandom\.prepare_data_structures)$": (
+        "a step of the order"
+    ),
+    r"ffcv\.transforms\.normalize\.(ch_dtype_from_numpy|NormalizeImage\.generate_code_\w+)$": (
+        "a step of the operation"
+    ),
 }
 
 # torchvision's modules, as users put them into ModuleWrapper, and what the engine does instead.
@@ -70,7 +86,10 @@ NATIVE = {
 }
 
 _BASES = {
-    "Operation": "runs in this process (compiled by numba where that is installed), the operations before it in the engine",
+    "Operation": (
+        "runs in this process (compiled by numba where that is installed), the operations before "
+        "it in the engine"
+    ),
     "Field": "is encoded and decoded in this process",
     "TraversalOrder": "gives the engine its order",
     "MemoryManager": "is not asked by the loader: the engine reads the file",
@@ -175,7 +194,8 @@ class _Script(ast.NodeVisitor):
             self.generic_visit(node)
 
     def attribute(self, node: ast.Attribute, of: str) -> None:
-        """Looks at an attribute of a variable that holds a Loader, Reader or DatasetWriter, or an operation."""
+        """Looks at an attribute of a variable that holds a Loader, Reader or DatasetWriter, or an
+        operation."""
         cls = _find(of)[0]
         if cls is None or node.attr.startswith("__"):
             return
@@ -236,7 +256,12 @@ class _Script(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)
         f = node.func
-        if isinstance(f, ast.Attribute) and isinstance(f.value, ast.Name) and f.value.id in self.lists and node.args:
+        if (
+            isinstance(f, ast.Attribute)
+            and isinstance(f.value, ast.Name)
+            and f.value.id in self.lists
+            and node.args
+        ):
             if f.attr == "extend" and isinstance(node.args[0], (ast.List, ast.Tuple)):
                 self.more(f.value.id, node.args[0].elts)
             elif f.attr == "append":
@@ -279,9 +304,17 @@ class _Script(ast.NodeVisitor):
         said = False
         for inner in ast.walk(node.args[0]):
             if isinstance(inner, ast.Call):
-                name = inner.func.attr if isinstance(inner.func, ast.Attribute) else getattr(inner.func, "id", "")
+                name = (
+                    inner.func.attr
+                    if isinstance(inner.func, ast.Attribute)
+                    else getattr(inner.func, "id", "")
+                )
                 if name in NATIVE:
-                    self.say(inner, DIFFERS, f"runs in torch, once for the whole batch; the engine has {NATIVE[name]}")
+                    self.say(
+                        inner,
+                        DIFFERS,
+                        f"runs in torch, once for the whole batch; the engine has {NATIVE[name]}",
+                    )
                     said = True
         return said
 
@@ -324,14 +357,16 @@ class _Script(ast.NodeVisitor):
                 self.say(
                     op.node,
                     DIFFERS,
-                    f"behind ToDevice (line {device.node.lineno}) {name} runs in torch on the device; before it the engine "
+                    f"behind ToDevice (line {device.node.lineno}) {name} runs in torch on the device; "
+                    f"before it the engine "
                     "does it while it decodes",
                 )
             elif client is not None and _native(op.name):
                 self.say(
                     op.node,
                     DIFFERS,
-                    f"{name} runs in this process, because of what stands before it (line {client.node.lineno}); "
+                    f"{name} runs in this process, because of what stands before it (line "
+                    f"{client.node.lineno}); "
                     "put it before that and the engine does it",
                 )
             elif client is None and self.runs_here(op):
@@ -474,13 +509,16 @@ def _arguments(found: Any, node: ast.Call, dotted: str) -> str:
 
 
 def check(source: str, file: str = "<script>") -> list[Finding]:
-    """Returns what is to be said of a script's text, in the order of its lines. SyntaxError when it is no Python."""
+    """Returns what is to be said of a script's text, in the order of its lines. SyntaxError when it is no
+    Python."""
     script = _Script(file, source)
     script.visit(ast.parse(source, file))
     script.finish()
     if script.first_import and not script.registered:
         at = ast.Pass(lineno=script.first_import, col_offset=0)
-        script.say(at, WORKS, "put `import betongo.as_ffcv` on a line before this one, or write betongo for ffcv")
+        script.say(
+            at, WORKS, "put `import betongo.as_ffcv` on a line before this one, or write betongo for ffcv"
+        )
     unique = dict.fromkeys(script.found)
     return sorted(unique, key=lambda f: (f.line, f.column, (CHANGE, DIFFERS, WORKS).index(f.verdict)))
 

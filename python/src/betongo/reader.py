@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import _file
 from ._file import File
+
+if TYPE_CHECKING:
+    from .fields.base import Field
 
 __all__ = ["Reader"]
 
@@ -19,15 +22,15 @@ class Reader:
 
     num_samples, page_size, num_fields: ints. header: the structured header. field_descriptors: one structured
     row a field. field_names: in file order. handlers: name to `Field`. metadata_type: dtype of a row.
-    metadata: structured (num_samples,), members f0, f1, …; alloc_table: structured (entries,), sample_id, ptr,
-    size. The arrays are read-only views of the map, loaded as they are touched. file: the `betongo._file.File`
-    behind it.
+    metadata: structured (num_samples,), members f0, f1, …; alloc_table: structured (entries,), sample_id,
+    ptr, size. The arrays are read-only views of the map, loaded as they are touched. file: the
+    `betongo._file.File` behind it.
 
     Raises ValueError for a custom field without a class in custom_handlers; else as `betongo.open` does.
     """
 
     def __init__(
-        self, fname: str | os.PathLike[str], custom_handlers: Mapping[str, type] | None = None
+        self, fname: str | os.PathLike[str], custom_handlers: Mapping[str, type[Field]] | None = None
     ) -> None:
         self._fname = fname
         given = dict(custom_handlers or {})

@@ -10,7 +10,7 @@ import numpy as np
 
 __all__ = [
     "align_to_page",
-    "cast_int_to_byte_ptr",
+    "cast_int_to_byte_ptr",  # noqa: F822 (made when it is asked for)
     "chunks",
     "decode_null_terminated_string",
     "is_power_of_2",
@@ -66,7 +66,7 @@ def _intrinsic() -> Any:
     from numba import types
     from numba.extending import intrinsic
 
-    @intrinsic
+    @intrinsic  # type: ignore[misc]
     def cast_int_to_byte_ptr(typingctx: Any, src: Any) -> Any:
         if not isinstance(src, types.Integer):
             return None

@@ -50,7 +50,10 @@ class Pages(Mapping[int, "set[int]"]):
         self._keys, self._values = keys[order], values[order]
 
     def __getitem__(self, key: int) -> set[int]:
-        lo, hi = np.searchsorted(self._keys, np.uint64(key), "left"), np.searchsorted(self._keys, np.uint64(key), "right")
+        lo, hi = (
+            np.searchsorted(self._keys, np.uint64(key), "left"),
+            np.searchsorted(self._keys, np.uint64(key), "right"),
+        )
         return set(self._values[lo:hi].tolist())
 
     def __contains__(self, key: object) -> bool:
@@ -66,8 +69,8 @@ class Pages(Mapping[int, "set[int]"]):
 class MemoryManager(ABC):
     """Finds stored bytes by their pointers.
 
-    ptrs, sizes: uint64, the allocation table sorted by pointer. Of several entries with one pointer (FFCV gives
-    an empty value the pointer of the next) the one that is not empty comes first.
+    ptrs, sizes: uint64, the allocation table sorted by pointer. Of several entries with one pointer (FFCV
+    gives an empty value the pointer of the next) the one that is not empty comes first.
     """
 
     def __init__(self, reader: Reader) -> None:
@@ -108,7 +111,8 @@ class MemoryManager(ABC):
 
     @abstractmethod
     def compile_reader(self) -> Callable[[int, Any], np.ndarray]:
-        """Returns read(ptr, state), compiled where numba is: the bytes (uint8, read-only) of the region at ptr.
+        """Returns read(ptr, state), compiled where numba is: the bytes (uint8, read-only) of the region at
+        ptr.
 
         read trusts pointer and table, as FFCV's does: they must be of the reader's file.
         """

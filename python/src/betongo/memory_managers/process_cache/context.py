@@ -12,7 +12,8 @@ __all__ = ["ProcessCacheContext"]
 
 
 class ProcessCacheContext(MemoryContext):
-    """The pages of each batch while it is the current one; state is (slots of pages, ptrs, sizes, page to slot)."""
+    """The pages of each batch while it is the current one; state is (slots of pages, ptrs, sizes, page to
+    slot)."""
 
     def __init__(self, manager: MemoryManager, batches: BATCHES_TYPE) -> None:
         self.manager = manager

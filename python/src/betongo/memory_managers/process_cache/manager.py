@@ -35,7 +35,9 @@ class ProcessCacheManager(MemoryManager):
             raise ValueError(f"no region at pointer {address} in {self.reader.file_name}")
         page, offset = divmod(int(address), self.reader.page_size)
         if offset + int(sizes[at]) > self.reader.page_size:
-            raise ValueError(f"the region at pointer {address} goes over the end of its page: read it with os_cache=True")
+            raise ValueError(
+                f"the region at pointer {address} goes over the end of its page: read it with os_cache=True"
+            )
         return memory[slots[page], offset : offset + int(sizes[at])]
 
     def compile_reader(self) -> Callable[[int, Any], np.ndarray]:

@@ -12,7 +12,8 @@ __all__ = ["PageReader"]
 
 
 class PageReader(Thread):
-    """Reads (page, slot) of queries into memory[slot] until None comes, and tells loaded of each page, or of the error."""
+    """Reads (page, slot) of queries into memory[slot] until None comes, and tells loaded of each page, or of
+    the error."""
 
     def __init__(
         self,

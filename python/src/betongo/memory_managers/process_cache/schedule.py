@@ -19,8 +19,8 @@ __all__ = ["Schedule", "ScheduleExecutor", "compute_schedule"]
 class Schedule:
     """What happens to pages at each batch.
 
-    num_slots: pages in memory at most. page_to_slot: where each page goes. can_prefetch_at, entering_at, leaving_at:
-    the pages that may be read from a batch on, are needed by it, and are not needed from it on.
+    num_slots: pages in memory at most. page_to_slot: where each page goes. can_prefetch_at, entering_at,
+    leaving_at: the pages that may be read from a batch on, are needed by it, and are not needed from it on.
     """
 
     num_slots: int
@@ -80,19 +80,20 @@ class ScheduleExecutor:
             raise RuntimeError("a ScheduleExecutor can be entered once")
         self.entered = True
         for _ in range(self.num_workers):
-            thread = PageReader(self.fname, self.queries, self.loaded_queue, self.memory)
-            thread.start()
-            self.threads.append(thread)
+            reader = PageReader(self.fname, self.queries, self.loaded_queue, self.memory)
+            reader.start()
+            self.threads.append(reader)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for _ in self.threads:
+        for reader in self.threads:
             self.queries.put(None)
-        for thread in self.threads:
-            thread.join()
+        for reader in self.threads:
+            reader.join()
 
     def load_batch(self, current_batch: int) -> None:
-        """Asks for the pages that may come now, and waits for those of the batch. Raises what reading one raised."""
+        """Asks for the pages that may come now, and waits for those of the batch. Raises what reading one
+        raised."""
         if current_batch != self.next_batch:
             raise ValueError(f"batch {current_batch} is loaded, {self.next_batch} is the next")
         for page in sorted(self.schedule.can_prefetch_at.get(current_batch, ())):
