@@ -521,13 +521,18 @@ class File:
             ) from e
         rows = out.reshape(n, -1).view(np.uint8) if n else np.empty((0, size), np.uint8)
         steps = np.diff(ptrs.astype(np.int64))
+        ends = [*(np.flatnonzero(np.diff(steps)) + 1).tolist(), n - 1]
+        data = self._map.data  # slices of it are made sooner than arrays
         at = 0
-        for end in (*(np.flatnonzero(np.diff(steps)) + 1).tolist(), n - 1):
+        for end in ends:
             if end < at:
                 continue
-            step = int(steps[at]) if at < n - 1 else size
-            run = self._map[int(ptrs[at]) :]
-            rows[at : end + 1] = np.lib.stride_tricks.as_strided(run, (end - at + 1, size), (step, 1))
+            first = int(ptrs[at])
+            if end == at:
+                rows[at] = data[first : first + size]
+            else:
+                strides = int(steps[at]), 1
+                rows[at : end + 1] = np.ndarray((end - at + 1, size), np.uint8, data, first, strides)
             at = end + 1
         return out
 
