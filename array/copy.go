@@ -71,7 +71,7 @@ func (c *copier) axis(i int, dst []byte, off int) {
 		copy(dst[:c.item], c.src[off:])
 	case i == last:
 		c.line(dst, off, c.shape[last], c.strides[last])
-	case i == c.fast && c.item <= 16:
+	case i == c.fast && c.item <= 16 && c.item&(c.item-1) == 0:
 		c.turned(i, dst, off)
 	default:
 		for range c.shape[i] {
@@ -81,33 +81,61 @@ func (c *copier) axis(i int, dst []byte, off int) {
 	}
 }
 
-// tile is how many elements of both axes are copied together, so that the
-// cache lines of either are used whole.
+// tile is how many elements of both axes are copied together: a cache line of
+// small ones is read whole, then written whole.
 const tile = 32
 
 // turned copies the axes i and last in tiles, and those between around them.
 func (c *copier) turned(i int, dst []byte, off int) {
+	switch c.item {
+	case 1:
+		turn[uint8](c, i, i+1, dst, off)
+	case 2:
+		turn[uint16](c, i, i+1, dst, off)
+	case 4:
+		turn[uint32](c, i, i+1, dst, off)
+	case 8:
+		turn[uint64](c, i, i+1, dst, off)
+	case 16:
+		turn[complex128](c, i, i+1, dst, off)
+	}
+}
+
+// turn walks the axes from k to the last, and there copies tiles of it and i.
+func turn[T uint8 | uint16 | uint32 | uint64 | complex128](c *copier, i, k int, dst []byte, off int) {
 	last := len(c.shape) - 1
-	var between func(k int, at, off int)
-	between = func(k int, at, off int) {
-		if k < last {
-			for range c.shape[k] {
-				between(k+1, at, off)
-				at, off = at+c.out[k], off+c.strides[k]
-			}
-			return
+	if k < last {
+		for j := range c.shape[k] {
+			turn[T](c, i, k+1, dst[j*c.out[k]:], off)
+			off += c.strides[k]
 		}
-		n, m := c.shape[i], c.shape[last]
-		for a := 0; a < n; a += tile {
-			for b := 0; b < m; b += tile {
-				for x := a; x < min(a+tile, n); x++ {
-					to := at + x*c.out[i] + b*c.item
-					c.line(dst[to:], off+x*c.strides[i]+b*c.strides[last], min(tile, m-b), c.strides[last])
+		return
+	}
+	var block [tile * tile]T
+	n, m := c.shape[i], c.shape[last]
+	for a := 0; a < n; a += tile {
+		for b := 0; b < m; b += tile {
+			wide, high := min(tile, n-a), min(tile, m-b)
+			for y := range high { // neighbours along i lie closest in the source
+				from := off + a*c.strides[i] + (b+y)*c.strides[last]
+				row := block[y*tile : y*tile+wide]
+				if c.strides[i] == c.item {
+					copy(row, as[T](c.src[from:from+wide*c.item]))
+					continue
+				}
+				for x := range row {
+					row[x] = as[T](c.src[from : from+c.item])[0]
+					from += c.strides[i]
+				}
+			}
+			for x := range wide {
+				to := (a+x)*c.out[i] + b*c.item
+				for y, row := 0, as[T](dst[to:to+high*c.item]); y < len(row); y++ {
+					row[y] = block[y*tile+x]
 				}
 			}
 		}
 	}
-	between(i+1, 0, off)
 }
 
 // line copies n elements that lie step apart to neighbours in dst.
