@@ -515,27 +515,33 @@ class LoaderStream:
         if line.conn.closed or self._pid != os.getpid():
             return
         with self._lock:
-            if not self.closed:
+            few = len(self._idle) < 2 or not line.lock.acquire(blocking=False)
+            if few and not self.closed:
                 self._idle.append(line)
                 return
         line.conn.close()
+        if not few:
+            line.lock.release()
 
     def state(self, epoch: int, batches: int) -> dict[str, Any]:
         """Returns the loader's state when the first batches batches of an epoch have been taken: a JSON
         object."""
         request = {"do": "state", "epoch": epoch, "batches": batches}
         line = self._last
-        if line is not None and self._pid == os.getpid() and not line.conn.closed:
+        if line is not None and self._pid == os.getpid():
             with line.lock:
-                state: dict[str, Any] = line.ask(request)["state"]
-                return state
+                if not line.conn.closed:
+                    return self._state(line, request)
         line = self._free()
         try:
             with line.lock:
-                state = line.ask(request)["state"]
-                return state
+                return self._state(line, request)
         finally:
             self._give(line)
+
+    def _state(self, line: _Line, request: dict[str, Any]) -> dict[str, Any]:
+        state: dict[str, Any] = line.ask(request)["state"]
+        return state
 
     def get(self, ids: npt.ArrayLike, epoch: int = 0) -> Slot:
         """Returns a batch of the samples with these numbers, transformed as in that epoch."""
