@@ -276,6 +276,42 @@ def test_block(tmp_path: Path) -> None:
         File(golden("bytes", tmp_path)).find("x")
 
 
+def with_index(made: Path, slots: int) -> None:
+    """Adds the index of names that a file with names lacks, as docs/format.md has it."""
+    f = File(made)
+    table = [0] * slots
+    for i in range(f.num_samples):
+        h = _block.name_hash(f.key(i).encode())
+        at = h % slots
+        while table[at]:
+            at = (at + 1) % slots
+        table[at] = h >> 40 << 40 | i + 1
+    b = bytearray(made.read_bytes())
+    end = int.from_bytes(b[16:24], "little")
+    trailer, tail = b[end - 64 : end], b[end:]
+    block = int.from_bytes(trailer[16:24], "little")
+    del b[end - 64 :]
+    b += b"NIDX" + bytes(4) + (8 * slots).to_bytes(8, "little") + np.array(table, "<u8").tobytes()
+    trailer[24:32] = (len(b) - block).to_bytes(8, "little")
+    trailer[32:36] = _block.crc32c(bytes(b[block:])).to_bytes(4, "little")
+    trailer[60:64] = _block.crc32c(bytes(trailer[:60])).to_bytes(4, "little")
+    b[16:24] = (len(b) + 64).to_bytes(8, "little")
+    made.unlink()  # it is mapped
+    made.write_bytes(bytes(b + trailer + tail))
+
+
+@pytest.mark.parametrize("slots", [4, 8, 64])
+def test_find_by_index(slots: int, tmp_path: Path) -> None:
+    _, made = vector(TESTDATA / "broken" / "block.vector", tmp_path)
+    with_index(made, slots)
+    f = File(made)
+    assert "NIDX" in {s.tag for s in f.sections}
+    assert [f.find(f.key(i)) for i in range(3)] == [0, 1, 2]
+    for i in range(200):
+        with pytest.raises(KeyError):
+            f.find(f"no {i}")
+
+
 def test_hashes() -> None:
     assert _block.name_hash(b"") == 0xEFD01F60BA992926
     assert _block.name_hash(b"a") == 0x82A2A958A9BECE5B
