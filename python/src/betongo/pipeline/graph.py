@@ -304,8 +304,8 @@ class _Walk:
                 op = self.look(node)[1]
                 if op is not None and op.get("op") in _moving:
                     raise ValueError(
-                        f"output {cut.name!r} follows {followed!r}, whose {type(node.operation).__name__} runs "
-                        "in Python, because of an operation of Python in front of it: put it before that"
+                        f"output {cut.name!r} follows {followed!r}, whose {type(node.operation).__name__} "
+                        "runs in Python, because of an operation of Python in front of it: put it before that"
                     )
 
     def torn(self) -> frozenset[str]:
