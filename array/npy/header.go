@@ -46,31 +46,57 @@ func headerSize(b []byte) (int, error) {
 	return prefixSize + 2 + int(n), nil
 }
 
-// parseHeader returns dtype, shape and where the data begin.
-func parseHeader(b []byte) (array.Spec, int, error) {
+// head is what a header tells.
+type head struct {
+	spec    array.Spec
+	fortran bool // and not the same in both orders
+	off     int  // where the data begin
+	version byte
+}
+
+// strided returns the array over its bytes.
+func (h *head) strided(data []byte) (array.Strided, error) {
+	if h.fortran {
+		return array.FortranOf(h.spec, data)
+	}
+	a, err := array.New(h.spec, data)
+	return a.Strided(), err
+}
+
+// rows refuses what has no rows that lie together.
+func (h *head) rows() error {
+	if h.fortran {
+		return fmt.Errorf("an array %v in Fortran order (fortran_order: True): its rows don't lie together; save numpy.ascontiguousarray(a) instead", h.spec)
+	}
+	return nil
+}
+
+// parseHeader reads the header at the front of b.
+func parseHeader(b []byte) (head, error) {
 	off, err := headerSize(b)
 	if err != nil {
-		return array.Spec{}, 0, err
+		return head{}, err
 	}
 	if off > len(b) {
-		return array.Spec{}, 0, fmt.Errorf("the header ends at byte %d, the file at %d", off, len(b))
+		return head{}, fmt.Errorf("the header ends at byte %d, the file at %d", off, len(b))
 	}
 	start := prefixSize
 	if b[6] > 1 {
 		start += 2
 	}
 	if start > off {
-		return array.Spec{}, 0, fmt.Errorf("no header")
+		return head{}, fmt.Errorf("no header")
 	}
 	text := b[start:off]
 	if b[6] < 3 {
 		text = fromLatin1(text)
 	}
-	spec, err := parseDict(text)
+	h, err := parseDict(text)
 	if err != nil {
-		return array.Spec{}, 0, fmt.Errorf("header: %w", err)
+		return head{}, fmt.Errorf("header: %w", err)
 	}
-	return spec, off, nil
+	h.off, h.version = off, b[6]
+	return h, nil
 }
 
 // fromLatin1 returns the header of versions 1 and 2 as UTF-8.
@@ -86,40 +112,40 @@ func fromLatin1(text []byte) []byte {
 }
 
 // parseDict reads {'descr': …, 'fortran_order': …, 'shape': …}.
-func parseDict(text []byte) (array.Spec, error) {
+func parseDict(text []byte) (head, error) {
 	dict, err := literal.Parse(text)
 	if err != nil {
-		return array.Spec{}, err
+		return head{}, err
 	}
 	m, ok := dict.(map[string]any)
 	if !ok {
-		return array.Spec{}, fmt.Errorf("%s, want a dict", literal.Describe(dict))
+		return head{}, fmt.Errorf("%s, want a dict", literal.Describe(dict))
 	}
 	for _, key := range []string{"descr", "fortran_order", "shape"} {
 		if _, ok := m[key]; !ok {
-			return array.Spec{}, fmt.Errorf("no key %q", key)
+			return head{}, fmt.Errorf("no key %q", key)
 		}
 	}
 	if len(m) != 3 {
-		return array.Spec{}, fmt.Errorf("%d keys, want descr, fortran_order and shape only", len(m))
+		return head{}, fmt.Errorf("%d keys, want descr, fortran_order and shape only", len(m))
 	}
 	dtype, err := parseDescr(m["descr"])
 	if err != nil {
-		return array.Spec{}, err
+		return head{}, err
 	}
 	shape, err := parseShape(m["shape"])
 	if err != nil {
-		return array.Spec{}, err
+		return head{}, err
 	}
 	fortran, ok := m["fortran_order"].(bool)
 	if !ok {
-		return array.Spec{}, fmt.Errorf("fortran_order is %s, want True or False", literal.Describe(m["fortran_order"]))
+		return head{}, fmt.Errorf("fortran_order is %s, want True or False", literal.Describe(m["fortran_order"]))
 	}
 	spec := array.Spec{DType: dtype, Shape: shape}
-	if fortran && !flat(shape) {
-		return array.Spec{}, fmt.Errorf("an array %v in Fortran order (fortran_order: True): its rows don't lie together; save numpy.ascontiguousarray(a) instead", spec)
+	if _, err := spec.Bytes(); err != nil {
+		return head{}, err
 	}
-	return spec, nil
+	return head{spec: spec, fortran: fortran && !flat(shape)}, nil
 }
 
 // flat tells whether both orders are the same: at most one dimension counts.
@@ -167,36 +193,42 @@ func parseShape(v any) ([]int, error) {
 	return shape, nil
 }
 
-// formatHeader returns what lies before the data, as numpy.save writes it:
-// version 1 where the text is Latin-1 and short, else 2, else 3.
-func formatHeader(spec array.Spec, fortran bool) ([]byte, error) {
-	return sizedHeader(spec, fortran, 0)
-}
-
-// sizedHeader is formatHeader with spaces up to size bytes in all, where it is
-// shorter. A longer one comes as long as it is.
-func sizedHeader(spec array.Spec, fortran bool, size int) ([]byte, error) {
+// headerText is the dict, with the room that NumPy leaves for the dimension
+// that grows to have 21 digits.
+func headerText(spec array.Spec, fortran bool) (string, error) {
 	if !spec.DType.Valid() {
-		return nil, fmt.Errorf("array of shape %s: no dtype", array.ShapeString(spec.Shape))
+		return "", fmt.Errorf("array of shape %s: no dtype", array.ShapeString(spec.Shape))
 	}
 	if !spec.DType.HasDescr() {
-		return nil, &array.UnsupportedError{DType: spec.DType.String(), Why: "its fields overlap or are out of order, which a .npy file can't tell"}
+		return "", &array.UnsupportedError{DType: spec.DType.String(), Why: "its fields overlap or are out of order, which a .npy file can't tell"}
 	}
 	if len(spec.Shape) > maxDims {
-		return nil, fmt.Errorf("a shape of %d dimensions, at most %d are possible", len(spec.Shape), maxDims)
+		return "", fmt.Errorf("a shape of %d dimensions, at most %d are possible", len(spec.Shape), maxDims)
 	}
+	text, grows := dictText(spec, fortran), 0
+	if n := len(spec.Shape); n > 0 {
+		if grows = spec.Shape[0]; fortran {
+			grows = spec.Shape[n-1]
+		}
+		text += strings.Repeat(" ", 21-len(strconv.Itoa(grows)))
+	}
+	return text, nil
+}
+
+func dictText(spec array.Spec, fortran bool) string {
 	order := "False"
 	if fortran {
 		order = "True"
 	}
-	text := fmt.Sprintf("{'descr': %s, 'fortran_order': %s, 'shape': %s, }", spec.DType.Descr(), order, array.ShapeString(spec.Shape))
-	if n := len(spec.Shape); n > 0 {
-		// NumPy leaves room for the dimension that grows to have 21 digits.
-		grows := spec.Shape[0]
-		if fortran {
-			grows = spec.Shape[n-1]
-		}
-		text += strings.Repeat(" ", 21-len(strconv.Itoa(grows)))
+	return fmt.Sprintf("{'descr': %s, 'fortran_order': %s, 'shape': %s, }", spec.DType.Descr(), order, array.ShapeString(spec.Shape))
+}
+
+// formatHeader returns what lies before the data, as numpy.save writes it:
+// version 1 where the text is Latin-1 and short, else 2, else 3.
+func formatHeader(spec array.Spec, fortran bool) ([]byte, error) {
+	text, err := headerText(spec, fortran)
+	if err != nil {
+		return nil, err
 	}
 	version, body := byte(1), []byte(text)
 	if latin, ok := toLatin1(text); ok {
@@ -204,27 +236,42 @@ func sizedHeader(spec array.Spec, fortran bool, size int) ([]byte, error) {
 	} else {
 		version = 3
 	}
-	// The header ends in a newline, at a multiple of 64; version 1 has a length of two bytes.
-	pad := func(prefix int) {
-		n := 64 - (prefix+len(body)+1)%64
-		n = max(n, size-prefix-len(body)-1)
-		body = append(body, strings.Repeat(" ", n)...)
-		body = append(body, '\n')
-	}
-	if version == 1 {
-		if n := len(body); prefixSize+n+64 < math.MaxUint16 && size <= math.MaxUint16 {
-			pad(prefixSize)
-			file := append([]byte(magic), 1, 0)
-			return append(binary.LittleEndian.AppendUint16(file, uint16(len(body))), body...), nil
-		}
+	if version == 1 && padded(prefixSize, len(body)) > prefixSize+math.MaxUint16 {
 		version = 2
 	}
-	pad(prefixSize + 2)
-	if len(body) > maxHeader {
-		return nil, fmt.Errorf("a header of %d bytes, at most %d are read", len(body), maxHeader)
+	return assemble(version, body, 0)
+}
+
+// padded is the size of a header in all: it ends in a newline at a multiple of
+// 64, and as NumPy's has at least one space before it.
+func padded(prefix, text int) int { return prefix + text + 1 + 64 - (prefix+text+1)%64 }
+
+// assemble puts prefix, text and spaces together: size bytes, or for 0 as few
+// as NumPy writes.
+func assemble(version byte, text []byte, size int) ([]byte, error) {
+	prefix := prefixSize
+	if version > 1 {
+		prefix += 2
 	}
-	file := append([]byte(magic), version, 0)
-	return append(binary.LittleEndian.AppendUint32(file, uint32(len(body))), body...), nil
+	if size == 0 {
+		size = padded(prefix, len(text))
+	}
+	n := size - prefix
+	if n < len(text)+1 || n > maxHeader || version == 1 && n > math.MaxUint16 {
+		return nil, fmt.Errorf("a header of %d bytes does not fit in %d", len(text)+1, n)
+	}
+	file := append(make([]byte, 0, size), magic...)
+	file = append(file, version, 0)
+	if version == 1 {
+		file = binary.LittleEndian.AppendUint16(file, uint16(n))
+	} else {
+		file = binary.LittleEndian.AppendUint32(file, uint32(n))
+	}
+	file = append(file, text...)
+	for len(file) < size-1 {
+		file = append(file, ' ')
+	}
+	return append(file, '\n'), nil
 }
 
 // toLatin1 returns text in a byte a character, where that can be.

@@ -1,9 +1,14 @@
-// Package npy reads and writes NumPy's .npy files: one array each.
+// Package npy reads and writes NumPy's .npy files, one array each, and .npz
+// files, ZIP archives of them.
 //
-// Format versions 1 to 3 are read. Arrays of two dimensions or more in Fortran
-// order, and object and structured dtypes, are refused with the reason
-// (*array.UnsupportedError for a dtype): rows of the first axis are served as
-// they lie in the file, and nothing in a file is ever run.
+// Format versions 1 to 3 are read, all types but objects, and both orders;
+// nothing in a file is ever run. What is written is byte for byte what
+// numpy.save writes.
+//
+// Open, Parse and Read serve the rows of arrays in C order as they lie in the
+// file. OpenArchive opens .npy and .npz alike, lists arrays, gives them whole
+// or streams their rows, Fortran order included. An Appender adds rows to a
+// file. OpenMap maps an array for writing.
 package npy
 
 import (
@@ -55,59 +60,91 @@ func (f *File) Close() error { return f.m.Close() }
 
 // Parse returns the array of a whole .npy file, whose bytes it borrows.
 func Parse(file []byte) (array.Array, error) {
-	spec, off, err := parseHeader(file)
+	h, err := parseHeader(file)
+	if err == nil {
+		err = h.rows()
+	}
+	if err == nil {
+		err = h.check(int64(len(file)))
+	}
 	if err != nil {
 		return array.Array{}, fmt.Errorf("npy: %w", err)
 	}
-	size, err := spec.Bytes()
+	return array.New(h.spec, file[h.off:len(file):len(file)])
+}
+
+// ParseStrided is Parse for arrays in Fortran order too.
+func ParseStrided(file []byte) (array.Strided, error) {
+	h, err := parseHeader(file)
+	if err == nil {
+		err = h.check(int64(len(file)))
+	}
 	if err != nil {
-		return array.Array{}, fmt.Errorf("npy: %w", err)
+		return array.Strided{}, fmt.Errorf("npy: %w", err)
 	}
-	if have := len(file) - off; have != size {
-		return array.Array{}, fmt.Errorf("npy: %d bytes of data behind the header, want %d for an array %v", have, size, spec)
+	return h.strided(file[h.off:len(file):len(file)])
+}
+
+// check compares a file's size with what its header tells.
+func (h *head) check(file int64) error {
+	size, err := h.spec.Bytes()
+	if err != nil {
+		return err
 	}
-	return array.New(spec, file[off:len(file):len(file)])
+	if have := file - int64(h.off); have != int64(size) {
+		return fmt.Errorf("%d bytes of data behind the header, want %d for an array %v", have, size, h.spec)
+	}
+	return nil
 }
 
 // Read reads one array from r, up to its last byte and no further. Memory is
 // taken as data arrive, whatever size the header tells.
 func Read(r io.Reader) (array.Array, error) {
 	var buf bytes.Buffer
-	fill := func(n int64) error { // up to n bytes in all
-		got, err := io.CopyN(&buf, r, n-int64(buf.Len()))
-		if err == io.EOF && got+int64(buf.Len()) > 0 {
-			err = io.ErrUnexpectedEOF
-		}
-		return err
+	h, err := readHeader(r, &buf)
+	if err == nil {
+		err = h.rows()
 	}
-	if err := fill(prefixSize); err != nil {
-		return array.Array{}, fmt.Errorf("npy: read header: %w", err)
+	if err != nil {
+		return array.Array{}, fmt.Errorf("npy: %w", err)
+	}
+	size, err := h.spec.Bytes()
+	if err != nil || size > math.MaxInt-h.off {
+		return array.Array{}, fmt.Errorf("npy: array %v is too large", h.spec)
+	}
+	buf.Next(h.off)
+	if err := fill(&buf, r, int64(size)); err != nil {
+		return array.Array{}, fmt.Errorf("npy: read data: %d of %d bytes: %w", buf.Len(), size, err)
+	}
+	return array.New(h.spec, slices.Clip(buf.Bytes()))
+}
+
+// fill reads up to n bytes in all into buf.
+func fill(buf *bytes.Buffer, r io.Reader, n int64) error {
+	got, err := io.CopyN(buf, r, n-int64(buf.Len()))
+	if err == io.EOF && got+int64(buf.Len()) > 0 {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// readHeader reads from r what lies before the data, into buf, and no more.
+func readHeader(r io.Reader, buf *bytes.Buffer) (head, error) {
+	if err := fill(buf, r, prefixSize); err != nil {
+		return head{}, fmt.Errorf("read header: %w", err)
 	}
 	for {
 		need, err := headerSize(buf.Bytes())
 		if err != nil {
-			return array.Array{}, fmt.Errorf("npy: %w", err)
+			return head{}, err
 		}
 		if need <= buf.Len() {
-			break
+			return parseHeader(buf.Bytes())
 		}
-		if err := fill(int64(need)); err != nil {
-			return array.Array{}, fmt.Errorf("npy: read header: %w", err)
+		if err := fill(buf, r, int64(need)); err != nil {
+			return head{}, fmt.Errorf("read header: %w", err)
 		}
 	}
-	spec, off, err := parseHeader(buf.Bytes())
-	if err != nil {
-		return array.Array{}, fmt.Errorf("npy: %w", err)
-	}
-	size, err := spec.Bytes()
-	if err != nil || size > math.MaxInt-off {
-		return array.Array{}, fmt.Errorf("npy: array %v is too large", spec)
-	}
-	buf.Next(off)
-	if err := fill(int64(size)); err != nil {
-		return array.Array{}, fmt.Errorf("npy: read data: %d of %d bytes: %w", buf.Len(), size, err)
-	}
-	return array.New(spec, slices.Clip(buf.Bytes()))
 }
 
 // Write writes a as numpy.save does, byte for byte.
