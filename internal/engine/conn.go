@@ -11,6 +11,9 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/mmap"
 )
 
 // maxQueued is how many requests a connection may send ahead of their answers.
@@ -86,9 +89,15 @@ func (c *conn) read() error {
 	}
 }
 
-// caught makes a panic an error.
+// caught makes a panic an error, and a fault that of the file that was cut short
+// under its map.
 func caught(err *error) {
-	if p := recover(); p != nil {
+	p := recover()
+	switch {
+	case p == nil:
+	case mmap.IsFault(p):
+		*err = &ffcv.FormatError{Sample: -1, Offset: -1, What: "memory fault: a file was cut short while it was being read"}
+	default:
 		*err = &panicError{p, debug.Stack()}
 	}
 }

@@ -126,11 +126,7 @@ func sizeOf(f *ffcv.File, field, sample int) (size [4]int, err error) {
 
 // picture decodes one into dst. A panic is its error.
 func picture(dst []byte, f *ffcv.File, field, sample int, s *rgb.Scratch) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%s: sample %d: panic: %v", f.Name(), sample, p)
-		}
-	}()
+	defer caught(&err)
 	pix, err := decoded(dst, f, field, sample, s)
 	if err == nil && len(pix) != len(dst) {
 		err = fmt.Errorf("%d bytes of pixels, want %d as the metadata says", len(pix), len(dst))

@@ -221,3 +221,41 @@ func TestCustomFields(t *testing.T) {
 		s.connect().fails("option", with(request, object{"custom": object{"own": q}}), nil)
 	}
 }
+
+// TestNothing: files without samples, and figures before there are any.
+func TestNothing(t *testing.T) {
+	path := write(t, 0)
+	v := serve(t).connect().loader(object{"paths": []string{path}, "outputs": disabledOps()}, nil)
+	for range 2 {
+		v.send(object{"do": "stats"}, nil)
+		if r, err := v.recv(); err != nil || r.object["stats"].(object)["totals"] == nil {
+			t.Fatal(r.object, err)
+		}
+		end, err := v.epoch(nil, nil, func(int, *view) error { t.Error("a batch"); return nil })
+		if err != nil || v.batches != 0 || end["stopped"] != false {
+			t.Fatal(end, err)
+		}
+	}
+	v.ask(object{"do": "epoch", "epoch": 0}, nil)
+	if _, o, err := v.next(); err != nil || o["end"] != true {
+		t.Fatal(o, err)
+	}
+}
+
+// TestCutShort: a file that is cut under its map is an error, and the engine goes
+// on.
+func TestCutShort(t *testing.T) {
+	path := write(t, 60)
+	c := serve(t).connect()
+	v := c.loader(object{"paths": []string{path}, "batch_size": 8, "outputs": []object{cropOp}}, nil)
+	if err := os.Truncate(path, 4096); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.epoch(nil, nil, func(int, *view) error { return nil }); err == nil {
+		t.Error("no error")
+	}
+	if _, _, err := v.try(object{"do": "images", "path": path, "field": "image", "ids": 1}, int64s(5)); err == nil {
+		t.Error("images: no error")
+	}
+	v.ask(object{"do": "hello", "protocol": 1}, nil)
+}
