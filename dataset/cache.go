@@ -10,6 +10,7 @@ import (
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/internal/pagecache"
+	"github.com/betongo/betongo/loader"
 )
 
 // bundle is files one after another as one io.ReaderAt, each from a multiple of
@@ -199,4 +200,18 @@ func cacheStats(parts []part) (sum ffcv.CacheStats, some bool) {
 		sum.Bytes += s.Bytes
 	}
 	return sum, some
+}
+
+// cacheBudget is the least of the parts' caches, 0 where none has any.
+func cacheBudget(parts []part) (least int64) {
+	for i := range parts {
+		of, ok := parts[i].Dataset.(loader.Budgeter)
+		if !ok {
+			continue
+		}
+		if n := of.CacheBudget(); n > 0 && (least == 0 || n < least) {
+			least = n
+		}
+	}
+	return least
 }

@@ -400,6 +400,15 @@ func (c *Concat) CacheStats() (ffcv.CacheStats, bool) {
 	return cacheStats(c.parts)
 }
 
+// CacheBudget is how many bytes the cache that Open's files share may take, or the
+// least of the members' own; 0 when there is none.
+func (c *Concat) CacheBudget() int64 {
+	if s, ok := c.cache.(loader.Budgeter); ok {
+		return s.CacheBudget()
+	}
+	return cacheBudget(c.parts)
+}
+
 // Close closes the files that Open opened. Everything borrowed from them ends
 // with it. Of NewConcat's members it closes none.
 func (c *Concat) Close() error {

@@ -287,6 +287,10 @@ func (j *Join) Identity() (ffcv.Identity, error) {
 // CacheStats tells what the datasets' caches did, false when none has any.
 func (j *Join) CacheStats() (ffcv.CacheStats, bool) { return cacheStats(j.parts) }
 
+// CacheBudget is how many bytes the least of the datasets' caches may take, 0 when
+// none has any.
+func (j *Join) CacheBudget() int64 { return cacheBudget(j.parts) }
+
 // Tables returns where the datasets' rows lie, see loader.Tabler.
 func (j *Join) Tables() ([]loader.Tables, bool) {
 	if !j.lends {

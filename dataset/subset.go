@@ -229,6 +229,9 @@ func (s *Subset) Identity() (ffcv.Identity, error) {
 // CacheStats tells what the dataset's cache did, false when it has none.
 func (s *Subset) CacheStats() (ffcv.CacheStats, bool) { return cacheStats([]part{s.part}) }
 
+// CacheBudget is how many bytes the dataset's cache may take, 0 when it has none.
+func (s *Subset) CacheBudget() int64 { return cacheBudget([]part{s.part}) }
+
 // Tables returns where the dataset's rows lie, see loader.Tabler.
 func (s *Subset) Tables() ([]loader.Tables, bool) {
 	list, ok := s.tables()

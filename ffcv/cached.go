@@ -23,7 +23,7 @@ func newCache(name string, r io.ReaderAt, size int64, opts pagecache.Options) (S
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return &cacheSource{name: name, Cache: c}, nil
+	return &cacheSource{name: name, budget: opts.Budget, Cache: c}, nil
 }
 
 // openCached is CacheSource over the regular file at path.
@@ -50,11 +50,13 @@ func openCached(path string, opts *OpenOptions) (Source, error) {
 }
 
 type cacheSource struct {
-	name string
+	name   string
+	budget int64
 	*pagecache.Cache
 }
 
 func (s *cacheSource) Name() string                       { return s.name }
+func (s *cacheSource) CacheBudget() int64                 { return s.budget }
 func (s *cacheSource) Borrow(off, n int64) ([]byte, bool) { return nil, false }
 
 func (s *cacheSource) WillNeed(ranges []Range) {
@@ -84,4 +86,13 @@ func (f *File) CacheStats() (CacheStats, bool) {
 		return CacheStats{}, false
 	}
 	return CacheStats(s.Stats()), true
+}
+
+// CacheBudget is how many bytes the cache of a file opened with
+// OpenOptions.Memory, or over CacheSource, may take; 0 for one without.
+func (f *File) CacheBudget() int64 {
+	if s, ok := f.src.(*cacheSource); ok {
+		return s.CacheBudget()
+	}
+	return 0
 }

@@ -7,9 +7,6 @@ import (
 	"github.com/betongo/betongo/internal/hash"
 )
 
-// defaultWindow is how many blocks or pages are mixed by default.
-const defaultWindow = 64
-
 // BlockShuffle shuffles blocks of samples that follow each other, and then the
 // samples of each Window blocks among themselves: a rank reads from no more than
 // so many places of the file at a time. Each rank has blocks of its own (one is
@@ -19,8 +16,11 @@ const defaultWindow = 64
 type BlockShuffle struct {
 	// Block is the number of samples in a block; 0 means 256.
 	Block int
-	// Window is the number of blocks whose samples are mixed; 0 means 64. With 1,
-	// blocks come one after another.
+	// Window is the number of blocks whose samples are mixed; 0 means 64, or of a
+	// dataset that reads through a cache (Budgeter) no more than fill three
+	// quarters of it: more would be read several times. An epoch goes on under
+	// another budget, and several ranks read one order under different ones, with a
+	// Window that is set. With 1, blocks come one after another.
 	Window int
 }
 
@@ -29,23 +29,20 @@ func (o BlockShuffle) Plan(s Selection) (Plan, error) {
 	if o.Block == 0 {
 		o.Block = 256
 	}
-	if o.Window == 0 {
-		o.Window = defaultWindow
-	}
 	if o.Block < 0 || o.Window < 0 {
 		return nil, fmt.Errorf("block shuffle: blocks of %d, a window of %d: want 1 or more", o.Block, o.Window)
 	}
-	return &blockPlan{o, s}, nil
+	w := newWindow(&s, "block shuffle", "blocks", o.Window, float64(o.Block)*sampleBytes(s.Dataset))
+	return &blockPlan{w, o.Block, s}, nil
 }
 
 type blockPlan struct {
-	BlockShuffle
-	sel Selection
+	window
+	size int // of a block
+	sel  Selection
 }
 
-func (p *blockPlan) String() string {
-	return fmt.Sprintf("block shuffle of %d by %d", p.Window, p.Block)
-}
+func (p *blockPlan) String() string { return fmt.Sprintf("block shuffle of %d by %d", p.n, p.size) }
 
 func (p *blockPlan) Len() int { return p.sel.Len }
 
@@ -54,7 +51,7 @@ func (p *blockPlan) Epoch(s Start) (Sequence, error) {
 		return nil, err
 	}
 	key := orderKey(p.sel.Seed, s.Epoch, "block shuffle")
-	return newWindows(newBlocks(&p.sel, p.Block, key), p.sel.Len, p.Window, s.WorldSize, key), nil
+	return newWindows(newBlocks(&p.sel, p.size, key), p.sel.Len, p.n, s.WorldSize, key), nil
 }
 
 // arrangement is how an epoch's samples lie before they are mixed: shuffled blocks,
@@ -125,11 +122,11 @@ type stream struct {
 	lo, hi int // places
 	first  int // block
 	made   bool
-	open   window // the one that was used last
+	open   opened // the one that was used last
 }
 
-// window is some blocks of a stream, mixed.
-type window struct {
+// opened is some blocks of a stream, mixed.
+type opened struct {
 	lo, hi     int // places
 	first, end int // blocks
 	order      bijection
@@ -192,15 +189,13 @@ func (w *windows) open(s *stream, k, place int) {
 // dataset must be a Pager. Samples without data in pages and Indices with repeats
 // are errors.
 type PageShuffle struct {
-	// Window is the number of pages whose samples are mixed; 0 means 64.
+	// Window is the number of pages whose samples are mixed; 0 means 64, or no more
+	// than the dataset's cache has room for, as with BlockShuffle.
 	Window int
 }
 
 // Plan implements Order.
 func (o PageShuffle) Plan(s Selection) (Plan, error) {
-	if o.Window == 0 {
-		o.Window = defaultWindow
-	}
 	if o.Window < 0 {
 		return nil, fmt.Errorf("page shuffle: a window of %d pages: want 1 or more", o.Window)
 	}
@@ -208,7 +203,7 @@ func (o PageShuffle) Plan(s Selection) (Plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("page shuffle of %s: %w", s.Dataset.Name(), err)
 	}
-	p := &pagePlan{PageShuffle: o, sel: s, list: list}
+	p := &pagePlan{sel: s, list: list}
 	lo := 0
 	for k, hi := range list.ends {
 		if hi > lo {
@@ -216,6 +211,7 @@ func (o PageShuffle) Plan(s Selection) (Plan, error) {
 		}
 		lo = hi
 	}
+	p.window = newWindow(&s, "page shuffle", "pages", o.Window, bytesOfPage(&s, len(p.full)))
 	return p, nil
 }
 
@@ -229,13 +225,13 @@ func pagesOf(s Selection) (*pageList, error) {
 }
 
 type pagePlan struct {
-	PageShuffle
+	window
 	sel  Selection
 	list *pageList
 	full []int // pages with samples
 }
 
-func (p *pagePlan) String() string { return fmt.Sprintf("page shuffle of %d", p.Window) }
+func (p *pagePlan) String() string { return fmt.Sprintf("page shuffle of %d", p.n) }
 
 func (p *pagePlan) Len() int { return p.sel.Len }
 
@@ -248,7 +244,7 @@ func (p *pagePlan) Epoch(s Start) (Sequence, error) {
 	for k := range p.full {
 		o.starts = append(o.starts, o.starts[k]+len(o.page(k)))
 	}
-	return newWindows(o, p.sel.Len, p.Window, s.WorldSize, key), nil
+	return newWindows(o, p.sel.Len, p.n, s.WorldSize, key), nil
 }
 
 // pages is the arrangement of an epoch's pages.

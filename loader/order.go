@@ -16,6 +16,8 @@ type Selection struct {
 	Len     int
 	Samples []int // the selected samples, in the order given; nil: samples 0 … Len-1
 	Seed    uint64
+
+	Warn func(msg string) // of what the order does worse than it could; nil: nobody is told
 }
 
 // Sample returns the dataset's number of the selected sample at position i.

@@ -132,7 +132,7 @@ func (p *plan) setNumbers(opts *Options) error {
 	if p.marksMemory = max(opts.MarksMemory, 0); opts.MarksMemory == 0 {
 		p.marksMemory = defaultMarksMemory
 	}
-	p.sel = Selection{Dataset: p.ds, Len: p.total, Seed: opts.Seed}
+	p.sel = Selection{Dataset: p.ds, Len: p.total, Seed: opts.Seed, Warn: opts.Warn}
 	p.dealing = dealOptions{
 		rank: opts.Rank, world: max(opts.WorldSize, 1), batch: p.batchSize,
 		exactlyOnce: opts.ExactlyOnce, dropLast: opts.DropLast,

@@ -64,6 +64,13 @@ func (p *repeatedPlan) String() string {
 	return fmt.Sprintf("%d times %s", p.times, planName(p.of))
 }
 
+func (p *repeatedPlan) note() string {
+	if n, ok := p.of.(noted); ok {
+		return n.note()
+	}
+	return ""
+}
+
 func (p *repeatedPlan) Len() int { return p.length }
 
 // Repeat implements Repeater: the first copy is as if it were the only one.

@@ -97,8 +97,13 @@ func Resume(ds Dataset, opts *Options, s *State) (*Loader, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d := s.compare(here); len(d) > 0 {
-		return nil, &StateError{d}
+	if list := s.compare(here); len(list) > 0 {
+		for i := range list {
+			if d := &list[i]; d.What == orderDiffers {
+				d.Loader += noteOf(l.plan.order, s.Order)
+			}
+		}
+		return nil, &StateError{list}
 	}
 	own := *s
 	own.Outputs = nil
@@ -125,6 +130,8 @@ func (s *State) check() error {
 	return nil
 }
 
+const orderDiffers = "the order" // a StateDifference's What
+
 // compare lists what differs from a loader.
 func (s *State) compare(here *State) (list []StateDifference) {
 	add := func(what string, state, loader any) {
@@ -139,7 +146,7 @@ func (s *State) compare(here *State) (list []StateDifference) {
 	}
 	add("the selection", quoted(s.Selection), quoted(here.Selection))
 	add("the seed", s.Seed, here.Seed)
-	add("the order", quoted(s.Order), quoted(here.Order))
+	add(orderDiffers, quoted(s.Order), quoted(here.Order))
 	add("the version of orders", s.OrderVersion, here.OrderVersion)
 	add("the version of random streams", s.StreamVersion, here.StreamVersion)
 	add("the epoch's length", s.Length, here.Length)

@@ -131,7 +131,7 @@ func (c *benchCommand) load(ctx context.Context, f loader.Dataset, r *benchResul
 	if err != nil {
 		return err
 	}
-	order, err := c.order(f, c.memory, warn)
+	order, err := c.order(f)
 	if err != nil {
 		return err
 	}

@@ -115,7 +115,7 @@ func (c *epochCommand) loader(ds loader.Dataset, notes io.Writer) (*loader.Loade
 	if err != nil {
 		return nil, 0, err
 	}
-	order, err := c.order(ds, c.memory, warn)
+	order, err := c.order(ds)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -27,9 +27,8 @@ var orderNames = map[string]string{
 	"quasi": "quasi_random", "pages": "page_shuffle", "blocks": "block_shuffle", "balanced": "class_balanced",
 }
 
-// order makes the order for a dataset of which memory bytes may be kept; 0 is any
-// number. Of what doesn't fit warn is told.
-func (f *orderFlags) order(ds loader.Dataset, memory int64, warn func(string)) (loader.Order, error) {
+// order makes the order for a dataset.
+func (f *orderFlags) order(ds loader.Dataset) (loader.Order, error) {
 	switch f.Order {
 	case "sequential":
 		return loader.Sequential, nil
@@ -40,13 +39,9 @@ func (f *orderFlags) order(ds loader.Dataset, memory int64, warn func(string)) (
 	case "quasi_random":
 		return loader.QuasiRandom, nil
 	case "page_shuffle":
-		return loader.PageShuffle{Window: f.window(pageBytes(ds), memory, "pages", warn)}, nil
+		return loader.PageShuffle{Window: f.Window}, nil
 	case "block_shuffle":
-		block := f.Block
-		if block == 0 {
-			block = 256
-		}
-		return loader.BlockShuffle{Block: block, Window: f.window(float64(block)*sampleBytes(ds), memory, "blocks", warn)}, nil
+		return loader.BlockShuffle{Block: f.Block, Window: f.Window}, nil
 	case "repeated":
 		return loader.Repeated{Times: f.Times}, nil
 	case "weighted":
@@ -65,58 +60,6 @@ func (f *orderFlags) order(ds loader.Dataset, memory int64, warn func(string)) (
 		o.Field = list[i].Name
 	}
 	return o, nil
-}
-
-// mixed is how many pages or blocks the loader mixes by default.
-const mixed = 64
-
-// window is how many pages or blocks are mixed, each of so many bytes of the file:
-// by default no more than there is room for, or each would be read many times.
-func (f *orderFlags) window(each float64, memory int64, what string, warn func(string)) int {
-	if memory == 0 {
-		return f.Window
-	}
-	room := int(min(float64(memory)*3/4/max(each, 1), 1<<20)) // of the rest the next window takes some
-	switch {
-	case f.Window == 0 && room > 0:
-		return min(room, mixed)
-	case f.Window == 0:
-		warn(fmt.Sprintf("--memory %s has no room for one of the %s of %s, parts of which may be read several times; %s is enough",
-			term.FormatSize(memory), what, term.FormatSize(int64(each)), term.FormatSize(int64(each*4/3)+1)))
-		return 1
-	case f.Window > room:
-		warn(fmt.Sprintf("--memory %s has no room for a window of %d %s of %s, parts of which may be read several times; without --window it is %d",
-			term.FormatSize(memory), f.Window, what, term.FormatSize(int64(each)), min(max(room, 1), mixed)))
-	}
-	return f.Window
-}
-
-// pageBytes is what a page of data and the metadata of its samples take.
-func pageBytes(ds loader.Dataset) float64 {
-	p, ok := ds.(loader.Pager)
-	if !ok {
-		return 0
-	}
-	h := p.Header()
-	pages := max(float64(h.AllocTable)/float64(h.PageSize), 1)
-	return float64(h.PageSize) + float64(ds.Len())/pages*rowBytes(ds)
-}
-
-// sampleBytes is what a sample takes on average.
-func sampleBytes(ds loader.Dataset) float64 {
-	p, ok := ds.(loader.Pager)
-	if !ok {
-		return rowBytes(ds)
-	}
-	return float64(p.Header().AllocTable)/max(float64(ds.Len()), 1) + rowBytes(ds)
-}
-
-// rowBytes is the size of a sample's metadata.
-func rowBytes(ds loader.Dataset) (n float64) {
-	for _, d := range ds.Fields() {
-		n += float64(d.Size)
-	}
-	return n
 }
 
 // check refuses settings that there are none of, and gives the order its full

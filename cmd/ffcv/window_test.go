@@ -31,11 +31,11 @@ func TestWindow(t *testing.T) {
 		{"blocks", 2 * mib, []string{"--order", "block_shuffle", "--block", "500", "--memory", "8MiB"}, 1, 1.1, 0.5, ""},
 		{"a window that is set and fits", 2 * mib, []string{"--order", "page_shuffle", "--memory", "8MiB", "--window", "2"}, 1, 1.02, 0.5, ""},
 		{"one that doesn't", 2 * mib, []string{"--order", "page_shuffle", "--memory", "8MiB", "--window", "64"}, 1, 1000, 2,
-			"warning: --memory 8 MiB has no room for a window of 64 pages of 2 MiB, parts of which may be read several times; without --window it is 2"},
+			"warning: page shuffle: a cache of 8.0 MiB has no room for a window of 64 pages of 2.0 MiB, parts of which may be read several times; where none is set it is 2"},
 		{"blocks that don't", 2 * mib, []string{"--order", "block_shuffle", "--memory", "2MiB", "--block", "2000", "--window", "5"}, 1, 1000, 2,
-			"warning: --memory 2 MiB has no room for a window of 5 blocks of 2.2 MiB"},
+			"warning: block shuffle: a cache of 2.0 MiB has no room for a window of 5 blocks of 2.2 MiB"},
 		{"a page that doesn't", 8 * mib, []string{"--order", "page_shuffle", "--memory", "4MiB"}, 1, 1000, 2,
-			"warning: --memory 4 MiB has no room for one of the pages of 8.1 MiB, parts of which may be read several times; 10.8 MiB is enough"},
+			"warning: page shuffle: a cache of 4.0 MiB has no room for one of the pages of 8.1 MiB, parts of which may be read several times; 10.9 MiB is enough"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			args, size := []string{"bench", "--json", "--epochs", "1"}, int64(0)
