@@ -46,7 +46,7 @@ func TestWindowOfBudget(t *testing.T) {
 			"page shuffle: a cache of 8.0 MiB has no room for a window of 12 pages of 2.0 MiB, parts of which may be read several times; where none is set it is 2"},
 		{2 * mib, loader.PageShuffle{}, "page shuffle of 1", math.Inf(1),
 			"page shuffle: a cache of 2.0 MiB has no room for one of the pages of 2.0 MiB, parts of which may be read several times; 2.8 MiB is enough"},
-		{8 * mib, loader.BlockShuffle{Block: 500}, "block shuffle of 11 by 500", 1.1, ""},
+		{8 * mib, loader.BlockShuffle{Block: 500}, "block shuffle of 11 by 500", 1.5, ""},
 		{8 * mib, loader.BlockShuffle{Block: 500, Window: 40}, "block shuffle of 40 by 500", math.Inf(1), "has no room for a window of 40 blocks of 0.5 MiB"},
 		{8 * mib, loader.Repeated{Order: loader.PageShuffle{}, Times: 2}, "2 times page shuffle of 2", 1.15, ""},
 	} {
