@@ -32,7 +32,7 @@ func (o BlockShuffle) Plan(s Selection) (Plan, error) {
 	if o.Block < 0 || o.Window < 0 {
 		return nil, fmt.Errorf("block shuffle: blocks of %d, a window of %d: want 1 or more", o.Block, o.Window)
 	}
-	w := newWindow(&s, "block shuffle", "blocks", o.Window, float64(o.Block)*sampleBytes(s.Dataset))
+	w := newWindow(&s, "block shuffle", "blocks", o.Window, (s.Len-1)/o.Block+1, float64(o.Block)*sampleBytes(s.Dataset))
 	return &blockPlan{w, o.Block, s}, nil
 }
 
@@ -211,7 +211,7 @@ func (o PageShuffle) Plan(s Selection) (Plan, error) {
 		}
 		lo = hi
 	}
-	p.window = newWindow(&s, "page shuffle", "pages", o.Window, bytesOfPage(&s, len(p.full)))
+	p.window = newWindow(&s, "page shuffle", "pages", o.Window, len(p.full), bytesOfPage(&s, len(p.full)))
 	return p, nil
 }
 

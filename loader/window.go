@@ -21,27 +21,27 @@ type window struct {
 	budget int64 // of the dataset's cache
 }
 
-// newWindow makes a window of set pages or blocks, or where set is 0 of no more
-// than the dataset's cache has room for, or each would be read many times. What
-// there is no room for goes to s.Warn. order and what are names for messages.
-func newWindow(s *Selection, order, what string, set int, each float64) window {
+// newWindow makes a window of set of all pages or blocks, each of so many bytes, or
+// where set is 0 of no more than the dataset's cache has room for, or each would be
+// read many times. What there is no room for goes to s.Warn. order and what are
+// names for messages.
+func newWindow(s *Selection, order, what string, set, all int, each float64) window {
 	w := window{n: set, open: set == 0}
+	if w.open {
+		w.n = defaultWindow
+	}
 	if b, ok := s.Dataset.(Budgeter); ok {
 		w.budget = b.CacheBudget()
 	}
-	if w.budget <= 0 {
-		if w.open {
-			w.n = defaultWindow
-		}
+	room := float64(w.budget) / max(each, 1)
+	if w.budget <= 0 || float64(all) <= room { // all of them stay
 		return w
 	}
-	each = max(each, 1)
-	room := int(min(float64(w.budget)*3/4/each, 1<<20)) // of the rest the next window takes some
-	fits := max(min(room, defaultWindow), 1)
+	fits := max(int(min(room*3/4, defaultWindow)), 1) // of the rest the next window takes some
 	if w.open {
 		w.n = fits
 	}
-	if w.n <= room || s.Warn == nil {
+	if s.Warn == nil || float64(w.n) <= room {
 		return w
 	}
 	size := mib(float64(w.budget))

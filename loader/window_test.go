@@ -40,6 +40,8 @@ func TestWindowOfBudget(t *testing.T) {
 		{0, loader.PageShuffle{}, "page shuffle of 64", 0, ""},
 		{8 * mib, loader.PageShuffle{}, "page shuffle of 2", 1.02, ""},
 		{16 * mib, loader.PageShuffle{}, "page shuffle of 5", 1.02, ""},
+		{26 * mib, loader.PageShuffle{}, "page shuffle of 64", 1.02, ""}, // room for all
+		{26 * mib, loader.PageShuffle{Window: 40}, "page shuffle of 40", 1.02, ""},
 		{1 << 30, loader.PageShuffle{}, "page shuffle of 64", 1.02, ""},
 		{8 * mib, loader.PageShuffle{Window: 2}, "page shuffle of 2", 1.02, ""},
 		{8 * mib, loader.PageShuffle{Window: 12}, "page shuffle of 12", math.Inf(1),
