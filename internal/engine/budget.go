@@ -61,6 +61,24 @@ func inner(o loader.Order) loader.Order {
 	}
 }
 
+// windowed sets the window of an order that has none set: with a budget that
+// depends on how much memory is free here and now, the loader's would be another
+// on each rank and at each start.
+func windowed(o loader.Order) loader.Order {
+	switch o := o.(type) {
+	case loader.Repeated:
+		o.Order = windowed(o.Order)
+		return o
+	case loader.PageShuffle:
+		o.Window = or(o.Window, usualWindow)
+		return o
+	case loader.BlockShuffle:
+		o.Window = or(o.Window, usualWindow)
+		return o
+	}
+	return o
+}
+
 func or(n, usual int) int {
 	if n > 0 {
 		return n

@@ -50,6 +50,23 @@ func TestNeed(t *testing.T) {
 	}
 }
 
+// TestWindowed: no window is left to a budget that is this machine's.
+func TestWindowed(t *testing.T) {
+	for _, c := range [][2]loader.Order{
+		{loader.PageShuffle{}, loader.PageShuffle{Window: 64}},
+		{loader.PageShuffle{Window: 3}, loader.PageShuffle{Window: 3}},
+		{loader.BlockShuffle{Block: 9}, loader.BlockShuffle{Block: 9, Window: 64}},
+		{loader.Repeated{Order: loader.PageShuffle{}, Times: 2}, loader.Repeated{Order: loader.PageShuffle{Window: 64}, Times: 2}},
+		{loader.Repeated{}, loader.Repeated{}},
+		{loader.Random, loader.Random},
+		{nil, nil},
+	} {
+		if got := windowed(c[0]); got != c[1] {
+			t.Errorf("%+v: got %+v, want %+v", c[0], got, c[1])
+		}
+	}
+}
+
 func TestAvailable(t *testing.T) {
 	if n := available(); n < 1<<20 {
 		t.Errorf("%d bytes are available", n)

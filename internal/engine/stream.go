@@ -138,6 +138,9 @@ func (s *stream) set(e *engine, q *loaderRequest, payload []byte) error {
 	if err != nil {
 		return err
 	}
+	if q.Memory < 0 {
+		s.opts.Order = windowed(s.opts.Order)
+	}
 	if s.files, err = e.files.openFor(q, s.opts.Order); err != nil {
 		return err
 	}
