@@ -100,13 +100,7 @@ func (w *worker) addRange(r region) {
 // hears early of what will be read.
 func (w *worker) prepareFlight(f *flight) {
 	e := w.epoch
-	defer func() { // the dataset may end the goroutine
-		tokens := e.tokensFor(f)
-		f.tokens.Store(int64(tokens))
-		for range tokens {
-			e.work <- f
-		}
-	}()
+	defer e.share(f) // the dataset may end the goroutine
 	w.meter.open(w.meter.lookUps())
 	w.prepare(f)
 	w.meter.close(w.meter.lookUps(), f.limit)

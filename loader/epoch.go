@@ -23,7 +23,7 @@ type epoch struct {
 	record *record
 
 	fresh   chan *flight // to be prepared; never full; nil: nothing ever is
-	work    chan *flight // a token for each worker that a flight can use; never full
+	work    chan token   // one for each worker that a flight can use; never full
 	quit    chan struct{}
 	stopped atomic.Bool
 	workers sync.WaitGroup
@@ -45,6 +45,7 @@ type flight struct {
 	rows    []byte     // metadata rows, read here when the dataset doesn't lend
 	regions [][]region // of the prepared outputs, by position
 	limit   int        // positions to fill: all, or those before a failed one
+	shares  shares     // of them, one for each worker at most
 	done    chan struct{}
 
 	gaps // positions without a sample of their own
@@ -54,7 +55,6 @@ type flight struct {
 	err    error
 
 	_      [cacheLine]byte // what follows is written while others read the rest
-	cursor atomic.Int64    // next position that nobody has taken
 	tokens atomic.Int64    // workers that are to come or at work
 	_      [cacheLine]byte
 }
@@ -115,7 +115,7 @@ func newEpoch(pool *pool, number int, seq Sequence, d deal) *epoch {
 	p := pool.plan
 	e := &epoch{
 		plan: p, pool: pool, number: number, seq: seq, deal: d,
-		work:  make(chan *flight, p.ahead*p.workers),
+		work:  make(chan token, p.ahead*p.workers),
 		quit:  make(chan struct{}),
 		spare: pool.flights(), flights: make([]*flight, 0, p.ahead),
 	}
@@ -165,11 +165,25 @@ func (e *epoch) issue() {
 			e.fresh <- f
 			continue
 		}
-		tokens := e.tokensFor(f)
-		f.tokens.Store(int64(tokens))
-		for range tokens {
-			e.work <- f
-		}
+		e.share(f)
+	}
+}
+
+// token asks a worker to fill a flight, beginning with one of its shares.
+type token struct {
+	f     *flight
+	share int
+}
+
+// share gives a flight to as many workers as can share it.
+func (e *epoch) share(f *flight) {
+	run := e.plan.run
+	n := max(1, min((f.limit+run-1)/run, e.plan.workers))
+	f.shares = f.shares[:n]
+	f.shares.deal(f.limit, run)
+	f.tokens.Store(int64(n))
+	for k := range n {
+		e.work <- token{f, k}
 	}
 }
 
@@ -179,7 +193,7 @@ func (e *epoch) newFlight() *flight {
 		e.spare = e.spare[:n-1]
 		return f
 	}
-	f := &flight{done: make(chan struct{}, 1)}
+	f := &flight{done: make(chan struct{}, 1), shares: make(shares, e.plan.workers)}
 	e.plan.mayGap(f, e.plan.batchSize)
 	if e.plan.prepare {
 		f.regions = make([][]region, len(e.plan.outputs))
@@ -210,7 +224,6 @@ func (e *epoch) load(f *flight) error {
 		}
 	}
 	e.plan.setAside(f)
-	f.cursor.Store(0)
 	return e.announce(f)
 }
 
@@ -225,12 +238,6 @@ func (e *epoch) next(dst []int) (err error) {
 	err = e.deal.fill(e.seq, dst, e.issued)
 	r.ordered(clock() - from)
 	return err
-}
-
-// tokensFor returns how many workers can share the flight.
-func (e *epoch) tokensFor(f *flight) int {
-	runs := (f.limit + e.plan.run - 1) / e.plan.run
-	return max(1, min(runs, e.plan.workers))
 }
 
 // take removes the first flight, which is done.
@@ -279,9 +286,9 @@ func (e *epoch) serve() {
 		default:
 		}
 		select {
-		case f := <-e.work:
+		case t := <-e.work:
 			w.meter.begins()
-			w.serve(f)
+			w.serve(t)
 			w.meter.ends()
 			continue
 		default:
@@ -291,9 +298,9 @@ func (e *epoch) serve() {
 			w.meter.begins()
 			w.prepareFlight(f)
 			w.meter.ends()
-		case f := <-e.work:
+		case t := <-e.work:
 			w.meter.begins()
-			w.serve(f)
+			w.serve(t)
 			w.meter.ends()
 		case <-e.quit:
 			ended = true
@@ -305,21 +312,20 @@ func (e *epoch) serve() {
 }
 
 // serve works on a flight until nothing of it is left to take.
-func (w *worker) serve(f *flight) {
-	e := w.epoch
+func (w *worker) serve(t token) {
+	e, f := w.epoch, t.f
 	defer func() {
 		if f.tokens.Add(-1) == 0 {
 			defer func() { f.done <- struct{}{} }() // an operation may end the goroutine
 			w.finish(f)
 		}
 	}()
-	run := int64(e.plan.run)
 	for !e.stopped.Load() {
 		w.prepareFresh(f)
-		lo := f.cursor.Add(run) - run
-		if lo >= int64(f.limit) {
+		lo, hi := f.shares.take(t.share, e.plan.run)
+		if lo == hi {
 			return
 		}
-		w.fill(f, int(lo), min(int(lo+run), f.limit))
+		w.fill(f, lo, hi)
 	}
 }

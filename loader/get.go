@@ -3,6 +3,7 @@ package loader
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/bits"
 )
 
@@ -38,6 +39,9 @@ func (l *Loader) Slice(ctx context.Context, epoch, lo, hi int) (*Batch, error) {
 func (l *Loader) get(ctx context.Context, number, n int, fill func(dst []int, from int)) (*Batch, error) {
 	if number < 0 {
 		return nil, fmt.Errorf("loader: get: epoch %d is negative", number)
+	}
+	if n > math.MaxInt32 {
+		return nil, fmt.Errorf("loader: get: %d samples, want at most %d", n, math.MaxInt32)
 	}
 	p, err := l.planAt(number)
 	if err == nil {

@@ -149,8 +149,7 @@ func (m *meter) join(r *record) {
 		m.turn.left = 1
 	}
 	m.chance += 0x9e3779b9
-	m.ended = r.began
-	m.tally = r.join()
+	m.tally, m.ended = r.join()
 }
 
 // leave ends it.

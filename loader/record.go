@@ -180,17 +180,17 @@ func (e *record) show(began time.Duration, g *given) {
 	r.running = append(r.running, e)
 }
 
-// join gives a worker its tally.
-func (e *record) join() *tally {
+// join gives a worker its tally, and says when the epoch began.
+func (e *record) join() (*tally, time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.joined == len(e.tallies)-1 { // it takes the place of one whose goroutine was ended
-		return &tally{since: -1, sums: newSums(1, len(e.stages), len(e.slots))[0]}
+		return &tally{since: -1, sums: newSums(1, len(e.stages), len(e.slots))[0]}, e.began
 	}
 	t := &e.tallies[e.joined]
 	e.joined++
 	t.since = -1
-	return t
+	return t, e.began
 }
 
 // finish ends the account. The workers have left.
