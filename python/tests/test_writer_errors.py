@@ -388,6 +388,8 @@ def test_webdataset(path: str, tmp_path_factory: pytest.TempPathFactory) -> None
             w.from_webdataset(names, lambda d: [("x",)])
         with pytest.raises(ValueError, match="no samples"):
             w.from_webdataset(names, lambda d: [])
+    with pytest.raises(WorkerError, match="killed by signal 9"):
+        w.from_webdataset(names, lambda d: (dies(130) for _ in "a"))
 
 
 def test_usable_afterwards(tmp_path: Path) -> None:

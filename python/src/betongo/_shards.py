@@ -45,7 +45,7 @@ def samples(shards: Iterable[str], pipeline: Pipeline) -> Iterator[Any]:
 
 def write(writer: DatasetWriter, shards: list[str], pipeline: Pipeline, workers: int) -> None:
     """Writes the file of all shards, with processes that each take one after another."""
-    from .writer import WorkerError
+    from .writer import WorkerError, how_ended
 
     path = os.path.realpath(writer.fname)
     folder = tempfile.mkdtemp(prefix=os.path.basename(path)[:64] + ".partial-", dir=os.path.dirname(path))
@@ -73,9 +73,8 @@ def write(writer: DatasetWriter, shards: list[str], pipeline: Pipeline, workers:
                     p = news.pop(pipe)
                     p.join(5)
                     if p.exitcode != 0:
-                        raise WorkerError(
-                            f"a process (pid {p.pid}) that read shards ended with exit status {p.exitcode}"
-                        ) from None
+                        how = how_ended(p.exitcode)
+                        raise WorkerError(f"a process (pid {p.pid}) that read shards {how}") from None
                     continue
                 if isinstance(told, bytes):
                     _raise(told, path)

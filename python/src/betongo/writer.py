@@ -416,15 +416,14 @@ class _Job:
         for k, p in enumerate(self._processes):
             p.join(2)
             if p.exitcode:
-                how = (
-                    f"was killed by signal {-p.exitcode}"
-                    if p.exitcode < 0
-                    else f"ended with exit status {p.exitcode}"
-                )
-                return WorkerError(
-                    f"process {k} of {len(self._processes)} (pid {p.pid}) that read the dataset {how}"
-                )
+                who = f"process {k} of {len(self._processes)} (pid {p.pid}) that read the dataset"
+                return WorkerError(f"{who} {how_ended(p.exitcode)}")
         return None
+
+
+def how_ended(status: int) -> str:
+    """Says what a process's exit status means."""
+    return f"was killed by signal {-status}" if status < 0 else f"ended with exit status {status}"
 
 
 class _Bar:
