@@ -50,6 +50,7 @@ func headerSize(b []byte) (int, error) {
 type head struct {
 	spec    array.Spec
 	fortran bool // and not the same in both orders
+	flag    bool // fortran_order as it stands there
 	off     int  // where the data begin
 	version byte
 }
@@ -145,7 +146,7 @@ func parseDict(text []byte) (head, error) {
 	if _, err := spec.Bytes(); err != nil {
 		return head{}, err
 	}
-	return head{spec: spec, fortran: fortran && !flat(shape)}, nil
+	return head{spec: spec, fortran: fortran && !flat(shape), flag: fortran}, nil
 }
 
 // flat tells whether both orders are the same: at most one dimension counts.
