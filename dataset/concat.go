@@ -317,6 +317,15 @@ func (c *Concat) Locate(sample, field int) (file string, number int) {
 	return p.locate(i, field)
 }
 
+// LocatePointer returns where a sample's pointer points in its file.
+func (c *Concat) LocatePointer(sample, field int, ptr uint64) int64 {
+	p, i, err := c.find(sample)
+	if err != nil {
+		return -1
+	}
+	return p.locatePointer(i, field, ptr)
+}
+
 // Identity is made of the members' identities and their order.
 func (c *Concat) Identity() (ffcv.Identity, error) { return sum("concat", c.Len(), c.parts) }
 

@@ -38,6 +38,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"iter"
+	"math"
 	"slices"
 
 	"github.com/betongo/betongo/alloc"
@@ -276,6 +277,18 @@ func (p *part) locate(sample, field int) (string, int) {
 		return l.Locate(sample, field)
 	}
 	return p.Name(), sample
+}
+
+// locatePointer tells where a pointer of the composite's points in a part's file.
+func (p *part) locatePointer(sample, field int, ptr uint64) int64 {
+	ptr -= p.base // may wrap around, as it was added
+	if l, ok := p.Dataset.(loader.PointerLocator); ok {
+		return l.LocatePointer(sample, field, ptr)
+	}
+	if _, ok := p.Dataset.(loader.Locator); ok || ptr > math.MaxInt64 {
+		return -1
+	}
+	return int64(ptr)
 }
 
 // classer is the ability of a dataset to name its classes; *ffcv.File is one.

@@ -275,6 +275,18 @@ func (j *Join) Locate(sample, field int) (file string, number int) {
 	return j.parts[j.of[field].part].locate(sample, j.of[field].field)
 }
 
+// LocatePointer returns where a sample's pointer points in the field's file.
+func (j *Join) LocatePointer(sample, field int, ptr uint64) int64 {
+	if field < 0 || field >= len(j.fields) {
+		return -1
+	}
+	p := &j.parts[j.of[field].part]
+	if ptr-p.base >= p.size-1 { // beyond the file, see Rows
+		return -1
+	}
+	return p.locatePointer(sample, j.of[field].field, ptr)
+}
+
 // Identity is made of the datasets' identities and the fields taken of them.
 func (j *Join) Identity() (ffcv.Identity, error) {
 	what := "join"

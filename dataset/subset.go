@@ -217,6 +217,15 @@ func (s *Subset) Locate(sample, field int) (file string, number int) {
 	return s.locate(i, field)
 }
 
+// LocatePointer returns where a sample's pointer points in its file.
+func (s *Subset) LocatePointer(sample, field int, ptr uint64) int64 {
+	i, err := s.find(sample)
+	if err != nil {
+		return -1
+	}
+	return s.locatePointer(i, field, ptr)
+}
+
 // Identity is made of the dataset's identity and of which samples these are.
 func (s *Subset) Identity() (ffcv.Identity, error) {
 	what := fmt.Sprintf("range %d %d", s.lo, s.n)

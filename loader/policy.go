@@ -427,30 +427,34 @@ func (w *worker) target(i int) *rgb.Target {
 // *ffcv.FormatError, an *rgb.InvalidError, a *PanicError, or what a decoder or an
 // operation returned.
 type SampleError struct {
-	File   string // the dataset, or that file of it that has the sample
-	Sample int    // its number in the dataset
-	Output string // "" for the metadata row
-	Field  string // of the output
-	Offset int64  // in the file, of the field's value; -1 unknown
-	Err    error
+	File       string // the dataset, or that file of it that has the sample
+	FileSample int    // the sample's number in File
+	Sample     int    // its number in the dataset
+	Output     string // "" for the metadata row
+	Field      string // of the output
+	Offset     int64  // in File, of the field's value; -1 unknown
+	Err        error
 
 	name string // of the dataset
 }
 
 func (e *SampleError) Error() string {
-	output := ""
+	output, whole := "", ""
 	if e.Output != "" {
 		output = fmt.Sprintf("output %q: ", e.Output)
 	}
+	if e.name != e.File || e.FileSample != e.Sample {
+		whole = fmt.Sprintf("; it is sample %d of %s", e.Sample, e.name)
+	}
 	var format *ffcv.FormatError
-	if errors.As(e.Err, &format) && format.Sample == e.Sample {
-		return output + e.Err.Error()
+	if errors.As(e.Err, &format) && format.Sample == e.FileSample && format.File == e.File {
+		return output + e.Err.Error() + whole
 	}
 	place := ""
 	if e.Offset >= 0 {
 		place = fmt.Sprintf(" (a value at byte %d)", e.Offset)
 	}
-	return fmt.Sprintf("%s: sample %d: %s%v%s", e.name, e.Sample, output, e.Err, place)
+	return fmt.Sprintf("%s: sample %d: %s%v%s%s", e.File, e.FileSample, output, e.Err, place, whole)
 }
 
 // Unwrap returns the cause.
@@ -463,18 +467,22 @@ func (w *worker) wrap(f *flight, pos int, err error) error {
 
 func (w *worker) sampleError(f *flight, pos, out int, err error) error {
 	p, id := w.plan, f.batch.ids[pos]
-	e := &SampleError{File: p.name, Sample: id, Offset: -1, Err: err, name: p.name}
-	field := 0
+	e := &SampleError{File: p.name, FileSample: id, Sample: id, Offset: -1, Err: err, name: p.name}
+	field, ptr := 0, uint64(math.MaxUint64)
 	if out >= 0 {
 		o := &p.outputs[out]
 		e.Output, e.Field, field = o.name, o.src.Name, o.field
 		if out < len(f.regions) && pos < len(f.regions[out]) && f.regions[out][pos].ptr <= math.MaxInt64 {
-			e.Offset = int64(f.regions[out][pos].ptr)
+			ptr = f.regions[out][pos].ptr
+			e.Offset = int64(ptr)
 		}
 	}
 	if l, ok := p.ds.(Locator); ok {
-		e.File, _ = l.Locate(id, field)
+		e.File, e.FileSample = l.Locate(id, field)
 		e.Offset = -1
+		if l, ok := p.ds.(PointerLocator); ok && ptr != math.MaxUint64 {
+			e.Offset = l.LocatePointer(id, field, ptr)
+		}
 	}
 	var format *ffcv.FormatError
 	if errors.As(err, &format) && format.Offset >= 0 {

@@ -43,6 +43,12 @@ type Locator interface {
 	Locate(sample, field int) (file string, number int)
 }
 
+// PointerLocator is the ability of a Locator to tell where in its file a pointer
+// points, as a row of the sample has it for that field; -1: it doesn't know.
+type PointerLocator interface {
+	LocatePointer(sample, field int, ptr uint64) int64
+}
+
 // column is a Tables as the workers use it.
 type column struct {
 	tables []table
