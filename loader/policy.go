@@ -439,22 +439,24 @@ type SampleError struct {
 }
 
 func (e *SampleError) Error() string {
-	output, whole := "", ""
+	output, whole, row := "", "", e.FileSample
 	if e.Output != "" {
 		output = fmt.Sprintf("output %q: ", e.Output)
 	}
-	if e.name != e.File || e.FileSample != e.Sample {
+	if e.name == "" { // made elsewhere
+		row = e.Sample
+	} else if e.name != e.File || row != e.Sample {
 		whole = fmt.Sprintf("; it is sample %d of %s", e.Sample, e.name)
 	}
 	var format *ffcv.FormatError
-	if errors.As(e.Err, &format) && format.Sample == e.FileSample && format.File == e.File {
+	if errors.As(e.Err, &format) && format.Sample == row && format.File == e.File {
 		return output + e.Err.Error() + whole
 	}
 	place := ""
 	if e.Offset >= 0 {
 		place = fmt.Sprintf(" (a value at byte %d)", e.Offset)
 	}
-	return fmt.Sprintf("%s: sample %d: %s%v%s%s", e.File, e.FileSample, output, e.Err, place, whole)
+	return fmt.Sprintf("%s: sample %d: %s%v%s%s", e.File, row, output, e.Err, place, whole)
 }
 
 // Unwrap returns the cause.

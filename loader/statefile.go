@@ -7,7 +7,10 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
+	"time"
 )
 
 // maxState is how many bytes ReadState reads at most.
@@ -38,8 +41,13 @@ func ReadState(path string) (*State, error) {
 	return s, nil
 }
 
+// staleState is the age from which a file that Save wrote beside its target is
+// nobody's: several ranks may save to one target, but none takes as long.
+const staleState = time.Hour
+
 // Save writes the state to a file, as a whole or not at all: it is written
-// beside it and renamed.
+// beside it, as path.partial-…, and renamed. What an earlier Save to that path left
+// there when it was killed is removed if it is older than an hour.
 func (s *State) Save(path string) (err error) {
 	defer func() {
 		if err != nil {
@@ -50,7 +58,7 @@ func (s *State) Save(path string) (err error) {
 	if err != nil {
 		return err
 	}
-	partial := path + ".partial-" + strconv.FormatUint(rand.Uint64(), 36)
+	partial := path + partialState + strconv.FormatUint(rand.Uint64(), 36)
 	f, err := os.OpenFile(partial, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err
@@ -61,6 +69,34 @@ func (s *State) Save(path string) (err error) {
 	}
 	if err != nil {
 		os.Remove(partial)
+		return err
 	}
-	return err
+	removeStale(path)
+	return nil
+}
+
+const partialState = ".partial-" // and a number, behind the target's name
+
+// removeStale removes what Saves to path have left beside it. What can't be
+// removed stays: the next one tries again.
+func removeStale(path string) {
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return
+	}
+	defer dir.Close()
+	start := filepath.Base(path) + partialState
+	for err == nil {
+		var list []os.DirEntry
+		list, err = dir.ReadDir(256)
+		for _, e := range list {
+			number, ok := strings.CutPrefix(e.Name(), start)
+			if _, bad := strconv.ParseUint(number, 36, 64); !ok || bad != nil || !e.Type().IsRegular() {
+				continue
+			}
+			if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > staleState {
+				os.Remove(filepath.Join(filepath.Dir(path), e.Name()))
+			}
+		}
+	}
 }
