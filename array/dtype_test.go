@@ -71,7 +71,8 @@ func TestParseDTypeRefuses(t *testing.T) {
 }
 
 func FuzzParseDType(f *testing.F) {
-	for _, s := range []string{"<f4", "|u1", ">i4", "<M8[25s]", "<U5", "|V3", "float32", "|O", "M8[generic]"} {
+	for _, s := range []string{"<f4", "|u1", ">i4", "<M8[25s]", "<U5", "|V3", "float32", "|O", "M8[generic]", "bfloat16", "i4, (2,3)f8",
+		"[(('t', 'a'), '<f4'), ('', '|V4'), ('b', [('c', '|S3')], (2,))]", "{'names': ['a'], 'formats': [('<f4', (2,))], 'offsets': [4], 'itemsize': 16}", "{'a': ('<i2', 2)}"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -1,0 +1,188 @@
+package gnz
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/internal/mmap"
+)
+
+// OpenOptions say how Open reads. There is nothing to say yet; nil and the
+// zero value are the defaults.
+type OpenOptions struct{}
+
+// File is a GNZ1 file that is open for reading. Its methods are safe for
+// concurrent use, except for Close; a stream is for one goroutine.
+type File struct {
+	name string
+	file *os.File
+	m    *mmap.Map
+	h    *header
+}
+
+// Open reads the header of a file and none of its data. Arrays must lie within
+// the file, behind the header, and beside one another.
+func Open(path string, _ *OpenOptions) (*File, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	m, err := mmap.File(file)
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	f := &File{name: path, file: file, m: m}
+	if f.h, err = parseHeader(path, m.Bytes()); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// Name returns the file's path as Open got it.
+func (f *File) Name() string { return f.name }
+
+// Members returns the arrays in the order in which they lie in the file.
+func (f *File) Members() []array.Member {
+	list := make([]array.Member, len(f.h.entries))
+	for i, e := range f.h.entries {
+		list[i] = e.member()
+	}
+	return list
+}
+
+// Keys returns the arrays' names in the order of Members.
+func (f *File) Keys() []string {
+	keys := make([]string, len(f.h.entries))
+	for i, e := range f.h.entries {
+		keys[i] = e.name
+	}
+	return keys
+}
+
+// Attrs returns the file's metadata: nil, bool, int, float64, string, []any
+// and map[string]any, and json.Number for whole numbers that an int doesn't
+// hold. The map is the file's own.
+func (f *File) Attrs() map[string]any { return f.h.metadata }
+
+func (h *header) find(file, name string) (*entry, error) {
+	for _, e := range h.entries {
+		if e.name == name {
+			return e, nil
+		}
+	}
+	return nil, fmt.Errorf("%s: no array %q", file, name)
+}
+
+// Array returns a whole array. Its bytes are the file's: read-only, and valid
+// until Close.
+func (f *File) Array(name string) (array.Strided, error) {
+	e, err := f.h.find(f.name, name)
+	if err != nil {
+		return array.Strided{}, err
+	}
+	return e.over(f.m.Bytes())
+}
+
+// over is the array in the bytes of its file.
+func (e *entry) over(file []byte) (array.Strided, error) {
+	if e.size == 0 {
+		return e.strided(nil)
+	}
+	end := e.offset + e.size // checked against the file's size
+	if end > int64(len(file)) {
+		return array.Strided{}, os.ErrClosed
+	}
+	return e.strided(file[e.offset:end:end])
+}
+
+// Stream gives the rows of an array in C order, about chunk bytes at a time (0
+// is DefaultChunk) and at least one row. It needs memory for one chunk,
+// whatever the array's size; the rows of an array in Fortran order are gathered
+// from the map.
+func (f *File) Stream(name string, chunk int) (array.Stream, error) {
+	e, err := f.h.find(f.name, name)
+	if err != nil {
+		return nil, err
+	}
+	if chunk <= 0 {
+		chunk = DefaultChunk
+	}
+	s := &stream{file: f, e: e, left: 1, row: int(e.size), most: 1}
+	if len(e.spec.Shape) > 0 {
+		s.left = e.spec.Shape[0]
+		s.row, s.most = 0, max(s.left, 1)
+		if e.size > 0 {
+			s.row = int(e.size) / s.left
+			s.most = max(1, chunk/s.row)
+		}
+	}
+	if e.fortran {
+		if s.whole, err = f.Array(name); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// Close unmaps and closes the file. A second Close does nothing.
+func (f *File) Close() error {
+	var err error
+	if f.file != nil {
+		err = f.file.Close()
+		f.file = nil
+	}
+	return errors.Join(err, f.m.Close())
+}
+
+// stream reads an array from front to back.
+type stream struct {
+	file   *File
+	e      *entry
+	whole  array.Strided // of an array in Fortran order
+	next   int           // row
+	left   int           // rows
+	row    int           // bytes of one
+	most   int           // rows at a time
+	buf    []byte
+	closed bool
+}
+
+// Next returns the next rows.
+func (s *stream) Next() (array.Array, error) {
+	if s.closed || s.file.file == nil {
+		return array.Array{}, fmt.Errorf("%s: array %q: the stream is closed", s.file.name, s.e.name)
+	}
+	if s.left == 0 {
+		return array.Array{}, io.EOF
+	}
+	n := min(s.left, s.most)
+	if s.buf == nil {
+		s.buf = make([]byte, n*s.row)
+	}
+	a := array.Array{Spec: s.e.spec, Data: s.buf[:n*s.row]}
+	if len(s.e.spec.Shape) > 0 {
+		a.Shape = append([]int{n}, s.e.spec.Shape[1:]...)
+	}
+	if s.e.fortran {
+		s.whole.Slice(0, s.next, s.next+n, 1).CopyTo(a.Data)
+	} else {
+		at := s.e.offset + int64(s.next)*int64(s.row)
+		if got, err := s.file.file.ReadAt(a.Data, at); got < len(a.Data) {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return array.Array{}, &FormatError{File: s.file.name, Array: s.e.name, Offset: at + int64(got), Msg: err.Error()}
+		}
+	}
+	s.next, s.left = s.next+n, s.left-n
+	return a, nil
+}
+
+// Close ends the stream.
+func (s *stream) Close() error {
+	s.closed = true
+	return nil
+}
