@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -204,7 +205,9 @@ func (h *header) format() ([]byte, error) {
 func (h *header) layout(start int64) ([]byte, error) {
 	start = up(start)
 	for {
-		h.place(start)
+		if err := h.place(start); err != nil {
+			return nil, err
+		}
 		text, err := h.format()
 		if err != nil || up(int64(len(text))) <= start {
 			return text, err
@@ -213,9 +216,23 @@ func (h *header) layout(start int64) ([]byte, error) {
 	}
 }
 
-func (h *header) place(at int64) {
+// place gives out the offsets.
+func (h *header) place(at int64) error {
 	for _, e := range h.entries {
+		if e.size > math.MaxInt64-2*page-at {
+			return fmt.Errorf("gnz: array %q: no file holds %d bytes from byte %d on", e.name, e.size, at)
+		}
 		e.offset = at
 		at = up(at + e.size)
 	}
+	return nil
+}
+
+// end is where the last array ends, in whole pages, as placed.
+func (h *header) end() int64 {
+	if len(h.entries) == 0 {
+		return 0
+	}
+	last := h.entries[len(h.entries)-1]
+	return up(last.offset + last.size)
 }
