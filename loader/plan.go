@@ -38,6 +38,7 @@ type plan struct {
 	outputs []output
 	prepare bool // some output needs its regions before the batch can be filled
 	run     int  // samples that a worker takes at a time
+	pieces  bool // runs are filled piece by piece
 
 	recorder  *recorder
 	sel       Selection
@@ -104,6 +105,7 @@ func (p *plan) bindAll(opts *Options) error {
 	}
 	p.setAhead()
 	p.setRun()
+	p.setPieces()
 	p.setAnnounce()
 	return nil
 }

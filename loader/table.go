@@ -158,10 +158,16 @@ type segment struct {
 // in which tables they lie. w.visit is left empty when they follow each other
 // already.
 func (w *worker) order(f *flight, column, lo, hi int) {
-	if w.ordered == (orderedRun{f, column, lo, hi}) {
-		return
+	if run := (orderedRun{f, column, lo, hi}); w.ordered != run {
+		w.ordered = run
+		w.orderRun(f, column, lo, hi)
 	}
-	w.ordered = orderedRun{f, column, lo, hi}
+	if w.piece.hi > 0 { // of the one table that there is then
+		w.segments[0].lo, w.segments[0].hi = w.piece.lo, w.piece.hi
+	}
+}
+
+func (w *worker) orderRun(f *flight, column, lo, hi int) {
 	w.visit, w.segments = w.visit[:0], w.segments[:0]
 	if hi <= lo {
 		return

@@ -41,6 +41,7 @@ type worker struct {
 	spare      []uint64 // for sorting visit
 	segments   []segment
 	ordered    orderedRun
+	piece      piece
 	rowNumbers []int
 	own        table // the flight's rows
 	ptrs       []uint64
@@ -95,6 +96,9 @@ func (w *worker) grow(into, n int) {
 // first is found.
 func (w *worker) fill(f *flight, lo, hi int) {
 	w.flight, w.ordered = f, orderedRun{} // it may have had another batch
+	if w.inPieces(f, lo, hi) && w.fillPieces(f, lo, hi) {
+		return
+	}
 	for i := range w.plan.outputs {
 		if o := &w.plan.outputs[i]; o.shared != nil && o.shared[0] != i {
 			continue // made with that one
@@ -134,7 +138,7 @@ func (w *worker) try(f *flight, out, lo, hi int) (pos int, err error) {
 		switch r := recover(); {
 		case r == nil: // runtime.Goexit: record it before the goroutine ends
 			f.fail(max(w.at, lo), w.wrap(f, max(w.at, lo), errors.New("a decoder or operation ended its goroutine")))
-		case w.at < 0 && hi-lo > 1:
+		case w.at < 0 && hi-lo > 1 && w.piece == (piece{}):
 			pos, err = w.singly(f, out, lo, hi, r)
 		default:
 			pos = max(w.at, lo)
@@ -202,7 +206,11 @@ func (w *worker) output(f *flight, o *output, lo, hi int) (pos int, err error) {
 	default:
 		w.members(f, o, lo, hi)
 	}
-	w.meter.close(w.out, hi-lo)
+	n := hi - lo
+	if p := w.piece; p.hi > 0 {
+		n = p.hi - p.lo
+	}
+	w.meter.close(w.out, n)
 	return pos, err
 }
 
