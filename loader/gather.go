@@ -430,7 +430,7 @@ func (w *worker) gatherSegment(f *flight, o *output, dst []byte, lo int, s *segm
 	}
 	if adjacent && most >= least {
 		at := lo + s.lo
-		return fetch(t.ds, sample, least, dst[at*size:(at+n)*size:(at+n)*size]) == nil
+		return fetch(t.ds, sample, least, dst[at*size:(at+n)*size:(at+n)*size], len(dst) >= pastCaches) == nil
 	}
 	if !w.plan.lends || most > math.MaxInt64-uint64(size) {
 		return false
@@ -444,13 +444,13 @@ func (w *worker) gatherSegment(f *flight, o *output, dst []byte, lo int, s *segm
 }
 
 // fetch copies len(dst) bytes of a dataset, at least one, from ptr on.
-func fetch(ds Dataset, sample int, ptr uint64, dst []byte) error {
+func fetch(ds Dataset, sample int, ptr uint64, dst []byte, big bool) error {
 	b, err := ds.Bytes(sample, ptr, int64(len(dst)), dst)
 	if err == nil && len(b) != len(dst) {
 		err = fmt.Errorf("%d bytes, want %d", len(b), len(dst))
 	}
 	if err == nil && &b[0] != &dst[0] {
-		copy(dst, b)
+		lay(dst, b, big)
 	}
 	return err
 }
@@ -461,7 +461,7 @@ func (w *worker) gatherEach(f *flight, o *output, lo, hi int, dst []byte) (int, 
 	for pos := lo; pos < hi; pos++ {
 		w.at = pos
 		ds, sample, ptr := w.pointer(f, o, pos)
-		if err := fetch(ds, sample, ptr, dst[pos*size:(pos+1)*size:(pos+1)*size]); err != nil {
+		if err := fetch(ds, sample, ptr, dst[pos*size:(pos+1)*size:(pos+1)*size], len(dst) >= pastCaches); err != nil {
 			return pos, err
 		}
 	}
@@ -471,11 +471,11 @@ func (w *worker) gatherEach(f *flight, o *output, lo, hi int, dst []byte) (int, 
 // gatherSpan copies the regions of a segment, at w.ptrs, out of borrowed bytes
 // that begin at least.
 func (w *worker) gatherSpan(lo int, dst, span []byte, s *segment, least uint64, size int) {
-	ptrs := w.ptrs[:s.hi-s.lo]
+	ptrs, big := w.ptrs[:s.hi-s.lo], len(dst) >= pastCaches && size >= bypass.Least
 	if len(w.visit) == 0 {
 		for i, ptr := range ptrs {
 			pos := lo + s.lo + i
-			copy(dst[pos*size:(pos+1)*size], span[ptr-least:])
+			lay(dst[pos*size:(pos+1)*size], span[ptr-least:], big)
 		}
 		return
 	}
@@ -491,7 +491,7 @@ func (w *worker) gatherSpan(lo int, dst, span []byte, s *segment, least uint64, 
 		}
 		for k := i; k < end; k++ {
 			pos := int(visit[k] & mask)
-			copy(dst[pos*size:(pos+1)*size], span[ptrs[k]-least:])
+			lay(dst[pos*size:(pos+1)*size], span[ptrs[k]-least:], big)
 		}
 	}
 	w.sink = sum // or the reads would be no use to the compiler

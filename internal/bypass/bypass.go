@@ -4,16 +4,16 @@
 // comes from memory when it is read.
 package bypass
 
-// least is the size below which the caches are as good: the lines at both ends,
+// Least is the size below which the caches are as good: the lines at both ends,
 // written in part only, and the fence cost more than the rest gains.
-const least = 4 << 10
+const Least = 4 << 10
 
 // Copy is copy for many bytes: dst and src don't overlap. What it wrote is seen
 // by other goroutines under the same rules as what copy wrote. A fault of src is
 // a panic where one of copy is.
 func Copy(dst, src []byte) int {
 	n := min(len(dst), len(src))
-	if !fast || n < least {
+	if !fast || n < Least {
 		return copy(dst, src)
 	}
 	head := toLine(&dst[0])
@@ -26,7 +26,7 @@ func Copy(dst, src []byte) int {
 
 // Clear is clear for many bytes.
 func Clear(dst []byte) {
-	if !fast || len(dst) < least {
+	if !fast || len(dst) < Least {
 		clear(dst)
 		return
 	}

@@ -3,7 +3,8 @@
 #include "textflag.h"
 
 // Stores past the caches keep no order: the fence at the end makes them as
-// visible as others before the caller goes on.
+// visible as others before the caller goes on. Prefetches are left to the
+// processor: with our own ahead a copy took a quarter longer.
 
 // func copyAVX2(dst, src *byte, n int)
 TEXT ·copyAVX2(SB), NOSPLIT, $0-24
@@ -11,8 +12,6 @@ TEXT ·copyAVX2(SB), NOSPLIT, $0-24
 	MOVQ src+8(FP), SI
 	MOVQ n+16(FP), CX
 loop:
-	PREFETCHNTA 1024(SI)
-	PREFETCHNTA 1088(SI)
 	VMOVDQU  (SI), Y0
 	VMOVDQU  32(SI), Y1
 	VMOVDQU  64(SI), Y2
