@@ -11,9 +11,12 @@ import (
 	"strings"
 )
 
-// mypy and numpy's stubs are pinned, so that a new release changes nothing
+// What checks types and style is pinned, so that a new release changes nothing
 // unasked.
-const mypy = "mypy==1.13.0"
+const (
+	mypy = "mypy==1.13.0"
+	ruff = "ruff==0.8.4"
+)
 
 // pythons are tried in this order.
 var pythons = []string{"python3", "python3.13", "python3.12", "python3.11", "python3.10", "/usr/bin/python3"}
@@ -26,7 +29,7 @@ func pythonPlan(m *moduleInfo) []step {
 	return []step{
 		{"python: wheel and tests", func(ctx context.Context) error { return m.pythonTest(ctx, false) }},
 		{"python: tests with torch", func(ctx context.Context) error { return m.pythonTest(ctx, true) }},
-		{"python: types", m.pythonTypes},
+		{"python: types and style", m.pythonStyle},
 	}
 }
 
@@ -69,8 +72,9 @@ func (m *moduleInfo) pythonTest(ctx context.Context, torch bool) error {
 	return v.run(ctx, v.withoutGo(), "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", tests)
 }
 
-// pythonTypes checks the package's annotations.
-func (m *moduleInfo) pythonTypes(ctx context.Context) error {
+// pythonStyle checks the package's annotations, and how all that is Python here
+// is written.
+func (m *moduleInfo) pythonStyle(ctx context.Context) error {
 	dir, err := os.MkdirTemp("", "betongo-python-")
 	if err != nil {
 		return err
@@ -80,11 +84,20 @@ func (m *moduleInfo) pythonTypes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := v.fetch(ctx, mypy, "numpy"); err != nil {
+	if err := v.fetch(ctx, mypy, ruff, "numpy"); err != nil {
 		return err
 	}
 	project := filepath.Join(m.root, "python")
-	return v.run(ctx, nil, "-m", "mypy", "--config-file", filepath.Join(project, "pyproject.toml"), "--cache-dir", filepath.Join(dir, "mypy"), filepath.Join(project, "src", "betongo"))
+	for _, args := range [][]string{ // ruff finds its settings in the project
+		{"ruff", "check", "--no-cache", project},
+		{"ruff", "format", "--no-cache", "--check", project},
+		{"mypy", "--config-file", filepath.Join(project, "pyproject.toml"), "--cache-dir", filepath.Join(dir, "mypy"), filepath.Join(project, "src", "betongo")},
+	} {
+		if err := v.run(ctx, nil, append([]string{"-m"}, args...)...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // virtual is a virtual environment of Python's.
