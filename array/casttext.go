@@ -278,16 +278,27 @@ func underscores(s string) string {
 // parseFloat reads what Python's float does: no hexadecimal numbers, and what
 // is too large is infinite.
 func parseFloat(s string) (float64, bool) {
-	if strings.ContainsAny(s, "xXpP_") {
-		if s = underscores(s); strings.ContainsAny(s, "xXpP_") {
-			return 0, false
+	v, err := strconv.ParseFloat(s, 64)
+	if hexadecimal(s) {
+		return 0, false
+	}
+	if err != nil {
+		if strings.Contains(s, "_") {
+			v, err = strconv.ParseFloat(underscores(s), 64)
+		}
+		if e, ok := err.(*strconv.NumError); ok && e.Err == strconv.ErrRange {
+			err = nil
 		}
 	}
-	v, err := strconv.ParseFloat(s, 64)
-	if e, ok := err.(*strconv.NumError); ok && e.Err == strconv.ErrRange {
-		err = nil
-	}
 	return quiet(v), err == nil
+}
+
+// hexadecimal tells whether a number begins with 0x, perhaps behind a sign.
+func hexadecimal(s string) bool {
+	if s != "" && (s[0] == '+' || s[0] == '-') {
+		s = s[1:]
+	}
+	return len(s) > 1 && s[0] == '0' && s[1]|0x20 == 'x'
 }
 
 // quiet gives a NaN the bits that C's does.

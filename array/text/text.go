@@ -177,7 +177,7 @@ func (f *File) first(s *scanner) error {
 		return err
 	}
 	rows := 0
-	for ; err == nil; _, err = s.row() {
+	for s.counting = true; err == nil; _, err = s.row() {
 		rows++
 	}
 	if err != io.EOF {
@@ -257,15 +257,15 @@ func (f *File) layout(n int) error {
 // element reads one word.
 func (f *File) element(dst, word []byte, t array.DType) error {
 	kind := t.Kind()
-	float := kind == 'f' || kind == 'c' || kind == 'V'
-	if kind != 'S' && kind != 'U' && len(bytes.TrimSpace(word)) == 0 {
-		if !float {
+	if kind != 'S' && kind != 'U' {
+		float := kind == 'f' || kind == 'c' || kind == 'V'
+		word = bytes.TrimSpace(word)
+		if len(word) == 0 && !float {
 			return errors.New("empty, want a number")
 		}
-		return array.ParseElement(dst, "nan", t)
-	}
-	if float && len(f.opts.Missing) > 0 && slices.Contains(f.opts.Missing, string(bytes.TrimSpace(word))) {
-		return array.ParseElement(dst, "nan", t)
+		if len(word) == 0 || float && len(f.opts.Missing) > 0 && slices.Contains(f.opts.Missing, string(word)) {
+			return array.ParseElement(dst, "nan", t)
+		}
 	}
 	// The text is not kept: what an error says of it is a copy.
 	return array.ParseElement(dst, unsafe.String(unsafe.SliceData(word), len(word)), t)
@@ -419,6 +419,8 @@ type scanner struct {
 	comment []string // words of the last comment before the first row
 	blank   bool     // the delimiter is white space
 	seen    bool     // a row
+
+	counting bool // rows come without words
 }
 
 func (f *File) scan() (*scanner, error) {
@@ -483,11 +485,13 @@ func (s *scanner) row() ([][]byte, error) {
 		if len(bytes.TrimSpace(b)) == 0 {
 			continue
 		}
-		s.words = s.words[:0]
+		s.words, s.seen = s.words[:0], true
+		if s.counting {
+			return nil, nil
+		}
 		if err := s.split(b); err != nil {
 			return nil, err
 		}
-		s.seen = true
 		return s.words, nil
 	}
 }
@@ -507,7 +511,12 @@ func (s *scanner) split(b []byte) error {
 		}
 		delimiter := s.f.opts.Delimiter
 		for {
-			i := bytes.Index(b, []byte(delimiter))
+			var i int
+			if len(delimiter) == 1 {
+				i = bytes.IndexByte(b, delimiter[0])
+			} else {
+				i = bytes.Index(b, []byte(delimiter))
+			}
 			if i < 0 {
 				s.words = append(s.words, b)
 				return nil

@@ -1,0 +1,6 @@
+package zarr
+
+import "syscall"
+
+// notFolder tells of a path that goes on below a file.
+func notFolder(err error) bool { return err == syscall.ENOTDIR || err == syscall.ERROR_PATH_NOT_FOUND }
