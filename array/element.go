@@ -129,7 +129,23 @@ func elements[T Element](a Array) (int, error) {
 
 // swap turns round every run of n bytes.
 func swap(b []byte, n int) {
-	for i := 0; i+n <= len(b); i += n {
-		slices.Reverse(b[i : i+n])
+	switch n {
+	case 1:
+	case 2:
+		for ; len(b) >= 2; b = b[2:] {
+			b[0], b[1] = b[1], b[0]
+		}
+	case 4:
+		for ; len(b) >= 4; b = b[4:] {
+			binary.LittleEndian.PutUint32(b, binary.BigEndian.Uint32(b))
+		}
+	case 8:
+		for ; len(b) >= 8; b = b[8:] {
+			binary.LittleEndian.PutUint64(b, binary.BigEndian.Uint64(b))
+		}
+	default:
+		for i := 0; i+n <= len(b); i += n {
+			slices.Reverse(b[i : i+n])
+		}
 	}
 }
