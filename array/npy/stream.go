@@ -10,7 +10,7 @@ import (
 
 // DefaultChunk is how many bytes a stream gives at a time where nothing else
 // is asked for.
-const DefaultChunk = 8 << 20
+const DefaultChunk = 1 << 20
 
 // Stream gives the rows of an array in C order, about chunk bytes at a time (0
 // is DefaultChunk) and at least one row. It needs memory for one chunk, for an
