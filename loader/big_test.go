@@ -15,7 +15,7 @@ import (
 // TestBigBatches: batches that are written past the caches hold what small ones
 // do, with zeros behind each value, whatever the consumer left in their memory.
 func TestBigBatches(t *testing.T) {
-	const n, width = 700, 20_000
+	const n, width = 700, 30_000
 	rng := rand.New(rand.NewPCG(3, 4))
 	values, arrays := make([][]byte, n), make([][]byte, n)
 	for i := range values {

@@ -15,10 +15,10 @@ const (
 	// before it is read.
 	hintSize = 32 << 10
 	// pastCaches is the size of an output's rows in a batch from which they are
-	// written past the processor's caches: with the batches ahead there is more of
-	// them than those hold until the consumer comes to read. Measured with one that
-	// reads all: as quick at 6 MiB, a fifth quicker at 16, a third slower at 4.
-	pastCaches = 8 << 20
+	// written past the processor's caches: with the batches ahead that is more than
+	// most of those hold until the consumer comes to read. It is wrong where the
+	// last cache is far larger, and the consumer reads all on this processor.
+	pastCaches = 12 << 20
 	// probeSize is the largest size out of a file that is believed without a
 	// look at its last byte.
 	probeSize = 1 << 20

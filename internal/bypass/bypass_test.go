@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"strconv"
 	"testing"
 
 	"github.com/betongo/betongo/internal/bypass"
@@ -80,31 +79,4 @@ func TestFault(t *testing.T) {
 		}
 	}()
 	bypass.Copy(dst, m.Bytes())
-}
-
-func BenchmarkCopy(b *testing.B)  { run(b, func(dst, src []byte) { bypass.Copy(dst, src) }) }
-func BenchmarkClear(b *testing.B) { run(b, func(dst, _ []byte) { bypass.Clear(dst) }) }
-
-func BenchmarkCached(b *testing.B) {
-	b.Run("what=copy", func(b *testing.B) { run(b, func(dst, src []byte) { copy(dst, src) }) })
-	b.Run("what=clear", func(b *testing.B) { run(b, func(dst, _ []byte) { clear(dst) }) })
-}
-
-// run works through memory larger than caches.
-func run(b *testing.B, f func(dst, src []byte)) {
-	const all = 256 << 20
-	dst, src := make([]byte, all), bytes.Repeat([]byte{1}, all)
-	clear(dst)
-	for _, n := range []int{1 << 10, 4 << 10, 32 << 10, 1 << 20} {
-		b.Run("bytes="+strconv.Itoa(n), func(b *testing.B) {
-			b.SetBytes(int64(n))
-			at := 0
-			for b.Loop() {
-				if at += n + 8; at+n > all {
-					at = 0
-				}
-				f(dst[at:at+n], src[at:at+n])
-			}
-		})
-	}
 }
