@@ -332,3 +332,17 @@ func read(t testing.TB, name string) []byte {
 	}
 	return b
 }
+
+// TestStructs: FFCV has no text for a struct, nor for bfloat16.
+func TestStructs(t *testing.T) {
+	point, err := array.ParseDType("[('x', '<f4'), ('y', '<f4')]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []array.DType{point, array.BFloat16, array.BFloat16.Swapped()} {
+		var u *array.UnsupportedError
+		if _, err := (fields.NDArray{DType: d, Shape: []int{2}}).Args(); !errors.As(err, &u) {
+			t.Errorf("%v: %v; want an UnsupportedError", d, err)
+		}
+	}
+}

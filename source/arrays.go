@@ -138,6 +138,9 @@ func (c *arrayColumn) choose(row array.Spec) error {
 
 // fit completes the spec of an array field by the rows', and compares.
 func (c *arrayColumn) fit(want array.Spec) (array.Spec, error) {
+	if c.row.DType.IsStruct() {
+		return want, &array.UnsupportedError{DType: c.row.DType.String(), Why: "structured; make an array of each of its fields"}
+	}
 	if len(c.row.Shape) == 0 {
 		c.row.Shape, c.one = []int{1}, true
 	}

@@ -2,6 +2,7 @@ package source_test
 
 import (
 	"bytes"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -131,5 +132,14 @@ func TestArraysErrors(t *testing.T) {
 	defer a.Close()
 	if _, _, err := a.Sample(t.Context(), 0); err == nil || !strings.Contains(err.Error(), "9223372036854775808 is larger than an int field holds") {
 		t.Errorf("2^63: got %v", err)
+	}
+}
+
+// TestStructuredArrays: a field has no place for structs.
+func TestStructuredArrays(t *testing.T) {
+	var u *array.UnsupportedError
+	a, err := source.OpenArrays([]source.Spec{{Field: source.Field{Name: "x"}, File: "../testdata/npy/structured.npy"}})
+	if !errors.As(err, &u) || a != nil {
+		t.Errorf("%v, %v; want an UnsupportedError", a, err)
 	}
 }
