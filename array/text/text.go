@@ -61,8 +61,8 @@ type OpenOptions struct {
 	// a tab in a .tsv file, any white space elsewhere (" " too). Between others
 	// than white space, columns may stand in double quotes.
 	Delimiter string
-	// Comment begins what is passed over up to the line's end; "#" by default.
-	// Unless NoComment is set.
+	// Comment begins what is passed over up to the line's end; "#" by default,
+	// and nothing does if NoComment is set.
 	Comment   string
 	NoComment bool
 	Header    Header
