@@ -1,5 +1,5 @@
 """Loads the same files with FFCV, with betongo's Python package and with its Go loader, in turns, and prints
-tables for docs/benchmarks.md:
+tables for docs/python-benchmarks.md:
 
     python benchmarks/python/compare.py --python ~/ffcv-venv/bin/python --photos ~/train
 
@@ -31,12 +31,15 @@ WRITE = """
 import sys
 import numpy as np
 import betongo
-from betongo.fields import IntField, NDArrayField, RGBImageField
+from betongo.fields import BytesField, IntField, NDArrayField, RGBImageField
 kind, path, n = sys.argv[1], sys.argv[2], int(sys.argv[3])
 rng = np.random.default_rng(1)
 if kind == "rows":
     x = rng.standard_normal((n, 32), np.float32)
     fields = {"x": NDArrayField(np.dtype("<f4"), (32,)), "label": IntField()}
+elif kind == "bytes":
+    x = [rng.integers(0, 256, size, np.uint8) for size in rng.integers(1 << 10, 64 << 10, n)]
+    fields = {"x": BytesField(), "label": IntField()}
 else:
     x = rng.integers(0, 256, (n, 32, 32, 3), np.uint8)
     fields = {"image": RGBImageField(write_mode="raw"), "label": IntField()}
@@ -102,6 +105,10 @@ class Bench:
                 Work(f"{a.rows:,} rows f4[32] + label, {o}", file, "rows", o, 2048, a.epochs)
                 for o in ("sequential", "random")
             ]
+        if a.bytes:
+            file = self.write("bytes", a.bytes)
+            name = f"{a.bytes:,} values of 1 to 64 KiB, {{}}"
+            works += [Work(name.format(o), file, "bytes", o, 256, a.epochs) for o in ("sequential", "random")]
         if a.small:
             file = self.write("small", a.small)
             works += [
@@ -289,6 +296,7 @@ def main() -> None:
     p.add_argument(
         "--small", type=int, default=50_000, help="images of 32x32 of the second file; 0 leaves it out"
     )
+    p.add_argument("--bytes", type=int, default=10_000, help="values of a file of bytes; 0 leaves it out")
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument(
         "--epochs",
