@@ -1,6 +1,9 @@
 package array
 
-import "fmt"
+import (
+	"encoding/binary"
+	"fmt"
+)
 
 // CopyTo writes the elements in C order into dst, which must have exactly
 // their size, else it panics. It allocates little, whatever the size.
@@ -128,7 +131,11 @@ func turn[T uint8 | uint16 | uint32 | uint64 | complex128](c *copier, i, k int, 
 					from += c.strides[i]
 				}
 			}
-			for x := range wide {
+			first := 0
+			if c.item == 1 {
+				first = turnBytes(dst[a*c.out[i]+b:], c.out[i], as[byte](BytesOf(block[:])), wide, high)
+			}
+			for x := first; x < wide; x++ {
 				to := (a+x)*c.out[i] + b*c.item
 				for y, row := 0, as[T](dst[to:to+high*c.item]); y < len(row); y++ {
 					row[y] = block[y*tile+x]
@@ -136,6 +143,43 @@ func turn[T uint8 | uint16 | uint32 | uint64 | complex128](c *copier, i, k int, 
 			}
 		}
 	}
+}
+
+// turnBytes writes the columns of a block of bytes that come in eights, where
+// the rows do too, and returns how many.
+func turnBytes(dst []byte, out int, block []byte, wide, high int) int {
+	if high%8 != 0 {
+		return 0
+	}
+	for x := 0; x+8 <= wide; x += 8 {
+		for y := 0; y < high; y += 8 {
+			var rows [8]uint64
+			for i := range rows {
+				rows[i] = binary.LittleEndian.Uint64(block[(y+i)*tile+x:])
+			}
+			// Halves of a square are exchanged: of two by two bytes, then four by four, then eight.
+			for i := 0; i < 8; i += 2 {
+				exchange(&rows[i], &rows[i+1], 8, 0x00ff00ff00ff00ff)
+			}
+			for _, i := range [4]int{0, 1, 4, 5} {
+				exchange(&rows[i], &rows[i+2], 16, 0x0000ffff0000ffff)
+			}
+			for i := range 4 {
+				exchange(&rows[i], &rows[i+4], 32, 0x00000000ffffffff)
+			}
+			for i, row := range rows {
+				binary.LittleEndian.PutUint64(dst[(x+i)*out+y:], row)
+			}
+		}
+	}
+	return wide &^ 7
+}
+
+// exchange swaps the upper parts of a with the lower ones of b.
+func exchange(a, b *uint64, shift uint, mask uint64) {
+	t := (*a>>shift ^ *b) & mask
+	*b ^= t
+	*a ^= t << shift
 }
 
 // line copies n elements that lie step apart to neighbours in dst.

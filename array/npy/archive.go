@@ -3,6 +3,7 @@ package npy
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -125,6 +126,9 @@ func (a *Archive) readZip() error {
 	if err != nil {
 		return &FormatError{File: a.Name(), Offset: 0, Msg: "not a ZIP archive: " + err.Error()}
 	}
+	if err := a.overlaps(z.File); err != nil {
+		return err
+	}
 	seen := map[string]bool{}
 	for _, entry := range z.File {
 		name, ok := strings.CutSuffix(entry.Name, ".npy")
@@ -145,6 +149,36 @@ func (a *Archive) readZip() error {
 			a.refused = append(a.refused, err)
 		}
 		a.members = append(a.members, m)
+	}
+	return nil
+}
+
+// localHeader is the least that stands before an entry's data.
+const localHeader = 30
+
+// overlaps refuses entries that share bytes, of which a small file can have as
+// many as it likes.
+func (a *Archive) overlaps(entries []*zip.File) error {
+	type extent struct {
+		entry    *zip.File
+		off, end int64
+	}
+	list := make([]extent, 0, len(entries))
+	for _, e := range entries {
+		off, err := e.DataOffset()
+		if err == nil && (off > a.m.Size() || e.CompressedSize64 > uint64(a.m.Size()-off)) {
+			err = fmt.Errorf("%d bytes, in a file of %d", e.CompressedSize64, a.m.Size())
+		}
+		if err != nil {
+			return &FormatError{File: a.Name(), Array: strings.TrimSuffix(e.Name, ".npy"), Offset: off, Msg: err.Error()}
+		}
+		list = append(list, extent{e, off, off + int64(e.CompressedSize64)})
+	}
+	slices.SortFunc(list, func(x, y extent) int { return cmp.Compare(x.off, y.off) })
+	for i := 1; i < len(list); i++ {
+		if x, y := list[i-1], list[i]; x.end > y.off-localHeader {
+			return &FormatError{File: a.Name(), Array: strings.TrimSuffix(y.entry.Name, ".npy"), Offset: y.off, Msg: fmt.Sprintf("it shares bytes with %q", x.entry.Name)}
+		}
 	}
 	return nil
 }

@@ -419,6 +419,31 @@ func TestZipRefuses(t *testing.T) {
 	}
 }
 
+// TestOverlap: two entries of the list that mean the same bytes.
+func TestOverlap(t *testing.T) {
+	one := read(t, "f4")
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, name := range []string{"x.npy", "y.npy"} {
+		f, err := w.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Write(one)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	content := b.Bytes()
+	// The second entry of the list begins where the first does.
+	second := bytes.LastIndex(content, []byte("PK\x01\x02"))
+	copy(content[second+42:second+46], []byte{0, 0, 0, 0})
+	path := filepath.Join(t.TempDir(), "x.npz")
+	if err := readAll(path, content); err == nil || !strings.Contains(err.Error(), "shares bytes") {
+		t.Errorf("%v; want an error that says they share bytes", err)
+	}
+}
+
 // TestBomb: a small archive of a large array is not inflated beyond the limit.
 func TestBomb(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.npz")
