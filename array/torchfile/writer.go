@@ -1,0 +1,280 @@
+package torchfile
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/betongo/betongo/array"
+)
+
+// CreateOptions say how Create and Save write; nil and the zero value are the
+// defaults.
+type CreateOptions struct {
+	Overwrite bool // a file that is there already is replaced
+	// Bare makes the file hold the one tensor itself, and no dict. Create only.
+	Bare bool
+}
+
+// Writer writes a dict of tensors beside the file's place, where Close puts it.
+// Every byte is written once. It is not safe for concurrent use. After an error
+// it only gives that error, and Close leaves nothing.
+type Writer struct {
+	p       *pack
+	opts    CreateOptions
+	tensors []added
+	names   map[string]bool
+	attrs   map[string]any
+	open    bool
+	err     error
+	done    bool
+}
+
+// added is a tensor whose elements are storage i.
+type added struct {
+	name string
+	t    Tensor
+}
+
+// Create begins a file.
+func Create(path string, opts *CreateOptions) (*Writer, error) {
+	if opts == nil {
+		opts = &CreateOptions{}
+	}
+	p, err := newPack(path, opts.Overwrite)
+	if err != nil {
+		return nil, err
+	}
+	return &Writer{p: p, opts: *opts, names: map[string]bool{}}, nil
+}
+
+// fail keeps the first error.
+func (w *Writer) fail(err error) error {
+	if w.err == nil {
+		w.err = fmt.Errorf("%s: %w", w.p.f.Target(), err)
+	}
+	return w.err
+}
+
+func (w *Writer) state() error {
+	switch {
+	case w.err != nil:
+		return w.err
+	case w.done:
+		return errors.New("torchfile: the writer is closed")
+	case w.open:
+		return w.fail(errors.New("an array is being written; close its sink first"))
+	}
+	return nil
+}
+
+// SetAttrs sets values that go into the dict behind the tensors, under their
+// keys: anything that Save takes. They must not be called as a tensor.
+func (w *Writer) SetAttrs(attrs map[string]any) error {
+	if err := w.state(); err != nil {
+		return err
+	}
+	w.attrs = attrs
+	return nil
+}
+
+// check tells why PyTorch can't hold an array.
+func check(spec array.Spec, float8 string) error {
+	t := spec.DType
+	if !t.Valid() {
+		return errors.New("no dtype")
+	}
+	if t = t.WithOrder('<'); storageNames[t] == "" {
+		if _, ok := findNew(t, float8); !ok {
+			return &array.UnsupportedError{DType: spec.DType.String(), Why: "PyTorch has no such type"}
+		}
+	}
+	_, err := spec.Bytes()
+	return err
+}
+
+// Add begins a tensor, called as it will be in the dict, dots and all. Shape[0]
+// may be -1 where the rows are to be counted. The attributes "parameter",
+// "requires_grad" and "dtype" are those that Members gives; big-endian rows are
+// written little-endian.
+func (w *Writer) Add(m array.Member) (array.Sink, error) {
+	if err := w.state(); err != nil {
+		return nil, err
+	}
+	switch {
+	case w.names[m.Name]:
+		return nil, w.fail(fmt.Errorf("array %q is there already", m.Name))
+	case !utf8.ValidString(m.Name):
+		return nil, w.fail(fmt.Errorf("array %q: the name isn't UTF-8", m.Name))
+	case w.opts.Bare && len(w.tensors) > 0:
+		return nil, w.fail(fmt.Errorf("array %q: a bare file holds one", m.Name))
+	}
+	spec := array.Spec{DType: m.Spec.DType, Shape: slices.Clone(m.Spec.Shape)}
+	counted := len(spec.Shape) > 0 && spec.Shape[0] == -1
+	if counted {
+		spec.Shape[0] = 0
+	}
+	t := Tensor{}
+	t.Float8, _ = m.Attrs["dtype"].(string)
+	if spec.DType != void1 {
+		t.Float8 = ""
+	}
+	if err := check(spec, t.Float8); err != nil {
+		return nil, w.fail(fmt.Errorf("array %q: %w", m.Name, err))
+	}
+	t.Spec = spec
+	t.Parameter, _ = m.Attrs["parameter"].(bool)
+	t.RequiresGrad, _ = m.Attrs["requires_grad"].(bool)
+	w.names[m.Name] = true
+	w.p.begin("data/" + strconv.Itoa(len(w.tensors)))
+	w.tensors = append(w.tensors, added{m.Name, t})
+	w.open = true
+	s := &sink{w: w, i: len(w.tensors) - 1, left: 1, counted: counted}
+	if len(spec.Shape) > 0 {
+		s.left = spec.Shape[0]
+	}
+	return s, nil
+}
+
+// sink writes a tensor's rows into its storage.
+type sink struct {
+	w       *Writer
+	i       int // in tensors
+	rows    int
+	left    int
+	counted bool
+	closed  bool
+}
+
+// Write writes rows.
+func (s *sink) Write(rows array.Array) error {
+	w := s.w
+	t := &w.tensors[s.i]
+	if w.err != nil {
+		return w.err
+	}
+	if s.closed {
+		return fmt.Errorf("torchfile: array %q is closed", t.name)
+	}
+	if _, err := array.New(rows.Spec, rows.Data); err != nil {
+		return w.fail(fmt.Errorf("array %q: %w", t.name, err))
+	}
+	n := 1
+	if len(rows.Shape) > 0 {
+		n = rows.Shape[0]
+	}
+	want := t.t.Spec
+	if rows.DType != want.DType || len(rows.Shape) != len(want.Shape) || len(rows.Shape) > 0 && !slices.Equal(rows.Shape[1:], want.Shape[1:]) {
+		return w.fail(fmt.Errorf("array %q: rows %v, want those of %v", t.name, rows.Spec, want))
+	}
+	if !s.counted && n > s.left {
+		return w.fail(fmt.Errorf("array %q: row %d, want %d rows", t.name, s.rows+n, s.rows+s.left))
+	}
+	if s.counted && n > math.MaxInt-s.rows {
+		return w.fail(fmt.Errorf("array %q: too many rows", t.name))
+	}
+	if err := w.p.rows(rows); err != nil {
+		return w.fail(err)
+	}
+	s.rows, s.left = s.rows+n, s.left-n
+	return nil
+}
+
+// Close says that the rows are complete.
+func (s *sink) Close() error {
+	w := s.w
+	if s.closed || w.err != nil {
+		s.closed, w.open = true, false
+		return w.err
+	}
+	s.closed, w.open = true, false
+	t := &w.tensors[s.i]
+	if !s.counted && s.left > 0 {
+		return w.fail(fmt.Errorf("array %q: %d rows, %d are missing", t.name, s.rows, s.left))
+	}
+	if s.counted {
+		t.t.Shape[0] = s.rows
+	}
+	if err := w.p.end(); err != nil {
+		return w.fail(err)
+	}
+	return nil
+}
+
+// Close completes the file and puts it in its place. On an error nothing is
+// left, and what was there stays.
+func (w *Writer) Close() error {
+	if w.done {
+		return w.err
+	}
+	err := w.state()
+	if err == nil {
+		if err = w.finish(); err != nil {
+			err = w.fail(err)
+		}
+	}
+	w.done = true
+	return errors.Join(err, w.p.f.Abort())
+}
+
+// Abort removes what was written. Behind Close it does nothing.
+func (w *Writer) Abort() error {
+	w.done = true
+	return w.p.f.Abort()
+}
+
+// finish writes the pickle and the archive's list.
+func (w *Writer) finish() error {
+	next := 0
+	e := newEncoder(func(t *Tensor) (stored, error) {
+		n, err := t.Spec.Count()
+		st := stored{key: strconv.Itoa(next), n: n, strides: rowMajor(t.Shape)}
+		next++
+		return st, err
+	})
+	var v any
+	if w.opts.Bare {
+		if len(w.tensors) != 1 || len(w.attrs) > 0 {
+			return fmt.Errorf("a bare file holds one tensor and nothing else, not %d and %d attributes", len(w.tensors), len(w.attrs))
+		}
+		v = &w.tensors[0].t
+	} else {
+		d := &Dict{}
+		for i := range w.tensors {
+			d.Items = append(d.Items, Item{w.tensors[i].name, &w.tensors[i].t})
+		}
+		keys := make([]string, 0, len(w.attrs))
+		for k := range w.attrs {
+			keys = append(keys, k)
+		}
+		slices.Sort(keys)
+		for _, k := range keys {
+			if w.names[k] {
+				return fmt.Errorf("attribute %q is called as an array", k)
+			}
+			if hasTensor(w.attrs[k]) {
+				return fmt.Errorf("attribute %q is a tensor; add it", k)
+			}
+			d.Items = append(d.Items, Item{k, w.attrs[k]})
+		}
+		v = d
+	}
+	if err := e.value(v, 0); err != nil {
+		return err
+	}
+	return w.p.finish(append(e.b, opStop))
+}
+
+// rowMajor are the strides of C order, in elements, as torch tells them.
+func rowMajor(shape []int) []int {
+	strides := make([]int, len(shape))
+	step := 1
+	for i := len(shape) - 1; i >= 0; i-- {
+		strides[i] = step
+		step *= max(shape[i], 1)
+	}
+	return strides
+}
