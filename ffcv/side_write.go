@@ -13,6 +13,7 @@ import (
 	"runtime"
 
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/aside"
 )
 
 // sideWriter writes a side file: for each field begin, then an entry for every
@@ -43,7 +44,7 @@ func CheckMarksTarget(path string) error {
 }
 
 func newSideWriter(path string, of Identity) (*sideWriter, error) {
-	target, err := resolve(path)
+	target, err := aside.Resolve(path)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"runtime"
 
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/aside"
 )
 
 // FieldSpec is one field of a file to be written.
@@ -186,10 +187,10 @@ func (w *Writer) create(specs []FieldSpec) (err error) {
 			return err
 		}
 	}
-	if w.target, err = resolve(w.path); err != nil {
+	if w.target, err = aside.Resolve(w.path); err != nil {
 		return err
 	}
-	if err := checkTarget(w.target, w.opts.Overwrite); err != nil {
+	if err := aside.Check(w.target, w.opts.Overwrite, false); err != nil {
 		return err
 	}
 	w.part, err = createPartial(w.target)

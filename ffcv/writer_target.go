@@ -2,57 +2,13 @@ package ffcv
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
+
+	"github.com/betongo/betongo/internal/aside"
 )
-
-// resolve follows symbolic links in the last part of path, also when they end
-// at a file that does not exist yet.
-func resolve(path string) (string, error) {
-	for range 40 {
-		info, err := os.Lstat(path)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode()&fs.ModeSymlink == 0 {
-			return path, nil
-		}
-		if err != nil {
-			return "", err
-		}
-		to, err := os.Readlink(path)
-		if err != nil {
-			return "", err
-		}
-		if !filepath.IsAbs(to) {
-			// Not cleaned: the folder may itself be a link, and ".." in the
-			// link's text begins at the folder that it leads to.
-			to = filepath.Dir(path) + string(filepath.Separator) + to
-		}
-		path = to
-	}
-	return "", &fs.PathError{Op: "follow", Path: path, Err: errors.New("too many symbolic links")}
-}
-
-// checkTarget says whether a file may be put at path.
-func checkTarget(path string, overwrite bool) error {
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case info.IsDir():
-		return &fs.PathError{Op: "write", Path: path, Err: errors.New("is a directory")}
-	case !info.Mode().IsRegular():
-		return &fs.PathError{Op: "write", Path: path, Err: fmt.Errorf("not a regular file (%s)", info.Mode().Type())}
-	case !overwrite:
-		return &fs.PathError{Op: "write", Path: path, Err: fs.ErrExist}
-	}
-	return nil
-}
 
 // file is what the writer needs of an *os.File; a test puts a full disk in its
 // place.
@@ -73,36 +29,17 @@ type partial struct {
 	spools []*spool
 }
 
-// maxBase is how much of the target's name goes into the partial file's: with
-// what is added to it, names stay within the 255 bytes that systems allow.
-const maxBase = 200
-
 // createPartial makes NAME.partial-XXXXXX with mode 0666 less the umask.
 func createPartial(target string) (*partial, error) {
-	dir, base := filepath.Split(target)
-	if len(base) > maxBase {
-		base = strings.ToValidUTF8(base[:maxBase], "")
+	var f *os.File
+	name, err := aside.Beside(target, func(name string) (err error) {
+		f, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	for try := 0; ; try++ {
-		name := dir + base + ".partial-" + randomSuffix()
-		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
-		if errors.Is(err, fs.ErrExist) && try < 100 {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		return &partial{file: f, name: name}, nil
-	}
-}
-
-func randomSuffix() string {
-	const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
-	var b [6]byte
-	for i := range b {
-		b[i] = letters[rand.IntN(len(letters))]
-	}
-	return string(b[:])
+	return &partial{file: f, name: name}, nil
 }
 
 // spool makes a temporary file beside the partial one, NAME.partial-XXXXXX.kind.
@@ -152,11 +89,11 @@ func (p *partial) commit(target string, overwrite bool) error {
 		return err
 	}
 	// Somebody may have put a file there since Create looked.
-	if err := checkTarget(target, overwrite); err != nil {
+	if err := aside.Check(target, overwrite, false); err != nil {
 		return err
 	}
 	if err := os.Rename(p.name, target); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(target))
+	return aside.SyncDir(filepath.Dir(target))
 }

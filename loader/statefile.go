@@ -2,15 +2,15 @@ package loader
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/betongo/betongo/internal/aside"
 )
 
 // maxState is how many bytes ReadState reads at most.
@@ -58,24 +58,14 @@ func (s *State) Save(path string) (err error) {
 	if err != nil {
 		return err
 	}
-	partial := path + partialState + strconv.FormatUint(rand.Uint64(), 36)
-	f, err := os.OpenFile(partial, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(b, '\n'))
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(partial, path)
-	}
-	if err != nil {
-		os.Remove(partial)
+	if err := aside.WriteFile(path, append(b, '\n'), true); err != nil {
 		return err
 	}
 	removeStale(path)
 	return nil
 }
 
-const partialState = ".partial-" // and a number, behind the target's name
+const partialState = ".partial-" // and a number in base 36, behind the target's name
 
 // removeStale removes what Saves to path have left beside it. What can't be
 // removed stays: the next one tries again.

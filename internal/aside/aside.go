@@ -30,15 +30,15 @@ type File struct {
 // link is followed. Where something is there already the error is fs.ErrExist,
 // unless overwrite is set and it is a regular file.
 func Create(target string, overwrite bool) (*File, error) {
-	target, err := resolve(target)
+	target, err := Resolve(target)
 	if err != nil {
 		return nil, err
 	}
-	if err := check(target, overwrite, false); err != nil {
+	if err := Check(target, overwrite, false); err != nil {
 		return nil, err
 	}
 	var f *os.File
-	_, err = beside(target, func(name string) (err error) {
+	_, err = Beside(target, func(name string) (err error) {
 		f, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 		return err
 	})
@@ -64,7 +64,7 @@ func (f *File) Commit() error {
 	err := f.File.Close()
 	if err == nil {
 		// Somebody may have put a file there since Create looked.
-		err = check(f.target, f.overwrite, false)
+		err = Check(f.target, f.overwrite, false)
 	}
 	if err == nil {
 		err = os.Rename(f.Name(), f.target)
@@ -72,7 +72,7 @@ func (f *File) Commit() error {
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
-	return syncDir(filepath.Dir(f.target))
+	return SyncDir(filepath.Dir(f.target))
 }
 
 // Abort closes and removes what was written. Behind Commit it does nothing, so
@@ -111,14 +111,14 @@ type Folder struct {
 // symbolic link is followed. Where something is there already the error is
 // fs.ErrExist, unless overwrite is set and it is a folder, or an empty one.
 func CreateFolder(target string, overwrite bool) (*Folder, error) {
-	target, err := resolve(filepath.Clean(target))
+	target, err := Resolve(filepath.Clean(target))
 	if err != nil {
 		return nil, err
 	}
-	if err := check(target, overwrite, true); err != nil {
+	if err := Check(target, overwrite, true); err != nil {
 		return nil, err
 	}
-	name, err := beside(target, func(name string) error { return os.Mkdir(name, 0o777) })
+	name, err := Beside(target, func(name string) error { return os.Mkdir(name, 0o777) })
 	if err != nil {
 		return nil, err
 	}
@@ -139,13 +139,13 @@ func (d *Folder) Commit() error {
 	if d.done {
 		return &fs.PathError{Op: "commit", Path: d.target, Err: fs.ErrClosed}
 	}
-	if err := errors.Join(syncTree(d.name), check(d.target, d.overwrite, true)); err != nil {
+	if err := errors.Join(syncTree(d.name), Check(d.target, d.overwrite, true)); err != nil {
 		return errors.Join(err, d.Abort())
 	}
 	old := ""
 	if _, err := os.Lstat(d.target); err == nil {
 		// No system replaces a folder with things in it.
-		if old, err = beside(d.target, func(name string) error { return renameNew(d.target, name) }); err != nil {
+		if old, err = Beside(d.target, func(name string) error { return renameNew(d.target, name) }); err != nil {
 			return errors.Join(err, d.Abort())
 		}
 	}
@@ -156,7 +156,7 @@ func (d *Folder) Commit() error {
 		return errors.Join(err, d.Abort())
 	}
 	d.done = true
-	err := syncDir(filepath.Dir(d.target))
+	err := SyncDir(filepath.Dir(d.target))
 	if old != "" {
 		err = errors.Join(err, os.RemoveAll(old))
 	}
@@ -188,7 +188,7 @@ func syncTree(root string) error {
 		case err != nil:
 			return err
 		case e.IsDir():
-			return syncDir(name)
+			return SyncDir(name)
 		case !e.Type().IsRegular():
 			return nil
 		}
@@ -200,8 +200,10 @@ func syncTree(root string) error {
 	})
 }
 
-// check says whether a file, or a folder, may be put at path.
-func check(path string, overwrite, folder bool) error {
+// Check says whether a file, or a folder, may be put at path: the error is
+// fs.ErrExist where something is there, unless overwrite is set and it is of the
+// same kind.
+func Check(path string, overwrite, folder bool) error {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -227,9 +229,9 @@ func check(path string, overwrite, folder bool) error {
 	return nil
 }
 
-// resolve follows symbolic links in the last part of path, also when they end
+// Resolve follows symbolic links in the last part of path, also when they end
 // at a file that does not exist yet.
-func resolve(path string) (string, error) {
+func Resolve(path string) (string, error) {
 	for range 40 {
 		info, err := os.Lstat(path)
 		if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode()&fs.ModeSymlink == 0 {
@@ -256,8 +258,9 @@ func resolve(path string) (string, error) {
 // what is added to it, names stay within the 255 bytes that systems allow.
 const maxBase = 200
 
-// beside finds a name beside target that nothing has, and makes it.
-func beside(target string, create func(name string) error) (string, error) {
+// Beside finds a name beside target that nothing has, NAME.partial-XXXXXX, and
+// makes it by create, whose fs.ErrExist has it try another.
+func Beside(target string, create func(name string) error) (string, error) {
 	const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
 	dir, base := filepath.Split(target)
 	if len(base) > maxBase {

@@ -2,5 +2,5 @@
 
 package aside
 
-// syncDir does nothing: this system does not sync folders.
-func syncDir(string) error { return nil }
+// SyncDir does nothing: this system does not sync folders.
+func SyncDir(string) error { return nil }

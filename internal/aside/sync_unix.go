@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// syncDir makes a rename in dir outlive a crash of the machine. A file system
+// SyncDir makes a rename in dir outlive a crash of the machine. A file system
 // that can't sync a folder has nothing to sync.
-func syncDir(dir string) error {
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if errors.Is(err, os.ErrPermission) {
 		return nil // a folder that may be written, but not read

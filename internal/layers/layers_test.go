@@ -50,11 +50,11 @@ var rooms = []room{
 	{"fields", 2, []string{"array", "rgb", "internal/wire"}},
 	{"array/*", 2, []string{"array", "rgb", "internal/wire", "internal/mmap", "internal/aside", "internal/literal"}}, // a format each: none knows another
 	{"fields/fieldtest", 3, []string{"fields", "array", "rgb"}},
-	{"ffcv", 3, []string{"fields", "alloc", "array", "rgb", "internal/hash", "internal/wire", "internal/mmap", "internal/pagecache"}},
+	{"ffcv", 3, []string{"fields", "alloc", "array", "rgb", "internal/aside", "internal/hash", "internal/wire", "internal/mmap", "internal/pagecache"}},
 	{"splice", 4, []string{"ffcv", "fields", "internal/mmap"}},
 	{"source", 3, []string{"array/npy", "array", "rgb", "fields", "internal/roll"}},
 	{"transform", 3, []string{"array", "rgb"}},
-	{"loader", 4, []string{"ffcv", "fields", "alloc", "array", "rgb", "internal/hash", "internal/mmap", "internal/bypass"}},
+	{"loader", 4, []string{"ffcv", "fields", "alloc", "array", "rgb", "internal/aside", "internal/hash", "internal/mmap", "internal/bypass"}},
 	{"dataset", 5, []string{"loader", "ffcv", "fields", "alloc", "internal/hash", "internal/pagecache"}},
 	{"convert", 5, []string{"*"}}, // joins all formats, .beton among them
 	{"internal/term", 4, nil},

@@ -1,6 +1,0 @@
-//go:build !unix
-
-package ffcv
-
-// syncDir does nothing: this system does not sync folders.
-func syncDir(string) error { return nil }
