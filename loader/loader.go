@@ -166,8 +166,9 @@ import (
 // methods are called by many goroutines at once.
 //
 // The pointers of all samples are offsets in one file. Optional abilities are
-// found by type assertion: Lender, Pager, Marker, Identifier and Keyer, and of
-// datasets made of others (package dataset) Tabler and Locator.
+// found by type assertion: Lender, Pager, Marker, Identifier, Keyer, Cacher and
+// Budgeter, and of datasets made of others (package dataset) Tabler, Locator and
+// PointerLocator.
 type Dataset interface {
 	// Name names the dataset in errors.
 	Name() string
