@@ -26,6 +26,7 @@ type bitmap struct {
 	words []uint64
 	rows  int
 	left  int   // rows that are left
+	ahead bool  // the file tells of more rows
 	ranks []int // rows that are left before every rankWords words; nil until asked for
 }
 
@@ -55,7 +56,7 @@ func parseBitmap(file []byte, rows int) (*bitmap, error) {
 	if have < uint64(rows) || len(body)%8 != 0 || len(body)/8 < n {
 		return nil, fmt.Errorf("%d bytes for %d rows, the array has %d", len(file), have, rows)
 	}
-	b := &bitmap{words: make([]uint64, n), rows: rows}
+	b := &bitmap{words: make([]uint64, n), rows: rows, ahead: have > uint64(rows)}
 	for i := range b.words {
 		b.words[i] = binary.LittleEndian.Uint64(body[i*8:])
 	}

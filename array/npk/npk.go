@@ -14,7 +14,7 @@
 // The metadata tell how many rows lie in the data files, the bitmap which of
 // them count: rows are given by their number among those, as they are to a user
 // of NumPack. The data file of an array that was saved again may be called
-// data_NAME.second.npkd: the metadata have its name, and NumPack goes by that.
+// data_NAME.gen2.npkd: the metadata have its name, and NumPack goes by that.
 //
 // # Crash safety
 //
@@ -131,18 +131,20 @@ func times(a, b int) (n int, ok bool) {
 	return a * b, true
 }
 
-// The names of an array's files. There are two for data, so that new ones can
-// be written while the old ones count.
-func dataFile(name string, second bool) string { return "data_" + name + mark(second) + ".npkd" }
-func listFile(name string, second bool) string { return "data_" + name + mark(second) + ".npkseg" }
-func segmentDir(name string, second bool) string {
-	return "data_" + name + mark(second) + "_segments"
-}
-func bitmapFile(name string) string { return "deleted_" + name + ".npkb" }
+// The names of an array's files. New data are written beside those that count,
+// so there is more than one name: gen numbers them.
+func dataFile(name string, gen int) string   { return "data_" + name + mark(gen) + ".npkd" }
+func listFile(name string, gen int) string   { return "data_" + name + mark(gen) + ".npkseg" }
+func segmentDir(name string, gen int) string { return "data_" + name + mark(gen) + "_segments" }
+func bitmapFile(name string) string          { return "deleted_" + name + ".npkb" }
 
-func mark(second bool) string {
-	if second {
-		return ".second"
+func segmentFile(name string, gen, i int) string {
+	return fmt.Sprintf("%s/seg_%06d.npkd", segmentDir(name, gen), i)
+}
+
+func mark(gen int) string {
+	if gen == 0 {
+		return ""
 	}
-	return ""
+	return fmt.Sprintf(".gen%d", gen+1)
 }
