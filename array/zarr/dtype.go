@@ -294,33 +294,78 @@ func order3(t array.DType) (byte, error) {
 	return 0, &array.UnsupportedError{DType: t.String(), Why: "version 3 has one byte order for all fields; version 2 has one for each"}
 }
 
-// fill2 reads the element of missing chunks in version 2. Without one it is
-// undefined there; here it is zero.
+// maxFill is how large an element may be whose fill value isn't zero.
+const maxFill = 1 << 20
+
+// fill2 reads the element of missing chunks in version 2; nil where all its
+// bytes are zero. Without one it is undefined there; here it is zero.
 func fill2(v any, t array.DType) ([]byte, error) {
-	b := make([]byte, t.ItemSize())
-	if v == nil || v == "" || v == int64(0) && strings.IndexByte("SUV", t.Kind()) >= 0 {
-		return b, nil
+	bytes := t.Kind() == 'S' || t.Kind() == 'V'
+	if v == nil || v == "" || v == int64(0) && (bytes || t.Kind() == 'U') {
+		return nil, nil
 	}
-	switch t.Kind() {
-	case 'S', 'V':
-		return b, fillBytes(b, v)
-	}
-	return b, fillScalar(b, v, t)
+	return fill(v, t, func(b []byte) error {
+		if bytes {
+			return fillBytes(b, v)
+		}
+		return fillScalar(b, v, t)
+	})
 }
 
-// fill3 reads the element of missing chunks in version 3.
+// fill3 is fill2 for version 3.
 func fill3(v any, t array.DType) ([]byte, error) {
-	b := make([]byte, t.ItemSize())
-	if t.IsStruct() {
-		return b, fillStruct(b, v, t)
+	return fill(v, t, func(b []byte) error { return fillAny(b, v, t) })
+}
+
+// fill takes memory for an element and has it read. A size beyond maxFill
+// stands in the metadata and nowhere else.
+func fill(v any, t array.DType, read func([]byte) error) ([]byte, error) {
+	if t.ItemSize() > maxFill {
+		raw, err := []byte(nil), error(nil)
+		if s, ok := v.(string); ok {
+			raw, err = base64.StdEncoding.DecodeString(s)
+		} else {
+			err = unsupported(fmt.Sprintf("a fill value of %d bytes that isn't text", t.ItemSize()))
+		}
+		if err == nil && !isZero(raw) {
+			err = unsupported(fmt.Sprintf("a fill value of %d bytes that isn't zero", t.ItemSize()))
+		}
+		return nil, err
 	}
-	switch t.Kind() {
-	case 'S', 'V':
-		if t.WithOrder('<') != array.BFloat16 {
-			return b, fillBytes(b, v)
+	b := make([]byte, t.ItemSize())
+	if err := read(b); err != nil {
+		return nil, err
+	}
+	if isZero(b) {
+		return nil, nil
+	}
+	return b, nil
+}
+
+func fillAny(b []byte, v any, t array.DType) error {
+	switch {
+	case t.IsStruct():
+		return fillStruct(b, v, t)
+	case t.Kind() == 'S', t.Kind() == 'V' && t.WithOrder('<') != array.BFloat16:
+		return fillBytes(b, v)
+	}
+	return fillScalar(b, v, t)
+}
+
+// isZero tells whether all bytes are 0.
+func isZero(b []byte) bool {
+	for len(b) >= 8 {
+		if binary.LittleEndian.Uint64(b) != 0 {
+			return false
+		}
+		b = b[8:]
+	}
+	for _, c := range b {
+		if c != 0 {
+			return false
 		}
 	}
-	return b, fillScalar(b, v, t)
+	return true
 }
 
 // fillStruct reads an object of the fields, or the bytes.
@@ -334,11 +379,9 @@ func fillStruct(b []byte, v any, t array.DType) error {
 		if !ok {
 			return fmt.Errorf("field %q is missing", f.Name)
 		}
-		part, err := fill3(inner, f.DType)
-		if err != nil {
+		if err := fillAny(b[f.Offset:f.Offset+f.DType.ItemSize()], inner, f.DType); err != nil {
 			return fmt.Errorf("field %q: %w", f.Name, err)
 		}
-		copy(b[f.Offset:], part)
 	}
 	return nil
 }
@@ -434,6 +477,14 @@ func fillScalar(b []byte, v any, t array.DType) error {
 			return bad
 		}
 		text = s
+	}
+	if t.Kind() == 'V' { // bfloat16
+		var f [4]byte
+		if err := array.ParseElement(f[:], text, array.Float32); err != nil {
+			return fmt.Errorf("%s: %w", brief(v), err)
+		}
+		byteOrder(t).PutUint16(b, array.BFloat16Bits(math.Float32frombits(binary.LittleEndian.Uint32(f[:]))))
+		return nil
 	}
 	if err := array.ParseElement(b, text, t); err != nil {
 		return fmt.Errorf("%s: %w", brief(v), err)

@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"math"
@@ -30,6 +31,7 @@ type blob struct {
 	at     io.ReaderAt
 	stream io.Reader
 	closer io.Closer
+	sum    *uint32 // the CRC-32 of the whole that a ZIP file tells
 }
 
 func (b *blob) close() {
@@ -46,7 +48,11 @@ func (b *blob) all(dst []byte) ([]byte, error) {
 	}
 	dst = slices.Grow(dst[:0], int(b.size))[:b.size]
 	if b.at != nil {
-		return dst, b.part(dst, 0)
+		err := b.part(dst, 0)
+		if err == nil && b.sum != nil && crc32.ChecksumIEEE(dst) != *b.sum {
+			err = zip.ErrChecksum
+		}
+		return dst, err
 	}
 	if n, err := io.ReadFull(b.stream, dst); err != nil {
 		return nil, fmt.Errorf("at byte %d of %d: %w", n, b.size, noEOF(err))
@@ -233,7 +239,7 @@ func (z *zipStore) open(key string) (blob, error) {
 		if b.size > info.Size()-off {
 			return blob{}, fmt.Errorf("the entry has %d bytes at %d of a file of %d", b.size, off, info.Size())
 		}
-		b.at = io.NewSectionReader(z.file, off, b.size)
+		b.at, b.sum = io.NewSectionReader(z.file, off, b.size), &e.CRC32
 		return b, nil
 	}
 	// Deflate can't do more than 1032 to 1: a size beyond is a lie.

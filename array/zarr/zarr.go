@@ -101,7 +101,7 @@ type Info struct {
 	Chunks  []int    // the shape of a chunk; of one within a shard where there are shards
 	Shards  []int    // the shape of a shard; nil without
 	Codecs  []string // names of what chunks pass when written, in order
-	Fill    []byte   // the element that missing chunks consist of
+	Fill    []byte   // the element that missing chunks consist of; nil where all its bytes are 0
 }
 
 // File is an open store. Its methods are safe for concurrent use, except for
@@ -287,9 +287,7 @@ func (f *File) walk(name string, depth int, spare map[string]*document) error {
 		}
 	}
 	if d.group == nil {
-		// A folder that is no node may hold nodes in version 2 only where it
-		// is the root of what consolidated metadata describe.
-		return nil
+		return nil // a folder that is no node
 	}
 	if depth == maxDepth {
 		return &FormatError{File: f.path, Key: name, Offset: -1, Msg: fmt.Sprintf("more than %d groups in one another", maxDepth)}
