@@ -172,3 +172,19 @@ def test_decoders_are_of_ffcvs_family():
         if name.endswith("RGBImageDecoder"):
             assert issubclass(getattr(decoders, name), decoders.SimpleRGBImageDecoder), name
     assert issubclass(decoders.IntDecoder, decoders.BasicDecoder)
+
+
+def test_the_nearest_name_is_told() -> None:
+    import betongo
+    from betongo import fields, transforms
+    from betongo.fields import decoders
+
+    for module, name, near in (
+        (betongo, "Loder", "Loader"),
+        (transforms, "RandomHorizontalFlp", "RandomHorizontalFlip"),
+        (fields, "RGBImagField", "RGBImageField"),
+        (decoders, "SimpleRGBDecoder", "SimpleRGBImageDecoder"),
+    ):
+        with pytest.raises(AttributeError, match=f"{name}.*did you mean '{near}'"):
+            getattr(module, name)
+        assert not hasattr(module, name)

@@ -41,15 +41,18 @@ _where = {
     "open": "dataset",
 }
 
+if not TYPE_CHECKING:  # to whom every name would be there
 
-def __getattr__(name: str) -> Any:
-    if name not in _where:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+    def __getattr__(name: str) -> Any:
+        if name not in _where:
+            from ._names import missing
 
-    value = getattr(import_module("." + _where[name], __name__), name)
-    globals()[name] = value
-    return value
+            raise missing(__name__, name, __all__)
+        from importlib import import_module
+
+        value = getattr(import_module("." + _where[name], __name__), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

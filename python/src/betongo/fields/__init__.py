@@ -5,6 +5,10 @@ pictures with alpha) and AudioField. FFCV reads files with those two when it is 
 field.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from .audio import AudioField
 from .base import Field
 from .basics import FloatField, IntField
@@ -26,3 +30,10 @@ __all__ = [
     "RGBImageField",
     "TorchTensorField",
 ]
+
+if not TYPE_CHECKING:  # to whom every name would be there
+
+    def __getattr__(name: str) -> Any:
+        from .._names import missing
+
+        raise missing(__name__, name, __all__)

@@ -6,7 +6,7 @@ import io
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -39,6 +39,15 @@ __all__ = [
     "SimpleRGBImageDecoder",
 ]
 
+
+if not TYPE_CHECKING:  # to whom every name would be there
+
+    def __getattr__(name: str) -> Any:
+        from .._names import missing
+
+        raise missing(__name__, name, __all__)
+
+
 _JPEG = 0  # mode of a stored image
 
 
@@ -49,12 +58,9 @@ def _plain_read(decoder: Transform) -> Callable[..., np.ndarray]:
 
 
 class _Default(Transform):
-    """A decoder that is its field's default in the engine."""
+    """A decoder that is its field's default in the engine: whose _op is {}."""
 
     _decoder = True
-
-    def _op(self) -> dict[str, Any] | None:
-        return {}
 
 
 class BasicDecoder(_Default):
@@ -95,6 +101,9 @@ class FloatDecoder(BasicDecoder):
 class NDArrayDecoder(_Default):
     """Decode arrays of one shape: (n, *shape) of the field's dtype."""
 
+    def _op(self) -> dict[str, Any] | None:
+        return {}
+
     def declare_state_and_memory(self, previous_state: State) -> tuple[State, AllocationQuery]:
         shape, dtype = tuple(self.field.shape), np.dtype(self.field.dtype)  # type: ignore[attr-defined]
         return replace(previous_state, jit_mode=True, shape=shape, dtype=dtype), AllocationQuery(shape, dtype)
@@ -115,6 +124,9 @@ class BytesDecoder(_Default):
     """Decode bytes: uint8 (n, longest of the dataset), shorter values followed by zeros."""
 
     _last = True
+
+    def _op(self) -> dict[str, Any] | None:
+        return {}
 
     def declare_state_and_memory(self, previous_state: State) -> tuple[State, AllocationQuery]:
         sizes = self.metadata["size"]
@@ -141,6 +153,9 @@ class AudioDecoder(_Default):
 
     The sounds themselves are what betongo.open and Reader give.
     """
+
+    def _op(self) -> dict[str, Any] | None:
+        return {}
 
     def declare_state_and_memory(self, previous_state: State) -> tuple[State, AllocationQuery]:
         shape, dtype = (int(self.metadata.dtype.itemsize),), np.dtype("<u1")

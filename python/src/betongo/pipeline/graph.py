@@ -400,10 +400,7 @@ def is_layout(operation: Operation) -> bool:
 def native(operation: Operation) -> dict[str, Any] | None:
     """Return the engine's operation for one of this package's, None when the engine doesn't do it."""
     ask = getattr(operation, "_native", None)
-    op: dict[str, Any] | None = None if ask is None else ask()
-    if op is None and is_decoder(operation) and type(operation).__module__ == "betongo.fields.decoders":
-        op = operation._op()  # type: ignore[attr-defined]  # nothing in it is anybody else's
-    return op
+    return None if ask is None else ask()
 
 
 def is_decoder(operation: Operation) -> bool:

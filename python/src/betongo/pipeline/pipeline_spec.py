@@ -97,4 +97,11 @@ def wrap(op: Any, output_name: str) -> Operation:
             f"output {output_name!r}: {op!r} is an operation of {type(op).__module__.partition('.')[0]}, "
             "not of betongo: `import betongo.as_ffcv` before anything is imported from ffcv"
         )
-    raise TypeError(f"output {output_name!r}: {op!r} is neither an Operation nor a torch.nn.Module")
+    hint = ""
+    if isinstance(op, str):
+        from .. import transforms
+        from .._names import nearest
+        from ..fields import decoders
+
+        hint = f"; {nearest(op, [*transforms.__all__, *decoders.__all__])}"
+    raise TypeError(f"output {output_name!r}: {op!r} is neither an Operation nor a torch.nn.Module{hint}")

@@ -6,6 +6,8 @@ client, in NumPy or torch, with the same meaning and other random numbers.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from .blur import GaussianBlur
 from .color_jitter import (
     RandomBrightness,
@@ -70,3 +72,10 @@ __all__ = [
     "ToTorchImage",
     "View",
 ]
+
+if not TYPE_CHECKING:  # to whom every name would be there
+
+    def __getattr__(name: str) -> Any:
+        from .._names import missing
+
+        raise missing(__name__, name, __all__)

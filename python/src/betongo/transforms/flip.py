@@ -41,7 +41,7 @@ class _Flip(Transform):
         return indexed(flip)
 
     def declare_state_and_memory(self, previous_state: State) -> tuple[State, AllocationQuery]:
-        state = self._arrays(previous_state)
+        state = self._images(previous_state)
         return state, AllocationQuery(previous_state.shape or (), previous_state.dtype)
 
 
