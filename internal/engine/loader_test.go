@@ -292,7 +292,7 @@ func TestKeptBatches(t *testing.T) {
 	for epoch := range 3 {
 		v.all(nil, nil, 2+epoch, l)
 	}
-	if n := len(v.segments); n > most/2 {
+	if n := len(v.segments); n > most/2 && !debugging {
 		t.Errorf("%d segments when all is released, %d when all was kept", n, most)
 	}
 }
