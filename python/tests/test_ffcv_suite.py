@@ -406,7 +406,7 @@ def test_traversal_orders(paged: str, order: OrderOption, indices: Any) -> None:
     assert (first == second) is (order is OrderOption.SEQUENTIAL)
 
 
-@pytest.mark.parametrize("order", ORDERS[:2], ids=lambda o: o.name)
+@pytest.mark.parametrize("order", ORDERS, ids=lambda o: o.name)
 @pytest.mark.parametrize("world", [1, 2, 3, 4])
 def test_traversal_orders_of_ranks(paged: str, order: OrderOption, world: int) -> None:
     """All ranks together have each sample once, or twice to make their shares equal."""
@@ -428,11 +428,6 @@ def test_traversal_orders_of_ranks(paged: str, order: OrderOption, world: int) -
         seen += mine
     counts = np.bincount(seen, minlength=600)
     assert counts.min() >= 1 and counts.max() <= 2
-
-
-def test_quasi_random_is_of_one_rank(paged: str) -> None:
-    with pytest.raises(NotImplementedError, match="page_shuffle"):
-        Loader(paged, 10, order=OrderOption.QUASI_RANDOM, distributed=True, rank=0, world_size=2, seed=3)
 
 
 # -- test_custom_field, test_memcpy

@@ -106,8 +106,21 @@ def test_quasi_random(pages, rows):
     assert loader.traversal_order.sample_order(1).tolist() == second
     with pytest.raises(ValueError, match="no page of data"):
         of(rows, order=OrderOption.QUASI_RANDOM)
-    with pytest.raises(NotImplementedError, match="page_shuffle"):
-        of(pages, order=OrderOption.QUASI_RANDOM, rank=0, world_size=2)
+    loaders = [of(pages, order=OrderOption.QUASI_RANDOM, seed=1, rank=r, world_size=3) for r in range(3)]
+    for e, whole in enumerate((first, second)):
+        whole = whole + whole[: -len(whole) % 3]
+        for rank, one in enumerate(loaders):
+            assert epoch(one) == one.traversal_order.sample_order(e).tolist() == whole[rank::3]
+
+
+@pytest.mark.parametrize("order", [OrderOption.RANDOM, OrderOption.QUASI_RANDOM, "keyed", "page_shuffle"])
+def test_ranks_without_a_seed_have_the_same(pages, order):
+    """Each would draw another one, and samples would be missing."""
+    seen = []
+    for rank in range(2):
+        with pytest.warns(UserWarning, match="no seed: it is 0"):
+            seen += epoch(of(pages, order=order, rank=rank, world_size=2))
+    assert sorted(seen) == list(range(200))
 
 
 # Ranks.

@@ -71,8 +71,8 @@ class Loader:
       environment's FFCV_DEFAULT_CACHE_PROCESS=1 makes that the default.
     - order: an OrderOption, a TraversalOrder class, or one of the engine's further orders, by name or as
       an object of betongo.traversal_order. order_kwargs are for its constructor.
-    - seed: of the order and of what the engine draws. None: drawn from NumPy's global generator, but 0 for a
-      distributed random order.
+    - seed: of the order and of what the engine draws. None: drawn from NumPy's global generator, but 0 for
+      ranks that share an order that is not sequential.
     - indices: the samples to load.
     - distributed: share each epoch with other ranks. rank and world_size, where they aren't given, are
       torch.distributed's when that is initialised, else RANK and WORLD_SIZE of the environment.
@@ -169,7 +169,7 @@ class Loader:
             if isinstance(seed, bool) or int(seed) != seed or not 0 <= int(seed) < 1 << 64:
                 raise ValueError(f"seed is {seed!r}: want a whole number from 0 to 2**64-1")
             return int(seed)
-        if self.distributed and order in (OrderOption.RANDOM, "random"):
+        if self.distributed and not _is_sequential(order):
             warnings.warn(
                 "distributed=True and no seed: it is 0, as DistributedSampler has it; ranks need the same",
                 stacklevel=4,
@@ -577,6 +577,11 @@ class _One(Loader):
     def __init__(self, only: str, args: dict[str, Any]) -> None:
         self._only = only
         super().__init__(**args)
+
+
+def _is_sequential(order: Any) -> bool:
+    name = order if isinstance(order, str) else getattr(order, "name", None)
+    return order is Sequential or isinstance(name, str) and name.lower() == "sequential"
 
 
 def _outputs(split: Split) -> list[dict[str, Any]]:

@@ -18,16 +18,12 @@ __all__ = ["QuasiRandom"]
 class QuasiRandom(TraversalOrder):
     """FFCV's: samples in random order out of a window of two pages for each sample of a batch.
 
-    ValueError for a file without a page of data. NotImplementedError for more than one rank, as there:
-    PageShuffle is an order of this kind that ranks can share.
+    Ranks, which FFCV refuses here, share it sample by sample, so that each reads all pages; of PageShuffle
+    each has pages of its own. ValueError for a file without a page of data.
     """
 
     def __init__(self, loader: Loader) -> None:
         super().__init__(loader)
-        if self.distributed:
-            raise NotImplementedError(
-                "QUASI_RANDOM is not for several ranks; 'page_shuffle' reads few pages at a time and is"
-            )
         if len(loader.reader.alloc_table) == 0:
             raise ValueError(
                 f"{loader.fname} has no page of data, only numbers: QUASI_RANDOM gains nothing, use RANDOM"
