@@ -55,6 +55,15 @@ func ReadHeader(path string) (*Header, error) {
 	return h, named(err, path)
 }
 
+// Parse reads and checks the header of a whole file, which it doesn't borrow.
+func Parse(file []byte) (*Header, error) {
+	size, err := headerSize(file[:min(prefixSize, len(file))], int64(len(file)))
+	if err != nil {
+		return nil, err
+	}
+	return parse(file[prefixSize:prefixSize+size], int64(len(file)))
+}
+
 // named adds the file's name to a FormatError.
 func named(err error, path string) error {
 	var e *FormatError
@@ -70,13 +79,8 @@ func Open(path string, opts *OpenOptions) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := m.Bytes()
-	size, err := headerSize(b[:min(prefixSize, len(b))], m.Size())
 	f := &File{m: m}
-	if err == nil {
-		f.h, err = parse(b[prefixSize:prefixSize+size], m.Size())
-	}
-	if err == nil {
+	if f.h, err = Parse(m.Bytes()); err == nil {
 		f.file, err = os.Open(path)
 	}
 	if err != nil {

@@ -40,11 +40,14 @@ type FormatError struct {
 }
 
 func (e *FormatError) Error() string {
-	s := e.File
-	if e.Array != "" {
-		s += ": array " + strconv.Quote(e.Array)
+	s := e.File + ": "
+	if e.File == "" {
+		s = "safetensors: "
 	}
-	return s + fmt.Sprintf(": at byte %d: %s", e.Offset, e.Msg)
+	if e.Array != "" {
+		s += "array " + strconv.Quote(e.Array) + ": "
+	}
+	return s + fmt.Sprintf("at byte %d: %s", e.Offset, e.Msg)
 }
 
 // dtype is an element type of the format.

@@ -92,6 +92,12 @@ func Load(path string, opts *OpenOptions) (any, error) {
 	return s.read()
 }
 
+// Parse returns the value of a whole file, whose bytes the tensors borrow.
+func Parse(file []byte, opts *OpenOptions) (any, error) {
+	s := &source{b: file, budget: opts.budget()}
+	return s.read()
+}
+
 // Value returns what the file holds: *Dict, *List, Tuple, *Set, *Tensor, or one
 // of the plain values. It is shared by all callers, who must not change it; the
 // tensors' bytes are the file's, read-only and valid until Close.

@@ -291,6 +291,9 @@ func TestProtocol4(t *testing.T) {
 	}
 }
 
+// small bounds what fuzzing may make.
+var small = &torchfile.OpenOptions{MaxMemory: 1 << 20}
+
 func FuzzOpen(f *testing.F) {
 	for name := range goldens {
 		b, err := os.ReadFile(golden + name)
@@ -299,7 +302,11 @@ func FuzzOpen(f *testing.F) {
 		}
 		f.Add(b)
 	}
-	f.Fuzz(func(t *testing.T, b []byte) { read(t, put(t, b)) })
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if _, err := torchfile.Parse(b, small); err == nil {
+			read(t, put(t, b))
+		}
+	})
 }
 
 // FuzzPickle is about pickles in archives that are right otherwise.
@@ -326,16 +333,9 @@ func FuzzPickle(f *testing.F) {
 		for i := range 10 {
 			entries = append(entries, fmt.Sprint("x/data/", i), strings.Repeat("\x01", 24))
 		}
-		name := put(t, stored(t, entries...))
-		read(t, name)
-		v, err := torchfile.Load(name, &torchfile.OpenOptions{MaxMemory: 1 << 20})
-		if err != nil {
-			return
-		}
-		if err := torchfile.Save(name+"2", v, nil); err == nil {
-			if _, err := torchfile.Load(name+"2", nil); err != nil {
-				t.Fatalf("written and not read: %v", err)
-			}
+		file := stored(t, entries...)
+		if _, err := torchfile.Parse(file, small); err == nil {
+			read(t, put(t, file))
 		}
 	})
 }

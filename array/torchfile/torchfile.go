@@ -41,11 +41,19 @@ type FormatError struct {
 }
 
 func (e *FormatError) Error() string {
-	s := e.File
+	s := prefix(e.File)
 	if e.Array != "" {
-		s += ": array " + strconv.Quote(e.Array)
+		s += "array " + strconv.Quote(e.Array) + ": "
 	}
-	return s + fmt.Sprintf(": at byte %d: %s", e.Offset, e.Msg)
+	return s + fmt.Sprintf("at byte %d: %s", e.Offset, e.Msg)
+}
+
+// prefix names the file that an error is about; bytes have no name.
+func prefix(file string) string {
+	if file == "" {
+		return "torchfile: "
+	}
+	return file + ": "
 }
 
 // GlobalError says that a pickle asks for a function or class that isn't one of
@@ -57,7 +65,7 @@ type GlobalError struct {
 }
 
 func (e *GlobalError) Error() string {
-	return fmt.Sprintf("%s: at byte %d: the pickle asks for %s, which is not one of the names that only hold data; it was not run", e.File, e.Offset, e.Global)
+	return prefix(e.File) + fmt.Sprintf("at byte %d: the pickle asks for %s, which is not one of the names that only hold data; it was not run", e.Offset, e.Global)
 }
 
 // Python values that Go has no word for. The others are nil, bool, int64,
