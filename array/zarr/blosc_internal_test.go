@@ -14,7 +14,11 @@ import (
 func bloscBytes(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
-		b[i] = byte((i/40*3 + i*i/9000) % 251)
+		v := i / 40 * 3
+		if i%1000 < 100 {
+			v += i * i / 7
+		}
+		b[i] = byte(v % 251)
 	}
 	return b
 }

@@ -6,7 +6,7 @@ and numcodecs 0.17: python make.py 2 in one environment, python make.py 3 in the
 peersN.zip holds stores below store/, and for each array NAME what is in it: want/NAME
 are its bytes in C order, want/NAME.json its dtype and shape. blosc.zip holds frames
 whose names tell packer, shuffle, element size, number of bytes and block size; byte i of
-what they hold is (i // 40 * 3 + i * i // 9000) % 251.
+what they hold is (i // 40 * 3 + (i % 1000 < 100) * (i * i // 7)) % 251.
 """
 
 import json
@@ -162,7 +162,7 @@ def blosc() -> None:
 
     def write(cname: str, shuffle: int, size: int, n: int, block: int) -> None:
         i = np.arange(n)
-        raw = ((i // 40 * 3 + i * i // 9000) % 251).astype("u1").tobytes()
+        raw = ((i // 40 * 3 + (i % 1000 < 100) * (i * i // 7)) % 251).astype("u1").tobytes()
         frame = blosc.compress(raw, cname.encode(), 5, shuffle, block, typesize=size)
         assert not n or blosc.decompress(frame) == raw
         z.writestr(f"{cname}-{shuffle}-{size}-{n}-{block}", frame)
