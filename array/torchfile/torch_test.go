@@ -1,6 +1,7 @@
 package torchfile_test
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -40,13 +41,16 @@ assert rest["numbers"] == [-1, 255, 256, 65536, 2**31, -2**31, 2**63 - 1, 1.5, T
 assert rest["device"] == torch.device("cuda:1")
 
 lin = torch.nn.Linear(4, 3)
+adam = torch.optim.Adam(lin.parameters())
+lin(torch.ones(2, 4)).sum().backward()
+adam.step()
 base = torch.arange(24, dtype=torch.int16)
 values = {
     "sd": lin.state_dict(), "lin": list(lin.parameters()), "f2": torch.ones(3).half(), "bf": torch.tensor([1, -2.5]).bfloat16(),
     "shared": [base, base[4:10], base.reshape(2, 3, 4).permute(2, 0, 1), base[::3]], "expand": torch.ones(1, 3).expand(5, 3),
     "c": torch.ones(2, dtype=torch.complex64), "c16": torch.ones(2, dtype=torch.complex128), "bool": torch.tensor([True, False]),
     "i1": torch.tensor([-1], dtype=torch.int8), "e": torch.zeros(0, 2), "s": torch.tensor(5), "nested": {"a": [{"b": base.double()}]},
-    "opt": torch.optim.Adam(lin.parameters()).state_dict(), "size": base.shape, "attr": torch.ones(2),
+    "opt": adam.state_dict(), "size": base.shape, "attr": torch.ones(2),
     "q": torch.quantize_per_tensor(torch.ones(2), .1, 0, torch.qint8), "sp": torch.eye(2).to_sparse(),
 }
 values["attr"].note = "x"
@@ -69,11 +73,8 @@ walk(values, "")
 `
 
 func TestPyTorch(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err == nil {
-		err = exec.Command(python, "-c", "import torch").Run()
-	}
-	if err != nil {
+	python := findPython("torch")
+	if python == "" {
 		t.Skip("no python3 with PyTorch")
 	}
 	dir := t.TempDir()
@@ -127,6 +128,17 @@ func TestPyTorch(t *testing.T) {
 			t.Errorf("%s: again: got\n%s\nwant\n%s", name, got, want)
 		}
 	}
+}
+
+// findPython returns the first python3 of the path that has a module.
+func findPython(module string) string {
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		python, err := exec.LookPath(filepath.Join(dir, "python3"))
+		if err == nil && exec.Command(python, "-c", "import "+module).Run() == nil {
+			return python
+		}
+	}
+	return ""
 }
 
 func hex(b []byte) string {
