@@ -14,7 +14,7 @@ import (
 //	u64  how many are dropped
 //	u64  words, bit i%64 of word i/64 is 1 where row i is left
 //
-// or, of an older NumPack, only the words. NumPack 0.7 sets bits again when
+// or, of an older NumPack, only the words, at least two. NumPack 0.7 sets bits again when
 // rows are appended, without counting: the bits are right, not the count.
 const (
 	bitmapHeader = 16
@@ -53,8 +53,12 @@ func parseBitmap(file []byte, rows int) (*bitmap, error) {
 			have, body = told, file[bitmapHeader:]
 		}
 	}
-	if have < uint64(rows) || len(body)%8 != 0 || len(body)/8 < n {
+	headless := len(body) == len(file)
+	if have < uint64(rows) || len(body)%8 != 0 || len(body)/8 < n || len(file) < bitmapHeader || headless && len(body)/8 != n {
 		return nil, fmt.Errorf("%d bytes for %d rows, the array has %d", len(file), have, rows)
+	}
+	if headless && binary.LittleEndian.Uint64(file) == uint64(rows) {
+		return nil, fmt.Errorf("%d bytes, as of an older NumPack, but they begin as a header does: the file was cut short", len(file))
 	}
 	b := &bitmap{words: make([]uint64, n), rows: rows, ahead: have > uint64(rows)}
 	for i := range b.words {
