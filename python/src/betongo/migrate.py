@@ -96,6 +96,9 @@ _BASES = {
 }
 
 
+_as_it_is = ": as it is"
+
+
 @dataclass(frozen=True)
 class Finding:
     """What is to be said of one place of a script: line and column from 1, verdict, its text, and why."""
@@ -297,7 +300,7 @@ class _Script(ast.NodeVisitor):
             self.say(node, DIFFERS, _CALLS[name])
             said = True
         if not said:
-            self.say(node, WORKS, f"{name}: as it is")
+            self.say(node, WORKS, f"{name}{_as_it_is}")
 
     def wrapped(self, node: ast.Call) -> bool:
         """Looks for torchvision's modules of which the engine has its own."""
@@ -524,15 +527,20 @@ def check(source: str, file: str = "<script>") -> list[Finding]:
 
 
 def _report(findings: Sequence[Finding]) -> Iterator[str]:
-    """Yields the lines of the report: one a finding, then the counts."""
+    """Yields the lines of the report: each line of a script once, with all that is to be said of it, then the
+    counts."""
+    lines: dict[tuple[str, int], list[Finding]] = {}
     for f in findings:
-        yield f"{f.file}:{f.line}: {f.verdict:<7}  {f.text}"
-        yield f"    {f.why}"
-    lines: dict[tuple[str, int], str] = {}
-    for f in findings:
-        worst = min(f.verdict, lines.get((f.file, f.line), WORKS), key=(CHANGE, DIFFERS, WORKS).index)
-        lines[f.file, f.line] = worst
-    counts = {v: sum(w == v for w in lines.values()) for v in (WORKS, DIFFERS, CHANGE)}
+        lines.setdefault((f.file, f.line), []).append(f)
+    counts = dict.fromkeys((CHANGE, DIFFERS, WORKS), 0)
+    for (file, line), said in lines.items():
+        worst = min((f.verdict for f in said), key=list(counts).index)
+        counts[worst] += 1
+        yield f"{file}:{line}: {worst:<7}  {said[0].text}"
+        fine = [f.why.removesuffix(_as_it_is) for f in said if f.why.endswith(_as_it_is)]
+        if fine:
+            yield f"    {', '.join(fine)}{_as_it_is}"
+        yield from (f"    {f.why}" for f in said if not f.why.endswith(_as_it_is))
     yield (
         f"{len(lines)} lines use FFCV: {counts[WORKS]} work as they are, {counts[DIFFERS]} work and differ, "
         f"{counts[CHANGE]} have to be changed"
