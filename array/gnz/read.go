@@ -146,6 +146,7 @@ type stream struct {
 	left   int           // rows
 	row    int           // bytes of one
 	most   int           // rows at a time
+	shape  []int         // of the last chunk
 	buf    []byte
 	closed bool
 }
@@ -164,7 +165,10 @@ func (s *stream) Next() (array.Array, error) {
 	}
 	a := array.Array{Spec: s.e.spec, Data: s.buf[:n*s.row]}
 	if len(s.e.spec.Shape) > 0 {
-		a.Shape = append([]int{n}, s.e.spec.Shape[1:]...)
+		if len(s.shape) == 0 || s.shape[0] != n {
+			s.shape = append([]int{n}, s.e.spec.Shape[1:]...)
+		}
+		a.Shape = s.shape
 	}
 	if s.e.fortran {
 		s.whole.Slice(0, s.next, s.next+n, 1).CopyTo(a.Data)

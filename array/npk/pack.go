@@ -433,14 +433,21 @@ func (r *reader) close() error {
 	return err
 }
 
-// stream gives the rows that are left.
+// stream gives the rows that are left. Of small chunks it reads several at a
+// time.
 type stream struct {
 	r      *reader
-	left   int
-	most   int // rows at a time
+	left   int        // rows to give
+	most   int        // rows at a time
+	ahead  int        // rows to read at a time, a multiple of most or all
+	spec   array.Spec // of the last chunk
 	buf    []byte
+	ready  []byte // of buf, what was read and not given
 	closed bool
 }
+
+// readAhead is how many bytes a stream reads at least.
+const readAhead = 128 << 10
 
 // stream begins a stream of most rows at a time, or of chunk bytes.
 func (p *pack) stream(name string, chunk, most int) (array.Stream, error) {
@@ -459,7 +466,9 @@ func (p *pack) stream(name string, chunk, most int) (array.Stream, error) {
 	}
 	c := *t
 	c.dead = t.dead.clone() // an Editor's may change
-	return &stream{r: newReader(p, &c), left: t.left(), most: most}, nil
+	s := &stream{r: newReader(p, &c), left: t.left(), most: min(most, max(t.left(), 1))}
+	s.ahead = s.most * max(1, readAhead/max(t.row, 1)/s.most)
+	return s, nil
 }
 
 // Next returns the next rows.
@@ -472,18 +481,23 @@ func (s *stream) Next() (array.Array, error) {
 		return array.Array{}, io.EOF
 	}
 	n := min(s.left, s.most)
-	size, ok := times(n, t.row)
-	if !ok {
-		return array.Array{}, fmt.Errorf("%s: array %q: %d rows of %d bytes", s.r.p.root.Name(), t.name, n, t.row)
+	if len(s.ready) == 0 && t.row > 0 {
+		size := min(s.left, s.ahead) * t.row // no more than the data files hold
+		if s.buf == nil {
+			s.buf = make([]byte, size)
+		}
+		if err := s.r.read(s.buf[:size], size/t.row); err != nil {
+			return array.Array{}, err
+		}
+		s.ready = s.buf[:size]
 	}
-	if s.buf == nil {
-		s.buf = make([]byte, size)
+	if len(s.spec.Shape) == 0 || s.spec.Shape[0] != n {
+		s.spec = t.spec(n)
 	}
-	if err := s.r.read(s.buf[:size], n); err != nil {
-		return array.Array{}, err
-	}
-	s.left -= n
-	return array.Array{Spec: t.spec(n), Data: s.buf[:size]}, nil
+	size := n * t.row
+	a := array.Array{Spec: s.spec, Data: s.ready[:size:size]}
+	s.ready, s.left = s.ready[size:], s.left-n
+	return a, nil
 }
 
 // Close ends the stream.
