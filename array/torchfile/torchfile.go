@@ -122,24 +122,30 @@ type Dict struct {
 
 // Get returns the value of a key: of a string, bool, float64, int64 or int.
 func (d *Dict) Get(key any) (any, bool) {
-	k, ok := keyOf(key)
-	if !ok {
-		return nil, false
-	}
-	if d.index != nil && len(d.index) == len(d.Items) {
-		i, ok := d.index[k]
-		if !ok {
-			return nil, false
-		}
-		return d.Items[i].Value, true
-	}
-	for _, item := range d.Items {
-		if have, ok := keyOf(item.Key); ok && have == k {
-			return item.Value, true
+	if k, ok := keyOf(key); ok {
+		if i, ok := d.find(k); ok {
+			return d.Items[i].Value, true
 		}
 	}
 	return nil, false
 }
+
+// find returns the place of what keyOf gave.
+func (d *Dict) find(k any) (int, bool) {
+	if d.index != nil && len(d.index) == len(d.Items) {
+		i, ok := d.index[k]
+		return i, ok
+	}
+	for i, item := range d.Items {
+		if have, ok := keyOf(item.Key); ok && have == k {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// indexed is how many entries a dict has before it gets an index.
+const indexed = 8
 
 // Set puts a value at a key, in place of one that is there. The error tells
 // when the key isn't one.
@@ -148,19 +154,21 @@ func (d *Dict) Set(key, value any) error {
 	if !ok {
 		return fmt.Errorf("torchfile: a key of type %T", key)
 	}
-	if d.index == nil || len(d.index) != len(d.Items) {
-		d.index = make(map[any]int, len(d.Items))
+	if len(d.Items) >= indexed && len(d.index) != len(d.Items) {
+		d.index = make(map[any]int, 2*len(d.Items))
 		for i, item := range d.Items {
 			if k, ok := keyOf(item.Key); ok {
 				d.index[k] = i
 			}
 		}
 	}
-	if i, ok := d.index[k]; ok && i < len(d.Items) {
+	if i, ok := d.find(k); ok {
 		d.Items[i].Value = value
 		return nil
 	}
-	d.index[k] = len(d.Items)
+	if d.index != nil {
+		d.index[k] = len(d.Items)
+	}
 	d.Items = append(d.Items, Item{key, value})
 	return nil
 }
