@@ -7,8 +7,6 @@ import (
 	"io"
 	"slices"
 	"sync"
-
-	"github.com/pierrec/lz4/v4"
 )
 
 // A frame of c-blosc 1: this header, little-endian, then u32 offsets of the
@@ -195,7 +193,7 @@ func (f *bloscFrame) unpack(dst, src []byte) (err error) {
 
 // bloscBlock is the size of blocks that are written where none is asked for:
 // what fits into a processor's second cache, with its shuffled copy.
-const bloscBlock = 128 << 10
+const bloscBlock = 256 << 10
 
 func (c bloscCodec) encode(dst, src []byte) ([]byte, error) {
 	if len(src) > bloscMax {
@@ -212,7 +210,13 @@ func (c bloscCodec) encode(dst, src []byte) ([]byte, error) {
 	if block = min(block, len(src)); block > size {
 		block -= block % size
 	}
-	flags := c.shuffling | byte(c.packer)<<5 | bloscWhole
+	flags := c.shuffling | byte(c.packer)<<5
+	parts := 1
+	if c.packer == bloscLZ4 && size > 1 && size <= bloscMaxSplit && block/size >= bloscMinSplit {
+		parts = size // those that don't shrink are left as they are
+	} else {
+		flags |= bloscWhole
+	}
 	count := 0
 	if block > 0 {
 		count = (len(src)-1)/block + 1
@@ -229,7 +233,11 @@ func (c bloscCodec) encode(dst, src []byte) ([]byte, error) {
 	var err error
 	for i := range count {
 		binary.LittleEndian.PutUint32(dst[begin+bloscHeader+4*i:], uint32(len(dst)-begin))
-		if dst, err = c.encodeBlock(dst, src[i*block:min((i+1)*block, len(src))], size, scratch); err != nil {
+		part := src[i*block : min((i+1)*block, len(src))]
+		if len(part) < block {
+			parts = 1
+		}
+		if dst, err = c.encodeBlock(dst, part, size, parts, scratch); err != nil {
 			return nil, fmt.Errorf("blosc: %w", err)
 		}
 		if len(dst) >= most {
@@ -245,8 +253,8 @@ func (c bloscCodec) encode(dst, src []byte) ([]byte, error) {
 	return dst, nil
 }
 
-// encodeBlock appends a block of one part.
-func (c bloscCodec) encodeBlock(dst, src []byte, size int, scratch *[]byte) ([]byte, error) {
+// encodeBlock appends a block.
+func (c bloscCodec) encodeBlock(dst, src []byte, size, parts int, scratch *[]byte) ([]byte, error) {
 	if c.shuffling != 0 {
 		*scratch = slices.Grow((*scratch)[:0], len(src))
 		raw := (*scratch)[:len(src)]
@@ -259,14 +267,25 @@ func (c bloscCodec) encodeBlock(dst, src []byte, size int, scratch *[]byte) ([]b
 			src = raw
 		}
 	}
+	n := len(src) / parts
+	var err error
+	for i := range parts {
+		if dst, err = c.encodePart(dst, src[i*n:(i+1)*n]); err != nil {
+			return nil, err
+		}
+	}
+	return dst, nil
+}
+
+func (c bloscCodec) encodePart(dst, src []byte) ([]byte, error) {
 	at := len(dst)
 	dst = append(dst, 0, 0, 0, 0)
 	var err error
 	switch c.packer {
 	case bloscLZ4:
-		dst = slices.Grow(dst, lz4.CompressBlockBound(len(src)))
-		var n int
-		n, err = packLZ4(dst[at+4:cap(dst)], src, c.level)
+		dst = slices.Grow(dst, lz4Bound(len(src)))
+		n := 0
+		n, err = packLZ4(dst[at+4:at+4+lz4Bound(len(src))], src)
 		dst = dst[:at+4+n]
 	case bloscZlib:
 		dst, err = zlibCodec{level: c.level}.encode(dst, src)

@@ -365,47 +365,13 @@ func (lz4Codec) encode(dst, src []byte) ([]byte, error) {
 	}
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(src)))
 	n := len(dst)
-	dst = slices.Grow(dst, lz4.CompressBlockBound(len(src)))
-	k, err := packLZ4(dst[n:cap(dst)], src, 1)
+	dst = slices.Grow(dst, lz4Bound(len(src)))
+	k, err := packLZ4(dst[n:n+lz4Bound(len(src))], src)
 	return dst[:n+k], err
 }
 
 // lz4Max is LZ4's own limit of a block.
 const lz4Max = 0x7E000000
-
-var lz4ers = sync.Pool{New: func() any { return new(lz4.Compressor) }}
-
-// packLZ4 writes a block, which dst has room for.
-func packLZ4(dst, src []byte, level int) (int, error) {
-	if len(src) == 0 {
-		return copy(dst, "\x00"), nil
-	}
-	c := lz4ers.Get().(*lz4.Compressor)
-	defer lz4ers.Put(c)
-	n, err := c.CompressBlock(src, dst)
-	if err != nil || n > 0 {
-		return n, err
-	}
-	return literals(dst, src), nil
-}
-
-// literals writes a block of nothing but literals, for what LZ4 doesn't make
-// smaller.
-func literals(dst, src []byte) int {
-	n := 1
-	if left := len(src) - 15; left < 0 {
-		dst[0] = byte(len(src)) << 4
-	} else {
-		dst[0] = 0xF0
-		for ; left >= 255; left -= 255 {
-			dst[n] = 255
-			n++
-		}
-		dst[n] = byte(left)
-		n++
-	}
-	return n + copy(dst[n:], src)
-}
 
 func (lz4Codec) ratio() int64 { return 256 }
 

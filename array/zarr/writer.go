@@ -50,7 +50,7 @@ type Compression struct {
 	// Codec is "zstd", "gzip", "blosc" or "none", in version 2 also "zlib" and
 	// "lz4". "" is zstd in version 3, blosc in version 2.
 	Codec string
-	// Level is the codec's own; 0 is its default.
+	// Level is the codec's own; 0 is 1 of zstd, 5 of gzip, zlib and blosc.
 	Level int
 	// Packer is what blosc packs with: "lz4", "zlib" or "zstd"; "" is lz4.
 	Packer string
@@ -152,6 +152,9 @@ func (c Compression) codec(version, item int) (codec, map[string]any, error) {
 	case "none":
 		return nil, nil, nil
 	case "zstd":
+		if level == 0 {
+			level = 1
+		}
 		if level < -1<<10 || level > 22 {
 			return bad(-1<<10, 22)
 		}

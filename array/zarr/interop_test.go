@@ -1,0 +1,82 @@
+package zarr_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/betongo/betongo/array"
+)
+
+// TestInterop has the real libraries read what this package writes in every
+// way. ZARR2_PYTHON and ZARR3_PYTHON name interpreters that have zarr of that
+// version; without them the test is passed over.
+func TestInterop(t *testing.T) {
+	for _, peer := range []struct {
+		env     string
+		formats []int
+	}{{"ZARR2_PYTHON", []int{2}}, {"ZARR3_PYTHON", []int{2, 3}}} {
+		python := os.Getenv(peer.env)
+		if python == "" {
+			t.Logf("%s isn't set", peer.env)
+			continue
+		}
+		var stores []string
+		count := 0
+		for _, version := range peer.formats {
+			list := samples(t, version)
+			// What that library has no name for.
+			delete(list, "types/bf16")
+			if peer.env == "ZARR3_PYTHON" {
+				delete(list, "types/mixed")
+			}
+			i := 0
+			for name, o := range options() {
+				if o.Version != version {
+					continue
+				}
+				path := filepath.Join(t.TempDir(), name)
+				if i++; o.Zip {
+					path += ".zip"
+				}
+				save(t, path, o, list, 5, i%2 == 0, i%4 < 2)
+				wanted(t, path+".want", list)
+				stores = append(stores, path)
+				count += len(list)
+			}
+		}
+		out, err := exec.Command(python, append([]string{"testdata/check.py"}, stores...)...).CombinedOutput()
+		if err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), strconv.Itoa(count)) {
+			t.Errorf("%s: %v: want %d arrays\n%s", peer.env, err, count, out)
+		}
+	}
+}
+
+// wanted writes what is in a store for the check.
+func wanted(t *testing.T, dir string, list map[string]array.Array) {
+	t.Helper()
+	if err := os.Mkdir(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for name, a := range list {
+		base := filepath.Join(dir, strings.ReplaceAll(name, "/", ","))
+		shape := a.Shape
+		if shape == nil {
+			shape = []int{}
+		}
+		info, err := json.Marshal(map[string]any{"dtype": a.DType.String(), "shape": shape})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(base+".json", info, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(base+".bin", a.Data, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
