@@ -326,3 +326,27 @@ func TestReproducible(t *testing.T) {
 		want = got
 	}
 }
+
+// More entries than the ZIP format's 16 bits can tell.
+func TestManyTensors(t *testing.T) {
+	const n = 1<<16 + 5
+	values := make([]int32, n)
+	list := make([]any, n)
+	for i := range values {
+		values[i] = int32(i)
+		list[i], _ = array.Of(values[i:i+1:i+1], 1)
+	}
+	name := filepath.Join(t.TempDir(), "x.pt")
+	if err := torchfile.Save(name, list, nil); err != nil {
+		t.Fatal(err)
+	}
+	f := open(t, name)
+	if m := f.Members(); len(m) != n {
+		t.Fatalf("%d tensors, want %d", len(m), n)
+	}
+	for _, i := range []int{0, 65535, 65536, n - 1} {
+		if a, err := f.Array(fmt.Sprint(i)); err != nil || text(a) != fmt.Sprint("<i4(1,) ", i) {
+			t.Errorf("%d: %v, %v", i, text(a), err)
+		}
+	}
+}
