@@ -151,3 +151,16 @@ def test_runs_a_script(tmp_path: Path) -> None:
     out = python("-m", "betongo.as_ffcv", str(script), "a", "--b")
     assert out.stdout == "__main__ beside betongo.reader ['a', '--b']\n", out.stderr
     assert "usage" in python("-m", "betongo.as_ffcv").stderr
+
+
+def test_import_ffcv_alone_has_all() -> None:
+    """As there: modules are attributes of their packages, without an import of their own."""
+    names = [line.partition("(")[0].partition(".")[2] for line in LINES if not absent(line)]
+    program = (
+        "import sys, operator, betongo.as_ffcv, ffcv\n"
+        "for name in filter(None, sys.stdin.read().split()): operator.attrgetter(name)(ffcv)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], input="\n".join(names), capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 0, run.stderr

@@ -41,19 +41,37 @@ _where = {
     "open": "dataset",
 }
 
+# Those that `import ffcv` brings in: ffcv.transforms.ToTensor needs no import of its own.
+_modules = (
+    "fields",
+    "libffcv",
+    "loader",
+    "memory_allocator",
+    "memory_managers",
+    "pipeline",
+    "reader",
+    "transforms",
+    "traversal_order",
+    "types",
+    "utils",
+    "writer",
+)
+
 if not TYPE_CHECKING:  # to whom every name would be there
 
     def __getattr__(name: str) -> Any:
+        from importlib import import_module
+
+        if name in _modules:
+            return import_module("." + name, __name__)
         if name not in _where:
             from ._names import missing
 
-            raise missing(__name__, name, __all__)
-        from importlib import import_module
-
+            raise missing(__name__, name, [*__all__, *_modules])
         value = getattr(import_module("." + _where[name], __name__), name)
         globals()[name] = value
         return value
 
 
 def __dir__() -> list[str]:
-    return sorted(set(globals()) | set(__all__))
+    return sorted({*globals(), *__all__, *_modules})
