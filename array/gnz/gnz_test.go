@@ -539,6 +539,7 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
+// FuzzOpen reads what is there by the map and by streams.
 func FuzzOpen(f *testing.F) {
 	whole, err := os.ReadFile(golden)
 	if err != nil {
@@ -556,37 +557,16 @@ func FuzzOpen(f *testing.F) {
 			return
 		}
 		defer g.Close()
-		out := filepath.Join(t.TempDir(), "b.gnz")
-		w, err := gnz.Create(out, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer w.Abort()
-		if err := w.SetAttrs(g.Attrs()); err != nil {
-			t.Fatal(err)
-		}
 		for _, m := range g.Members() {
 			a, err := g.Array(m.Name)
-			if err == nil {
-				err = w.Put(m.Name, a, &gnz.PutOptions{Fortran: m.Fortran})
-			}
 			if err != nil {
 				t.Fatal(err)
 			}
-		}
-		if err := w.Close(); err != nil {
-			t.Fatal(err)
-		}
-		h, err := gnz.Open(out, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer h.Close()
-		for _, m := range g.Members() {
-			a, _ := g.Array(m.Name)
-			b, err := h.Array(m.Name)
-			if err != nil || !a.Spec.Equal(b.Spec) || !bytes.Equal(a.AsContiguous().Data, b.AsContiguous().Data) {
-				t.Fatalf("%q: %v, %v, want %v", m.Name, b.Spec, err, a.Spec)
+			if len(m.Spec.Shape) > 0 && m.Spec.Shape[0] > 1<<16 {
+				continue // rows without bytes
+			}
+			if got := rows(t, g, m.Name, 100); !bytes.Equal(got, a.AsContiguous().Data) {
+				t.Fatalf("%q: other bytes streamed", m.Name)
 			}
 		}
 	})

@@ -28,8 +28,7 @@ type EditOptions struct {
 //
 // Changes are seen by the Editor's own methods at once. They stand from Flush
 // on, or Close, all of them or none: a process that is killed before leaves the
-// pack as it was. Replace is a Flush by itself, with what was changed before
-// it. After an error of Flush the Editor is of no further use; what it told to
+// pack as it was. After an error of Flush the Editor is of no further use; what it told to
 // do is done wholly when the pack is opened next, or not at all.
 //
 // Methods are for one goroutine at a time; streams, and the bytes of Array, may
@@ -43,6 +42,7 @@ type Editor struct {
 	lists   map[string]bool // arrays whose list of segments is to be written
 	bitmaps map[string]bool // arrays whose bitmap is to be written or removed
 	stale   []string        // files and folders to remove behind the next Flush
+	patched int             // bytes of rows that were replaced and wait
 	meta    bool            // the metadata are to be written
 	open    *sink
 	err     error

@@ -1,10 +1,13 @@
 package npk
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,17 +22,12 @@ func (e *Editor) Flush() error {
 	if err := e.ready(); err != nil {
 		return err
 	}
-	return e.flush(nil)
-}
-
-// flush makes changes and patches stand as one.
-func (e *Editor) flush(patches []step) error {
-	if !e.meta && len(e.bitmaps) == 0 && len(patches) == 0 {
+	if !e.meta && len(e.bitmaps) == 0 {
 		return nil
 	}
 	err := e.prepare()
 	if err == nil {
-		err = e.commit(patches)
+		err = e.commit()
 	}
 	if err != nil {
 		e.err = fmt.Errorf("%s: %w", e.p.root.Name(), err)
@@ -44,7 +42,15 @@ func (e *Editor) flush(patches []step) error {
 			}
 		}
 	}
-	e.stale, e.meta = nil, false
+	if e.patched > 0 {
+		e.p.root.Remove(patchFile) // of an array that was saved since
+	}
+	e.stale, e.meta, e.patched = nil, false, 0
+	e.p.mu.Lock()
+	defer e.p.mu.Unlock()
+	for _, t := range e.p.tables {
+		t.patch = nil
+	}
 	clear(e.bitmaps)
 	return nil
 }
@@ -95,8 +101,12 @@ type change struct {
 
 // commit replaces metadata and bitmaps: by one rename where that is all, else
 // by a journal.
-func (e *Editor) commit(patches []step) error {
+func (e *Editor) commit() error {
 	changes, err := e.changes()
+	if err != nil {
+		return err
+	}
+	patches, err := e.patches()
 	if err != nil {
 		return err
 	}
@@ -154,9 +164,13 @@ func (e *Editor) changes() ([]change, error) {
 	return append(list, change{file: metaFile, body: b}), err
 }
 
+// maxPatch is how many bytes of replaced rows are held in memory.
+const maxPatch = 64 << 20
+
 // Replace writes rows in the place of others, the first of a in that of
-// rows[0] and so on; of a row that is named twice the last one stays. It stands
-// when Replace returns, with all changes before.
+// rows[0] and so on; of a row that is named twice the last one stays. Up to 64
+// MiB of them wait in memory for the next Flush; one follows by itself where
+// there are more.
 func (e *Editor) Replace(name string, rows []int, a array.Strided) error {
 	t, err := e.table(name)
 	if err != nil {
@@ -176,27 +190,44 @@ func (e *Editor) Replace(name string, rows []int, a array.Strided) error {
 	if len(rows) == 0 || t.row == 0 {
 		return nil
 	}
-	if err := e.Flush(); err != nil {
-		return err
+	step := max(1, bufferBytes/t.row)
+	for i := 0; i < len(at); i += step {
+		part := a.Slice(0, i, min(i+step, len(at)), 1).AsContiguous()
+		if a.DType != t.dtype {
+			part = array.SwapBytes(part)
+		}
+		e.replace(t, at[i:min(i+step, len(at))], part.Data)
+		if e.patched > maxPatch {
+			if err := e.Flush(); err != nil {
+				return err
+			}
+		}
 	}
-	files, err := e.writePatch(t, at, a)
-	if err != nil {
-		return errors.Join(err, e.p.root.Remove(patchFile))
-	}
-	var steps []step
-	for _, file := range files {
-		steps = append(steps, step{Do: "patch", From: patchFile, To: file})
-	}
-	e.p.mu.Lock()
-	t.modified = now()
-	e.p.mu.Unlock()
-	e.meta = true
-	return e.flush(steps)
+	return nil
 }
 
-// writePatch writes the pieces that replace rows, and returns the files that
-// they are of.
-func (e *Editor) writePatch(t *table, at []int, a array.Strided) ([]string, error) {
+// replace keeps a copy of rows for the next Flush.
+func (e *Editor) replace(t *table, at []int, data []byte) {
+	e.p.mu.Lock()
+	defer e.p.mu.Unlock()
+	if t.patch == nil {
+		t.patch = map[int][]byte{}
+	}
+	data = bytes.Clone(data)
+	for i, row := range at {
+		t.patch[row] = data[i*t.row : (i+1)*t.row : (i+1)*t.row]
+	}
+	t.modified = now()
+	e.patched += len(data)
+	e.meta = true
+}
+
+// patches writes the pieces that replace rows, and returns a step for each file
+// that they are of.
+func (e *Editor) patches() ([]step, error) {
+	if e.patched == 0 {
+		return nil, nil
+	}
 	if err := e.p.root.Remove(patchFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -205,34 +236,31 @@ func (e *Editor) writePatch(t *table, at []int, a array.Strided) ([]string, erro
 		return nil, err
 	}
 	defer f.Close()
-	var files []string
-	most := max(1, bufferBytes/t.row)
-	for i := 0; i < len(at); {
-		p := t.parts[t.part(at[i])]
-		n := 1 // rows that lie together
-		for i+n < len(at) && n < most && at[i+n] == at[i]+n && at[i+n] < p.start+p.rows {
-			n++
+	w := bufio.NewWriterSize(f, bufferBytes/4)
+	var steps []step
+	for _, t := range e.p.tables {
+		at, k := slices.Sorted(maps.Keys(t.patch)), -1
+		for i := 0; i < len(at); {
+			p := t.parts[t.part(at[i])]
+			n := 1 // rows that lie together
+			for i+n < len(at) && at[i+n] == at[i]+n && at[i+n] < p.start+p.rows {
+				n++
+			}
+			head := binary.LittleEndian.AppendUint16(nil, uint16(len(p.file)))
+			head = append(head, p.file...)
+			head = binary.LittleEndian.AppendUint64(head, uint64(at[i]-p.start)*uint64(t.row))
+			head = binary.LittleEndian.AppendUint64(head, uint64(n)*uint64(t.row))
+			w.Write(head) // Flush gives the error
+			for _, row := range at[i : i+n] {
+				w.Write(t.patch[row])
+			}
+			if k != p.start {
+				steps, k = append(steps, step{Do: "patch", From: patchFile, To: p.file}), p.start
+			}
+			i += n
 		}
-		rows, err := take(&record{name: t.name, dtype: t.dtype, row: t.row, shape: append([]int{0}, t.shape[1:]...)}, a.DType, a.Slice(0, i, i+n, 1).AsContiguous())
-		if err != nil {
-			return nil, err
-		}
-		head := binary.LittleEndian.AppendUint16(nil, uint16(len(p.file)))
-		head = append(head, p.file...)
-		head = binary.LittleEndian.AppendUint64(head, uint64(at[i]-p.start)*uint64(t.row))
-		head = binary.LittleEndian.AppendUint64(head, uint64(len(rows.Data)))
-		if _, err := f.Write(head); err != nil {
-			return nil, err
-		}
-		if _, err := f.Write(rows.Data); err != nil {
-			return nil, err
-		}
-		if !slices.Contains(files, p.file) {
-			files = append(files, p.file)
-		}
-		i += n
 	}
-	return files, f.Sync()
+	return steps, errors.Join(w.Flush(), f.Sync())
 }
 
 // Close is Flush, and gives the pack back. Without it, or when it fails before

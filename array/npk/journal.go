@@ -1,6 +1,7 @@
 package npk
 
 import (
+	"bufio"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -35,7 +36,7 @@ type step struct {
 const (
 	next         = ".next" // behind the names of files that a journal renames
 	patchFile    = "npk.patch"
-	patchHead    = 16 // of a piece: u64 offset, u64 length
+	patchHead    = 16 // of a piece, behind the name
 	patience     = 5 * time.Second
 	journalLimit = 64 << 20
 )
@@ -166,15 +167,15 @@ func (p *pack) apply(steps []step) error {
 	return syncDir(p.root.Name())
 }
 
-// patch copies the pieces for one file: a patch file is pieces, each with the
-// number of bytes in a name, the name of the file, an offset, a length and the
-// bytes.
+// patch copies the pieces for one file. A patch file is pieces, each a u16 and
+// so many bytes of a file's name, u64 offset, u64 length, and the bytes.
 func (p *pack) patch(from, to string) error {
-	src, err := p.root.Open(from)
+	f, err := p.root.Open(from)
 	if err != nil {
 		return err
 	}
-	defer src.Close()
+	defer f.Close()
+	src := bufio.NewReaderSize(f, bufferBytes/4)
 	dst, err := p.root.OpenFile(filepath.FromSlash(to), os.O_WRONLY, 0)
 	if err != nil {
 		return err
@@ -201,7 +202,7 @@ func (p *pack) patch(from, to string) error {
 			return &FormatError{File: p.path(from), Msg: fmt.Sprintf("%d bytes at %d of a file of %d", n, off, size)}
 		}
 		if name != to {
-			if _, err := src.Seek(int64(n), io.SeekCurrent); err != nil {
+			if _, err := io.CopyN(io.Discard, src, int64(n)); err != nil {
 				return err
 			}
 			continue

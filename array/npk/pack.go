@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,6 +25,7 @@ type table struct {
 	// the parts as they do.
 	fresh   bool
 	counted []part
+	patch   map[int][]byte // rows that were replaced and aren't in the files yet
 }
 
 // left is the number of rows that count.
@@ -235,7 +237,7 @@ func (p *pack) array(name string) (array.Strided, error) {
 		return array.Strided{}, err
 	}
 	spec := t.spec(t.left())
-	if len(t.parts) <= 1 && t.left() == t.rows() {
+	if len(t.parts) <= 1 && t.left() == t.rows() && len(t.patch) == 0 {
 		var b []byte
 		if len(t.parts) == 1 {
 			if b, err = p.bytes(t, t.parts[0]); err != nil {
@@ -274,7 +276,11 @@ func (p *pack) gather(name string, rows []int) (array.Array, error) {
 	k := 0
 	var b []byte
 	for i, row := range at {
-		if f := t.parts; i == 0 || row < f[k].start || row >= f[k].start+f[k].rows {
+		if p := t.patch[row]; p != nil {
+			copy(out[i*t.row:], p)
+			continue
+		}
+		if f := t.parts; b == nil || row < f[k].start || row >= f[k].start+f[k].rows {
 			k = t.part(row)
 			if b, err = p.bytes(t, f[k]); err != nil {
 				return array.Array{}, err
@@ -405,7 +411,27 @@ func (r *reader) pread(dst []byte, row int, f part) error {
 		}
 		return &FormatError{File: r.file.Name(), Array: r.t.name, Offset: off + int64(n), Msg: err.Error()}
 	}
+	r.t.overlay(dst, row)
 	return nil
+}
+
+// overlay copies rows that were replaced over those of the files, which begin
+// with row.
+func (t *table) overlay(dst []byte, row int) {
+	n := len(dst) / t.row
+	if len(t.patch) < n {
+		for at, p := range t.patch {
+			if at >= row && at < row+n {
+				copy(dst[(at-row)*t.row:], p)
+			}
+		}
+		return
+	}
+	for i := range n {
+		if p := t.patch[row+i]; p != nil {
+			copy(dst[i*t.row:], p)
+		}
+	}
 }
 
 // open opens the file that a row lies in.
@@ -465,7 +491,7 @@ func (p *pack) stream(name string, chunk, most int) (array.Stream, error) {
 		}
 	}
 	c := *t
-	c.dead = t.dead.clone() // an Editor's may change
+	c.dead, c.patch = t.dead.clone(), maps.Clone(t.patch) // an Editor's may change
 	s := &stream{r: newReader(p, &c), left: t.left(), most: min(most, max(t.left(), 1))}
 	s.ahead = s.most * max(1, readAhead/max(t.row, 1)/s.most)
 	return s, nil
