@@ -130,6 +130,10 @@ type Output struct {
 	// The output is (B, longest, *shape) of that type, or ragged (items, *shape).
 	// A row that isn't whole items is a sample that can't be loaded.
 	Item array.Spec
+	// Width is how many items a padded row of an output whose rows differ in
+	// length has at least: with the most that any value has, all batches are of
+	// one width. 0: as many as the longest of the batch.
+	Width int
 	// Disabled leaves the output out of the batches.
 	Disabled bool
 }

@@ -104,8 +104,9 @@ type output struct {
 	raster  *rasterBinding                                // of rasters
 	follow  func(dst, src []byte, p *rgb.Placement) error // of arrays
 
-	ragged    bool // rows lie one after another
-	itemBytes int  // what rows that differ in length are made of
+	ragged    bool  // rows lie one after another
+	itemBytes int   // what rows that differ in length are made of
+	least     int64 // bytes of a padded row: Output.Width
 
 	tail        []stage // from the first BatchOp on
 	filledBytes int     // of a row before the tail

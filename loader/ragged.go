@@ -10,16 +10,19 @@ import (
 	"github.com/betongo/betongo/fields"
 )
 
-// bindRows finds how the rows of an output lie in a batch: Output.Ragged and
-// Output.Item.
+// bindRows finds how the rows of an output lie in a batch: Output.Ragged,
+// Output.Item and Output.Width.
 func (b *output) bindRows(o *Output) error {
 	b.itemBytes = 1
 	item := o.Item.DType.Valid() || o.Item.Shape != nil
 	if !b.varies() {
-		if o.Ragged || item {
-			return errors.New("options Ragged and Item are for rows that differ in length: Bytes, JSON and Raw images")
+		if o.Ragged || item || o.Width != 0 {
+			return errors.New("options Ragged, Item and Width are for rows that differ in length: Bytes, JSON and Raw images")
 		}
 		return nil
+	}
+	if o.Width < 0 || o.Width > 0 && o.Ragged {
+		return fmt.Errorf("option Width %d: want 0 or more, and 0 with Ragged", o.Width)
 	}
 	if item {
 		if b.kind != kindBlob || b.src.Type != fields.TypeBytes {
@@ -35,6 +38,10 @@ func (b *output) bindRows(o *Output) error {
 		b.itemBytes = size
 		b.value = array.Spec{DType: o.Item.DType, Shape: append([]int{0}, o.Item.Shape...)}
 	}
+	if o.Width > math.MaxInt/b.itemBytes {
+		return fmt.Errorf("option Width %d of items of %d bytes: more than memory can hold", o.Width, b.itemBytes)
+	}
+	b.least = int64(o.Width * b.itemBytes)
 	if b.ragged = o.Ragged; b.ragged {
 		b.what = "copy, one row after another"
 		if b.kind == kindRawImage {
@@ -170,7 +177,7 @@ func (b *Batch) setRows(out int, o *output, list []region) error {
 	if o.ragged {
 		return b.setPlaces(out, list)
 	}
-	longest := int64(0)
+	longest := o.least
 	for _, r := range list {
 		longest = max(longest, r.size)
 	}

@@ -297,3 +297,39 @@ func BenchmarkPolicies(b *testing.B) {
 		})
 	}
 }
+
+// TestWidth: padded rows have at least so many items, zeros behind a value, and
+// more where a batch has longer ones.
+func TestWidth(t *testing.T) {
+	f := tokens(t, 50)["map"]
+	item := array.Spec{DType: array.Int16, Shape: []int{2}}
+	for _, width := range []int{0, 1, 6, 9} {
+		l := newLoader(t, f, &loader.Options{BatchSize: 16, Order: loader.Random, Outputs: []loader.Output{
+			{Name: "t", Width: 4 * width}, {Name: "i", Field: "t", Item: item, Width: width}, {Name: "r", Field: "t", Ragged: true}}})
+		for epoch := range 2 { // the second in memory that was used
+			for b, err := range l.Epoch(t.Context(), epoch) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				bytesOf, items, ragged := b.Output("t"), b.Output("i"), b.Output("r")
+				want := max(4*width, slices.Max(ragged.Lengths))
+				if got := bytesOf.Shape; !slices.Equal(got, []int{b.Len(), want}) || !slices.Equal(items.Shape, []int{b.Len(), want / 4, 2}) {
+					t.Fatalf("width %d: shapes %v, %v, want rows of %d bytes", width, got, items.Shape, want)
+				}
+				for i := range b.Len() {
+					row := make([]byte, want)
+					copy(row, ragged.Value(i))
+					if got := bytesOf.Data[i*want : (i+1)*want]; !bytes.Equal(got, row) || !bytes.Equal(items.Data[i*want:(i+1)*want], row) {
+						t.Fatalf("width %d: row %d: %v, want %v", width, i, got, row)
+					}
+				}
+				b.Release()
+			}
+		}
+	}
+	for _, out := range []loader.Output{{Name: "t", Width: -1}, {Name: "t", Width: 8, Ragged: true}, {Name: "n", Width: 8}, {Name: "t", Item: item, Width: math.MaxInt}} {
+		if _, err := loader.New(f, &loader.Options{BatchSize: 4, Outputs: []loader.Output{out}}); err == nil || !strings.Contains(err.Error(), "Width") {
+			t.Errorf("%+v: %v", out, err)
+		}
+	}
+}

@@ -81,6 +81,7 @@ type outputRequest struct {
 	Ragged   bool              `json:"ragged"`
 	Follow   string            `json:"follow"`
 	Item     *itemRequest      `json:"item"`
+	Width    int               `json:"width"`
 }
 
 type itemRequest struct {
@@ -191,7 +192,7 @@ func policy(q *policyRequest) (loader.Policy, error) {
 func outputs(list []outputRequest) ([]loader.Output, error) {
 	outs := make([]loader.Output, len(list))
 	for i, q := range list {
-		o := loader.Output{Name: q.Name, Field: q.Field, Follow: q.Follow, Ragged: q.Ragged, Disabled: q.Disabled}
+		o := loader.Output{Name: q.Name, Field: q.Field, Follow: q.Follow, Ragged: q.Ragged, Width: q.Width, Disabled: q.Disabled}
 		var err error
 		if o.Decoder, err = operation(q.Decoder); err != nil {
 			return nil, fmt.Errorf("output %q: decoder: %w", q.Name, err)

@@ -128,9 +128,15 @@ class BytesDecoder(_Default):
     def _op(self) -> dict[str, Any] | None:
         return {}
 
-    def declare_state_and_memory(self, previous_state: State) -> tuple[State, AllocationQuery]:
+    def _output(self) -> dict[str, Any]:
+        return {"width": self._longest()}
+
+    def _longest(self) -> int:
         sizes = self.metadata["size"]
-        shape, dtype = (int(sizes.max()) if len(sizes) else 0,), np.dtype("<u1")
+        return int(sizes.max()) if len(sizes) else 0
+
+    def declare_state_and_memory(self, previous_state: State) -> tuple[State, AllocationQuery]:
+        shape, dtype = (self._longest(),), np.dtype("<u1")
         return replace(previous_state, jit_mode=True, shape=shape, dtype=dtype), AllocationQuery(shape, dtype)
 
     def generate_code(self) -> Callable[..., Any]:
