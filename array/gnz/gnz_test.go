@@ -539,17 +539,20 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// FuzzOpen reads what is there by the map and by streams.
+// FuzzOpen reads what a header tells of a small file, by the map and by streams.
 func FuzzOpen(f *testing.F) {
 	whole, err := os.ReadFile(golden)
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(whole)
-	f.Add(file(`{"arrays": {"x": {"dtype": "|V8", "descr": "[('a', '<f4', (2,))]", "offset": 4096, "order": "F", "shape": [2, 2]}}, "metadata": {"a": [NaN, "\u00e9"]}, "version": 1}`))
+	f.Add(whole[8:433])
+	f.Add([]byte(`{"arrays": {"x": {"dtype": "|V8", "descr": "[('a', '<f4', (2,))]", "offset": 4096, "order": "F", "shape": [2, 2]}}, "metadata": {"a": [NaN, "\u00e9"]}, "version": 1}`))
 	path := filepath.Join(f.TempDir(), "a.gnz")
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if err := os.WriteFile(path, b, 0o666); err != nil {
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if len(text) > 4000 {
+			return
+		}
+		if err := os.WriteFile(path, file(string(text)), 0o666); err != nil {
 			t.Fatal(err)
 		}
 		g, err := gnz.Open(path, nil)

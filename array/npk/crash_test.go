@@ -126,6 +126,9 @@ func TestKilled(t *testing.T) {
 		}
 	}
 	t.Logf("%d changes, %d kills", turn, rounds)
+	if os.Getenv("NUMPACK_PYTHON") != "" {
+		same(t, path, numpack(t, "dump", path))
+	}
 }
 
 // stands checks that a pack is at the turn, or the next one, and returns which.
@@ -161,4 +164,69 @@ func stands(t *testing.T, path string, m model, turn int) int {
 		check(t, f, name, m.array(t, rows))
 	}
 	return turn
+}
+
+// TestJournal finishes a change that ended behind each of its steps: rows
+// replaced in place, an array that has new data and no bitmap any more, and one
+// that got a bitmap.
+func TestJournal(t *testing.T) {
+	x := entry{name: "x", file: "data_x.npkd", shape: []uint64{4}, dtype: 1}
+	y := entry{name: "y", file: "data_y.npkd", shape: []uint64{4}, dtype: 1}
+	z := entry{name: "z", file: "data_z.npkd", shape: []uint64{4}, dtype: 1}
+	y2 := y
+	y2.file = "data_y.gen2.npkd"
+	const bits = "\x04\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x0e\x00\x00\x00\x00\x00\x00\x00"
+	const piece = "\x0b\x00data_x.npkd\x02\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00"
+	steps := []func(path string) error{
+		func(path string) error {
+			return os.WriteFile(filepath.Join(path, "data_x.npkd"), []byte("ab12"), 0o666)
+		},
+		func(path string) error { return os.Remove(filepath.Join(path, "deleted_y.npkb")) },
+		func(path string) error {
+			return os.Rename(filepath.Join(path, "deleted_z.npkb.next"), filepath.Join(path, "deleted_z.npkb"))
+		},
+		func(path string) error {
+			return os.Rename(filepath.Join(path, "metadata.npkm.next"), filepath.Join(path, "metadata.npkm"))
+		},
+		func(path string) error { return os.Remove(filepath.Join(path, "npk.journal")) },
+	}
+	for done := -1; done <= len(steps); done++ {
+		for _, edit := range []bool{false, true} {
+			files := map[string]string{
+				"metadata.npkm": string(meta(x, y, z)), "data_x.npkd": "abcd", "data_y.npkd": "efgh", "deleted_y.npkb": bits, "data_z.npkd": "ijkl",
+				"metadata.npkm.next": string(meta(x, y2, z)), "data_y.gen2.npkd": "3456", "deleted_z.npkb.next": bits, "npk.patch": piece + "12",
+				"npk.journal": `{"version": 1, "steps": [{"do": "patch", "from": "npk.patch", "to": "data_x.npkd"}, {"do": "remove", "to": "deleted_y.npkb"},
+					{"do": "rename", "from": "deleted_z.npkb.next", "to": "deleted_z.npkb"}, {"do": "rename", "from": "metadata.npkm.next", "to": "metadata.npkm"}]}`,
+			}
+			want := map[string]string{"x": "ab12", "y": "3456", "z": "jkl"}
+			if done < 0 { // it ended before the journal was there
+				delete(files, "npk.journal")
+				want = map[string]string{"x": "abcd", "y": "fgh", "z": "ijkl"}
+			}
+			path := pack(t, files)
+			for i := range max(done, 0) {
+				if err := steps[i](path); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if edit {
+				e, err := npk.Edit(path, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := e.Close(); err != nil {
+					t.Fatal(err)
+				}
+				left, err := os.ReadDir(path)
+				n := 5
+				if err != nil || len(left) != n {
+					t.Errorf("behind %d steps: %d files, want %d: %v, %v", done, len(left), n, left, err)
+				}
+			}
+			f := open(t, path)
+			for name, s := range want {
+				check(t, f, name, of(t, []byte(s)))
+			}
+		}
+	}
 }

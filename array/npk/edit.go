@@ -178,7 +178,7 @@ func (e *Editor) stood() {
 	for _, t := range e.p.tables {
 		t.fresh, t.counted = false, t.parts
 		for _, file := range t.files() {
-			e.stand[strings.ToLower(file)] = true
+			e.stand[fold(file)] = true
 		}
 	}
 }
@@ -210,7 +210,7 @@ func (e *Editor) sweep() error {
 	}
 	for _, f := range list {
 		name := f.Name()
-		if leftover.MatchString(name) || own[name] && !used[strings.ToLower(name)] {
+		if leftover.MatchString(name) || own[name] && !used[fold(name)] {
 			if err := os.RemoveAll(e.p.path(name)); err != nil {
 				return err
 			}
@@ -313,12 +313,12 @@ func (e *Editor) sink(m array.Member, segment int64) (*sink, error) {
 
 // busy tells whether a file counts, on disk or for this Editor.
 func (e *Editor) busy(file string) bool {
-	if e.stand[strings.ToLower(file)] {
+	if e.stand[fold(file)] {
 		return true
 	}
 	for _, t := range e.p.tables {
 		for _, f := range t.files() {
-			if strings.EqualFold(f, file) {
+			if fold(f) == fold(file) {
 				return true
 			}
 		}

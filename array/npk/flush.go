@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/internal/aside"
@@ -296,7 +295,7 @@ func (e *Editor) end() error {
 			break // the next Editor sees what counts
 		}
 		for _, file := range t.files() {
-			if !e.stand[strings.ToLower(file)] {
+			if !e.stand[fold(file)] {
 				e.p.root.Remove(filepath.FromSlash(file)) // else the next Editor does
 			}
 		}

@@ -131,6 +131,14 @@ func times(a, b int) (n int, ok bool) {
 	return a * b, true
 }
 
+// fold is a file's name as the system compares it.
+func fold(file string) string {
+	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
+		return strings.ToLower(file)
+	}
+	return file
+}
+
 // The names of an array's files. New data are written beside those that count,
 // so there is more than one name: gen numbers them.
 func dataFile(name string, gen int) string   { return "data_" + name + mark(gen) + ".npkd" }

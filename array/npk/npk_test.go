@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/betongo/betongo/array"
@@ -282,7 +283,7 @@ func TestRefuses(t *testing.T) {
 		"another one":  add(`a\b`, array.Int8, 3),
 		"a zero byte":  add("a\x00", array.Int8, 3),
 		"no UTF-8":     add("\xff", array.Int8, 3),
-		"a long name":  add(strings.Repeat("x", 201), array.Int8, 3),
+		"a long name":  add(strings.Repeat("x", 231), array.Int8, 3),
 		"attributes":   func(w *npk.Writer) error { return w.SetAttrs(map[string]any{"a": 1}) },
 		"an open sink": func(w *npk.Writer) error { return errors.Join(add("x", array.Int8, 3)(w), w.Close()) },
 		"too few rows": func(w *npk.Writer) error {
@@ -323,5 +324,49 @@ func TestRefuses(t *testing.T) {
 	}
 	if _, err := npk.Open(path, nil); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a folder without metadata: %v", err)
+	}
+}
+
+// TestConcurrent reads one file from several goroutines.
+func TestConcurrent(t *testing.T) {
+	f := open(t, filepath.Join(goldens, "segmented.npk"))
+	a, err := f.Array("x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := a.AsContiguous()
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			check(t, f, "x", want)
+		}()
+	}
+	wait.Wait()
+}
+
+// TestLarge reads behind the first 2 GiB of a file without data.
+func TestLarge(t *testing.T) {
+	const rows = 1<<31/8 + 1000
+	path := pack(t, map[string]string{"metadata.npkm": string(meta(entry{name: "x", file: "data_x.npkd", shape: []uint64{rows}, dtype: 4})), "data_x.npkd": ""})
+	f, err := os.OpenFile(filepath.Join(path, "data_x.npkd"), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = f.WriteAt([]byte("behind 2"), (rows-1)*8); err != nil {
+		t.Skip("no file of 2 GiB here:", err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p := open(t, path)
+	got, err := p.Rows("x", []int{-1, 5})
+	if err != nil || string(got.Data) != "behind 2\x00\x00\x00\x00\x00\x00\x00\x00" {
+		t.Errorf("%q, %v", got.Data, err)
+	}
+	a, err := p.Array("x")
+	if err != nil || string(a.Row(rows-1).AsContiguous().Data) != "behind 2" {
+		t.Errorf("%v, %v", a.Spec, err)
 	}
 }
