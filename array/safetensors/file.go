@@ -214,7 +214,7 @@ func (f *File) Close() error {
 
 // DefaultChunk is how many bytes a stream gives at a time where nothing else
 // is asked for.
-const DefaultChunk = 8 << 20
+const DefaultChunk = 1 << 20
 
 // Stream gives the rows of a tensor, about chunk bytes at a time (0 is
 // DefaultChunk) and at least one row. It reads them into one buffer of its own

@@ -245,6 +245,10 @@ type sink struct {
 	closed  bool
 }
 
+// piece is how many bytes are written at a time: systems take several times as
+// long to find memory for some larger ones.
+const piece = 1 << 20
+
 // Write writes rows.
 func (s *sink) Write(rows array.Array) error {
 	w := s.w
@@ -274,10 +278,14 @@ func (s *sink) Write(rows array.Array) error {
 	if rows.DType.Order() == '>' {
 		rows = array.SwapBytes(rows)
 	}
-	if _, err := w.f.WriteAt(rows.Data, s.at); err != nil {
-		return w.fail(err)
+	for b := rows.Data; len(b) > 0; {
+		n := min(len(b), piece)
+		if _, err := w.f.WriteAt(b[:n], s.at); err != nil {
+			return w.fail(err)
+		}
+		s.at += int64(n)
+		b = b[n:]
 	}
-	s.at += int64(len(rows.Data))
 	s.rows, s.left = s.rows+n, s.left-n
 	return nil
 }

@@ -292,7 +292,7 @@ func (f *File) Close() error {
 
 // DefaultChunk is how many bytes a stream gives at a time where nothing else
 // is asked for.
-const DefaultChunk = 8 << 20
+const DefaultChunk = 1 << 20
 
 // Stream gives the rows of a tensor in C order, about chunk bytes at a time (0
 // is DefaultChunk) and at least one row, in one buffer of its own. A tensor that

@@ -34,7 +34,6 @@ type pack struct {
 	root    string
 	at      int64
 	entries []packed
-	open    bool
 }
 
 // packed is an entry.
@@ -73,26 +72,34 @@ func (p *pack) begin(name string) {
 	e.begin = (e.begin + alignment - 1) &^ (alignment - 1)
 	p.at = e.begin
 	p.entries = append(p.entries, e)
-	p.open = true
 }
 
-// Write writes behind what the open entry has.
-func (p *pack) Write(b []byte) (int, error) {
+// piece is how many bytes are written at a time: systems take several times as
+// long to find memory for some larger ones, and the sum finds them in a cache.
+const piece = 1 << 20
+
+// write writes behind what the open entry has.
+func (p *pack) write(b []byte) error {
 	e := &p.entries[len(p.entries)-1]
 	if int64(len(b)) > math.MaxInt64-1<<32-p.at {
-		return 0, fmt.Errorf("entry %q is too large", e.name)
+		return fmt.Errorf("entry %q is too large", e.name)
 	}
-	n, err := p.f.WriteAt(b, p.at)
-	e.crc = crc32.Update(e.crc, crc32.IEEETable, b[:n])
-	p.at += int64(n)
-	e.size += int64(n)
-	return n, err
+	for len(b) > 0 {
+		part := b[:min(len(b), piece)]
+		if _, err := p.f.WriteAt(part, p.at); err != nil {
+			return err
+		}
+		e.crc = crc32.Update(e.crc, crc32.IEEETable, part)
+		p.at += int64(len(part))
+		e.size += int64(len(part))
+		b = b[len(part):]
+	}
+	return nil
 }
 
 // end closes the entry and writes its header.
 func (p *pack) end() error {
 	e := &p.entries[len(p.entries)-1]
-	p.open = false
 	b := make([]byte, 0, e.begin-e.head)
 	extra := int(e.begin-e.head) - localSize - len(e.name)
 	b = binary.LittleEndian.AppendUint32(b, 0x04034b50)
@@ -159,7 +166,7 @@ func (e *packed) directory(b []byte) []byte {
 // small writes a whole entry.
 func (p *pack) small(name string, b []byte) error {
 	p.begin(name)
-	if _, err := p.Write(b); err != nil {
+	if err := p.write(b); err != nil {
 		return err
 	}
 	return p.end()
@@ -211,6 +218,5 @@ func (p *pack) rows(a array.Array) error {
 	if a.DType.Order() == '>' {
 		a = array.SwapBytes(a)
 	}
-	_, err := p.Write(a.Data)
-	return err
+	return p.write(a.Data)
 }

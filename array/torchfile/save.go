@@ -237,7 +237,7 @@ func (c *collection) shared(p *pack, list []extent) (alone []*Tensor, err error)
 			}
 			if key == "" {
 				key = c.key(p)
-				if _, err := p.Write(x.t.Data[lo:hi]); err != nil {
+				if err := p.write(x.t.Data[lo:hi]); err != nil {
 					return nil, err
 				}
 				if err := p.end(); err != nil {
