@@ -285,7 +285,7 @@ func (c bloscCodec) encodePart(dst, src []byte) ([]byte, error) {
 	case bloscLZ4:
 		dst = slices.Grow(dst, lz4Bound(len(src)))
 		n := 0
-		n, err = packLZ4(dst[at+4:at+4+lz4Bound(len(src))], src)
+		n, err = packLZ4(dst[at+4:at+4+lz4Bound(len(src))], src, 10-min(c.level, 9))
 		dst = dst[:at+4+n]
 	case bloscZlib:
 		dst, err = zlibCodec{level: c.level}.encode(dst, src)

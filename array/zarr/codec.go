@@ -366,7 +366,7 @@ func (lz4Codec) encode(dst, src []byte) ([]byte, error) {
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(src)))
 	n := len(dst)
 	dst = slices.Grow(dst, lz4Bound(len(src)))
-	k, err := packLZ4(dst[n:n+lz4Bound(len(src))], src)
+	k, err := packLZ4(dst[n:n+lz4Bound(len(src))], src, 1)
 	return dst[:n+k], err
 }
 

@@ -13,12 +13,13 @@ func lz4Bound(n int) int { return lz4.CompressBlockBound(n) }
 
 var lz4ers = sync.Pool{New: func() any { return new(lz4.Compressor) }}
 
-// packLZ4 writes a block of LZ4, for which dst has lz4Bound bytes.
-func packLZ4(dst, src []byte) (int, error) {
+// packLZ4 writes a block of LZ4, for which dst has lz4Bound bytes. Where nothing
+// repeats itself small blocks are looked at in steps from hurry on.
+func packLZ4(dst, src []byte, hurry int) (int, error) {
 	if len(src) <= lz4Small {
 		table := lz4Tables.Get().(*lz4Table)
 		defer lz4Tables.Put(table)
-		return packSmall(dst, src, table), nil
+		return packSmall(dst, src, table, hurry), nil
 	}
 	c := lz4ers.Get().(*lz4.Compressor)
 	defer lz4ers.Put(c)
@@ -32,7 +33,7 @@ func packLZ4(dst, src []byte) (int, error) {
 
 const (
 	lz4Small    = 1 << 16 // positions fit into 16 bits
-	lz4HashBits = 12
+	lz4HashBits = 13
 	lz4Tail     = 12 // the last match begins before so many bytes
 	lz4Last     = 5  // the last bytes are literals
 	lz4MinMatch = 4
@@ -46,13 +47,13 @@ var lz4Tables = sync.Pool{New: func() any { return new(lz4Table) }}
 // packSmall packs up to 64 KiB, those that don't repeat themselves with ever
 // larger steps. It is faster than the library on the planes of shuffled
 // elements, which are that small.
-func packSmall(dst, src []byte, table *lz4Table) int {
+func packSmall(dst, src []byte, table *lz4Table, hurry int) int {
 	*table = lz4Table{}
 	n, anchor := 0, 0
 	limit := len(src) - lz4Tail
 	for at := 1; at <= limit; {
 		var back int
-		misses := 1 << 6
+		misses := hurry << 6
 		for {
 			v := binary.LittleEndian.Uint32(src[at:])
 			h := v * 2654435761 >> (32 - lz4HashBits)

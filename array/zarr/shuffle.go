@@ -138,8 +138,10 @@ func shuffle4(dst, src []byte, n int) {
 
 // pairs puts bytes 0 1 2 3 4 5 6 7 into the order 0 4 1 5 2 6 3 7.
 func pairs(v uint64) uint64 {
-	return v&0x00000000000000FF | v&0x000000000000FF00<<8 | v&0x0000000000FF0000<<16 | v&0x00000000FF000000<<24 |
-		v>>24&0x000000000000FF00 | v>>16&0x00000000FF000000 | v>>8&0x0000FF0000000000 | v&0xFF00000000000000
+	t := (v ^ v>>16) & 0x00000000FFFF0000
+	v ^= t ^ t<<16
+	t = (v ^ v>>8) & 0x0000FF000000FF00
+	return v ^ t ^ t<<8
 }
 
 func unshuffle4(dst, src []byte, n int) {
