@@ -25,7 +25,10 @@
 // and Edit do it first where a process was killed in between.
 //
 // One Editor at a time may be open for a pack; the second one gets an error.
-// NumPack knows nothing of that.
+// NumPack knows nothing of that, nor of journals: behind a process that was
+// killed while it changed a pack, Open or Edit should be the first to look at
+// it, and Edit before NumPack appends, which it does at the end of a file, rows
+// that don't count included.
 package npk
 
 import (
