@@ -23,7 +23,11 @@ func newSegment(size int) ([]byte, *os.File, error) {
 		_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL)
 		err = os.NewSyscallError("fcntl", err)
 	}
-	return mapShared(f, size, err)
+	b, f, err := mapShared(f, size, err)
+	if err == nil && size >= 2<<20 {
+		unix.Madvise(b, unix.MADV_HUGEPAGE) // where the system lets shared memory have them
+	}
+	return b, f, err
 }
 
 // discards tells whether discard does anything.
