@@ -52,7 +52,7 @@ func (f *File) Array(name string) (array.Strided, error) {
 			return array.Strided{}, err
 		}
 	}
-	a, err := array.New(n.Spec, data)
+	a, err := array.New(array.Spec{DType: n.Spec.DType, Shape: slices.Clone(n.Spec.Shape)}, data)
 	return a.Strided(), err
 }
 

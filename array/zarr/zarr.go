@@ -160,12 +160,15 @@ func (f *File) Name() string { return f.path }
 // does nothing.
 func (f *File) Close() error { return f.store.Close() }
 
-// Members returns the arrays, sorted by name.
+// Members returns the arrays, sorted by name. The shapes are the caller's; the
+// attributes are the File's, not to be changed.
 func (f *File) Members() []array.Member {
 	var list []array.Member
 	for _, n := range f.arrays {
 		if n.err == nil {
-			list = append(list, n.Member)
+			m := n.Member
+			m.Spec.Shape = slices.Clone(m.Spec.Shape)
+			list = append(list, m)
 		}
 	}
 	return list
