@@ -563,7 +563,11 @@ def _map(path: str) -> np.ndarray:
         size = os.fstat(f.fileno()).st_size
         if size == 0:  # cannot be mapped
             return np.empty(0, np.uint8)
-        return np.frombuffer(mmap.mmap(f.fileno(), size, access=mmap.ACCESS_READ), np.uint8)
+        try:
+            mapped = mmap.mmap(f.fileno(), size, access=mmap.ACCESS_READ)
+        except OSError as e:  # which doesn't name the file
+            raise OSError(e.errno, f"mapping {size} bytes: {os.strerror(e.errno or 0)}", path) from None
+        return np.frombuffer(mapped, np.uint8)
 
 
 def _pointers(f: FieldInfo) -> int:
