@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -182,10 +181,3 @@ func formatMeta(list []*record) ([]byte, error) {
 }
 
 func now() uint64 { return uint64(time.Now().UnixMicro()) }
-
-// clone is a copy that shares nothing.
-func (r *record) clone() *record {
-	c := *r
-	c.shape = slices.Clone(r.shape)
-	return &c
-}

@@ -92,14 +92,10 @@ func (f *customFlags) Validate() error {
 	return nil
 }
 
-// open opens the file. Its custom fields may be of unknown layout.
-func (f *fileFlags) open() (*ffcv.File, error) {
-	return f.customFlags.open(f.File)
-}
-
 // openWhole opens the file if all of its fields can be read.
 func (f *fileFlags) openWhole() (*ffcv.File, error) { return f.customFlags.openWhole(f.File) }
 
+// open opens a file. Its custom fields may be of unknown layout.
 func (f *customFlags) open(path string) (*ffcv.File, error) {
 	return ffcv.Open(path, &ffcv.OpenOptions{Custom: f.custom, Memory: f.memory, Direct: f.direct})
 }

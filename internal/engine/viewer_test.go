@@ -19,11 +19,11 @@ import (
 // viewer is a client with a loader: it maps the segments, as Python does.
 type viewer struct {
 	*client
-	batches, samples int
-	specs            []spec
-	segments         map[int][]byte
-	back             []uint32 // to be released with the next credit
-	live             map[uint32]bool
+	batches  int
+	specs    []spec
+	segments map[int][]byte
+	back     []uint32 // to be released with the next credit
+	live     map[uint32]bool
 }
 
 type spec struct {
