@@ -6,6 +6,7 @@ import (
 	"math/bits"
 	"slices"
 	"sort"
+	"sync/atomic"
 )
 
 // A bitmap file is
@@ -25,9 +26,12 @@ const (
 type bitmap struct {
 	words []uint64
 	rows  int
-	left  int   // rows that are left
-	ahead bool  // the file tells of more rows
-	ranks []int // rows that are left before every rankWords words; nil until asked for
+	left  int  // rows that are left
+	ahead bool // the file tells of more rows
+
+	// ranks are the rows that are left before every rankWords words, nil until
+	// asked for, which a File's readers do at once.
+	ranks atomic.Pointer[[]int]
 }
 
 const rankWords = 8
@@ -88,9 +92,7 @@ func (b *bitmap) clone() *bitmap {
 	if b == nil {
 		return nil
 	}
-	c := *b
-	c.words, c.ranks = slices.Clone(b.words), nil
-	return &c
+	return &bitmap{words: slices.Clone(b.words), rows: b.rows, left: b.left, ahead: b.ahead}
 }
 
 // extend adds rows that are left.
@@ -104,7 +106,7 @@ func (b *bitmap) extend(rows int) {
 		b.rows += n
 		b.left += n
 	}
-	b.ranks = nil
+	b.ranks.Store(nil)
 }
 
 // drop takes a row away.
@@ -112,23 +114,24 @@ func (b *bitmap) drop(row int) {
 	if bit := uint64(1) << (row % 64); b.words[row/64]&bit != 0 {
 		b.words[row/64] &^= bit
 		b.left--
-		b.ranks = nil
+		b.ranks.Store(nil)
 	}
 }
 
 // rank makes the table that find needs.
 func (b *bitmap) rank() {
-	if b == nil || b.ranks != nil {
+	if b == nil || b.ranks.Load() != nil {
 		return
 	}
-	b.ranks = make([]int, 0, len(b.words)/rankWords+1)
+	ranks := make([]int, 0, len(b.words)/rankWords+1)
 	n := 0
 	for i, w := range b.words {
 		if i%rankWords == 0 {
-			b.ranks = append(b.ranks, n)
+			ranks = append(ranks, n)
 		}
 		n += bits.OnesCount64(w)
 	}
+	b.ranks.Store(&ranks)
 }
 
 // find returns where row i of those that are left lies; rank must have been
@@ -137,8 +140,9 @@ func (b *bitmap) find(i int) int {
 	if b == nil {
 		return i
 	}
-	block := sort.SearchInts(b.ranks, i+1) - 1
-	i -= b.ranks[block]
+	ranks := *b.ranks.Load()
+	block := sort.SearchInts(ranks, i+1) - 1
+	i -= ranks[block]
 	for k := block * rankWords; ; k++ {
 		w := b.words[k]
 		n := bits.OnesCount64(w)
