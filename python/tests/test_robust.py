@@ -170,6 +170,8 @@ def test_a_dead_engine_is_an_exception(path: str, number: int) -> None:
     assert before.process is not None
     os.kill(before.process.pid, number)
     start = time.monotonic()
+    # Until it has ended it goes on sending, and might come to the epoch's end.
+    os.waitid(os.P_PID, before.process.pid, os.WEXITED | os.WNOWAIT)
     with pytest.raises(betongo.EngineError) as caught:
         for b in epoch:
             kept.append(b)
