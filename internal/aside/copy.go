@@ -1,0 +1,37 @@
+package aside
+
+import (
+	"io"
+	"os"
+)
+
+// copyPiece is how many bytes are read and written at a time where the system
+// doesn't copy: what a processor's cache holds.
+const copyPiece = 1 << 20
+
+// CopyRange copies n bytes of a file, from off on, to another file, from at on,
+// and returns how many it copied. Both keep their place for reads and writes. A
+// source that ends before is io.ErrUnexpectedEOF. The system copies by itself
+// where it can.
+func CopyRange(to *os.File, at int64, from *os.File, off, n int64) (int64, error) {
+	done, err := copyRange(to, at, from, off, n)
+	if done == n || err != nil {
+		return done, err
+	}
+	buf := make([]byte, min(n-done, copyPiece))
+	for done < n {
+		b := buf[:min(int64(len(buf)), n-done)]
+		got, err := from.ReadAt(b, off+done)
+		if got < len(b) {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return done + int64(got), err
+		}
+		if _, err := to.WriteAt(b, at+done); err != nil {
+			return done, err
+		}
+		done += int64(len(b))
+	}
+	return done, nil
+}
