@@ -72,6 +72,21 @@ func (s Spec) String() string {
 	return s.DType.String() + " " + ShapeString(s.Shape)
 }
 
+// Flat tells whether C and Fortran order are the same for the shape: not two of
+// its dimensions are larger than 1, or one is 0.
+func (s Spec) Flat() bool {
+	long := 0
+	for _, d := range s.Shape {
+		if d == 0 {
+			return true
+		}
+		if d > 1 {
+			long++
+		}
+	}
+	return long < 2
+}
+
 // ShapeString returns a shape as Python writes a tuple: "()", "(3,)", "(3, 4)".
 func ShapeString(shape []int) string {
 	var b strings.Builder

@@ -1,6 +1,7 @@
 package array
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -59,62 +60,70 @@ func (p *pace) step(n int) (first int, _ Spec, err error) {
 	return first, spec, nil
 }
 
-// closer is the end of a stream.
-type closer struct {
-	what   string
+// StreamFunc gives the rows of an array, about chunk bytes at once (0 is
+// DefaultChunk) and at least one row, that fill puts into a buffer: rows from
+// first on, all bytes of buf. It asks for them from front to back, once each. end
+// is called once, by Close; nil is nothing to do. The errors of both are given as
+// they are; where names the array in the others. The buffer has the size of one
+// chunk: that there are so many bytes must be known.
+func StreamFunc(where string, spec Spec, chunk int, fill func(buf []byte, first, rows int) error, end func() error) (Stream, error) {
+	s, err := newFuncStream(where, spec, chunk)
+	if err != nil {
+		return nil, err
+	}
+	s.fill, s.end = fill, end
+	return s, nil
+}
+
+type funcStream struct {
+	pace
+	where  string
+	fill   func(buf []byte, first, rows int) error
+	end    func() error
+	buf    []byte
 	closed bool
 }
 
-func (c *closer) state() error {
-	if c.closed {
-		return fmt.Errorf("%s: the stream is closed: %w", c.what, os.ErrClosed)
+func newFuncStream(where string, spec Spec, chunk int) (*funcStream, error) {
+	p, err := newPace(spec, chunk)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", where, err)
+	}
+	return &funcStream{pace: p, where: where}, nil
+}
+
+func (s *funcStream) state() error {
+	if s.closed {
+		return fmt.Errorf("%s: the stream is closed: %w", s.where, os.ErrClosed)
 	}
 	return nil
 }
 
-// Close ends the stream.
-func (c *closer) Close() error {
-	c.closed = true
-	return nil
-}
-
-// StreamOf gives the rows of an array in memory, about chunk bytes at once (0
-// is DefaultChunk), in C order: over the same bytes where they lie so, else
-// gathered in a buffer of its own. The array must stay as it is until Close.
-func StreamOf(s Strided, chunk int) Stream {
-	p, err := newPace(s.Spec, chunk)
-	if err != nil {
-		panic("array: " + err.Error()) // no array has such a shape
-	}
-	return &memoryStream{closer: closer{what: "array"}, pace: p, s: s, whole: s.IsContiguous()}
-}
-
-type memoryStream struct {
-	closer
-	pace
-	s     Strided
-	whole bool // its rows lie one behind the other
-	buf   []byte
-}
-
-func (m *memoryStream) Next() (Array, error) {
-	if err := m.state(); err != nil {
+func (s *funcStream) Next() (Array, error) {
+	if err := s.state(); err != nil {
 		return Array{}, err
 	}
-	first, spec, err := m.step(m.most)
+	first, spec, err := s.step(s.most)
 	if err != nil {
 		return Array{}, err
 	}
-	part := m.s
-	if len(spec.Shape) > 0 {
-		part = part.Slice(0, first, first+spec.Shape[0], 1)
+	n := rowsOf(spec)
+	a := Array{Spec: spec, Data: buffer(&s.buf, n*s.row)}
+	if err := s.fill(a.Data, first, n); err != nil {
+		return Array{}, err
 	}
-	if m.whole {
-		return part.AsContiguous(), nil
-	}
-	a := Array{Spec: spec, Data: buffer(&m.buf, rowsOf(spec)*m.row)}
-	part.CopyTo(a.Data)
 	return a, nil
+}
+
+func (s *funcStream) Close() error {
+	if s.closed {
+		return nil
+	}
+	s.closed, s.buf = true, nil
+	if s.end != nil {
+		return s.end()
+	}
+	return nil
 }
 
 // buffer returns n bytes of a buffer that is made, or grows, when first used.
@@ -125,25 +134,68 @@ func buffer(b *[]byte, n int) []byte {
 	return (*b)[:n]
 }
 
+// StreamOf gives the rows of an array in memory, about chunk bytes at once (0
+// is DefaultChunk), in C order: over the same bytes where they lie so, else
+// gathered in a buffer of its own. The array must stay as it is until Close.
+func StreamOf(s Strided, chunk int) Stream {
+	f, err := newFuncStream("array", s.Spec, chunk)
+	if err != nil {
+		panic("array: " + err.Error()) // no array has such a shape
+	}
+	if s.IsContiguous() {
+		return &memoryStream{f, s.AsContiguous().Data}
+	}
+	f.fill = func(buf []byte, first, rows int) error {
+		s.part(first, rows).CopyTo(buf)
+		return nil
+	}
+	return f
+}
+
+// part is some rows; of a scalar all there is.
+func (s Strided) part(first, rows int) Strided {
+	if len(s.Shape) == 0 {
+		return s
+	}
+	return s.Slice(0, first, first+rows, 1)
+}
+
+// memoryStream gives the very bytes.
+type memoryStream struct {
+	*funcStream
+	data []byte
+}
+
+func (m *memoryStream) Next() (Array, error) {
+	if err := m.state(); err != nil {
+		return Array{}, err
+	}
+	first, spec, err := m.step(m.most)
+	if err != nil {
+		return Array{}, err
+	}
+	lo, hi := first*m.row, (first+rowsOf(spec))*m.row
+	return Array{Spec: spec, Data: m.data[lo:hi:hi]}, nil
+}
+
 // StreamExtent gives the rows of the array name, which lie in a file, about
 // chunk bytes at a time (0 is DefaultChunk) and at least one row. It reads them
-// into one buffer of its own. That the file has them must be known: only memory
-// for rows that the file was found to have may be taken. The Stream is an
-// ExtentStream.
+// into one buffer of its own. That the file has them must be known: the buffer
+// is made before they are read. The Stream is an ExtentStream.
 func StreamExtent(name string, e Extent, chunk int) (Stream, error) {
-	p, err := newPace(e.Spec, chunk)
+	f, err := newFuncStream(Place(e.File.Name(), name, "", -1)+"read", e.Spec, chunk)
 	if err != nil {
-		return nil, &FormatError{File: e.File.Name(), Array: name, Offset: e.Offset, Msg: err.Error()}
+		return nil, err
 	}
-	return &extentStream{closer: closer{what: Place(e.File.Name(), name, "", -1) + "read"}, pace: p, name: name, e: e}, nil
+	f.fill = func(buf []byte, first, _ int) error {
+		return readAt(e.File, buf, e.Offset+int64(first)*int64(f.row), name)
+	}
+	return &extentStream{f, e}, nil
 }
 
 type extentStream struct {
-	closer
-	pace
-	name string
-	e    Extent
-	buf  []byte
+	*funcStream
+	e Extent
 }
 
 func (s *extentStream) Extents() bool { return true }
@@ -159,18 +211,6 @@ func (s *extentStream) NextExtent(bytes int) (Extent, error) {
 	return Extent{Spec: spec, File: s.e.File, Offset: s.e.Offset + int64(first)*int64(s.row)}, nil
 }
 
-func (s *extentStream) Next() (Array, error) {
-	if err := s.state(); err != nil {
-		return Array{}, err
-	}
-	first, spec, err := s.step(s.most)
-	if err != nil {
-		return Array{}, err
-	}
-	a := Array{Spec: spec, Data: buffer(&s.buf, rowsOf(spec)*s.row)}
-	return a, readAt(s.e.File, a.Data, s.e.Offset+int64(first)*int64(s.row), s.name)
-}
-
 // readAt fills b from byte off of a file on.
 func readAt(f *os.File, b []byte, off int64, name string) error {
 	n, err := f.ReadAt(b, off)
@@ -179,6 +219,8 @@ func readAt(f *os.File, b []byte, off int64, name string) error {
 		return nil
 	case err == io.EOF:
 		return &FormatError{File: f.Name(), Array: name, Offset: off + int64(n), Msg: "the file ends within the array's data"}
+	case errors.Is(err, os.ErrClosed):
+		return fmt.Errorf("%s: array %q: %w", f.Name(), name, os.ErrClosed)
 	}
 	return &FormatError{File: f.Name(), Array: name, Offset: off + int64(n), Msg: err.Error()}
 }
@@ -193,58 +235,42 @@ const minRun = 512
 // short, and of a scalar, they are taken from whole, the same array in memory by
 // a map.
 func StreamFortran(name string, e Extent, whole Strided, chunk int) (Stream, error) {
-	p, err := newPace(e.Spec, chunk)
+	f, err := newFuncStream(Place(e.File.Name(), name, "", -1)+"read", e.Spec, chunk)
 	if err != nil {
-		return nil, &FormatError{File: e.File.Name(), Array: name, Offset: e.Offset, Msg: err.Error()}
+		return nil, err
 	}
-	return &fortranStream{closer: closer{what: Place(e.File.Name(), name, "", -1) + "read"}, pace: p, name: name, e: e, whole: whole}, nil
-}
-
-type fortranStream struct {
-	closer
-	pace
-	name       string
-	e          Extent
-	whole      Strided
-	buf, block []byte
-}
-
-func (s *fortranStream) Next() (Array, error) {
-	if err := s.state(); err != nil {
-		return Array{}, err
-	}
-	first, spec, err := s.step(s.most)
-	if err != nil {
-		return Array{}, err
-	}
-	part := s.whole
-	if len(spec.Shape) > 0 {
-		n := spec.Shape[0]
-		part = part.Slice(0, first, first+n, 1)
-		if run := n * spec.DType.ItemSize(); run >= minRun {
-			if part, err = s.read(spec, first, run); err != nil {
-				return Array{}, err
+	var block []byte
+	f.fill = func(buf []byte, first, rows int) error {
+		run := rows * e.DType.ItemSize()
+		if len(e.Shape) == 0 || run < minRun {
+			if _, err := e.File.Stat(); err != nil { // closed, and the map with it
+				return err
 			}
+			whole.part(first, rows).CopyTo(buf)
+			return nil
 		}
+		part, err := e.columns(buffer(&block, len(buf)), name, first, rows)
+		if err == nil {
+			part.CopyTo(buf)
+		}
+		return err
 	}
-	a := Array{Spec: spec, Data: buffer(&s.buf, rowsOf(spec)*s.row)}
-	part.CopyTo(a.Data)
-	return a, nil
+	return f, nil
 }
 
-// read brings each column's run into memory, and so no more of the file than
+// columns brings each column's run into memory, and so no more of the file than
 // the chunk.
-func (s *fortranStream) read(spec Spec, first, run int) (Strided, error) {
-	block := buffer(&s.block, spec.Shape[0]*s.row)
-	item := int64(spec.DType.ItemSize())
-	at := s.e.Offset + int64(first)*item
+func (e Extent) columns(block []byte, name string, first, rows int) (Strided, error) {
+	item := int64(e.DType.ItemSize())
+	run := rows * int(item)
+	at := e.Offset + int64(first)*item
 	for c := block; len(c) > 0; c = c[run:] {
-		if err := readAt(s.e.File, c[:run], at, s.name); err != nil {
+		if err := readAt(e.File, c[:run], at, name); err != nil {
 			return Strided{}, err
 		}
-		at += int64(s.spec.Shape[0]) * item
+		at += int64(e.Shape[0]) * item
 	}
-	return FortranOf(spec, block)
+	return FortranOf(Spec{DType: e.DType, Shape: append([]int{rows}, e.Shape[1:]...)}, block)
 }
 
 // CastStream gives the rows of a stream, which it closes with itself, as

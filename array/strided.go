@@ -86,6 +86,15 @@ func FortranOf(spec Spec, data []byte) (Strided, error) {
 	return Strided{Spec: spec, Strides: strides, Data: data}, nil
 }
 
+// Over returns the array of data in Fortran or in C order, by FortranOf or New.
+func Over(spec Spec, fortran bool, data []byte) (Strided, error) {
+	if fortran {
+		return FortranOf(spec, data)
+	}
+	a, err := New(spec, data)
+	return a.Strided(), err
+}
+
 // IsContiguous tells whether the elements lie in C order without gaps.
 func (s Strided) IsContiguous() bool {
 	step := s.DType.ItemSize()

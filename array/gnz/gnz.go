@@ -28,11 +28,7 @@
 // until Close.
 package gnz
 
-import (
-	"fmt"
-
-	"github.com/betongo/betongo/array"
-)
+import "github.com/betongo/betongo/array"
 
 const (
 	magic      = "GNZ1"
@@ -43,24 +39,8 @@ const (
 	maxHeader  = 1<<32 - 1
 )
 
-// DefaultChunk is how many bytes a stream gives at a time where nothing else is
-// asked for.
-const DefaultChunk = 1 << 20
-
 // FormatError says that a file is no GNZ1 file, or a broken one.
-type FormatError struct {
-	File, Array string
-	Offset      int64 // where in the file
-	Msg         string
-}
-
-func (e *FormatError) Error() string {
-	s := e.File
-	if e.Array != "" {
-		s += fmt.Sprintf(": array %q", e.Array)
-	}
-	return fmt.Sprintf("%s: at byte %d: %s", s, e.Offset, e.Msg)
-}
+type FormatError = array.FormatError
 
 // entry is an array in a file.
 type entry struct {
@@ -79,25 +59,7 @@ func (e *entry) member() array.Member {
 
 // strided is the array over its bytes.
 func (e *entry) strided(data []byte) (array.Strided, error) {
-	if e.fortran {
-		return array.FortranOf(e.spec, data)
-	}
-	a, err := array.New(e.spec, data)
-	return a.Strided(), err
-}
-
-// flat tells whether C and Fortran order are the same for a shape.
-func flat(shape []int) bool {
-	long := 0
-	for _, d := range shape {
-		if d == 0 {
-			return true
-		}
-		if d > 1 {
-			long++
-		}
-	}
-	return long < 2
+	return array.Over(e.spec, e.fortran, data)
 }
 
 // up rounds up to a whole number of pages.

@@ -98,7 +98,7 @@ func parseEntry(name string, v any, begin, end int64) (*entry, error) {
 	switch order := m["order"]; order {
 	case "C", nil:
 	case "F":
-		e.fortran = !flat(e.spec.Shape)
+		e.fortran = !e.spec.Flat()
 	default:
 		return nil, fmt.Errorf("order %v, want C or F", order)
 	}

@@ -3,7 +3,6 @@ package gnz
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/betongo/betongo/array"
@@ -99,32 +98,25 @@ func (e *entry) over(file []byte) (array.Strided, error) {
 }
 
 // Stream gives the rows of an array in C order, about chunk bytes at a time (0
-// is DefaultChunk) and at least one row. It needs memory for one chunk,
-// whatever the array's size; the rows of an array in Fortran order are gathered
-// from the map.
+// is array.DefaultChunk) and at least one row. It needs memory for one chunk,
+// for an array in Fortran order two, whatever the array's size.
 func (f *File) Stream(name string, chunk int) (array.Stream, error) {
 	e, err := f.h.find(f.name, name)
 	if err != nil {
 		return nil, err
 	}
-	if chunk <= 0 {
-		chunk = DefaultChunk
+	if f.file == nil {
+		return nil, fmt.Errorf("%s: array %q: %w", f.name, name, os.ErrClosed)
 	}
-	s := &stream{file: f, e: e, left: 1, row: int(e.size), most: 1}
-	if len(e.spec.Shape) > 0 {
-		s.left = e.spec.Shape[0]
-		s.row, s.most = 0, max(s.left, 1)
-		if e.size > 0 {
-			s.row = int(e.size) / s.left
-			s.most = max(1, chunk/s.row)
-		}
+	extent := array.Extent{Spec: e.spec, File: f.file, Offset: e.offset}
+	if !e.fortran {
+		return array.StreamExtent(name, extent, chunk)
 	}
-	if e.fortran {
-		if s.whole, err = f.Array(name); err != nil {
-			return nil, err
-		}
+	whole, err := f.Array(name)
+	if err != nil {
+		return nil, err
 	}
-	return s, nil
+	return array.StreamFortran(name, extent, whole, chunk)
 }
 
 // Close unmaps and closes the file. A second Close does nothing.
@@ -135,58 +127,4 @@ func (f *File) Close() error {
 		f.file = nil
 	}
 	return errors.Join(err, f.m.Close())
-}
-
-// stream reads an array from front to back.
-type stream struct {
-	file   *File
-	e      *entry
-	whole  array.Strided // of an array in Fortran order
-	next   int           // row
-	left   int           // rows
-	row    int           // bytes of one
-	most   int           // rows at a time
-	shape  []int         // of the last chunk
-	buf    []byte
-	closed bool
-}
-
-// Next returns the next rows.
-func (s *stream) Next() (array.Array, error) {
-	if s.closed || s.file.file == nil {
-		return array.Array{}, fmt.Errorf("%s: array %q: the stream is closed", s.file.name, s.e.name)
-	}
-	if s.left == 0 {
-		return array.Array{}, io.EOF
-	}
-	n := min(s.left, s.most)
-	if s.buf == nil {
-		s.buf = make([]byte, n*s.row)
-	}
-	a := array.Array{Spec: s.e.spec, Data: s.buf[:n*s.row]}
-	if len(s.e.spec.Shape) > 0 {
-		if len(s.shape) == 0 || s.shape[0] != n {
-			s.shape = append([]int{n}, s.e.spec.Shape[1:]...)
-		}
-		a.Shape = s.shape
-	}
-	if s.e.fortran {
-		s.whole.Slice(0, s.next, s.next+n, 1).CopyTo(a.Data)
-	} else {
-		at := s.e.offset + int64(s.next)*int64(s.row)
-		if got, err := s.file.file.ReadAt(a.Data, at); got < len(a.Data) {
-			if err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
-			return array.Array{}, &FormatError{File: s.file.name, Array: s.e.name, Offset: at + int64(got), Msg: err.Error()}
-		}
-	}
-	s.next, s.left = s.next+n, s.left-n
-	return a, nil
-}
-
-// Close ends the stream.
-func (s *stream) Close() error {
-	s.closed = true
-	return nil
 }

@@ -54,7 +54,7 @@ func CreateMap(path string, members []array.Member, attrs map[string]any, opts *
 		}
 		seen[m.Name] = true
 		size, _ := m.Spec.Bytes() // checked
-		h.entries = append(h.entries, &entry{name: m.Name, spec: m.Spec, fortran: m.Fortran && !flat(m.Spec.Shape), size: int64(size)})
+		h.entries = append(h.entries, &entry{name: m.Name, spec: m.Spec, fortran: m.Fortran && !m.Spec.Flat(), size: int64(size)})
 	}
 	text, err := h.layout(0)
 	if err != nil {

@@ -1,9 +1,7 @@
 package gnz
 
 import (
-	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"unicode/utf8"
 
@@ -27,12 +25,6 @@ type CreateOptions struct {
 const (
 	held       = 1 << 20 // bytes of data that wait in memory until the header is known
 	headerRoom = 64 << 10
-	castChunk  = 1 << 20
-)
-
-var (
-	errDone = errors.New("gnz: the writer is closed")
-	errOpen = errors.New("gnz: an array isn't closed yet")
 )
 
 // Writer writes a GNZ1 file aside, so that nothing is at its path before Close.
@@ -44,9 +36,7 @@ type Writer struct {
 	data    [][]byte // of each array, while they wait
 	waiting int      // bytes in data
 	start   int64    // where the first array begins; 0 while they wait
-	open    *sink
-	err     error
-	done    bool
+	state   *array.Writing
 }
 
 // Create begins a file. Up to a megabyte of data waits in memory, so that small
@@ -59,7 +49,7 @@ func Create(path string, opts *CreateOptions) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{file: f, room: int64(opts.HeaderRoom)}
+	w := &Writer{file: f, room: int64(opts.HeaderRoom), state: array.NewWriting(f.Target())}
 	if w.room <= 0 {
 		w.room = headerRoom
 	}
@@ -85,58 +75,50 @@ func (w *Writer) SetAttrs(attrs map[string]any) error {
 // -1. They are written in C order whatever m.Fortran says (Put writes Fortran
 // order). The format has nothing for m.Attrs: any are an error.
 func (w *Writer) Add(m array.Member) (array.Sink, error) {
-	s, err := w.add(m)
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
+	_, s, err := w.add(m)
+	return s, err
 }
 
-func (w *Writer) add(m array.Member) (*sink, error) {
-	switch {
-	case w.done:
-		return nil, errDone
-	case w.err != nil:
-		return nil, w.err
-	case w.open != nil:
-		return nil, errOpen
+func (w *Writer) add(m array.Member) (*entry, array.Sink, error) {
+	if err := w.state.Ready(); err != nil {
+		return nil, nil, err
 	}
 	if len(m.Attrs) > 0 {
-		return nil, fmt.Errorf("gnz: array %q: the format has no attributes of an array", m.Name)
+		return nil, nil, fmt.Errorf("gnz: array %q: the format has no attributes of an array", m.Name)
 	}
 	for _, e := range w.h.entries {
 		if e.name == m.Name {
-			return nil, fmt.Errorf("gnz: array %q is there already", m.Name)
+			return nil, nil, fmt.Errorf("gnz: array %q is there already", m.Name)
 		}
 	}
-	s := &sink{w: w, want: 1, scalar: len(m.Spec.Shape) == 0}
-	s.e = &entry{name: m.Name, spec: array.Spec{DType: m.Spec.DType, Shape: slices.Clone(m.Spec.Shape)}}
-	if !s.scalar {
-		s.want = s.e.spec.Shape[0]
-		s.e.spec.Shape[0] = max(s.want, 0)
+	e := &entry{name: m.Name, spec: array.Spec{DType: m.Spec.DType, Shape: slices.Clone(m.Spec.Shape)}}
+	if len(e.spec.Shape) > 0 && e.spec.Shape[0] == -1 {
+		e.spec.Shape[0] = 0
 	}
-	if err := checkMember(m.Name, s.e.spec); err != nil {
-		return nil, err
+	if err := checkMember(m.Name, e.spec); err != nil {
+		return nil, nil, err
 	}
-	if s.want < -1 {
-		return nil, fmt.Errorf("gnz: array %q: %d rows", m.Name, s.want)
-	}
-	row := s.e.spec
-	if !s.scalar {
-		row.Shape = row.Shape[1:]
-	}
-	var err error
-	if s.row, err = row.Bytes(); err != nil {
-		return nil, fmt.Errorf("gnz: array %q: %w", m.Name, err)
+	s, err := w.state.Begin(m, array.Taker{
+		Rows:   func(rows array.Array) error { return w.put(e, rows.Data) },
+		Extent: func(rows array.Extent) error { return w.putExtent(e, rows) },
+		End: func(rows int, err error) error {
+			if len(e.spec.Shape) > 0 {
+				e.spec.Shape[0] = rows
+			}
+			return err
+		},
+	})
+	if err != nil {
+		return nil, nil, err
 	}
 	if n := len(w.h.entries); n > 0 {
 		last := w.h.entries[n-1]
-		s.e.offset = up(last.offset + last.size)
+		e.offset = up(last.offset + last.size)
 	} else {
-		s.e.offset = w.start
+		e.offset = w.start
 	}
-	w.h.entries, w.data, w.open = append(w.h.entries, s.e), append(w.data, nil), s
-	return s, nil
+	w.h.entries, w.data = append(w.h.entries, e), append(w.data, nil)
+	return e, s, nil
 }
 
 // checkMember says whether the format has such an array.
@@ -151,64 +133,6 @@ func checkMember(name string, spec array.Spec) error {
 		return fmt.Errorf("gnz: array %q: %w", name, err)
 	}
 	return nil
-}
-
-// sink takes the rows of an array.
-type sink struct {
-	w      *Writer
-	e      *entry
-	want   int // rows, -1 for any number
-	n      int // rows so far
-	row    int // bytes of one
-	scalar bool
-	closed bool
-}
-
-// Write takes rows.
-func (s *sink) Write(rows array.Array) error {
-	if s.closed || s.w.done {
-		return errDone
-	}
-	if s.w.err != nil {
-		return s.w.err
-	}
-	n := 1
-	fits := rows.DType == s.e.spec.DType && len(rows.Shape) == len(s.e.spec.Shape)
-	if fits && !s.scalar {
-		n = rows.Shape[0]
-		fits = n >= 0 && slices.Equal(rows.Shape[1:], s.e.spec.Shape[1:])
-	}
-	if !fits {
-		return fmt.Errorf("gnz: array %q: rows of %v, want those of %v", s.e.name, rows.Spec, s.e.spec)
-	}
-	if n > math.MaxInt-s.n || s.row > 0 && n > (math.MaxInt-int(s.e.size))/s.row || len(rows.Data) != n*s.row {
-		return fmt.Errorf("gnz: array %q: %d bytes for rows of %v", s.e.name, len(rows.Data), rows.Spec)
-	}
-	if s.want >= 0 && n > s.want-s.n {
-		return fmt.Errorf("gnz: array %q: %d rows, want %d", s.e.name, s.n+n, s.want)
-	}
-	if err := s.w.put(s.e, rows.Data); err != nil {
-		s.w.err = err
-		return err
-	}
-	s.n += n
-	return nil
-}
-
-// Close ends the array. Fewer rows than were told are an error, behind which
-// the file can't be completed.
-func (s *sink) Close() error {
-	if s.closed {
-		return nil
-	}
-	s.closed, s.w.open = true, nil
-	if s.want >= 0 && s.n < s.want {
-		s.w.err = errors.Join(s.w.err, fmt.Errorf("gnz: array %q: %d rows, want %d", s.e.name, s.n, s.want))
-	}
-	if !s.scalar {
-		s.e.spec.Shape[0] = s.n
-	}
-	return s.w.err
 }
 
 // put takes bytes of the last array.
@@ -226,6 +150,24 @@ func (w *Writer) put(e *entry, data []byte) error {
 		return err
 	}
 	e.size += int64(len(data))
+	return nil
+}
+
+// putExtent takes rows of the last array that lie in a file.
+func (w *Writer) putExtent(e *entry, rows array.Extent) error {
+	size, err := rows.Bytes()
+	if err != nil {
+		return err
+	}
+	if w.start == 0 {
+		if err := w.spill(); err != nil {
+			return err
+		}
+	}
+	if err := rows.CopyTo(w.file.File, e.offset+e.size); err != nil {
+		return err
+	}
+	e.size += int64(size)
 	return nil
 }
 
@@ -278,71 +220,27 @@ func (w *Writer) Put(name string, a array.Strided, opts *PutOptions) error {
 	if !t.Valid() {
 		t = a.DType
 	}
-	s, err := w.add(array.Member{Name: name, Spec: array.Spec{DType: t, Shape: a.Shape}})
+	e, s, err := w.add(array.Member{Name: name, Spec: array.Spec{DType: t, Shape: a.Shape}})
 	if err != nil {
 		return err
 	}
-	if err := s.fill(a); err != nil {
-		w.err = err
-		return errors.Join(err, s.Close())
+	if err := array.Copy(s, array.CastStream(array.StreamOf(a, 0), t), nil); err != nil {
+		s.Close() // which fails too, and with it the writer
+		return fmt.Errorf("gnz: array %q: %w", name, err)
 	}
 	if err := s.Close(); err != nil {
 		return err
 	}
 	if opts.Fortran {
-		slices.Reverse(s.e.spec.Shape)
-		s.e.fortran = !flat(s.e.spec.Shape)
-	}
-	return nil
-}
-
-// fill writes all of an array.
-func (s *sink) fill(a array.Strided) error {
-	write := func(part array.Strided) (err error) {
-		rows := part.AsContiguous()
-		if rows.DType != s.e.spec.DType {
-			if rows, err = array.Cast(rows, s.e.spec.DType); err != nil {
-				return fmt.Errorf("gnz: array %q: %w", s.e.name, err)
-			}
-		}
-		return s.Write(rows)
-	}
-	if s.scalar || a.DType == s.e.spec.DType && a.IsContiguous() {
-		return write(a)
-	}
-	row := a.Spec
-	row.Shape = row.Shape[1:]
-	size, err := row.Bytes()
-	if err != nil {
-		return err
-	}
-	step := max(1, castChunk/max(size, s.row, 1))
-	for i := 0; i < a.Shape[0]; i += step {
-		if err := write(a.Slice(0, i, min(i+step, a.Shape[0]), 1)); err != nil {
-			return err
-		}
+		slices.Reverse(e.spec.Shape)
+		e.fortran = !e.spec.Flat()
 	}
 	return nil
 }
 
 // Close completes the file, syncs it and puts it at its path. If anything
 // failed before, nothing is left and the error is the first.
-func (w *Writer) Close() error {
-	if w.done {
-		return errDone
-	}
-	if w.open != nil {
-		w.err = errors.Join(w.err, errOpen)
-	}
-	if w.err == nil {
-		w.err = w.complete()
-	}
-	if w.err != nil {
-		return errors.Join(w.err, w.Abort())
-	}
-	w.done = true
-	return w.file.Commit()
-}
+func (w *Writer) Close() error { return w.state.Close(w.complete, w.file.Commit, w.file.Abort) }
 
 func (w *Writer) complete() error {
 	end := w.h.end()
@@ -395,7 +293,4 @@ func (w *Writer) shift(start, end, by int64) error {
 
 // Abort ends the writer and leaves nothing. Behind Close it does nothing, so
 // that it can be deferred.
-func (w *Writer) Abort() error {
-	w.done = true
-	return w.file.Abort()
-}
+func (w *Writer) Abort() error { return w.state.Abort(w.file.Abort) }

@@ -18,22 +18,7 @@ import (
 )
 
 // FormatError says that a file is no .npy or .npz file, or a broken one.
-type FormatError struct {
-	File, Array string
-	Offset      int64 // where in the file; -1 inside of compressed data
-	Msg         string
-}
-
-func (e *FormatError) Error() string {
-	s := e.File
-	if e.Array != "" {
-		s += ": array " + fmt.Sprintf("%q", e.Array)
-	}
-	if e.Offset >= 0 {
-		s += fmt.Sprintf(": at byte %d", e.Offset)
-	}
-	return s + ": " + e.Msg
-}
+type FormatError = array.FormatError
 
 // OpenOptions say how OpenArchive reads; nil and the zero value are the
 // defaults.

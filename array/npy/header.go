@@ -57,11 +57,7 @@ type head struct {
 
 // strided returns the array over its bytes.
 func (h *head) strided(data []byte) (array.Strided, error) {
-	if h.fortran {
-		return array.FortranOf(h.spec, data)
-	}
-	a, err := array.New(h.spec, data)
-	return a.Strided(), err
+	return array.Over(h.spec, h.fortran, data)
 }
 
 // rows refuses what has no rows that lie together.
@@ -146,21 +142,7 @@ func parseDict(text []byte) (head, error) {
 	if _, err := spec.Bytes(); err != nil {
 		return head{}, err
 	}
-	return head{spec: spec, fortran: fortran && !flat(shape), flag: fortran}, nil
-}
-
-// flat tells whether both orders are the same: at most one dimension counts.
-func flat(shape []int) bool {
-	long := 0
-	for _, d := range shape {
-		if d == 0 {
-			return true
-		}
-		if d > 1 {
-			long++
-		}
-	}
-	return long <= 1
+	return head{spec: spec, fortran: fortran && !spec.Flat(), flag: fortran}, nil
 }
 
 func parseDescr(v any) (array.DType, error) {

@@ -39,7 +39,7 @@ func CreateMap(path string, spec array.Spec, fortran, overwrite bool) (*Map, err
 	if err != nil {
 		return nil, err
 	}
-	header, err := formatHeader(spec, fortran && !flat(spec.Shape))
+	header, err := formatHeader(spec, fortran && !spec.Flat())
 	if err != nil {
 		return nil, fmt.Errorf("npy: %w", err)
 	}

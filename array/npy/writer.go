@@ -28,9 +28,8 @@ type Writer struct {
 	f     *aside.File
 	zip   *zip.Writer // of a .npz file
 	opts  CreateOptions
-	open  *sink
 	names map[string]bool
-	done  bool
+	state *array.Writing
 }
 
 // Create begins a .npy file, which holds one array.
@@ -47,7 +46,7 @@ func create(path string, opts *CreateOptions, zipped bool) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{f: f, opts: *opts, names: map[string]bool{}}
+	w := &Writer{f: f, opts: *opts, names: map[string]bool{}, state: array.NewWriting(f.Target())}
 	if zipped {
 		w.zip = zip.NewWriter(f)
 		w.zip.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) {
@@ -57,227 +56,197 @@ func create(path string, opts *CreateOptions, zipped bool) (*Writer, error) {
 	return w, nil
 }
 
-// sink takes an array's rows.
-type sink struct {
-	w       *Writer
-	m       array.Member
-	fortran bool
-	out     io.Writer
-	spool   *os.File // where the number of rows isn't known and the header can't be mended
-	rows    int
-	row     array.Spec
-	bytes   int // of a row
-	scalar  bool
-	off     int64 // of the data, in a .npy file
-	closed  bool
-	failed  error
-}
-
 // Add begins an array; the sink before must be closed. Shape[0] may be -1: an
-// archive needs as much space on disk again for such an array, for a time. An
-// array of a .npy file is written in Fortran order if the member says so and
-// its shape is known; elsewhere it is in C order, with the same values. A .npy
-// file takes one array, whatever its name.
+// archive needs as much space on disk again for such an array, for a time, and so
+// it does for one in Fortran order. The elements are in Fortran order if the
+// member says so and its shape is known, else in C order. A .npy file takes one
+// array, whatever its name.
 func (w *Writer) Add(m array.Member) (array.Sink, error) {
-	switch {
-	case w.done:
-		return nil, errors.New("npy: the writer is closed")
-	case w.open != nil:
-		return nil, fmt.Errorf("npy: add %q: the sink of %q is open", m.Name, w.open.m.Name)
-	case w.zip == nil && len(w.names) > 0:
-		return nil, fmt.Errorf("npy: add %q: a .npy file holds one array; write a .npz", m.Name)
-	case w.names[m.Name]:
-		return nil, fmt.Errorf("npy: add %q: there is one of that name", m.Name)
-	case w.zip != nil && (m.Name == "" || strings.HasSuffix(m.Name, "/")):
-		return nil, fmt.Errorf("npy: add %q: an array of an archive needs a name", m.Name)
-	case len(m.Attrs) > 0:
-		return nil, fmt.Errorf("npy: add %q: %w", m.Name, errAttrs)
+	if err := w.state.Ready(); err != nil {
+		return nil, err
 	}
-	s := &sink{w: w, m: m, scalar: len(m.Spec.Shape) == 0}
-	s.m.Spec.Shape = slices.Clone(m.Spec.Shape)
-	if err := s.begin(); err != nil {
+	err := w.refuse(m)
+	var e *entry
+	if err == nil {
+		e, err = w.newEntry(m)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("npy: add %q: %w", m.Name, err)
 	}
-	w.open, w.names[m.Name] = s, true
+	taker := array.Taker{Rows: e.write, End: e.end}
+	if e.fortran {
+		taker.Rows = e.scatter
+	} else if w.zip == nil || e.spooled() {
+		taker.Extent = e.copy
+	}
+	s, err := w.state.Begin(m, taker)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.begin(); err != nil {
+		return nil, errors.Join(w.state.Fail(fmt.Errorf("array %q: %w", m.Name, err)), w.Abort())
+	}
+	w.names[m.Name] = true
 	return s, nil
+}
+
+// refuse tells why an array can't be added.
+func (w *Writer) refuse(m array.Member) error {
+	switch {
+	case w.zip == nil && len(w.names) > 0:
+		return errors.New("a .npy file holds one array; write a .npz")
+	case w.names[m.Name]:
+		return errors.New("there is one of that name")
+	case w.zip != nil && (m.Name == "" || strings.HasSuffix(m.Name, "/")):
+		return errors.New("an array of an archive needs a name")
+	case len(m.Attrs) > 0:
+		return errAttrs
+	}
+	return nil
 }
 
 var errAttrs = &array.UnsupportedError{DType: ".npy", Why: "the format has no attributes"}
 
+// entry is the array that is being written.
+type entry struct {
+	w       *Writer
+	m       array.Member
+	fortran bool
+	unknown bool      // how many rows there will be
+	out     io.Writer // an archive's member; nil where file takes the data
+	file    *os.File  // the .npy file itself, or what an archive's member is copied from
+	at      int64     // of the next rows in file
+}
+
+// newEntry checks what the format can tell of an array.
+func (w *Writer) newEntry(m array.Member) (*entry, error) {
+	e := &entry{w: w, m: m}
+	shape := slices.Clone(m.Spec.Shape)
+	e.m.Spec.Shape = shape
+	if e.unknown = len(shape) > 0 && shape[0] == -1; e.unknown {
+		shape[0] = 0
+	}
+	e.fortran = m.Fortran && !e.unknown && !e.m.Spec.Flat()
+	if _, err := e.m.Spec.Bytes(); err != nil {
+		return nil, err
+	}
+	_, err := formatHeader(e.m.Spec, e.fortran)
+	return e, err
+}
+
+// spooled tells whether the data can't go to the archive from front to back.
+func (e *entry) spooled() bool { return e.w.zip != nil && (e.unknown || e.fortran) }
+
 // begin writes the header, or what will be one.
-func (s *sink) begin() error {
-	spec := s.m.Spec
-	unknown := !s.scalar && spec.Shape[0] == -1
-	s.row = spec
-	if !s.scalar {
-		s.row = array.Spec{DType: spec.DType, Shape: spec.Shape[1:]}
-	}
-	var err error
-	if s.bytes, err = s.row.Bytes(); err != nil {
+func (e *entry) begin() (err error) {
+	switch {
+	case e.spooled():
+		dir, base := filepath.Split(e.w.f.Name())
+		e.file, err = os.CreateTemp(filepath.Clean(dir), base+".rows-*")
 		return err
+	case e.w.zip != nil:
+		return e.inZip()
 	}
-	first := array.Spec{DType: spec.DType, Shape: slices.Clone(spec.Shape)}
-	if unknown {
-		first.Shape[0] = 0
-	}
-	if _, err := first.Bytes(); err != nil {
-		return err
-	}
-	s.fortran = s.m.Fortran && !unknown && s.w.zip == nil && !flat(spec.Shape)
-	header, err := formatHeader(first, s.fortran)
+	header, err := formatHeader(e.m.Spec, e.fortran)
 	if err != nil {
 		return err
 	}
-	if s.w.zip != nil && unknown {
-		dir, base := filepath.Split(s.w.f.Name())
-		s.spool, err = os.CreateTemp(filepath.Clean(dir), base+".rows-*")
-		s.out = s.spool
-		return err
-	}
-	if s.out = s.w.f; s.w.zip != nil {
-		if s.out, err = s.w.entry(s.m.Name); err != nil {
-			return err
-		}
-	}
-	s.off = int64(len(header))
-	_, err = s.out.Write(header)
+	e.file, e.at = e.w.f.File, int64(len(header))
+	_, err = e.file.WriteAt(header, 0)
 	return err
 }
 
-// entry begins a member of the archive.
-func (w *Writer) entry(name string) (io.Writer, error) {
+// inZip begins the archive's member.
+func (e *entry) inZip() (err error) {
+	header, err := formatHeader(e.m.Spec, e.fortran)
+	if err != nil {
+		return err
+	}
 	method := zip.Store
-	if w.opts.Compress {
+	if e.w.opts.Compress {
 		method = zip.Deflate
 	}
-	return w.zip.CreateHeader(&zip.FileHeader{Name: name + ".npy", Method: method})
-}
-
-// Write takes rows.
-func (s *sink) Write(rows array.Array) error {
-	if s.closed {
-		return fmt.Errorf("npy: array %q: write behind Close", s.m.Name)
-	}
-	if s.failed != nil {
-		return s.failed
-	}
-	if s.failed = s.write(rows); s.failed != nil {
-		s.failed = fmt.Errorf("npy: array %q: %w", s.m.Name, s.failed)
-	}
-	return s.failed
-}
-
-func (s *sink) write(rows array.Array) error {
-	if _, err := array.New(rows.Spec, rows.Data); err != nil {
+	if e.out, err = e.w.zip.CreateHeader(&zip.FileHeader{Name: e.m.Name + ".npy", Method: method}); err != nil {
 		return err
 	}
-	n := 1
-	got := rows.Spec
-	if !s.scalar {
-		if len(got.Shape) == 0 {
-			return fmt.Errorf("rows %v, want %v", got, s.m.Spec)
-		}
-		n = got.Shape[0]
-		got = array.Spec{DType: got.DType, Shape: got.Shape[1:]}
-	}
-	if !got.Equal(s.row) {
-		return fmt.Errorf("rows %v, want %v", rows.Spec, s.m.Spec)
-	}
-	if most := s.most(); most >= 0 && n > most-s.rows {
-		return fmt.Errorf("%d rows behind %d, want %d in all", n, s.rows, most)
-	}
-	if s.fortran {
-		if err := s.scatter(rows, n); err != nil {
-			return err
-		}
-	} else if _, err := s.out.Write(rows.Data); err != nil {
-		return err
-	}
-	s.rows += n
-	return nil
+	_, err = e.out.Write(header)
+	return err
 }
 
-// most is how many rows are wanted; -1 any.
-func (s *sink) most() int {
-	if s.scalar {
-		return 1
+// write writes rows behind those before.
+func (e *entry) write(rows array.Array) error {
+	if e.out != nil {
+		_, err := e.out.Write(rows.Data)
+		return err
 	}
-	return s.m.Spec.Shape[0]
+	err := aside.WriteAt(e.file, rows.Data, e.at)
+	e.at += int64(len(rows.Data))
+	return err
+}
+
+// copy is write of rows that lie in a file.
+func (e *entry) copy(rows array.Extent) error {
+	size, err := rows.Bytes()
+	if err != nil {
+		return err
+	}
+	err = rows.CopyTo(e.file, e.at)
+	e.at += int64(size)
+	return err
 }
 
 // scatter writes what rows have of each column to where the column lies.
-func (s *sink) scatter(rows array.Array, n int) error {
-	if n == 0 {
-		return nil
-	}
+func (e *entry) scatter(rows array.Array) error {
 	columns := rows.Strided().AsFortran().Data
-	run := n * s.row.DType.ItemSize()
-	step := int64(s.m.Spec.Shape[0]) * int64(s.row.DType.ItemSize())
-	at := s.off + int64(s.rows)*int64(s.row.DType.ItemSize())
+	item := int64(rows.DType.ItemSize())
+	run := rows.Shape[0] * int(item)
+	at := e.at
 	for ; len(columns) > 0; columns = columns[run:] {
-		if _, err := s.w.f.WriteAt(columns[:run], at); err != nil {
+		if _, err := e.file.WriteAt(columns[:run], at); err != nil {
 			return err
 		}
-		at += step
+		at += int64(e.m.Spec.Shape[0]) * item
 	}
+	e.at += int64(run)
 	return nil
 }
 
-// Close completes the array.
-func (s *sink) Close() (err error) {
-	if s.closed {
-		return nil
+// end completes the array.
+func (e *entry) end(rows int, err error) error {
+	if err == nil {
+		err = e.complete(rows)
 	}
-	s.closed = true
-	defer func() {
-		s.dropSpool()
-		if s.w.open = nil; err != nil {
-			s.failed = err
-			s.w.done = true // a broken array can't be taken back out of the file
-			err = errors.Join(err, s.w.f.Abort())
-		}
-	}()
-	if s.failed != nil {
-		return s.failed
+	if e.file != nil && e.file != e.w.f.File {
+		err = errors.Join(err, e.file.Close(), os.Remove(e.file.Name()))
+		e.file = nil
 	}
-	if most := s.most(); most >= 0 && s.rows != most {
-		return fmt.Errorf("npy: array %q: %d rows, want %d", s.m.Name, s.rows, most)
-	}
-	if s.scalar || s.m.Spec.Shape[0] >= 0 {
-		return nil
-	}
-	s.m.Spec.Shape[0] = s.rows
-	if _, err := s.m.Spec.Bytes(); err != nil {
-		return fmt.Errorf("npy: array %q: %w", s.m.Name, err)
-	}
-	header, err := formatHeader(s.m.Spec, false)
-	if err != nil {
-		return fmt.Errorf("npy: array %q: %w", s.m.Name, err)
-	}
-	if s.spool == nil {
-		// As long as the one before: the number of rows has its room.
-		_, err = s.w.f.WriteAt(header, 0)
-		return err
-	}
-	if s.out, err = s.w.entry(s.m.Name); err != nil {
-		return err
-	}
-	if _, err = s.out.Write(header); err != nil {
-		return err
-	}
-	if _, err = s.spool.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	_, err = io.CopyBuffer(struct{ io.Writer }{s.out}, struct{ io.Reader }{s.spool}, make([]byte, 1<<20))
 	return err
 }
 
-func (s *sink) dropSpool() {
-	if s.spool != nil {
-		s.spool.Close()
-		os.Remove(s.spool.Name())
-		s.spool = nil
+func (e *entry) complete(rows int) error {
+	if e.unknown {
+		e.m.Spec.Shape[0] = rows
 	}
+	if e.spooled() {
+		if err := e.inZip(); err != nil {
+			return err
+		}
+		if _, err := e.file.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		_, err := io.CopyBuffer(struct{ io.Writer }{e.out}, struct{ io.Reader }{e.file}, make([]byte, array.DefaultChunk))
+		return err
+	}
+	if !e.unknown {
+		return nil
+	}
+	// As long as the one before: the number of rows has its room.
+	header, err := formatHeader(e.m.Spec, false)
+	if err != nil {
+		return err
+	}
+	_, err = e.file.WriteAt(header, 0)
+	return err
 }
 
 // SetAttrs refuses attributes: the format has none.
@@ -289,39 +258,23 @@ func (w *Writer) SetAttrs(attrs map[string]any) error {
 }
 
 // Close completes the file and puts it at its path. A .npy file without an
-// array, and an open sink, are errors that leave nothing.
-func (w *Writer) Close() error {
-	if w.done {
-		return errors.New("npy: the writer is closed")
+// array, and an array that isn't closed, are errors that leave nothing.
+func (w *Writer) Close() error { return w.state.Close(w.complete, w.f.Commit, w.f.Abort) }
+
+func (w *Writer) complete() error {
+	if w.zip != nil {
+		return w.zip.Close()
 	}
-	var err error
-	switch {
-	case w.open != nil:
-		err = fmt.Errorf("npy: the sink of %q is open", w.open.m.Name)
-	case w.zip == nil && len(w.names) == 0:
-		err = errors.New("npy: no array was added")
-	case w.zip != nil:
-		err = w.zip.Close()
+	if len(w.names) == 0 {
+		return errors.New("npy: no array was added")
 	}
-	if err != nil {
-		return errors.Join(err, w.Abort())
-	}
-	w.done = true
-	return w.f.Commit()
+	return nil
 }
 
 // Abort leaves nothing of the file. Behind Close it does nothing.
-func (w *Writer) Abort() error {
-	if w.open != nil {
-		w.open.closed = true
-		w.open.dropSpool()
-		w.open = nil
-	}
-	w.done = true
-	return w.f.Abort()
-}
+func (w *Writer) Abort() error { return w.state.Abort(w.f.Abort) }
 
-// Save writes one array to a .npy file.
+// Save writes one array to a .npy file, in Fortran order where it lies so.
 func Save(path string, a array.Strided, opts *CreateOptions) error {
 	w, err := Create(path, opts)
 	if err != nil {
@@ -337,11 +290,11 @@ func Save(path string, a array.Strided, opts *CreateOptions) error {
 	if fortran {
 		data = a.Transpose().AsContiguous
 	}
-	for _, b := range [][]byte{header, data().Data} {
-		if _, err := w.f.Write(b); err != nil {
-			return err
-		}
+	if _, err := w.f.WriteAt(header, 0); err != nil {
+		return err
 	}
-	w.done = true
+	if err := aside.WriteAt(w.f.File, data().Data, int64(len(header))); err != nil {
+		return err
+	}
 	return w.f.Commit()
 }

@@ -35,3 +35,17 @@ func CopyRange(to *os.File, at int64, from *os.File, off, n int64) (int64, error
 	}
 	return done, nil
 }
+
+// WriteAt is to.WriteAt in pieces: systems take several times as long to find
+// memory for some larger ones.
+func WriteAt(to *os.File, b []byte, at int64) error {
+	for len(b) > 0 {
+		n := min(len(b), copyPiece)
+		if _, err := to.WriteAt(b[:n], at); err != nil {
+			return err
+		}
+		at += int64(n)
+		b = b[n:]
+	}
+	return nil
+}
