@@ -1,6 +1,7 @@
 package array
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -17,10 +18,9 @@ type Taker struct {
 	// Extent takes rows from where they lie in a file; nil where the format
 	// must have the bytes in its hands.
 	Extent func(rows Extent) error
-	// End is called once: with nil when the rows are complete, else with the
-	// error for which they aren't, or os.ErrClosed when the writer was aborted.
-	// What it returns is what becomes of that error; nil is as if it returned
-	// it. End may be nil.
+	// End is called once, with the number of rows: with nil when they are
+	// complete, else with the error for which they aren't, or os.ErrClosed when
+	// the writer was aborted. It returns what went wrong besides. End may be nil.
 	End func(rows int, err error) error
 }
 
@@ -144,7 +144,13 @@ func (s *sink) Close() error {
 	if s.err == nil && s.want >= 0 && s.rows < s.want {
 		s.fail(fmt.Errorf("%d rows, want %d", s.rows, s.want))
 	}
-	return s.end(s.err)
+	if err := s.end(s.err); err != nil {
+		if s.err == nil {
+			return s.fail(err)
+		}
+		s.err = errors.Join(s.err, err)
+	}
+	return s.err
 }
 
 // end tells the format that no more rows come.
@@ -153,14 +159,10 @@ func (s *sink) end(err error) error {
 	if s.writing != nil {
 		s.writing.open = nil
 	}
-	if s.take.End != nil {
-		if found := s.take.End(s.rows, err); found != nil && err == nil {
-			return s.fail(found)
-		} else if found != nil {
-			s.err = found
-		}
+	if s.take.End == nil {
+		return nil
 	}
-	return s.err
+	return s.take.End(s.rows, err)
 }
 
 // Writing is what a writer of any format keeps in mind: that one array is
@@ -245,9 +247,7 @@ func (w *Writing) Abort(abort func() error) error {
 	w.done = true
 	var err error
 	if s := w.open; s != nil {
-		if err = s.end(os.ErrClosed); err == os.ErrClosed {
-			err = nil
-		}
+		err = s.end(cmp.Or(s.err, os.ErrClosed))
 	}
 	return errors.Join(err, abort())
 }

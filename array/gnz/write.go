@@ -101,11 +101,11 @@ func (w *Writer) add(m array.Member) (*entry, array.Sink, error) {
 	s, err := w.state.Begin(m, array.Taker{
 		Rows:   func(rows array.Array) error { return w.put(e, rows.Data) },
 		Extent: func(rows array.Extent) error { return w.putExtent(e, rows) },
-		End: func(rows int, err error) error {
+		End: func(rows int, _ error) error {
 			if len(e.spec.Shape) > 0 {
 				e.spec.Shape[0] = rows
 			}
-			return err
+			return nil
 		},
 	})
 	if err != nil {

@@ -44,7 +44,7 @@ type Editor struct {
 	stale   []string        // files and folders to remove behind the next Flush
 	patched int             // bytes of rows that were replaced and wait
 	meta    bool            // the metadata are to be written
-	open    *sink
+	open    *draft
 	err     error
 	done    bool
 }
@@ -265,9 +265,9 @@ func (e *Editor) Save(name string, a array.Strided) error {
 	if err != nil {
 		return err
 	}
-	if err := fill(s, a); err != nil {
-		e.open = nil
-		return errors.Join(err, s.(*sink).abort())
+	if err := array.Copy(s, array.StreamOf(a, 0), nil); err != nil {
+		s.Close() // which fails too, and leaves nothing
+		return err
 	}
 	return s.Close()
 }
@@ -283,15 +283,11 @@ func (e *Editor) Add(m array.Member) (array.Sink, error) {
 			return nil, err
 		}
 	}
-	s, err := e.sink(m, e.opts.SegmentBytes)
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
+	return e.sink(m, e.opts.SegmentBytes)
 }
 
 // sink begins new files for an array, of names that nothing has.
-func (e *Editor) sink(m array.Member, segment int64) (*sink, error) {
+func (e *Editor) sink(m array.Member, segment int64) (array.Sink, error) {
 	gen := 0
 	for busy := true; busy; {
 		busy = false
@@ -302,12 +298,21 @@ func (e *Editor) sink(m array.Member, segment int64) (*sink, error) {
 			gen++
 		}
 	}
-	s, err := newSink(e.p.root, m, gen, segment, dataFile(m.Name, gen))
+	d, err := newDraft(e.p.root, m, gen, segment, dataFile(m.Name, gen))
 	if err != nil {
 		return nil, err
 	}
-	s.done = e.saved
-	e.open = s
+	t := d.taker(e.saved)
+	end := t.End
+	t.End = func(rows int, failed error) error {
+		e.open = nil
+		return end(rows, failed)
+	}
+	s, err := array.NewSink(m, t)
+	if err != nil {
+		return nil, errors.Join(err, d.drop())
+	}
+	e.open = d
 	return s, nil
 }
 
@@ -327,11 +332,7 @@ func (e *Editor) busy(file string) bool {
 }
 
 // saved puts a new array in the place of the old one.
-func (e *Editor) saved(r *record, parts []part, err error) error {
-	e.open = nil
-	if err != nil {
-		return err
-	}
+func (e *Editor) saved(r *record, parts []part) error {
 	t := &table{record: *r, parts: parts, fresh: true}
 	for _, f := range parts {
 		e.p.forget(f.file)
@@ -570,16 +571,9 @@ func (e *Editor) Compact(name string) error {
 	if err != nil {
 		return err
 	}
-	for left := t.left(); left > 0; {
-		rows, err := in.Next()
-		if err == nil {
-			err = s.Write(rows)
-		}
-		if err != nil {
-			e.open = nil
-			return errors.Join(err, s.abort())
-		}
-		left -= rows.Shape[0]
+	if err := array.Copy(s, in, nil); err != nil {
+		s.Close() // which fails too, and leaves nothing
+		return err
 	}
 	return s.Close()
 }

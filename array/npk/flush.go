@@ -288,7 +288,7 @@ func (e *Editor) end() error {
 	e.done = true
 	var err error
 	if e.open != nil {
-		err = e.open.abort()
+		err = e.open.drop()
 	}
 	for _, t := range e.p.tables {
 		if e.err != nil {

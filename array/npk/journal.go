@@ -68,7 +68,7 @@ func (p *pack) recover() error {
 		return err
 	}
 	bad := func(format string, args ...any) error {
-		return &FormatError{File: p.path(journalFile), Msg: fmt.Sprintf(format, args...)}
+		return &FormatError{File: p.root.Name(), Part: journalFile, Msg: fmt.Sprintf(format, args...)}
 	}
 	var j journal
 	if err := json.Unmarshal(b, &j); err != nil {
@@ -199,7 +199,7 @@ func (p *pack) patch(from, to string) error {
 		}
 		off, n := binary.LittleEndian.Uint64(head[:]), binary.LittleEndian.Uint64(head[8:])
 		if size := uint64(info.Size()); name == to && (off > size || n > size-off) || n > 1<<62 {
-			return &FormatError{File: p.path(from), Msg: fmt.Sprintf("%d bytes at %d of a file of %d", n, off, size)}
+			return &FormatError{File: p.root.Name(), Part: from, Msg: fmt.Sprintf("%d bytes at %d of a file of %d", n, off, size)}
 		}
 		if name != to {
 			if _, err := io.CopyN(io.Discard, src, int64(n)); err != nil {

@@ -49,27 +49,13 @@ const (
 	bufferBytes = 1 << 20
 )
 
-// DefaultChunk is how many bytes a stream gives at a time where nothing else is
-// asked for.
-const DefaultChunk = 1 << 20
-
 // NumPackSegment is the size from which NumPack splits arrays into segments.
 const NumPackSegment = 256 << 20
 
 // FormatError says that a folder is no pack, or a broken one.
-type FormatError struct {
-	File, Array string // the file within the pack, with the pack's path
-	Offset      int64  // where in the file
-	Msg         string
-}
-
-func (e *FormatError) Error() string {
-	s := e.File
-	if e.Array != "" {
-		s += fmt.Sprintf(": array %q", e.Array)
-	}
-	return fmt.Sprintf("%s: at byte %d: %s", s, e.Offset, e.Msg)
-}
+//
+// Part is the file within the pack.
+type FormatError = array.FormatError
 
 // types are the element types by their number in the metadata.
 var types = [...]array.DType{

@@ -80,7 +80,7 @@ func (p *pack) load() error {
 		case errors.As(err, &u):
 			return fmt.Errorf("%s: %w", name, err)
 		default:
-			return &FormatError{File: name, Array: m.name, Offset: int64(m.off), Msg: err.Error()}
+			return &FormatError{File: p.root.Name(), Part: metaFile, Array: m.name, Offset: int64(m.off), Msg: err.Error()}
 		}
 	}
 	for _, r := range records {
@@ -99,7 +99,7 @@ func (p *pack) apart() error {
 	for _, t := range p.tables {
 		for _, f := range t.parts {
 			if o := owner[f.file]; o != nil {
-				return &FormatError{File: filepath.Join(p.root.Name(), metaFile), Array: t.name, Msg: fmt.Sprintf("its file %q is one of array %q too", f.file, o.name)}
+				return &FormatError{File: p.root.Name(), Part: metaFile, Array: t.name, Msg: fmt.Sprintf("its file %q is one of array %q too", f.file, o.name)}
 			}
 			owner[f.file] = t
 		}
@@ -109,7 +109,7 @@ func (p *pack) apart() error {
 
 func (p *pack) loadTable(t *table) error {
 	bad := func(file string, format string, args ...any) error {
-		return &FormatError{File: filepath.Join(p.root.Name(), filepath.FromSlash(file)), Array: t.name, Msg: fmt.Sprintf(format, args...)}
+		return &FormatError{File: p.root.Name(), Part: file, Array: t.name, Msg: fmt.Sprintf(format, args...)}
 	}
 	if err := errors.Join(checkName(t.name), checkFile(t.file)); err != nil {
 		return bad(metaFile, "%v", err)
@@ -197,7 +197,7 @@ func (p *pack) bytes(t *table, f part) ([]byte, error) {
 	}
 	b := m.Bytes()
 	if len(b) < size {
-		return nil, &FormatError{File: m.Name(), Array: t.name, Offset: int64(len(b)), Msg: fmt.Sprintf("%d bytes, want %d", len(b), size)}
+		return nil, &FormatError{File: p.root.Name(), Part: f.file, Array: t.name, Offset: int64(len(b)), Msg: fmt.Sprintf("%d bytes, want %d", len(b), size)}
 	}
 	return b[:size:size], nil
 }
@@ -347,7 +347,7 @@ func (r *reader) read(dst []byte, n int) error {
 	for n > 0 {
 		lo, run := t.dead.run(r.at, t.rows(), n)
 		if run == 0 {
-			return &FormatError{File: r.p.root.Name(), Array: t.name, Msg: "fewer rows than the bitmap tells"}
+			return &FormatError{File: r.p.root.Name(), Part: bitmapFile(t.name), Array: t.name, Offset: -1, Msg: "fewer rows than the bitmap tells"}
 		}
 		if t.row == 0 {
 			r.at, n = lo+run, n-run
@@ -409,7 +409,7 @@ func (r *reader) pread(dst []byte, row int, f part) error {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
-		return &FormatError{File: r.file.Name(), Array: r.t.name, Offset: off + int64(n), Msg: err.Error()}
+		return &FormatError{File: r.p.root.Name(), Part: f.file, Array: r.t.name, Offset: off + int64(n), Msg: err.Error()}
 	}
 	r.t.overlay(dst, row)
 	return nil
@@ -483,7 +483,7 @@ func (p *pack) stream(name string, chunk, most int) (array.Stream, error) {
 	}
 	if most == 0 {
 		if chunk <= 0 {
-			chunk = DefaultChunk
+			chunk = array.DefaultChunk
 		}
 		most = max(1, chunk/max(t.row, 1))
 		if t.row == 0 {
@@ -524,6 +524,31 @@ func (s *stream) Next() (array.Array, error) {
 	a := array.Array{Spec: s.spec, Data: s.ready[:size:size]}
 	s.ready, s.left = s.ready[size:], s.left-n
 	return a, nil
+}
+
+// Extents tells whether the rows lie in the files as they count.
+func (s *stream) Extents() bool {
+	t := s.r.t
+	return t.dead == nil && len(t.patch) == 0 && t.row > 0 && len(s.ready) == 0
+}
+
+// NextExtent tells where the next rows lie.
+func (s *stream) NextExtent(bytes int) (array.Extent, error) {
+	t := s.r.t
+	if s.closed || s.r.p.isClosed() {
+		return array.Extent{}, fmt.Errorf("%s: array %q: the stream is closed", s.r.p.root.Name(), t.name)
+	}
+	if s.left == 0 {
+		return array.Extent{}, io.EOF
+	}
+	if err := s.r.open(s.r.at); err != nil {
+		return array.Extent{}, err
+	}
+	f := t.parts[s.r.part]
+	n := min(s.left, max(1, bytes/t.row), f.start+f.rows-s.r.at)
+	e := array.Extent{Spec: t.spec(n), File: s.r.file, Offset: int64(s.r.at-f.start) * int64(t.row)}
+	s.r.at, s.left = s.r.at+n, s.left-n
+	return e, nil
 }
 
 // Close ends the stream.

@@ -39,9 +39,7 @@ type Writer struct {
 	root   *os.Root
 	opts   CreateOptions
 	list   []*record
-	open   *sink
-	err    error
-	done   bool
+	state  *array.Writing
 }
 
 // Create begins a pack.
@@ -57,7 +55,7 @@ func Create(path string, opts *CreateOptions) (*Writer, error) {
 	if err != nil {
 		return nil, errors.Join(err, d.Abort())
 	}
-	return &Writer{folder: d, root: root, opts: *opts}, nil
+	return &Writer{folder: d, root: root, opts: *opts, state: array.NewWriting(d.Target())}, nil
 }
 
 // SetAttrs takes no attributes, the format has none: any are an error.
@@ -73,29 +71,25 @@ func (w *Writer) SetAttrs(attrs map[string]any) error {
 // every array in C order whatever m.Fortran says. Scalars, and types that
 // NumPack doesn't have, give an *array.UnsupportedError.
 func (w *Writer) Add(m array.Member) (array.Sink, error) {
-	switch {
-	case w.done:
-		return nil, errDone
-	case w.err != nil:
-		return nil, w.err
-	case w.open != nil:
-		return nil, errOpen
+	if err := w.state.Ready(); err != nil {
+		return nil, err
 	}
 	for _, r := range w.list {
 		if err := clash(r.name, m.Name); err != nil {
 			return nil, err
 		}
 	}
-	s, err := newSink(w.root, m, 0, w.opts.SegmentBytes, dataFile(m.Name, 0))
+	d, err := newDraft(w.root, m, 0, w.opts.SegmentBytes, dataFile(m.Name, 0))
 	if err != nil {
 		return nil, err
 	}
-	s.done = func(r *record, _ []part, err error) error {
-		w.open = nil
-		w.list, w.err = append(w.list, r), errors.Join(w.err, err)
-		return err
+	s, err := w.state.Begin(m, d.taker(func(r *record, _ []part) error {
+		w.list = append(w.list, r)
+		return nil
+	}))
+	if err != nil {
+		return nil, errors.Join(err, d.drop())
 	}
-	w.open = s
 	return s, nil
 }
 
@@ -116,115 +110,100 @@ func (w *Writer) Put(name string, a array.Strided) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(fill(s, a), s.Close())
-}
-
-// fill writes all rows, about a megabyte at a time where they must be copied.
-func fill(s array.Sink, a array.Strided) error {
-	if a.IsContiguous() {
-		return s.Write(a.AsContiguous())
-	}
-	row, err := array.Spec{DType: a.DType, Shape: a.Shape[1:]}.Bytes()
-	if err != nil {
+	if err := array.Copy(s, array.StreamOf(a, 0), nil); err != nil {
+		s.Close() // which fails too, and with it the writer
 		return err
 	}
-	step := max(1, bufferBytes/max(row, 1))
-	for i := 0; i < a.Shape[0]; i += step {
-		if err := s.Write(a.Slice(0, i, min(i+step, a.Shape[0]), 1).AsContiguous()); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.Close()
 }
 
 // Close completes the pack, syncs it and puts it at its path. If anything
 // failed before, nothing is left and the error is the first.
 func (w *Writer) Close() error {
-	if w.done {
-		return errDone
-	}
-	if w.open != nil {
-		w.err = errors.Join(w.err, errOpen)
-	}
-	if w.err == nil {
-		var b []byte
-		if b, w.err = formatMeta(w.list); w.err == nil {
-			w.err = os.WriteFile(w.folder.Path(metaFile), b, 0o666)
+	return w.state.Close(func() error {
+		b, err := formatMeta(w.list)
+		if err != nil {
+			return err
 		}
-	}
-	if w.err != nil {
-		return errors.Join(w.err, w.Abort())
-	}
-	w.done = true
-	return errors.Join(w.root.Close(), w.folder.Commit())
+		return os.WriteFile(w.folder.Path(metaFile), b, 0o666)
+	}, func() error { return errors.Join(w.root.Close(), w.folder.Commit()) }, w.remove)
 }
 
 // Abort ends the writer and leaves nothing. Behind Close it does nothing, so
 // that it can be deferred.
-func (w *Writer) Abort() error {
-	if w.done {
-		return nil
-	}
-	w.done = true
-	var err error
-	if w.open != nil {
-		err = w.open.abort()
-	}
-	return errors.Join(err, w.root.Close(), w.folder.Abort())
+func (w *Writer) Abort() error { return w.state.Abort(w.remove) }
+
+func (w *Writer) remove() error { return errors.Join(w.root.Close(), w.folder.Abort()) }
+
+// draft is an array that is being written to new files.
+type draft struct {
+	root  *os.Root
+	r     record
+	from  array.DType // the type of the rows, perhaps big-endian
+	gen   int
+	most  int // rows of a segment
+	f     *os.File
+	at    int64  // where in f the next bytes belong
+	buf   []byte // of short writes
+	parts []part // the last one is being written
 }
 
-// sink writes an array's rows to new files.
-type sink struct {
-	root    *os.Root
-	r       record
-	from    array.DType // the type of the rows, perhaps big-endian
-	gen     int
-	want    int // rows, -1 for any number
-	most    int // rows of a segment
-	f       *os.File
-	buf     []byte // of short writes
-	parts   []part // the last one is being written
-	done    func(*record, []part, error) error
-	closed  bool
-	failure error
-}
-
-// newSink makes the first file.
-func newSink(root *os.Root, m array.Member, gen int, segment int64, file string) (*sink, error) {
+// newDraft makes the first file.
+func newDraft(root *os.Root, m array.Member, gen int, segment int64, file string) (*draft, error) {
 	row, err := checkSpec(m.Name, m.Spec)
 	if err != nil {
 		return nil, err
 	}
-	s := &sink{root: root, gen: gen, want: m.Spec.Shape[0], from: m.Spec.DType, most: math.MaxInt}
-	if s.want < -1 {
-		return nil, fmt.Errorf("npk: array %q: %d rows", m.Name, s.want)
+	if _, ok := times(max(m.Spec.Shape[0], 0), row); !ok || m.Spec.Shape[0] < -1 {
+		return nil, fmt.Errorf("npk: array %q: no array is %v", m.Name, m.Spec)
 	}
-	if _, ok := times(max(s.want, 0), row); !ok {
-		return nil, fmt.Errorf("npk: array %q: %v is too large", m.Name, m.Spec)
-	}
-	s.r = record{name: m.Name, shape: slices.Clone(m.Spec.Shape), file: file, row: row}
-	s.r.shape[0] = 0
-	s.r.dtype, _, _ = stored(m.Spec.DType) // checked
+	d := &draft{root: root, gen: gen, from: m.Spec.DType, most: math.MaxInt}
+	d.r = record{name: m.Name, shape: slices.Clone(m.Spec.Shape), file: file, row: row}
+	d.r.shape[0] = 0
+	d.r.dtype, _, _ = stored(m.Spec.DType) // checked
 	if segment > 0 && row > 0 {
-		s.most = int(max(1, segment/int64(row)))
+		d.most = int(max(1, segment/int64(row)))
 	}
-	if err := s.create(file); err != nil {
+	if err := d.create(file); err != nil {
 		return nil, err
 	}
-	return s, nil
+	return d, nil
+}
+
+// taker is how a sink has it; done is told once the files are on disk.
+func (d *draft) taker(done func(*record, []part) error) array.Taker {
+	t := array.Taker{
+		Rows: d.put,
+		End: func(_ int, failed error) error {
+			var err error
+			if failed == nil {
+				if err = d.finish(); err == nil {
+					err = done(&d.r, d.parts)
+				}
+			}
+			if failed != nil || err != nil {
+				err = errors.Join(err, d.drop())
+			}
+			return err
+		},
+	}
+	if d.from == d.r.dtype {
+		t.Extent = d.putExtent
+	}
+	return t
 }
 
 // create begins a file, in the place of anything that has its name.
-func (s *sink) create(file string) error {
-	if err := s.root.Remove(filepath.FromSlash(file)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+func (d *draft) create(file string) error {
+	if err := d.root.Remove(filepath.FromSlash(file)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	f, err := s.root.OpenFile(filepath.FromSlash(file), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	f, err := d.root.OpenFile(filepath.FromSlash(file), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
-		return packError(s.root, file, err)
+		return packError(d.root, file, err)
 	}
-	s.f = f
-	s.parts = append(s.parts, part{file: file, start: s.r.rows()})
+	d.f, d.at = f, 0
+	d.parts = append(d.parts, part{file: file, start: d.r.rows()})
 	return nil
 }
 
@@ -247,154 +226,154 @@ func take(r *record, from array.DType, rows array.Array) (array.Array, error) {
 	return rows, nil
 }
 
-// Write takes rows.
-func (s *sink) Write(rows array.Array) error {
-	if s.closed {
-		return errDone
+// put takes rows.
+func (d *draft) put(rows array.Array) error {
+	if d.from != d.r.dtype {
+		rows = array.SwapBytes(rows)
 	}
-	if s.failure != nil {
-		return s.failure
-	}
-	rows, err := take(&s.r, s.from, rows)
-	if err != nil {
-		return err
-	}
-	if n := rows.Shape[0]; s.want >= 0 && n > s.want-s.r.rows() {
-		return fmt.Errorf("npk: array %q: %d rows, want %d", s.r.name, s.r.rows()+n, s.want)
-	}
-	s.failure = s.put(rows.Data, rows.Shape[0])
-	return s.failure
+	data := rows.Data
+	return d.each(rows.Shape[0], func(n int) error {
+		b := data[:n*d.r.row]
+		data = data[n*d.r.row:]
+		return d.write(b)
+	})
 }
 
-func (s *sink) put(data []byte, n int) error {
+// putExtent takes rows that lie in a file.
+func (d *draft) putExtent(rows array.Extent) error {
+	if rows.DType != d.r.dtype {
+		return errors.ErrUnsupported
+	}
+	return d.each(rows.Shape[0], func(n int) error {
+		if err := d.flush(); err != nil {
+			return err
+		}
+		e := rows
+		e.Shape = append([]int{n}, rows.Shape[1:]...)
+		if err := e.CopyTo(d.f, d.at); err != nil {
+			return err
+		}
+		size := int64(n) * int64(d.r.row)
+		d.at, rows.Offset = d.at+size, rows.Offset+size
+		return nil
+	})
+}
+
+// each divides rows among segments; write takes n of them.
+func (d *draft) each(n int, write func(n int) error) error {
 	for n > 0 {
-		p := &s.parts[len(s.parts)-1]
-		k := min(n, s.most-p.rows)
+		if d.f == nil {
+			return errDone
+		}
+		p := &d.parts[len(d.parts)-1]
+		k := min(n, d.most-p.rows)
 		if k == 0 {
-			if err := s.split(); err != nil {
+			if err := d.split(); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := s.write(data[:k*s.r.row]); err != nil {
+		if err := write(k); err != nil {
 			return err
 		}
-		data, n = data[k*s.r.row:], n-k
+		n -= k
 		p.rows += k
-		s.r.shape[0] += k
+		d.r.shape[0] += k
 	}
 	return nil
 }
 
 // write gathers short writes.
-func (s *sink) write(b []byte) error {
+func (d *draft) write(b []byte) error {
 	const short = 64 << 10
-	if len(b) >= short {
-		if err := s.flush(); err != nil {
-			return err
-		}
-		_, err := s.f.Write(b)
-		return err
+	if d.buf == nil {
+		d.buf = make([]byte, 0, short)
 	}
-	if s.buf == nil {
-		s.buf = make([]byte, 0, short)
-	}
-	if len(s.buf)+len(b) > cap(s.buf) {
-		if err := s.flush(); err != nil {
+	if len(d.buf)+len(b) > cap(d.buf) {
+		if err := d.flush(); err != nil {
 			return err
 		}
 	}
-	s.buf = append(s.buf, b...)
-	return nil
+	if len(b) < short {
+		d.buf = append(d.buf, b...)
+		return nil
+	}
+	err := aside.WriteAt(d.f, b, d.at)
+	d.at += int64(len(b))
+	return err
 }
 
-func (s *sink) flush() error {
-	_, err := s.f.Write(s.buf)
-	s.buf = s.buf[:0]
+func (d *draft) flush() error {
+	_, err := d.f.WriteAt(d.buf, d.at)
+	d.at += int64(len(d.buf))
+	d.buf = d.buf[:0]
 	return err
 }
 
 // split begins the next segment. What was one file until then becomes the
 // first.
-func (s *sink) split() error {
-	if err := errors.Join(s.flush(), s.sync()); err != nil {
+func (d *draft) split() error {
+	if err := errors.Join(d.flush(), d.sync()); err != nil {
 		return err
 	}
-	if len(s.parts) == 1 {
-		dir := segmentDir(s.r.name, s.gen)
-		if err := os.RemoveAll(filepath.Join(s.root.Name(), dir)); err != nil {
+	if len(d.parts) == 1 {
+		dir := segmentDir(d.r.name, d.gen)
+		if err := os.RemoveAll(filepath.Join(d.root.Name(), dir)); err != nil {
 			return err
 		}
-		if err := s.root.Mkdir(dir, 0o777); err != nil {
+		if err := d.root.Mkdir(dir, 0o777); err != nil {
 			return err
 		}
-		first := segmentFile(s.r.name, s.gen, 0)
-		if err := os.Rename(filepath.Join(s.root.Name(), s.parts[0].file), filepath.Join(s.root.Name(), filepath.FromSlash(first))); err != nil {
+		first := segmentFile(d.r.name, d.gen, 0)
+		if err := os.Rename(filepath.Join(d.root.Name(), d.parts[0].file), filepath.Join(d.root.Name(), filepath.FromSlash(first))); err != nil {
 			return err
 		}
-		s.parts[0].file, s.r.file = first, listFile(s.r.name, s.gen)
+		d.parts[0].file, d.r.file = first, listFile(d.r.name, d.gen)
 	}
-	return s.create(segmentFile(s.r.name, s.gen, len(s.parts)))
+	return d.create(segmentFile(d.r.name, d.gen, len(d.parts)))
 }
 
 // sync closes the file once it is on disk.
-func (s *sink) sync() error {
-	f := s.f
-	s.f = nil
+func (d *draft) sync() error {
+	f := d.f
+	d.f = nil
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// Close ends the array. Fewer rows than were told are an error.
-func (s *sink) Close() error {
-	if s.closed {
-		return s.failure
+// finish brings the rows to disk.
+func (d *draft) finish() error {
+	if d.f == nil {
+		return errDone
 	}
-	s.closed = true
-	if s.failure == nil && s.want > s.r.rows() {
-		s.failure = fmt.Errorf("npk: array %q: %d rows, want %d", s.r.name, s.r.rows(), s.want)
+	if err := errors.Join(d.flush(), d.sync()); err != nil {
+		return err
 	}
-	if s.failure == nil {
-		s.failure = errors.Join(s.flush(), s.sync())
+	d.r.modified = now()
+	if isSegmented(d.r.file) {
+		return d.list()
 	}
-	if s.failure == nil && isSegmented(s.r.file) {
-		s.failure = s.list()
-	}
-	if s.failure != nil {
-		s.failure = errors.Join(s.failure, s.drop())
-	}
-	s.r.modified = now()
-	s.failure = s.done(&s.r, s.parts, s.failure)
-	return s.failure
+	return nil
 }
 
 // list writes the list of the segments, and brings their folder to disk.
-func (s *sink) list() error {
-	b, err := formatList(s.parts, s.r.row)
+func (d *draft) list() error {
+	b, err := formatList(d.parts, d.r.row)
 	if err != nil {
 		return err
 	}
-	dir := s.root.Name()
-	return errors.Join(aside.WriteFile(filepath.Join(dir, s.r.file), b, true), syncDir(filepath.Join(dir, segmentDir(s.r.name, s.gen))))
-}
-
-// abort is Close for rows that nobody wants.
-func (s *sink) abort() error {
-	if s.closed {
-		return nil
-	}
-	s.closed = true
-	return s.drop()
+	dir := d.root.Name()
+	return errors.Join(aside.WriteFile(filepath.Join(dir, d.r.file), b, true), syncDir(filepath.Join(dir, segmentDir(d.r.name, d.gen))))
 }
 
 // drop removes the files.
-func (s *sink) drop() error {
+func (d *draft) drop() error {
 	var err error
-	if s.f != nil {
-		err = s.f.Close()
-		s.f = nil
+	if d.f != nil {
+		err = d.f.Close()
+		d.f = nil
 	}
-	for _, p := range s.parts {
-		err = errors.Join(err, s.root.Remove(filepath.FromSlash(p.file)))
+	for _, p := range d.parts {
+		err = errors.Join(err, d.root.Remove(filepath.FromSlash(p.file)))
 	}
 	return err
 }

@@ -212,8 +212,8 @@ func (e *entry) scatter(rows array.Array) error {
 }
 
 // end completes the array.
-func (e *entry) end(rows int, err error) error {
-	if err == nil {
+func (e *entry) end(rows int, failed error) (err error) {
+	if failed == nil {
 		err = e.complete(rows)
 	}
 	if e.file != nil && e.file != e.w.f.File {

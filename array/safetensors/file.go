@@ -212,74 +212,13 @@ func (f *File) Close() error {
 	return errors.Join(err, f.m.Close())
 }
 
-// DefaultChunk is how many bytes a stream gives at a time where nothing else
-// is asked for.
-const DefaultChunk = 1 << 20
-
 // Stream gives the rows of a tensor, about chunk bytes at a time (0 is
-// DefaultChunk) and at least one row. It reads them into one buffer of its own
-// and leaves the map alone, so that memory stays bounded.
+// array.DefaultChunk) and at least one row. It reads them into one buffer of its
+// own and leaves the map alone, so that memory stays bounded.
 func (f *File) Stream(name string, chunk int) (array.Stream, error) {
 	t, m, err := f.find(name)
 	if err != nil {
 		return nil, err
 	}
-	if chunk <= 0 {
-		chunk = DefaultChunk
-	}
-	s := &stream{f: f, t: t, spec: m.Spec, at: f.h.Data + t.Begin, left: 1, row: int(t.End - t.Begin), most: 1}
-	if len(s.spec.Shape) > 0 {
-		if s.left = s.spec.Shape[0]; s.left > 0 {
-			s.row /= s.left
-		}
-		s.most = max(s.left, 1)
-		if s.row > 0 {
-			s.most = min(s.most, max(1, chunk/s.row))
-		}
-	}
-	return s, nil
-}
-
-// stream reads a tensor from front to back.
-type stream struct {
-	f         *File
-	t         *Info
-	spec      array.Spec
-	at        int64
-	left      int // rows
-	row, most int // bytes of one; rows at a time
-	buf       []byte
-	closed    bool
-}
-
-// Next returns the next rows.
-func (s *stream) Next() (array.Array, error) {
-	if s.closed {
-		return array.Array{}, errors.New("safetensors: the stream is closed")
-	}
-	if s.left == 0 {
-		return array.Array{}, io.EOF
-	}
-	n := min(s.left, s.most)
-	if s.buf == nil {
-		s.buf = make([]byte, n*s.row)
-	}
-	buf := s.buf[:n*s.row]
-	if got, err := s.f.file.ReadAt(buf, s.at); got < len(buf) {
-		return array.Array{}, fmt.Errorf("%s: array %q: read %d bytes at byte %d: %w", s.f.Name(), s.t.Name, len(buf), s.at, err)
-	}
-	s.at += int64(len(buf))
-	s.left -= n
-	spec := s.spec
-	if len(spec.Shape) > 0 {
-		spec.Shape = append([]int{n}, spec.Shape[1:]...)
-	}
-	return array.Array{Spec: spec, Data: buf}, nil
-}
-
-// Close ends the stream.
-func (s *stream) Close() error {
-	s.closed = true
-	s.buf = nil
-	return nil
+	return array.StreamExtent(t.Name, array.Extent{Spec: m.Spec, File: f.file, Offset: f.h.Data + t.Begin}, chunk)
 }

@@ -33,22 +33,7 @@ const (
 )
 
 // FormatError says that a file is no SafeTensors file, or a broken one.
-type FormatError struct {
-	File, Array string
-	Offset      int64 // where in the file
-	Msg         string
-}
-
-func (e *FormatError) Error() string {
-	s := e.File + ": "
-	if e.File == "" {
-		s = "safetensors: "
-	}
-	if e.Array != "" {
-		s += "array " + strconv.Quote(e.Array) + ": "
-	}
-	return s + fmt.Sprintf("at byte %d: %s", e.Offset, e.Msg)
-}
+type FormatError = array.FormatError
 
 // dtype is an element type of the format.
 type dtype struct {

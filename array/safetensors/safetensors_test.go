@@ -382,21 +382,21 @@ func TestWriter(t *testing.T) {
 		want string
 		do   func(w *safetensors.Writer) error
 	}{
-		{"are missing", func(w *safetensors.Writer) error {
+		{"0 rows, want 2", func(w *safetensors.Writer) error {
 			s, err := w.Add(i4(2))
 			return errors.Join(err, s.Close())
 		}},
-		{"row 3, want 2", func(w *safetensors.Writer) error {
+		{"3 rows, want 2", func(w *safetensors.Writer) error {
 			s, err := w.Add(i4(2))
 			a, _ := array.Of([]int32{1, 2, 3})
 			return errors.Join(err, s.Write(a))
 		}},
-		{"rows <f4", func(w *safetensors.Writer) error {
+		{"rows of <f4", func(w *safetensors.Writer) error {
 			s, err := w.Add(i4(2))
 			a, _ := array.Of([]float32{1, 2})
 			return errors.Join(err, s.Write(a))
 		}},
-		{"close its sink", func(w *safetensors.Writer) error {
+		{"isn't closed yet", func(w *safetensors.Writer) error {
 			w.Add(i4(2))
 			return w.Close()
 		}},
@@ -404,7 +404,7 @@ func TestWriter(t *testing.T) {
 			s, _ := w.Add(i4(0))
 			_, err := w.Add(i4(0))
 			s.Close()
-			if err == nil || !strings.Contains(err.Error(), "sink") {
+			if err == nil || !strings.Contains(err.Error(), "closed yet") {
 				t.Errorf("two sinks: %v", err)
 			}
 			return errors.New("already")

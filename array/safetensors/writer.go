@@ -36,9 +36,7 @@ type Writer struct {
 	planned  bool
 	data     int64 // where the data begin; 0 before the first Add
 	end      int64 // of the data so far
-	open     bool  // a sink is
-	err      error
-	done     bool
+	state    *array.Writing
 }
 
 // placed is a tensor with its place in the file.
@@ -49,8 +47,6 @@ type placed struct {
 	added bool
 }
 
-var errDone = errors.New("safetensors: the writer is closed")
-
 // Create begins a file.
 func Create(path string, opts *CreateOptions) (*Writer, error) {
 	if opts == nil {
@@ -60,33 +56,13 @@ func Create(path string, opts *CreateOptions) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Writer{f: f, opts: *opts, names: map[string]int{}}, nil
-}
-
-// fail keeps the first error.
-func (w *Writer) fail(err error) error {
-	if w.err == nil {
-		w.err = fmt.Errorf("%s: %w", w.f.Target(), err)
-	}
-	return w.err
-}
-
-func (w *Writer) state() error {
-	switch {
-	case w.err != nil:
-		return w.err
-	case w.done:
-		return errDone
-	case w.open:
-		return w.fail(errors.New("an array is being written; close its sink first"))
-	}
-	return nil
+	return &Writer{f: f, opts: *opts, names: map[string]int{}, state: array.NewWriting(f.Target())}, nil
 }
 
 // SetAttrs sets the file's metadata, whose values must be strings. Before the
 // first Add it costs nothing, behind it a copy of the data.
 func (w *Writer) SetAttrs(attrs map[string]any) error {
-	if err := w.state(); err != nil {
+	if err := w.state.Ready(); err != nil {
 		return err
 	}
 	m := make(map[string]string, len(attrs))
@@ -108,11 +84,11 @@ func (w *Writer) SetAttrs(attrs map[string]any) error {
 // their rows, so that each is written to its place at once. It comes before
 // Add, which must then get just these.
 func (w *Writer) Plan(members []array.Member) error {
-	if err := w.state(); err != nil {
+	if err := w.state.Ready(); err != nil {
 		return err
 	}
 	if w.data != 0 {
-		return w.fail(errors.New("a plan after an array"))
+		return w.state.Fail(errors.New("a plan after an array"))
 	}
 	for _, m := range members {
 		t, err := w.place(m)
@@ -120,7 +96,7 @@ func (w *Writer) Plan(members []array.Member) error {
 			err = fmt.Errorf("array %q: a plan needs the number of rows", m.Name)
 		}
 		if err != nil {
-			return w.fail(err)
+			return w.state.Fail(err)
 		}
 		w.tensors = append(w.tensors, t)
 	}
@@ -194,23 +170,23 @@ func (w *Writer) room(t Info) int {
 // Add begins an array. Shape[0] may be -1 where the rows are to be counted.
 // Big-endian rows are written little-endian, as the format has it.
 func (w *Writer) Add(m array.Member) (array.Sink, error) {
-	if err := w.state(); err != nil {
+	if err := w.state.Ready(); err != nil {
 		return nil, err
 	}
 	if w.planned {
 		i, ok := w.names[m.Name]
 		if !ok || w.tensors[i].added {
-			return nil, w.fail(fmt.Errorf("array %q isn't planned, or was added", m.Name))
+			return nil, w.state.Fail(fmt.Errorf("array %q isn't planned, or was added", m.Name))
 		}
 		t := &w.tensors[i]
 		if r, err := rankOf(m); err != nil || r != t.rank || !slices.Equal(m.Spec.Shape, t.Shape) {
-			return nil, w.fail(fmt.Errorf("array %q is %v, planned %s %s", m.Name, m.Spec, t.DType, array.ShapeString(t.Shape)))
+			return nil, w.state.Fail(fmt.Errorf("array %q is %v, planned %s %s", m.Name, m.Spec, t.DType, array.ShapeString(t.Shape)))
 		}
 		return w.sink(i, m)
 	}
 	t, err := w.place(m)
 	if err != nil {
-		return nil, w.fail(err)
+		return nil, w.state.Fail(err)
 	}
 	if w.data == 0 {
 		w.data = int64(prefixSize + w.room(t.Info))
@@ -222,118 +198,55 @@ func (w *Writer) Add(m array.Member) (array.Sink, error) {
 }
 
 func (w *Writer) sink(i int, m array.Member) (array.Sink, error) {
-	t := &w.tensors[i]
-	t.added = true
-	s := &sink{w: w, i: i, spec: m.Spec, at: t.at, left: 1, counted: unknown(t.Shape)}
-	s.spec.Shape = slices.Clone(m.Spec.Shape)
-	if len(t.Shape) > 0 {
-		s.left = max(t.Shape[0], 0)
+	name := w.tensors[i].Name
+	w.tensors[i].added = true
+	at := w.tensors[i].at
+	taker := array.Taker{
+		Rows: func(rows array.Array) error {
+			if int64(len(rows.Data)) > math.MaxInt64-at {
+				return errors.New("it is too large")
+			}
+			if rows.DType.Order() == '>' {
+				rows = array.SwapBytes(rows)
+			}
+			err := aside.WriteAt(w.f.File, rows.Data, at)
+			at += int64(len(rows.Data))
+			return err
+		},
+		Extent: func(rows array.Extent) error {
+			size, err := rows.Bytes()
+			if err != nil || int64(size) > math.MaxInt64-at {
+				return errors.New("it is too large")
+			}
+			err = rows.CopyTo(w.f.File, at)
+			at += int64(size)
+			return err
+		},
+		End: func(rows int, _ error) error {
+			t := &w.tensors[w.names[name]]
+			if unknown(t.Shape) {
+				t.Shape[0] = rows
+			}
+			t.End = at - t.at
+			w.end = max(w.end, at)
+			return nil
+		},
 	}
-	w.open = true
-	return s, nil
-}
-
-// sink writes an array's rows to its place.
-type sink struct {
-	w       *Writer
-	i       int // in tensors
-	spec    array.Spec
-	at      int64
-	rows    int
-	left    int
-	counted bool
-	closed  bool
-}
-
-// piece is how many bytes are written at a time: systems take several times as
-// long to find memory for some larger ones.
-const piece = 1 << 20
-
-// Write writes rows.
-func (s *sink) Write(rows array.Array) error {
-	w := s.w
-	name := w.tensors[s.i].Name
-	if w.err != nil {
-		return w.err
+	if m.Spec.DType.Order() == '>' {
+		taker.Extent = nil
 	}
-	if s.closed {
-		return fmt.Errorf("safetensors: array %q is closed", name)
-	}
-	if _, err := array.New(rows.Spec, rows.Data); err != nil {
-		return w.fail(fmt.Errorf("array %q: %w", name, err))
-	}
-	n := 1
-	if len(rows.Shape) > 0 {
-		n = rows.Shape[0]
-	}
-	if rows.DType != s.spec.DType || len(rows.Shape) != len(s.spec.Shape) || len(rows.Shape) > 0 && !slices.Equal(rows.Shape[1:], s.spec.Shape[1:]) {
-		return w.fail(fmt.Errorf("array %q: rows %v, want those of %v", name, rows.Spec, s.spec))
-	}
-	if !s.counted && n > s.left {
-		return w.fail(fmt.Errorf("array %q: row %d, want %d rows", name, s.rows+n, s.rows+s.left))
-	}
-	if int64(len(rows.Data)) > math.MaxInt64-s.at {
-		return w.fail(fmt.Errorf("array %q is too large", name))
-	}
-	if rows.DType.Order() == '>' {
-		rows = array.SwapBytes(rows)
-	}
-	for b := rows.Data; len(b) > 0; {
-		n := min(len(b), piece)
-		if _, err := w.f.WriteAt(b[:n], s.at); err != nil {
-			return w.fail(err)
-		}
-		s.at += int64(n)
-		b = b[n:]
-	}
-	s.rows, s.left = s.rows+n, s.left-n
-	return nil
-}
-
-// Close says that the rows are complete.
-func (s *sink) Close() error {
-	w := s.w
-	if s.closed || w.err != nil {
-		s.closed, w.open = true, false
-		return w.err
-	}
-	s.closed, w.open = true, false
-	t := &w.tensors[s.i]
-	if !s.counted && s.left > 0 {
-		return w.fail(fmt.Errorf("array %q: %d rows, %d are missing", t.Name, s.rows, s.left))
-	}
-	if s.counted {
-		t.Shape[0] = s.rows
-	}
-	t.End = s.at - t.at
-	w.end = max(w.end, s.at)
-	return nil
+	return w.state.Begin(m, taker)
 }
 
 // Close completes the file and puts it in its place. On an error nothing is
 // left, and what was there stays.
 func (w *Writer) Close() error {
-	if w.done {
-		return w.err
-	}
-	err := w.state()
-	if err == nil {
-		if err = w.finish(); err != nil {
-			err = w.fail(err)
-		}
-	}
-	if err != nil {
-		return errors.Join(err, w.Abort())
-	}
-	w.done = true
-	return w.f.Commit()
+	// finish may change the file.
+	return w.state.Close(w.finish, func() error { return w.f.Commit() }, func() error { return w.f.Abort() })
 }
 
 // Abort removes what was written. Behind Close it does nothing.
-func (w *Writer) Abort() error {
-	w.done = true
-	return w.f.Abort()
-}
+func (w *Writer) Abort() error { return w.state.Abort(func() error { return w.f.Abort() }) }
 
 // finish writes the header, and moves the data where they don't lie as the
 // format has them.

@@ -3,7 +3,6 @@ package torchfile
 import (
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"math/big"
 	"os"
@@ -290,13 +289,14 @@ func (f *File) Close() error {
 	return errors.Join(err, f.m.Close())
 }
 
-// DefaultChunk is how many bytes a stream gives at a time where nothing else
-// is asked for.
-const DefaultChunk = 1 << 20
+// MaxRow is how large a row may be that the file doesn't have as often as the
+// tensor tells.
+const MaxRow = 1 << 30
 
 // Stream gives the rows of a tensor in C order, about chunk bytes at a time (0
-// is DefaultChunk) and at least one row, in one buffer of its own. A tensor that
-// lies in C order is read from the file, the others are gathered from the map.
+// is array.DefaultChunk) and at least one row, in one buffer of its own. A tensor
+// that lies in C order is read from the file, the others are gathered from the
+// map.
 //
 // A tensor that is larger than what it lies in, as torch.Tensor.expand makes
 // them, has rows of any size: one of more than the file and MaxRow bytes is
@@ -306,88 +306,20 @@ func (f *File) Stream(name string, chunk int) (array.Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	if chunk <= 0 {
-		chunk = DefaultChunk
-	}
 	t := m.tensor
 	size, err := t.Spec.Bytes()
 	if err != nil {
 		return nil, err
 	}
-	s := &stream{f: f, m: m, t: t.Strided, left: 1, row: size, most: 1, at: -1}
-	if len(t.Shape) > 0 {
-		if s.left = t.Shape[0]; s.left > 0 {
-			s.row /= s.left
-		}
-		s.most = max(s.left, 1)
-		if s.row > 0 {
-			s.most = min(s.most, max(1, chunk/s.row))
-		}
-	}
-	if int64(s.row) > max(f.m.Size(), MaxRow) {
-		return nil, fmt.Errorf("%s: array %q: rows of %d bytes over %d bytes of data", f.Name(), m.Name, s.row, len(t.Data))
-	}
 	if t.IsContiguous() && size > 0 {
-		s.at = t.at + int64(t.Offset)
+		return array.StreamExtent(m.Name, array.Extent{Spec: t.Spec, File: f.file, Offset: t.at + int64(t.Offset)}, chunk)
 	}
-	return s, nil
-}
-
-// MaxRow is how large a row may be that the file doesn't have as often as the
-// tensor tells.
-const MaxRow = 1 << 30
-
-// stream reads a tensor from front to back.
-type stream struct {
-	f         *File
-	m         *member
-	t         array.Strided
-	at        int64 // in the file; -1 for those that are gathered
-	next      int   // row
-	left      int
-	row, most int // bytes of one; rows at a time
-	buf       []byte
-	closed    bool
-}
-
-// Next returns the next rows.
-func (s *stream) Next() (array.Array, error) {
-	if s.closed {
-		return array.Array{}, errors.New("torchfile: the stream is closed")
+	row := size
+	if len(t.Shape) > 0 && t.Shape[0] > 0 {
+		row /= t.Shape[0]
 	}
-	if s.left == 0 {
-		return array.Array{}, io.EOF
+	if int64(row) > max(f.m.Size(), MaxRow) {
+		return nil, fmt.Errorf("%s: array %q: rows of %d bytes over %d bytes of data", f.Name(), m.Name, row, len(t.Data))
 	}
-	n := min(s.left, s.most)
-	if s.buf == nil {
-		s.buf = make([]byte, n*s.row)
-	}
-	buf := s.buf[:n*s.row]
-	spec := s.t.Spec
-	part := s.t
-	if len(spec.Shape) > 0 {
-		spec.Shape = append([]int{n}, spec.Shape[1:]...)
-	}
-	switch {
-	case s.at >= 0:
-		if got, err := s.f.file.ReadAt(buf, s.at); got < len(buf) {
-			return array.Array{}, fmt.Errorf("%s: array %q: read %d bytes at byte %d: %w", s.f.Name(), s.m.Name, len(buf), s.at, err)
-		}
-		s.at += int64(len(buf))
-	case len(spec.Shape) > 0:
-		part = part.Slice(0, s.next, s.next+n, 1)
-		fallthrough
-	default:
-		part.CopyTo(buf)
-	}
-	s.next += n
-	s.left -= n
-	return array.Array{Spec: spec, Data: buf}, nil
-}
-
-// Close ends the stream.
-func (s *stream) Close() error {
-	s.closed = true
-	s.buf = nil
-	return nil
+	return array.StreamOf(t.Strided, chunk), nil
 }

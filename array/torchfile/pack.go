@@ -172,7 +172,7 @@ func (p *pack) small(name string, b []byte) error {
 	return p.end()
 }
 
-// finish writes the value's pickle and the list, and puts the file in its place.
+// finish writes the value's pickle and the list. Commit is the caller's.
 func (p *pack) finish(pickle []byte) error {
 	for _, e := range []struct {
 		name string
@@ -207,10 +207,8 @@ func (p *pack) finish(pickle []byte) error {
 	b = binary.LittleEndian.AppendUint32(b, uint32(min(size, max32)))
 	b = binary.LittleEndian.AppendUint32(b, uint32(min(p.at, max32)))
 	b = append(b, 0, 0)
-	if _, err := p.f.WriteAt(b, p.at); err != nil {
-		return err
-	}
-	return p.f.Commit()
+	_, err := p.f.WriteAt(b, p.at)
+	return err
 }
 
 // rows writes rows in the byte order that archives have.

@@ -34,7 +34,7 @@ func Save(path string, value any, opts *CreateOptions) error {
 	if err := c.write(p, value); err != nil {
 		return errors.Join(fmt.Errorf("%s: %w", p.f.Target(), err), p.f.Abort())
 	}
-	return nil
+	return p.f.Commit()
 }
 
 // collection is the tensors of a value, in the order in which they are written.

@@ -28,25 +28,12 @@ package torchfile
 
 import (
 	"fmt"
-	"strconv"
 
 	"github.com/betongo/betongo/array"
 )
 
 // FormatError says that a file is none of PyTorch's, or a broken one.
-type FormatError struct {
-	File, Array string
-	Offset      int64 // where in the file
-	Msg         string
-}
-
-func (e *FormatError) Error() string {
-	s := prefix(e.File)
-	if e.Array != "" {
-		s += "array " + strconv.Quote(e.Array) + ": "
-	}
-	return s + fmt.Sprintf("at byte %d: %s", e.Offset, e.Msg)
-}
+type FormatError = array.FormatError
 
 // prefix names the file that an error is about; bytes have no name.
 func prefix(file string) string {

@@ -3,7 +3,6 @@ package torchfile
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"unicode/utf8"
@@ -28,9 +27,7 @@ type Writer struct {
 	tensors []added
 	names   map[string]bool
 	attrs   map[string]any
-	open    bool
-	err     error
-	done    bool
+	state   *array.Writing
 }
 
 // added is a tensor whose elements are storage i.
@@ -48,33 +45,13 @@ func Create(path string, opts *CreateOptions) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Writer{p: p, opts: *opts, names: map[string]bool{}}, nil
-}
-
-// fail keeps the first error.
-func (w *Writer) fail(err error) error {
-	if w.err == nil {
-		w.err = fmt.Errorf("%s: %w", w.p.f.Target(), err)
-	}
-	return w.err
-}
-
-func (w *Writer) state() error {
-	switch {
-	case w.err != nil:
-		return w.err
-	case w.done:
-		return errors.New("torchfile: the writer is closed")
-	case w.open:
-		return w.fail(errors.New("an array is being written; close its sink first"))
-	}
-	return nil
+	return &Writer{p: p, opts: *opts, names: map[string]bool{}, state: array.NewWriting(p.f.Target())}, nil
 }
 
 // SetAttrs sets values that go into the dict behind the tensors, under their
 // keys: anything that Save takes. They must not be called as a tensor.
 func (w *Writer) SetAttrs(attrs map[string]any) error {
-	if err := w.state(); err != nil {
+	if err := w.state.Ready(); err != nil {
 		return err
 	}
 	w.attrs = attrs
@@ -101,16 +78,16 @@ func check(spec array.Spec, float8 string) error {
 // "requires_grad" and "dtype" are those that Members gives; big-endian rows are
 // written little-endian.
 func (w *Writer) Add(m array.Member) (array.Sink, error) {
-	if err := w.state(); err != nil {
+	if err := w.state.Ready(); err != nil {
 		return nil, err
 	}
 	switch {
 	case w.names[m.Name]:
-		return nil, w.fail(fmt.Errorf("array %q is there already", m.Name))
+		return nil, w.state.Fail(fmt.Errorf("array %q is there already", m.Name))
 	case !utf8.ValidString(m.Name):
-		return nil, w.fail(fmt.Errorf("array %q: the name isn't UTF-8", m.Name))
+		return nil, w.state.Fail(fmt.Errorf("array %q: the name isn't UTF-8", m.Name))
 	case w.opts.Bare && len(w.tensors) > 0:
-		return nil, w.fail(fmt.Errorf("array %q: a bare file holds one", m.Name))
+		return nil, w.state.Fail(fmt.Errorf("array %q: a bare file holds one", m.Name))
 	}
 	spec := array.Spec{DType: m.Spec.DType, Shape: slices.Clone(m.Spec.Shape)}
 	counted := len(spec.Shape) > 0 && spec.Shape[0] == -1
@@ -123,7 +100,7 @@ func (w *Writer) Add(m array.Member) (array.Sink, error) {
 		t.Float8 = ""
 	}
 	if err := check(spec, t.Float8); err != nil {
-		return nil, w.fail(fmt.Errorf("array %q: %w", m.Name, err))
+		return nil, w.state.Fail(fmt.Errorf("array %q: %w", m.Name, err))
 	}
 	t.Spec = spec
 	t.Parameter, _ = m.Attrs["parameter"].(bool)
@@ -131,100 +108,27 @@ func (w *Writer) Add(m array.Member) (array.Sink, error) {
 	w.names[m.Name] = true
 	w.p.begin("data/" + strconv.Itoa(len(w.tensors)))
 	w.tensors = append(w.tensors, added{m.Name, t})
-	w.open = true
-	s := &sink{w: w, i: len(w.tensors) - 1, left: 1, counted: counted}
-	if len(spec.Shape) > 0 {
-		s.left = spec.Shape[0]
-	}
-	return s, nil
-}
-
-// sink writes a tensor's rows into its storage.
-type sink struct {
-	w       *Writer
-	i       int // in tensors
-	rows    int
-	left    int
-	counted bool
-	closed  bool
-}
-
-// Write writes rows.
-func (s *sink) Write(rows array.Array) error {
-	w := s.w
-	t := &w.tensors[s.i]
-	if w.err != nil {
-		return w.err
-	}
-	if s.closed {
-		return fmt.Errorf("torchfile: array %q is closed", t.name)
-	}
-	if _, err := array.New(rows.Spec, rows.Data); err != nil {
-		return w.fail(fmt.Errorf("array %q: %w", t.name, err))
-	}
-	n := 1
-	if len(rows.Shape) > 0 {
-		n = rows.Shape[0]
-	}
-	want := t.t.Spec
-	if rows.DType != want.DType || len(rows.Shape) != len(want.Shape) || len(rows.Shape) > 0 && !slices.Equal(rows.Shape[1:], want.Shape[1:]) {
-		return w.fail(fmt.Errorf("array %q: rows %v, want those of %v", t.name, rows.Spec, want))
-	}
-	if !s.counted && n > s.left {
-		return w.fail(fmt.Errorf("array %q: row %d, want %d rows", t.name, s.rows+n, s.rows+s.left))
-	}
-	if s.counted && n > math.MaxInt-s.rows {
-		return w.fail(fmt.Errorf("array %q: too many rows", t.name))
-	}
-	if err := w.p.rows(rows); err != nil {
-		return w.fail(err)
-	}
-	s.rows, s.left = s.rows+n, s.left-n
-	return nil
-}
-
-// Close says that the rows are complete.
-func (s *sink) Close() error {
-	w := s.w
-	if s.closed || w.err != nil {
-		s.closed, w.open = true, false
-		return w.err
-	}
-	s.closed, w.open = true, false
-	t := &w.tensors[s.i]
-	if !s.counted && s.left > 0 {
-		return w.fail(fmt.Errorf("array %q: %d rows, %d are missing", t.name, s.rows, s.left))
-	}
-	if s.counted {
-		t.t.Shape[0] = s.rows
-	}
-	if err := w.p.end(); err != nil {
-		return w.fail(err)
-	}
-	return nil
+	i := len(w.tensors) - 1
+	return w.state.Begin(m, array.Taker{
+		Rows: w.p.rows,
+		End: func(rows int, failed error) error {
+			if failed != nil {
+				return nil
+			}
+			if len(spec.Shape) > 0 {
+				w.tensors[i].t.Shape[0] = rows
+			}
+			return w.p.end()
+		},
+	})
 }
 
 // Close completes the file and puts it in its place. On an error nothing is
 // left, and what was there stays.
-func (w *Writer) Close() error {
-	if w.done {
-		return w.err
-	}
-	err := w.state()
-	if err == nil {
-		if err = w.finish(); err != nil {
-			err = w.fail(err)
-		}
-	}
-	w.done = true
-	return errors.Join(err, w.p.f.Abort())
-}
+func (w *Writer) Close() error { return w.state.Close(w.finish, w.p.f.Commit, w.p.f.Abort) }
 
 // Abort removes what was written. Behind Close it does nothing.
-func (w *Writer) Abort() error {
-	w.done = true
-	return w.p.f.Abort()
-}
+func (w *Writer) Abort() error { return w.state.Abort(w.p.f.Abort) }
 
 // finish writes the pickle and the archive's list.
 func (w *Writer) finish() error {

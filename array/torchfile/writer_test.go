@@ -247,19 +247,19 @@ func TestWriterRefuses(t *testing.T) {
 		want string
 		do   func(w *torchfile.Writer) error
 	}{
-		{"are missing", func(w *torchfile.Writer) error {
+		{"3 rows, want 4", func(w *torchfile.Writer) error {
 			s, err := w.Add(f4(4))
 			return errors.Join(err, s.Write(rows), s.Close())
 		}},
-		{"row 3, want 2", func(w *torchfile.Writer) error {
+		{"3 rows, want 2", func(w *torchfile.Writer) error {
 			s, err := w.Add(f4(2))
 			return errors.Join(err, s.Write(rows))
 		}},
-		{"rows <f4", func(w *torchfile.Writer) error {
+		{"rows of <f4", func(w *torchfile.Writer) error {
 			s, err := w.Add(f4(2, 2))
 			return errors.Join(err, s.Write(rows))
 		}},
-		{"close its sink", func(w *torchfile.Writer) error {
+		{"isn't closed yet", func(w *torchfile.Writer) error {
 			w.Add(f4(2))
 			return w.Close()
 		}},
