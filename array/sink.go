@@ -182,13 +182,20 @@ func NewWriting(file string) *Writing { return &Writing{file: file} }
 // Ready tells why nothing can be begun or set now: the writer failed, is
 // closed, or an array isn't closed yet.
 func (w *Writing) Ready() error {
+	err := w.Usable()
+	if err == nil && w.open != nil {
+		err = fmt.Errorf("%s: array %q isn't closed yet", w.file, w.open.name)
+	}
+	return err
+}
+
+// Usable is Ready for what may be done beside an array that isn't closed.
+func (w *Writing) Usable() error {
 	switch {
 	case w.err != nil:
 		return w.err
 	case w.done:
 		return fmt.Errorf("%s: the writer is closed: %w", w.file, os.ErrClosed)
-	case w.open != nil:
-		return fmt.Errorf("%s: array %q isn't closed yet", w.file, w.open.name)
 	}
 	return nil
 }

@@ -213,7 +213,7 @@ func TestBombs(t *testing.T) {
 				f := open(t, dir)
 				_, err := f.Array("a")
 				var format *zarr.FormatError
-				if !errors.As(err, &format) || format.Array != "a" || !strings.HasPrefix(format.Key, "a/") {
+				if !errors.As(err, &format) || format.Array != "a" || !strings.HasPrefix(format.Part, "a/") {
 					t.Errorf("%s: chunks of %s: %v", name, n, err)
 				}
 			}

@@ -171,7 +171,7 @@ func (r *reader) explain(err error, key string) error {
 	if errors.As(err, &what) {
 		return &UnsupportedError{File: r.f.path, Array: r.n.Name, What: string(what)}
 	}
-	return &FormatError{File: r.f.path, Array: r.n.Name, Key: key, Offset: -1, Msg: err.Error()}
+	return &FormatError{File: r.f.path, Array: r.n.Name, Part: key, Offset: -1, Msg: err.Error()}
 }
 
 // bound is how many bytes a packed chunk may have: no codec makes more of it.

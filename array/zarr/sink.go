@@ -11,8 +11,8 @@ import (
 	"github.com/betongo/betongo/array"
 )
 
-// sink takes the rows of an array and writes its chunks.
-type sink struct {
+// draft is an array that is being written.
+type draft struct {
 	w    *Writer
 	m    array.Member
 	meta meta
@@ -28,13 +28,10 @@ type sink struct {
 	shard   io.WriteCloser
 	index   []byte
 	written uint64 // bytes of the shard
-
-	closed bool
-	failed error
 }
 
-// newSink checks an array and chooses how it is written.
-func (w *Writer) newSink(m array.Member) (*sink, error) {
+// newDraft checks an array and chooses how it is written.
+func (w *Writer) newDraft(m array.Member) (*draft, error) {
 	t := m.Spec.DType
 	if !t.Valid() {
 		return nil, errors.New("zarr: no element type")
@@ -43,7 +40,7 @@ func (w *Writer) newSink(m array.Member) (*sink, error) {
 		return nil, &array.UnsupportedError{DType: t.String(), Why: fmt.Sprintf("elements have 1 to %d bytes in Zarr", maxFill)}
 	}
 	m.Spec.Shape = slices.Clone(m.Spec.Shape)
-	s := &sink{w: w, m: m, spec: m.Spec, step: 1}
+	d := &draft{w: w, m: m, spec: m.Spec, step: 1}
 	first := array.Spec{DType: t, Shape: slices.Clone(m.Spec.Shape)}
 	if len(first.Shape) > 0 && first.Shape[0] == -1 {
 		first.Shape[0] = 0
@@ -62,114 +59,84 @@ func (w *Writer) newSink(m array.Member) (*sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.meta = meta{version: w.opts.Version, spec: first, chunks: chunks, size: size, sep: w.opts.Separator}
+	d.meta = meta{version: w.opts.Version, spec: first, chunks: chunks, size: size, sep: w.opts.Separator}
 	if w.opts.Version == 3 {
-		s.meta.prefix = "c"
+		d.meta.prefix = "c"
 	}
 	if m.Fortran && len(chunks) > 1 {
 		for i := range chunks {
-			s.meta.axes = append(s.meta.axes, len(chunks)-1-i)
+			d.meta.axes = append(d.meta.axes, len(chunks)-1-i)
 		}
 	}
 	if len(chunks) > 0 {
-		s.step = chunks[0]
-		s.spec = array.Spec{DType: t, Shape: m.Spec.Shape[1:]}
+		d.step = chunks[0]
+		d.spec = array.Spec{DType: t, Shape: m.Spec.Shape[1:]}
 	}
-	if s.row, err = s.spec.Bytes(); err != nil || s.row > 1<<46/s.step {
+	if d.row, err = d.spec.Bytes(); err != nil || d.row > 1<<46/d.step {
 		return nil, fmt.Errorf("zarr: a row of chunks of %v is too large", m.Spec)
 	}
 	c, conf, err := w.opts.Compression.codec(w.opts.Version, t.ItemSize())
 	if err != nil {
 		return nil, err
 	}
-	if s.conf = conf; c != nil {
-		s.meta.codecs = []codec{c}
+	if d.conf = conf; c != nil {
+		d.meta.codecs = []codec{c}
 	}
-	if err := s.sharded(); err != nil {
+	if err := d.sharded(); err != nil {
 		return nil, err
 	}
 	// What the metadata can't tell is found before any row is taken.
-	document, err := s.document()
+	document, err := d.document()
 	if err == nil {
 		_, err = formatJSON(document)
 	}
 	if err == nil && m.Attrs != nil {
 		_, err = formatJSON(m.Attrs)
 	}
-	return s, err
+	return d, err
 }
 
 // sharded chooses the shape of shards.
-func (s *sink) sharded() error {
-	n := s.w.opts.ShardRows
-	if n == 0 || len(s.meta.chunks) == 0 {
+func (d *draft) sharded() error {
+	n := d.w.opts.ShardRows
+	if n == 0 || len(d.meta.chunks) == 0 {
 		return nil
 	}
-	if n > 1<<30/s.step {
-		return fmt.Errorf("zarr: shards of %d times %d rows", n, s.step)
+	if n > 1<<30/d.step {
+		return fmt.Errorf("zarr: shards of %d times %d rows", n, d.step)
 	}
-	s.meta.shards = []int{n * s.step}
-	for i := 1; i < len(s.meta.chunks); i++ {
-		s.meta.shards = append(s.meta.shards, max(over(s.meta.spec.Shape[i], s.meta.chunks[i]), 1)*s.meta.chunks[i])
+	d.meta.shards = []int{n * d.step}
+	for i := 1; i < len(d.meta.chunks); i++ {
+		d.meta.shards = append(d.meta.shards, max(over(d.meta.spec.Shape[i], d.meta.chunks[i]), 1)*d.meta.chunks[i])
 	}
-	s.meta.index = shardIndex{crc: true}
-	count, err := s.meta.perShard()
-	if err == nil && s.meta.index.size(count) > maxIndex {
+	d.meta.index = shardIndex{crc: true}
+	count, err := d.meta.perShard()
+	if err == nil && d.meta.index.size(count) > maxIndex {
 		err = fmt.Errorf("zarr: %d chunks in a shard", count)
 	}
 	return err
 }
 
-// Write takes rows.
-func (s *sink) Write(rows array.Array) error {
-	switch {
-	case s.closed:
-		return fmt.Errorf("zarr: array %q: write behind Close", s.m.Name)
-	case s.failed != nil:
-		return s.failed
-	}
-	if err := s.write(rows); err != nil {
-		s.failed = s.w.fail(fmt.Errorf("array %q: %w", s.m.Name, err))
-	}
-	return s.failed
-}
-
-func (s *sink) write(rows array.Array) error {
-	if _, err := array.New(rows.Spec, rows.Data); err != nil {
-		return err
-	}
-	n := 1
-	got := rows.Spec
-	if len(s.m.Spec.Shape) > 0 {
-		if len(got.Shape) == 0 {
-			return fmt.Errorf("rows %v, want %v", got, s.m.Spec)
-		}
-		n = got.Shape[0]
-		got = array.Spec{DType: got.DType, Shape: got.Shape[1:]}
-	}
-	if !got.Equal(s.spec) {
-		return fmt.Errorf("rows %v, want %v", rows.Spec, s.m.Spec)
-	}
-	if most := s.most(); most >= 0 && n > most-s.rows {
-		return fmt.Errorf("%d rows behind %d, want %d in all", n, s.rows, most)
-	}
+// write takes rows.
+func (d *draft) write(rows array.Array) error {
+	n := rowsOf(rows.Spec)
 	data := rows.Data
 	for n > 0 {
-		have := s.rows % s.step
-		take := min(n, s.step-have)
-		part := data[:take*s.row]
-		if take < s.step {
+		have := d.rows % d.step
+		take := min(n, d.step-have)
+		part := data[:take*d.row]
+		if take < d.step {
 			// Memory grows with the rows that come, not with what was declared.
 			if have == 0 {
-				s.buf = s.buf[:0]
+				d.buf = d.buf[:0]
 			}
-			s.buf = append(s.buf, part...)
-			part = s.buf
+			d.buf = append(d.buf, part...)
+			part = d.buf
 		}
-		s.rows += take
-		n, data = n-take, data[take*s.row:]
-		if have+take == s.step {
-			if err := s.band(part, s.step); err != nil {
+		d.rows += take
+		n, data = n-take, data[take*d.row:]
+		if have+take == d.step {
+			if err := d.band(part, d.step); err != nil {
 				return err
 			}
 		}
@@ -177,24 +144,16 @@ func (s *sink) write(rows array.Array) error {
 	return nil
 }
 
-// most is how many rows are wanted; -1 any.
-func (s *sink) most() int {
-	if len(s.m.Spec.Shape) == 0 {
-		return 1
-	}
-	return s.m.Spec.Shape[0]
-}
-
 // band writes a row of chunks, of which n rows are in the array. They are the
 // last that were taken.
-func (s *sink) band(rows []byte, n int) error {
-	m := &s.meta
-	row := (s.rows - 1) / s.step
-	if s.row == 0 {
+func (d *draft) band(rows []byte, n int) error {
+	m := &d.meta
+	row := (d.rows - 1) / d.step
+	if d.row == 0 {
 		return nil
 	}
 	if len(m.chunks) == 0 {
-		return s.chunk(nil, rows)
+		return d.chunk(nil, rows)
 	}
 	count := make([]int, len(m.chunks))
 	for i := 1; i < len(count); i++ {
@@ -217,166 +176,154 @@ func (s *sink) band(rows []byte, n int) error {
 			whole = whole && m.chunks[i] == m.spec.Shape[i]
 		}
 		if whole {
-			return s.chunk(at, rows)
+			return d.chunk(at, rows)
 		}
-		s.plain = grow(s.plain, m.size)
+		d.plain = grow(d.plain, m.size)
 		if !slices.Equal(extent, m.chunks) {
-			clear(s.plain)
+			clear(d.plain)
 		}
-		copyRegion(s.plain, to, rows[off:], from, extent, item)
-		return s.chunk(at, s.plain)
+		copyRegion(d.plain, to, rows[off:], from, extent, item)
+		return d.chunk(at, d.plain)
 	})
 	if err != nil || m.shards == nil {
 		return err
 	}
-	if (row+1)%s.w.opts.ShardRows == 0 {
-		return s.endShard()
+	if (row+1)%d.w.opts.ShardRows == 0 {
+		return d.endShard()
 	}
 	return nil
 }
 
 // chunk packs a chunk and writes it.
-func (s *sink) chunk(at []int, plain []byte) error {
-	m := &s.meta
-	empty := s.w.opts.OmitEmpty && isZero(plain)
+func (d *draft) chunk(at []int, plain []byte) error {
+	m := &d.meta
+	empty := d.w.opts.OmitEmpty && isZero(plain)
 	if !empty {
 		if m.axes != nil {
-			s.turned = grow(s.turned, m.size)
-			m.turn(s.turned, plain, false)
-			plain = s.turned
+			d.turned = grow(d.turned, m.size)
+			m.turn(d.turned, plain, false)
+			plain = d.turned
 		}
 		if len(m.codecs) > 0 {
 			var err error
-			if s.packed, err = m.codecs[0].encode(s.packed[:0], plain); err != nil {
+			if d.packed, err = m.codecs[0].encode(d.packed[:0], plain); err != nil {
 				return err
 			}
-			plain = s.packed
+			plain = d.packed
 		}
 	}
 	if m.shards != nil {
-		return s.inShard(at, plain, empty)
+		return d.inShard(at, plain, empty)
 	}
 	if empty {
 		return nil
 	}
-	return s.w.out.put(s.key(at), plain)
+	return d.w.out.put(d.key(at), plain)
 }
 
 // key is the name of a chunk or a shard in the store.
-func (s *sink) key(at []int) string {
-	return join(s.m.Name, string(s.meta.key(nil, at)))
+func (d *draft) key(at []int) string {
+	return join(d.m.Name, string(d.meta.key(nil, at)))
 }
 
 // inShard puts a chunk behind the others of its shard; they come in the order
 // of the index.
-func (s *sink) inShard(at []int, b []byte, empty bool) error {
+func (d *draft) inShard(at []int, b []byte, empty bool) error {
 	if empty {
 		for range shardEntry {
-			s.index = append(s.index, 0xFF)
+			d.index = append(d.index, 0xFF)
 		}
 		return nil
 	}
-	if s.shard == nil {
+	if d.shard == nil {
 		where := make([]int, len(at))
-		where[0] = at[0] / s.w.opts.ShardRows
+		where[0] = at[0] / d.w.opts.ShardRows
 		var err error
-		if s.shard, err = s.w.out.create(s.key(where)); err != nil {
+		if d.shard, err = d.w.out.create(d.key(where)); err != nil {
 			return err
 		}
 	}
-	if _, err := s.shard.Write(b); err != nil {
+	if _, err := d.shard.Write(b); err != nil {
 		return err
 	}
-	s.index = binary.LittleEndian.AppendUint64(s.index, s.written)
-	s.index = binary.LittleEndian.AppendUint64(s.index, uint64(len(b)))
-	s.written += uint64(len(b))
+	d.index = binary.LittleEndian.AppendUint64(d.index, d.written)
+	d.index = binary.LittleEndian.AppendUint64(d.index, uint64(len(b)))
+	d.written += uint64(len(b))
 	return nil
 }
 
 // endShard writes the index behind the chunks. A shard without any isn't
 // written.
-func (s *sink) endShard() error {
-	defer func() { s.shard, s.index, s.written = nil, s.index[:0], 0 }()
-	if s.shard == nil {
+func (d *draft) endShard() error {
+	defer func() { d.shard, d.index, d.written = nil, d.index[:0], 0 }()
+	if d.shard == nil {
 		return nil
 	}
-	count, err := s.meta.perShard()
+	count, err := d.meta.perShard()
 	if err != nil {
 		return err
 	}
-	for len(s.index) < count*shardEntry {
-		s.index = append(s.index, 0xFF)
+	for len(d.index) < count*shardEntry {
+		d.index = append(d.index, 0xFF)
 	}
-	s.index = binary.LittleEndian.AppendUint32(s.index, crc32.Checksum(s.index, castagnoli))
-	_, err = s.shard.Write(s.index)
-	return errors.Join(err, s.shard.Close())
+	d.index = binary.LittleEndian.AppendUint32(d.index, crc32.Checksum(d.index, castagnoli))
+	_, err = d.shard.Write(d.index)
+	return errors.Join(err, d.shard.Close())
 }
 
-// Close completes the array.
-func (s *sink) Close() error {
-	if s.closed {
-		return s.failed
+// end completes the array.
+func (d *draft) end(_ int, failed error) (err error) {
+	if failed == nil {
+		err = d.complete()
 	}
-	s.closed = true
-	s.w.open = nil
-	err := s.failed
-	if err == nil {
-		if err = s.close(); err != nil {
-			s.failed = s.w.fail(fmt.Errorf("array %q: %w", s.m.Name, err))
-			err = s.failed
-		}
+	if d.shard != nil {
+		err = errors.Join(err, d.shard.Close())
+		d.shard = nil
 	}
-	if s.shard != nil {
-		err = errors.Join(err, s.shard.Close())
-		s.shard = nil
-	}
-	s.buf, s.plain, s.turned, s.packed = nil, nil, nil, nil
+	d.buf, d.plain, d.turned, d.packed = nil, nil, nil, nil
 	return err
 }
 
-func (s *sink) close() error {
-	if most := s.most(); most >= 0 && s.rows != most {
-		return fmt.Errorf("%d rows, want %d", s.rows, most)
-	}
-	if n := s.rows % s.step; n > 0 {
-		if err := s.band(s.buf, n); err != nil {
+func (d *draft) complete() error {
+	if n := d.rows % d.step; n > 0 {
+		if err := d.band(d.buf, n); err != nil {
 			return err
 		}
 	}
-	if s.shard != nil {
-		if err := s.endShard(); err != nil {
+	if d.shard != nil {
+		if err := d.endShard(); err != nil {
 			return err
 		}
 	}
-	if len(s.meta.chunks) > 0 {
-		s.meta.spec.Shape[0] = s.rows
+	if len(d.meta.chunks) > 0 {
+		d.meta.spec.Shape[0] = d.rows
 	}
-	if _, err := s.meta.spec.Bytes(); err != nil {
+	if _, err := d.meta.spec.Bytes(); err != nil {
 		return err
 	}
-	document, err := s.document()
+	document, err := d.document()
 	if err != nil {
 		return err
 	}
-	if s.w.opts.Version == 3 {
-		return s.w.put(join(s.m.Name, "zarr.json"), document)
+	if d.w.opts.Version == 3 {
+		return d.w.put(join(d.m.Name, "zarr.json"), document)
 	}
-	if err := s.w.put(join(s.m.Name, ".zarray"), document); err != nil {
+	if err := d.w.put(join(d.m.Name, ".zarray"), document); err != nil {
 		return err
 	}
-	return s.w.putAttrs(s.m.Name, s.m.Attrs)
+	return d.w.putAttrs(d.m.Name, d.m.Attrs)
 }
 
 // document is the array's metadata.
-func (s *sink) document() (map[string]any, error) {
-	if s.w.opts.Version == 2 {
-		return s.document2()
+func (d *draft) document() (map[string]any, error) {
+	if d.w.opts.Version == 2 {
+		return d.document2()
 	}
-	return s.document3()
+	return d.document3()
 }
 
-func (s *sink) document2() (map[string]any, error) {
-	m := &s.meta
+func (d *draft) document2() (map[string]any, error) {
+	m := &d.meta
 	t, err := format2(m.spec.DType)
 	if err != nil {
 		return nil, err
@@ -385,16 +332,16 @@ func (s *sink) document2() (map[string]any, error) {
 	if m.axes != nil {
 		order = "F"
 	}
-	d := map[string]any{"zarr_format": 2, "shape": m.spec.Shape, "chunks": m.chunks, "dtype": t, "order": order,
+	doc := map[string]any{"zarr_format": 2, "shape": m.spec.Shape, "chunks": m.chunks, "dtype": t, "order": order,
 		"fill_value": zero(m.spec.DType, 2), "filters": nil, "compressor": nil, "dimension_separator": m.sep}
-	if s.conf != nil {
-		d["compressor"] = s.conf
+	if d.conf != nil {
+		doc["compressor"] = d.conf
 	}
-	return d, nil
+	return doc, nil
 }
 
-func (s *sink) document3() (map[string]any, error) {
-	m := &s.meta
+func (d *draft) document3() (map[string]any, error) {
+	m := &d.meta
 	t, err := format3(m.spec.DType)
 	if err != nil {
 		return nil, err
@@ -411,8 +358,8 @@ func (s *sink) document3() (map[string]any, error) {
 	if m.axes != nil {
 		codecs = append(codecs, map[string]any{"name": "transpose", "configuration": map[string]any{"order": m.axes}})
 	}
-	if codecs = append(codecs, bytes); s.conf != nil {
-		codecs = append(codecs, map[string]any{"name": s.w.opts.Compression.Codec, "configuration": s.conf})
+	if codecs = append(codecs, bytes); d.conf != nil {
+		codecs = append(codecs, map[string]any{"name": d.w.opts.Compression.Codec, "configuration": d.conf})
 	}
 	if m.shards != nil {
 		codecs = []any{map[string]any{"name": "sharding_indexed", "configuration": map[string]any{
@@ -420,7 +367,7 @@ func (s *sink) document3() (map[string]any, error) {
 			"index_codecs": []any{map[string]any{"name": "bytes", "configuration": map[string]any{"endian": "little"}}, map[string]any{"name": "crc32c"}},
 		}}}
 	}
-	attrs := s.m.Attrs
+	attrs := d.m.Attrs
 	if attrs == nil {
 		attrs = map[string]any{}
 	}

@@ -69,9 +69,7 @@ type Writer struct {
 	arrays map[string]bool
 	groups map[string]map[string]any // attributes, by name
 	all    map[string]any            // consolidated metadata
-	open   *sink
-	err    error
-	done   bool
+	state  *array.Writing
 }
 
 // Create begins a store.
@@ -79,7 +77,7 @@ func Create(path string, opts *CreateOptions) (*Writer, error) {
 	if opts == nil {
 		opts = &CreateOptions{}
 	}
-	w := &Writer{path: path, opts: *opts, arrays: map[string]bool{}, groups: map[string]map[string]any{}}
+	w := &Writer{path: path, opts: *opts, arrays: map[string]bool{}, groups: map[string]map[string]any{}, state: array.NewWriting(path)}
 	if err := w.opts.check(path); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -231,44 +229,26 @@ func (c Compression) blosc(version, item int) (codec, map[string]any, error) {
 	return b, config, nil
 }
 
-// fail keeps the first error.
-func (w *Writer) fail(err error) error {
-	if w.err == nil {
-		w.err = fmt.Errorf("%s: %w", w.path, err)
-	}
-	return w.err
-}
-
-// state tells why nothing can be done now.
-func (w *Writer) state() error {
-	switch {
-	case w.err != nil:
-		return w.err
-	case w.done:
-		return errors.New("zarr: the writer is closed")
-	case w.open != nil:
-		return fmt.Errorf("%s: zarr: the sink of array %q is open", w.path, w.open.m.Name)
-	}
-	return nil
-}
-
 // Add begins an array, in groups where its name has slashes; those that aren't
 // there yet are made. The name "" makes the array the root, and the only one.
 // Shape[0] may be -1. Fortran order is that of each chunk's bytes. The sink's
 // memory is one row of chunks.
 func (w *Writer) Add(m array.Member) (array.Sink, error) {
-	if err := w.state(); err != nil {
+	if err := w.state.Ready(); err != nil {
 		return nil, err
 	}
 	if err := w.vacant(m.Name, true); err != nil {
-		return nil, fmt.Errorf("%s: %w", w.path, err)
+		return nil, w.state.Named(err)
 	}
-	s, err := w.newSink(m)
+	d, err := w.newDraft(m)
 	if err != nil {
-		return nil, fmt.Errorf("%s: array %q: %w", w.path, m.Name, err)
+		return nil, w.state.Named(fmt.Errorf("array %q: %w", m.Name, err))
+	}
+	s, err := w.state.Begin(m, array.Taker{Rows: d.write, End: d.end})
+	if err != nil {
+		return nil, err
 	}
 	w.arrays[m.Name] = true
-	w.open = s
 	return s, nil
 }
 
@@ -328,8 +308,8 @@ func (w *Writer) SetAttrs(attrs map[string]any) error {
 // AddGroup makes a group, or gives one other attributes. Groups that arrays lie
 // in need none.
 func (w *Writer) AddGroup(name string, attrs map[string]any) error {
-	if w.err != nil || w.done {
-		return w.state()
+	if err := w.state.Usable(); err != nil {
+		return err
 	}
 	if err := w.vacant(name, false); err != nil {
 		return fmt.Errorf("%s: %w", w.path, err)
@@ -343,39 +323,22 @@ func (w *Writer) AddGroup(name string, attrs map[string]any) error {
 
 // Close completes the store and puts it at its path. An open sink is an error
 // that leaves nothing.
-func (w *Writer) Close() error {
-	err := w.state()
-	if w.done {
-		return err
+func (w *Writer) Close() error { return w.state.Close(w.complete, w.out.commit, w.out.abort) }
+
+func (w *Writer) complete() error {
+	if !w.arrays[""] {
+		if err := w.writeGroups(); err != nil {
+			return err
+		}
 	}
-	if err == nil && !w.arrays[""] {
-		err = w.writeGroups()
+	if w.all == nil {
+		return nil
 	}
-	if err == nil && w.all != nil {
-		err = w.put(".zmetadata", map[string]any{"zarr_consolidated_format": 1, "metadata": w.all})
-	}
-	if err != nil {
-		return errors.Join(err, w.Abort())
-	}
-	w.done = true
-	return w.out.commit()
+	return w.put(".zmetadata", map[string]any{"zarr_consolidated_format": 1, "metadata": w.all})
 }
 
 // Abort leaves nothing of the store. Behind Close it does nothing.
-func (w *Writer) Abort() error {
-	if w.done {
-		return nil
-	}
-	w.done = true
-	if w.open != nil {
-		w.open.closed = true
-		if w.open.shard != nil {
-			w.open.shard.Close()
-		}
-		w.open = nil
-	}
-	return w.out.abort()
-}
+func (w *Writer) Abort() error { return w.state.Abort(w.out.abort) }
 
 // writeGroups writes the metadata of the root and of all groups.
 func (w *Writer) writeGroups() error {
@@ -423,15 +386,12 @@ func (w *Writer) above(name string) {
 func (w *Writer) put(key string, v map[string]any) error {
 	b, err := formatJSON(v)
 	if err != nil {
-		return w.fail(fmt.Errorf("%s: %w", key, err))
+		return fmt.Errorf("%s: %w", key, err)
 	}
 	if w.all != nil && key != ".zmetadata" {
 		w.all[key] = v
 	}
-	if err := w.out.put(key, b); err != nil {
-		return w.fail(err)
-	}
-	return nil
+	return w.out.put(key, b)
 }
 
 // putAttrs writes a node's attributes of version 2, where there are any.

@@ -22,23 +22,15 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/betongo/betongo/array"
 )
 
 // FormatError says that a store is no Zarr, or a broken one.
-type FormatError struct {
-	File, Array string
-	Key         string // the chunk's or the metadata's name in the store; "" where it is of neither
-	Offset      int64  // where in that; -1 where it is of no single place, as inside of compressed data
-	Msg         string
-}
-
-func (e *FormatError) Error() string {
-	return place(e.File, e.Array, e.Key, e.Offset) + e.Msg
-}
+//
+// Part is the chunk's or the metadata's key in the store.
+type FormatError = array.FormatError
 
 // UnsupportedError says that a store uses what Zarr allows, or an extension of
 // it, and this package doesn't serve.
@@ -48,21 +40,7 @@ type UnsupportedError struct {
 }
 
 func (e *UnsupportedError) Error() string {
-	return place(e.File, e.Array, "", -1) + "not supported: " + e.What
-}
-
-func place(file, name, key string, offset int64) string {
-	s := file + ": "
-	if name != "" {
-		s += "array " + strconv.Quote(name) + ": "
-	}
-	if key != "" {
-		s += strconv.Quote(key) + ": "
-	}
-	if offset >= 0 {
-		s += fmt.Sprintf("at byte %d: ", offset)
-	}
-	return s
+	return array.Place(e.File, e.Array, "", -1) + "not supported: " + e.What
 }
 
 // OpenOptions say how Open reads; nil and the zero value are the defaults. Each
@@ -247,7 +225,7 @@ func (f *File) consolidated() (map[string]*document, error) {
 	}
 	entries, ok := all["metadata"].(map[string]any)
 	if v, isInt := all["zarr_consolidated_format"].(int64); !ok || !isInt || v != 1 {
-		return nil, &FormatError{File: f.path, Key: key, Offset: -1, Msg: `no consolidated metadata of format 1 with an object "metadata"`}
+		return nil, &FormatError{File: f.path, Part: key, Offset: -1, Msg: `no consolidated metadata of format 1 with an object "metadata"`}
 	}
 	nodes := map[string]*document{}
 	for name, v := range entries {
@@ -257,7 +235,7 @@ func (f *File) consolidated() (map[string]*document, error) {
 		}
 		object, ok := v.(map[string]any)
 		if !ok || dir != "" && !validName(dir) {
-			return nil, &FormatError{File: f.path, Key: key, Offset: -1, Msg: fmt.Sprintf("entry %q is none of a node", name)}
+			return nil, &FormatError{File: f.path, Part: key, Offset: -1, Msg: fmt.Sprintf("entry %q is none of a node", name)}
 		}
 		d := nodes[dir]
 		if d == nil {
@@ -293,11 +271,11 @@ func (f *File) walk(name string, depth int, spare map[string]*document) error {
 		return nil // a folder that is no node
 	}
 	if depth == maxDepth {
-		return &FormatError{File: f.path, Key: name, Offset: -1, Msg: fmt.Sprintf("more than %d groups in one another", maxDepth)}
+		return &FormatError{File: f.path, Part: name, Offset: -1, Msg: fmt.Sprintf("more than %d groups in one another", maxDepth)}
 	}
 	children, err := f.store.folders(name)
 	if err != nil {
-		return &FormatError{File: f.path, Key: name, Offset: -1, Msg: err.Error()}
+		return &FormatError{File: f.path, Part: name, Offset: -1, Msg: err.Error()}
 	}
 	for _, child := range children {
 		if err := f.walk(join(name, child), depth+1, spare); err != nil {
@@ -325,7 +303,7 @@ func (f *File) document(name string) (version int, d *document, err error) {
 		case "array":
 			d.array = m
 		default:
-			return 0, nil, &FormatError{File: f.path, Key: join(name, "zarr.json"), Offset: -1, Msg: fmt.Sprintf("node_type is %v, want group or array", m["node_type"])}
+			return 0, nil, &FormatError{File: f.path, Part: join(name, "zarr.json"), Offset: -1, Msg: fmt.Sprintf("node_type is %v, want group or array", m["node_type"])}
 		}
 		return 3, d, nil
 	}
@@ -346,7 +324,7 @@ func (f *File) addressable(name string) error {
 	if name == "" || validName(name) {
 		return nil
 	}
-	return &FormatError{File: f.path, Key: name, Offset: -1, Msg: "not a name of a node"}
+	return &FormatError{File: f.path, Part: name, Offset: -1, Msg: "not a name of a node"}
 }
 
 // json reads an object; nil where the store has none of that name.
@@ -369,11 +347,11 @@ func (f *File) json(key string, limit int64) (map[string]any, error) {
 		v, err = parseJSON(text)
 	}
 	if err != nil {
-		return nil, &FormatError{File: f.path, Key: key, Offset: -1, Msg: err.Error()}
+		return nil, &FormatError{File: f.path, Part: key, Offset: -1, Msg: err.Error()}
 	}
 	m, ok := v.(map[string]any)
 	if !ok {
-		return nil, &FormatError{File: f.path, Key: key, Offset: -1, Msg: "no JSON object"}
+		return nil, &FormatError{File: f.path, Part: key, Offset: -1, Msg: "no JSON object"}
 	}
 	return m, nil
 }
@@ -385,7 +363,7 @@ func (f *File) add(name string, version int, d *document) error {
 			return nil
 		}
 		if v, _ := d.group["zarr_format"].(int64); int(v) != version {
-			return &FormatError{File: f.path, Key: name, Offset: -1, Msg: fmt.Sprintf("group of zarr_format %v, want %d", d.group["zarr_format"], version)}
+			return &FormatError{File: f.path, Part: name, Offset: -1, Msg: fmt.Sprintf("group of zarr_format %v, want %d", d.group["zarr_format"], version)}
 		}
 		f.groups = append(f.groups, Group{Name: name, Attrs: d.attrs})
 		return nil
@@ -417,7 +395,7 @@ func (f *File) explain(err error, name string) error {
 	case errors.As(err, &what):
 		return &UnsupportedError{File: f.path, Array: name, What: string(what)}
 	case errors.As(err, &dtype):
-		return fmt.Errorf("%s%w", place(f.path, name, "", -1), err)
+		return fmt.Errorf("%s%w", array.Place(f.path, name, "", -1), err)
 	}
 	return &FormatError{File: f.path, Array: name, Offset: -1, Msg: err.Error()}
 }
