@@ -44,8 +44,7 @@ type Writer struct {
 	opts   CreateOptions
 	format array.Format
 	added  bool
-	open   *sink
-	done   bool
+	state  *array.Writing
 }
 
 // Create begins a table.
@@ -78,12 +77,12 @@ func Create(path string, opts *CreateOptions) (*Writer, error) {
 	if w.f, err = aside.Create(path, o.Overwrite); err != nil {
 		return nil, err
 	}
-	w.out = bufio.NewWriterSize(w.f, 1<<16)
+	w.out, w.state = bufio.NewWriterSize(w.f, 1<<16), array.NewWriting(w.f.Target())
 	return w, nil
 }
 
-// sink writes rows.
-type sink struct {
+// table is the array that is being written.
+type table struct {
 	w      *Writer
 	m      array.Member
 	row    array.Spec
@@ -91,36 +90,38 @@ type sink struct {
 	item   int
 	rows   int
 	line   []byte
-	failed error
-	closed bool
 }
 
 // Add begins the table, of one or two dimensions, or of a struct and one: a
 // table is one array, without attributes but "columns". Shape[0] may be -1. An
 // array of one dimension has one column, and comes back with two.
 func (w *Writer) Add(m array.Member) (array.Sink, error) {
-	s := &sink{w: w, m: m}
-	s.m.Spec.Shape = slices.Clone(m.Spec.Shape)
-	err := s.layout()
-	switch {
-	case w.done:
-		err = errors.New("the writer is closed")
-	case w.added:
-		err = errors.New("a table is one array")
+	if err := w.state.Ready(); err != nil {
+		return nil, err
 	}
-	if err == nil {
-		err = w.header(s)
+	t := &table{w: w, m: m}
+	t.m.Spec.Shape = slices.Clone(m.Spec.Shape)
+	err := t.layout()
+	if w.added {
+		err = errors.New("a table is one array")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("text: add %q: %w", m.Name, err)
 	}
-	w.added, w.open = true, s
+	s, err := w.state.Begin(m, array.Taker{Rows: t.write})
+	if err != nil {
+		return nil, err
+	}
+	if err := w.header(t); err != nil {
+		return nil, errors.Join(w.state.Fail(fmt.Errorf("array %q: %w", m.Name, err)), w.Abort())
+	}
+	w.added = true
 	return s, nil
 }
 
 // layout finds out the columns.
-func (s *sink) layout() error {
-	spec := s.m.Spec
+func (t *table) layout() error {
+	spec := t.m.Spec
 	n := len(spec.Shape)
 	switch {
 	case !spec.DType.Valid():
@@ -130,30 +131,30 @@ func (s *sink) layout() error {
 	case spec.Shape[0] < -1:
 		return fmt.Errorf("shape %s", array.ShapeString(spec.Shape))
 	}
-	s.row = array.Spec{DType: spec.DType, Shape: spec.Shape[1:]}
+	t.row = array.Spec{DType: spec.DType, Shape: spec.Shape[1:]}
 	var err error
-	if s.item, err = s.row.Bytes(); err != nil {
+	if t.item, err = t.row.Bytes(); err != nil {
 		return err
 	}
-	for key := range s.m.Attrs {
+	for key := range t.m.Attrs {
 		if key != "columns" {
 			return &array.UnsupportedError{DType: "text", Why: "the format has no attributes, here " + key}
 		}
 	}
-	if s.fields = spec.DType.Fields(); s.fields == nil {
+	if t.fields = spec.DType.Fields(); t.fields == nil {
 		columns := 1
 		if n > 1 {
 			columns = spec.Shape[1]
 		}
 		size := spec.DType.ItemSize()
 		for i := range columns {
-			s.fields = append(s.fields, array.Field{DType: spec.DType, Offset: i * size})
+			t.fields = append(t.fields, array.Field{DType: spec.DType, Offset: i * size})
 		}
 	}
-	if len(s.fields) == 0 {
+	if len(t.fields) == 0 {
 		return errors.New("a table without columns")
 	}
-	for i, f := range s.fields {
+	for i, f := range t.fields {
 		plain := strings.ContainsRune("biufcSU", rune(f.DType.Kind())) && f.DType.Align() <= 8 || f.DType.WithOrder('<') == array.BFloat16
 		if len(f.Shape) > 0 || !plain {
 			return fmt.Errorf("column %d: %w", i+1, &array.UnsupportedError{DType: f.Spec().String(), Why: "it isn't written as text"})
@@ -163,21 +164,21 @@ func (s *sink) layout() error {
 }
 
 // header writes the columns' names.
-func (w *Writer) header(s *sink) error {
+func (w *Writer) header(t *table) error {
 	names := w.opts.Header
 	if names == nil {
-		names, _ = s.m.Attrs["columns"].([]string)
+		names, _ = t.m.Attrs["columns"].([]string)
 	}
-	if names == nil && s.m.Spec.DType.IsStruct() {
-		for _, f := range s.fields {
+	if names == nil && t.m.Spec.DType.IsStruct() {
+		for _, f := range t.fields {
 			names = append(names, f.Name)
 		}
 	}
 	if names == nil || w.opts.NoHeader {
 		return nil
 	}
-	if len(names) != len(s.fields) {
-		return fmt.Errorf("%d names for %d columns", len(names), len(s.fields))
+	if len(names) != len(t.fields) {
+		return fmt.Errorf("%d names for %d columns", len(names), len(t.fields))
 	}
 	line := []byte(w.opts.Comment)
 	for i, name := range names {
@@ -210,82 +211,46 @@ func (w *Writer) quote(line, text []byte) ([]byte, error) {
 	return append(line, '"'), nil
 }
 
-// Write takes rows.
-func (s *sink) Write(rows array.Array) error {
-	if s.closed {
-		return errors.New("text: write behind Close")
-	}
-	if s.failed == nil {
-		s.failed = s.write(rows)
-	}
-	return s.failed
-}
-
-func (s *sink) write(rows array.Array) error {
-	if _, err := array.New(rows.Spec, rows.Data); err != nil {
-		return err
-	}
-	want := s.m.Spec.Shape[0]
-	if len(rows.Shape) == 0 || !(array.Spec{DType: rows.DType, Shape: rows.Shape[1:]}).Equal(s.row) {
-		return fmt.Errorf("text: rows %v, want %v", rows.Spec, s.m.Spec)
-	}
-	if want >= 0 && rows.Shape[0] > want-s.rows {
-		return fmt.Errorf("text: %d rows behind %d, want %d in all", rows.Shape[0], s.rows, want)
-	}
+// write takes rows.
+func (t *table) write(rows array.Array) error {
 	for i := range rows.Shape[0] {
-		row := rows.Data[i*s.item : (i+1)*s.item]
-		s.line = s.line[:0]
-		for c := range s.fields {
+		row := rows.Data[i*t.item : (i+1)*t.item]
+		t.line = t.line[:0]
+		for c := range t.fields {
 			if c > 0 {
-				s.line = append(s.line, s.w.opts.Delimiter...)
+				t.line = append(t.line, t.w.opts.Delimiter...)
 			}
-			f := &s.fields[c]
-			if err := s.column(row[f.Offset:f.Offset+f.DType.ItemSize()], f.DType); err != nil {
-				return fmt.Errorf("text: row %d, column %d: %w", s.rows+i, c+1, err)
+			f := &t.fields[c]
+			if err := t.column(row[f.Offset:f.Offset+f.DType.ItemSize()], f.DType); err != nil {
+				return fmt.Errorf("row %d, column %d: %w", t.rows+i, c+1, err)
 			}
 		}
-		if _, err := s.w.out.Write(append(s.line, '\n')); err != nil {
+		if _, err := t.w.out.Write(append(t.line, '\n')); err != nil {
 			return err
 		}
 	}
-	s.rows += rows.Shape[0]
+	t.rows += rows.Shape[0]
 	return nil
 }
 
 // column writes one element.
-func (s *sink) column(b []byte, t array.DType) (err error) {
-	w := s.w
-	switch kind := t.Kind(); {
+func (t *table) column(b []byte, dtype array.DType) (err error) {
+	w := t.w
+	switch kind := dtype.Kind(); {
 	case kind == 'S' || kind == 'U':
-		s.line, err = w.quote(s.line, []byte(array.FormatElement(b, t)))
+		t.line, err = w.quote(t.line, []byte(array.FormatElement(b, dtype)))
 		return err
 	case (kind == 'f' || kind == 'V') && w.opts.NaN != "nan":
-		if array.FormatElement(b, t) == "nan" {
-			s.line = append(s.line, w.opts.NaN...)
+		if array.FormatElement(b, dtype) == "nan" {
+			t.line = append(t.line, w.opts.NaN...)
 			return nil
 		}
 	}
 	if w.opts.Format == "" {
-		s.line = append(s.line, array.FormatElement(b, t)...)
+		t.line = append(t.line, array.FormatElement(b, dtype)...)
 		return nil
 	}
-	s.line, err = w.format.Append(s.line, b, t)
-	return err
-}
-
-// Close completes the table.
-func (s *sink) Close() error {
-	if s.closed {
-		return nil
-	}
-	s.closed, s.w.open = true, nil
-	err := s.failed
-	if want := s.m.Spec.Shape[0]; err == nil && want >= 0 && want != s.rows {
-		err = fmt.Errorf("text: %d rows, want %d", s.rows, want)
-	}
-	if err != nil {
-		err = errors.Join(err, s.w.Abort())
-	}
+	t.line, err = w.format.Append(t.line, b, dtype)
 	return err
 }
 
@@ -298,27 +263,14 @@ func (w *Writer) SetAttrs(attrs map[string]any) error {
 }
 
 // Close completes the file and puts it at its path.
-func (w *Writer) Close() error {
-	var err error
-	switch {
-	case w.done:
-		return errors.New("text: the writer is closed")
-	case w.open != nil:
-		err = errors.New("text: the sink is open")
-	case !w.added:
-		err = errors.New("text: no array was added")
-	default:
-		err = w.out.Flush()
+func (w *Writer) Close() error { return w.state.Close(w.complete, w.f.Commit, w.f.Abort) }
+
+func (w *Writer) complete() error {
+	if !w.added {
+		return errors.New("text: no array was added")
 	}
-	if err != nil {
-		return errors.Join(err, w.Abort())
-	}
-	w.done = true
-	return w.f.Commit()
+	return w.out.Flush()
 }
 
 // Abort leaves nothing of the file. Behind Close it does nothing.
-func (w *Writer) Abort() error {
-	w.done = true
-	return w.f.Abort()
-}
+func (w *Writer) Abort() error { return w.state.Abort(w.f.Abort) }
