@@ -1,6 +1,9 @@
 package engine
 
-import "os"
+import (
+	"os"
+	"unsafe"
+)
 
 // newSegment makes memory that another process can map: a temporary file whose
 // name is gone at once.
@@ -13,7 +16,7 @@ func newSegment(size int) ([]byte, *os.File, error) {
 	if err == nil {
 		err = f.Truncate(int64(size))
 	}
-	return mapShared(f, size, err)
+	return mapShared(f, size, false, err)
 }
 
 // discards tells whether discard does anything.
@@ -21,3 +24,6 @@ const discards = false
 
 // discard does nothing: the memory goes when the last who maps it does.
 func discard([]byte) {}
+
+// reserve is not asked for here.
+func reserve(int) (unsafe.Pointer, error) { return nil, os.ErrInvalid }

@@ -83,6 +83,35 @@ def test_default_pipelines_give_tensors_in_file_order(mixed):
     assert JSONField.unpack(text) == [{"i": i, "s": "x" * (i % 7)} for i in range(8)]
 
 
+@pytest.mark.parametrize("batch_size", [7, 1])
+@pytest.mark.parametrize(
+    "layout",
+    [
+        [ToTensor(), ToTorchImage()],
+        [ToTensor(), ToDevice("cpu"), ToTorchImage(), Squeeze()],
+        [ToTorchImage(), ToTensor(), Squeeze(1), Squeeze(0)],
+        [NormalizeImage(MEAN, STD, np.float16), ToTensor(), ToTorchImage()],
+        [NormalizeImage(MEAN, STD, np.float16), ToTensor(), ToTorchImage(convert_back_int16=False)],
+        [ToTensor(), View(torch.int8), ToTorchImage()],
+        [],
+    ],
+)
+def test_views_are_shown_as_the_operations_show_them(mixed, layout, batch_size):
+    """What shows an array in fewer steps gives what the steps give, to the strides."""
+    pipelines = {"image": [SimpleRGBImageDecoder(), *layout], "label": [IntDecoder(), ToTensor(), Squeeze()]}
+    pipelines = {**OFF, **pipelines}
+    loader = Loader(mixed, batch_size, indices=range(15), pipelines=pipelines, drop_last=False)
+    quick = list(loader)
+    loader.code._looks = None
+    for batch, other in zip(quick, loader):
+        for a, b in zip(batch, other):
+            assert type(a) is type(b) and a.dtype == b.dtype and a.shape == b.shape
+            assert (a.strides if isinstance(a, np.ndarray) else a.stride()) == (
+                b.strides if isinstance(b, np.ndarray) else b.stride()
+            )
+            assert bool((a == b).all())
+
+
 def test_rows_of_bytes_are_as_long_as_the_longest_of_the_file(mixed):
     loader = Loader(mixed, batch_size=4, drop_last=False)
     widths = {batch[4].shape[1] for batch in loader}

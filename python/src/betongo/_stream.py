@@ -7,6 +7,7 @@ import ctypes
 import errno
 import mmap
 import os
+import sys
 import threading
 import warnings
 from array import array
@@ -164,13 +165,40 @@ _mmap.restype = ctypes.c_void_p
 _mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_int64]
 _munmap = _libc.munmap
 _munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+_failed = ctypes.c_void_p(-1).value
+_FIXED = 0x10  # MAP_FIXED of Linux, which Python doesn't name
+
+
+_HUGE = 2 << 20
+"""Size of the huge pages that larger segments lie in, where the system lets them."""
+
+
+def _room(size: int) -> int | None:
+    """Finds an address for a segment so that its huge pages can be mapped as such; None if it has none.
+
+    It is taken already: the segment's mapping replaces what holds it.
+    """
+    if size < 2 * _HUGE or not sys.platform.startswith("linux"):
+        return None
+    first = _mmap(None, size + _HUGE, 0, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+    if first in (None, _failed):
+        return None
+    before = -first % _HUGE
+    if before:
+        _munmap(first, before)
+    _munmap(first + before + size, _HUGE - before)
+    return int(first + before)
 
 
 def _map(fd: int, size: int) -> _Segment:
     """Maps a segment. Python's own mmap would keep a descriptor for each."""
-    address = _mmap(None, size, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_SHARED, fd, 0)
-    if address in (None, ctypes.c_void_p(-1).value):
+    room = _room(size)
+    flags = mmap.MAP_SHARED if room is None else mmap.MAP_SHARED | _FIXED
+    address = _mmap(room, size, mmap.PROT_READ | mmap.PROT_WRITE, flags, fd, 0)
+    if address in (None, _failed):
         code = ctypes.get_errno()
+        if room is not None:
+            _munmap(room, size)
         if code == errno.ENOMEM:
             raise MemoryError(
                 f"no room to map {size} bytes of a batch: the process is at its limit of address space "

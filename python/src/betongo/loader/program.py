@@ -79,6 +79,25 @@ class _SharedState:
     init: Callable[..., Any] | None
 
 
+class _Look:
+    """How a column of the engine's is shown as an output: by views, then as a tensor or not."""
+
+    __slots__ = ("place", "_tensor", "_views")
+
+    def __init__(
+        self, place: int, views: tuple[Callable[[np.ndarray], np.ndarray], ...], tensor: bool
+    ) -> None:
+        torch = sys.modules.get("torch") if tensor else None
+        self.place = place
+        self._views = views
+        self._tensor = None if torch is None else torch.from_numpy
+
+    def show(self, array: np.ndarray) -> Any:
+        for view in self._views:
+            array = view(array)
+        return array if self._tensor is None else self._tensor(array)
+
+
 class Program:
     """The client's part of a loader's pipelines, for one epoch after another as long as nothing in them
     changes.
@@ -121,6 +140,7 @@ class Program:
         devices = [call.state.device for call in self._calls if _on_cuda(call.state)]
         self._cuda = _Cuda(devices[0]) if devices else None
         self.threaded = self._pin or any(not is_layout(call.operation) for call in self._calls)
+        self._looks = None if self.threaded else self._look(split)
 
     def _source(self, cut: Cut, column: int, out: Out) -> _Source:
         """Bind an output of the engine's."""
@@ -172,6 +192,29 @@ class Program:
             to_cuda=_on_cuda(state) and not _on_cuda(before),
         )
 
+    def _look(self, split: Split) -> list[_Look] | None:
+        """Return how each output is shown where nothing is done to it, None where that isn't known.
+
+        It is what the calls do, with less of Python in it: behind the decoding of pictures nothing of that
+        is left in the processor's caches.
+        """
+        functions = {id(call.step): getattr(call.operation, "_look", lambda: None)() for call in self._calls}
+        looks = []
+        for at in split.leaves.values():
+            chain: list[Callable[..., Any]] = []
+            tensor = False
+            while isinstance(at, Step):
+                function = functions[id(at)]
+                if function is None or at.takes is None:
+                    return None
+                if function == "tensor":
+                    tensor = True
+                elif function != "same":
+                    chain.append(function)
+                at = at.takes
+            looks.append(_Look(self._places[id(at)], tuple(chain[::-1]), tensor))
+        return looks
+
     def _share(self, key: Operation, operation: Operation, before: State) -> _SharedState | None:
         """Return the memory that an operation shares between its places, None if it wants none."""
         query = operation.declare_shared_memory(before)
@@ -220,6 +263,11 @@ class Program:
             if 0 <= array.ndim - 2 and array.shape[1] < source.width:
                 array = self._pad(array, source.width)
             values.append(array)
+        if self._looks is not None:
+            try:
+                return [look.show(values[look.place]) for look in self._looks]
+            except Exception:
+                pass  # a call tells what it is, and of which operation
         if self._calls:
             indices = ids.astype(self._dtype, copy=False)
             shared = {key: self._set_up(s, len(ids)) for key, s in self._shared.items()}

@@ -46,6 +46,14 @@ class Transform(Operation):
         """Return the engine's operation, None when it doesn't serve these attributes or this input."""
         return None
 
+    def _look(self) -> Any:
+        """Return what the operation is to an array of the engine's, after declare_state_and_memory.
+
+        "same" and "tensor": the array, at the end as a tensor; a function: a view of it. None: it is not to
+        be asked, and runs as it is.
+        """
+        return None
+
     def _native(self) -> dict[str, Any] | None:
         return None if self._changed() else self._op()
 

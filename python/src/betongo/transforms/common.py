@@ -12,6 +12,11 @@ from ._transform import Transform, plain
 __all__ = ["Squeeze"]
 
 
+def _without_ones(inp: Any, dst: Any = None) -> Any:
+    shape = inp.shape
+    return inp.reshape([shape[0], *(n for n in shape[1:] if n != 1)]) if 1 in shape[1:] else inp
+
+
 class Squeeze(Transform):
     """Remove dimensions of length 1, without a copy.
 
@@ -35,7 +40,13 @@ class Squeeze(Transform):
         chosen = {d % n for d in self.dims} if self.dims else set(range(1, n))
         return [d for d in sorted(chosen) if shape[d] == 1]
 
+    def _look(self) -> Any:
+        return self.generate_code() if type(self) is Squeeze else None
+
     def generate_code(self) -> Callable[..., Any]:
+        if not self.dims:
+            return plain(_without_ones)
+
         def squeeze(inp: Any, dst: Any = None) -> Any:
             gone = self._gone(tuple(inp.shape))
             return inp.reshape([n for d, n in enumerate(inp.shape) if d not in gone]) if gone else inp

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from operator import methodcaller
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from ._tensors import device_type, is_tensor, load_torch, need_torch, numpy_dtyp
 from ._transform import Transform, plain, planes
 
 __all__ = ["Convert", "ToCHW", "ToDevice", "ToTensor", "ToTorchImage", "View"]
+
+
+_channels_first = methodcaller("transpose", (0, 3, 1, 2))
 
 
 class ToTensor(Transform):
@@ -29,6 +33,9 @@ class ToTensor(Transform):
 
     def __init__(self) -> None:
         super().__init__()
+
+    def _look(self) -> Any:
+        return "tensor" if type(self) is ToTensor and self._layout else None
 
     def generate_code(self) -> Callable[..., Any]:
         torch = load_torch()
@@ -71,6 +78,9 @@ class ToDevice(Transform):
     def _layout(self) -> bool:  # type: ignore[override]
         stays = self._before is None or device_type(self._before.device) == "cpu"
         return stays and device_type(self.device) == "cpu"
+
+    def _look(self) -> Any:
+        return "same" if type(self) is ToDevice and self._layout else None
 
     def generate_code(self) -> Callable[..., Any]:
         device, non_blocking = self.device, self.non_blocking
@@ -118,6 +128,11 @@ class ToTorchImage(Transform):
         return bool(self.channels_last)
 
     _moves = True
+
+    def _look(self) -> Any:
+        if type(self) is not ToTorchImage or not self.channels_last or self.enable_int16conv:
+            return None
+        return _channels_first
 
     def _op(self) -> dict[str, Any] | None:
         state = self._before
