@@ -76,6 +76,12 @@ type Options struct {
 	// Classes are the class names of the extension block, none when empty.
 	Classes []string
 
+	// Sections are further sections of the extension block, in this order:
+	// what other packages keep in a file. Their tags are not those that this
+	// package knows, and no two alike. Readers pass over tags that they do not
+	// know; File.Sections and OpenSection give them.
+	Sections []NewSection
+
 	// Base are files whose samples come first in the new one, in this order,
 	// before those of the dataset or stream.
 	Base []Base
@@ -94,6 +100,12 @@ type Options struct {
 	// Warn is told, under the same conditions, what a reader of the file
 	// should know.
 	Warn func(msg string)
+}
+
+// NewSection is a section of the extension block to be written.
+type NewSection struct {
+	Tag  Tag
+	Data []byte
 }
 
 // Progress tells how far a file is written.
@@ -138,6 +150,8 @@ type plan struct {
 	ptrs    []int  // offset in the row of each data pointer, in field order
 	descs   []byte // all descriptors
 	classes []byte // payload of the section, nil none
+
+	sections []NewSection // further ones
 
 	markers []fields.Marker // of each field, nil none
 	marked  []int           // the fields that have one
@@ -187,6 +201,10 @@ func (w *Writer) create(specs []FieldSpec) (err error) {
 			return err
 		}
 	}
+	if err := checkSections(w.opts.Sections); err != nil {
+		return err
+	}
+	w.plan.sections = w.opts.Sections
 	if w.target, err = aside.Resolve(w.path); err != nil {
 		return err
 	}
@@ -195,6 +213,18 @@ func (w *Writer) create(specs []FieldSpec) (err error) {
 	}
 	w.part, err = createPartial(w.target)
 	return err
+}
+
+// checkSections finds tags that have a meaning here, or come twice.
+func checkSections(list []NewSection) error {
+	seen := map[Tag]bool{}
+	for _, s := range list {
+		if s.Tag.known() || s.Tag == TagSide || seen[s.Tag] {
+			return fmt.Errorf("extension section %v: the tag is taken", s.Tag)
+		}
+		seen[s.Tag] = true
+	}
+	return nil
 }
 
 // newPlan checks the fields and lays out their rows and descriptors.

@@ -108,7 +108,7 @@ func (t *tail) Write(b []byte) (int, error) {
 // writeBlock writes the extension block if it has anything to say, and returns
 // where the allocation table begins.
 func (p *pipeline) writeBlock(ctx context.Context, out *tail) (table int64, err error) {
-	if p.plan.classes == nil && p.keys.size+p.marks.size == 0 {
+	if p.plan.classes == nil && p.keys.size+p.marks.size == 0 && len(p.plan.sections) == 0 {
 		return out.at, nil
 	}
 	buf := bufio.NewWriterSize(out, 1<<20)
@@ -132,6 +132,10 @@ func (p *pipeline) writeBlock(ctx context.Context, out *tail) (table int64, err 
 		if err := p.writeMarks(ctx, b, k); err != nil {
 			return 0, err
 		}
+	}
+	for _, s := range p.plan.sections {
+		b.begin(s.Tag, 0, int64(len(s.Data)))
+		b.Write(s.Data)
 	}
 	if table, err = b.finish(); err != nil {
 		return 0, err

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"os"
@@ -508,5 +509,38 @@ func TestWriteProgress(t *testing.T) {
 	}
 	if last := got[len(got)-1]; last.Bytes != w.Stats().Data+3000*72 {
 		t.Errorf("%d bytes at the end, %d of data", last.Bytes, w.Stats().Data)
+	}
+}
+
+// TestWriterSections: sections of other packages come back as they were given.
+func TestWriterSections(t *testing.T) {
+	specs := []ffcv.FieldSpec{{Name: "n", Field: fields.Int{}}}
+	tag := ffcv.Tag('a' | 'b'<<8 | 'c'<<16 | 'd'<<24)
+	for _, taken := range [][]ffcv.NewSection{{{Tag: ffcv.TagClasses}}, {{Tag: tag}, {Tag: tag}}} {
+		if _, err := ffcv.Create(filepath.Join(t.TempDir(), "x.beton"), specs, &ffcv.Options{Sections: taken}); err == nil {
+			t.Errorf("sections %v: no error", taken)
+		}
+	}
+	for _, data := range []string{"", "x", "some text that is longer than eight bytes"} {
+		w, path := create(t, specs, &ffcv.Options{Sections: []ffcv.NewSection{{Tag: tag, Data: []byte(data)}}})
+		samples := func(yield func(ffcv.Sample, error) bool) { yield(ffcv.Sample{Values: []any{7}}, nil) }
+		if err := w.WriteStream(t.Context(), samples, nil); err != nil {
+			t.Fatal(err)
+		}
+		f, err := ffcv.Open(path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		list, err := f.Sections()
+		if err != nil || len(list) != 1 || list[0].Tag != tag {
+			t.Fatalf("sections %v, %v", list, err)
+		}
+		if got, err := io.ReadAll(f.OpenSection(list[0])); err != nil || string(got) != data {
+			t.Errorf("got %q, %v, want %q", got, err, data)
+		}
+		if err := f.Verify(t.Context(), nil); err != nil {
+			t.Error(err)
+		}
 	}
 }

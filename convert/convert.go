@@ -1,0 +1,368 @@
+// Package convert brings arrays from a file of one format into a file of
+// another, in bounded memory: it is the room that knows all formats of arrays.
+//
+//	r, err := convert.Convert(ctx, "model.safetensors", "model.npk", nil)
+//
+// A format is found by its name where one is given, by a file's first bytes,
+// or by the extension; Formats lists them.
+//
+// Values, types and shapes go along as they are: what the other format can't
+// hold is an error, never a silent conversion. What changes without touching
+// values (byte order, order of elements), and attributes that there is no place
+// for, are told in Report.Notes.
+//
+// The output is written beside its place, synced, and renamed: whatever goes
+// wrong, at its path is what was there before. Two conversions to one path at
+// once are as one after the other.
+package convert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/betongo/betongo/array"
+)
+
+// Options are the choices of Convert and List. nil and the zero value of every
+// member are the defaults.
+type Options struct {
+	// From and To are names of formats, as Formats lists them. The default is
+	// wrong where a file has none of the format's marks: raw elements, or text
+	// with another extension.
+	From, To string
+
+	// Arrays are the names of the arrays to convert, in this order; nil is all
+	// of them.
+	Arrays []string
+	// Rename gives arrays other names: the key is the name in the input. For a
+	// .beton, whose fields' names are short, the key may also be that of a
+	// struct's field, with the array's name and a dot before it.
+	Rename map[string]string
+	// Skip leaves out arrays that can't be read, with a note; without it they
+	// are an error. Arrays that were asked for by name are never left out.
+	Skip bool
+
+	// DType is the type that elements are cast to, with the values of
+	// array.Cast; the zero value keeps each array's own.
+	DType array.DType
+	// Promote gives scalars (arrays without dimensions) the shape (1,) where the
+	// output has no scalars, with a note; without it they are an error there.
+	Promote bool
+	// Decode gives the pixels of a .beton's JPEGs; without it they are an error,
+	// since they are not the bytes that were stored.
+	Decode bool
+
+	// Chunk is how many bytes of an array are in memory at a time, as far as
+	// the formats allow; 0 is 1 MiB, which is the fastest. A row is never
+	// divided.
+	Chunk int
+	// Compression is what the output packs its data with, "zstd" or "gzip:9";
+	// "" is the format's own choice, and Format.Compressions what there is.
+	Compression string
+	// RowGroup is how many rows are stored together, where the output has such
+	// groups (Parquet, Arrow; rows of chunks in Zarr and HDF5); 0 leaves it to
+	// the format.
+	RowGroup int
+	// Overwrite replaces what is at the output's path.
+	Overwrite bool
+
+	// Raw says what a raw file holds, and how one is written.
+	Raw Raw
+	// Text says how tables of text are read and written.
+	Text Text
+
+	// Progress is called after every step with what has been done, from the
+	// caller's goroutine.
+	Progress func(Progress)
+}
+
+// Raw describes a file of elements and nothing else, as NumPy's tofile writes.
+type Raw struct {
+	// DType is the type of the elements; required to read.
+	DType array.DType
+	// Shape of the array; nil is one dimension. One dimension may be -1: what
+	// the file has.
+	Shape []int
+	// Offset is how many bytes of the file are passed over.
+	Offset int64
+	// Count is how many elements are read; 0 and -1 are all.
+	Count int
+	// Fortran says that the elements lie in Fortran order.
+	Fortran bool
+	// Sep is what is between elements that are text; "" is binary.
+	Sep string
+	// Format is one of Python's % formats, for writing text.
+	Format string
+}
+
+// Text says how a table of text is read and written; see array/text.
+type Text struct {
+	DType     array.DType // of all columns; float64 by default
+	Delimiter string
+	Skip      int      // lines
+	Header    []string // names of the columns, for writing
+	NoHeader  bool     // neither read nor written
+	Format    string   // for writing
+}
+
+// Progress tells how far a conversion is.
+type Progress struct {
+	Array       string // being converted, by its name in the input
+	Done, Total int64  // bytes of elements; Total is -1 where the input doesn't tell
+}
+
+// Report tells what was converted.
+type Report struct {
+	From, To string // formats
+	Arrays   []Converted
+	Attrs    map[string]any // of the file, as they were carried; nil for none
+	Bytes    int64          // of elements, as they were read
+	Notes    []Note
+}
+
+// Converted is an array of the output.
+type Converted struct {
+	array.Member        // as it is in the output
+	Source       string // its name in the input
+	Path         string // the file that it is in
+}
+
+// RefusedError says that arrays of the input can't be read.
+type RefusedError struct{ Err error }
+
+func (e *RefusedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the reasons, joined.
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+var (
+	// ErrNoDType is wrapped where raw elements are to be read and nothing tells
+	// their type.
+	ErrNoDType = errors.New("raw elements: their type must be given")
+	// ErrJPEG is wrapped where a .beton's JPEGs are asked for without
+	// Options.Decode.
+	ErrJPEG = errors.New("JPEGs, whose pixels are given when they shall be decoded")
+)
+
+// Note is a thing that didn't go along, or that changed.
+type Note struct {
+	Array string // by its name in the input; "" is of the file
+	Text  string
+}
+
+func (n Note) String() string {
+	if n.Array == "" {
+		return n.Text
+	}
+	return "array " + strconv.Quote(n.Array) + ": " + n.Text
+}
+
+// Listing is what a file holds.
+type Listing struct {
+	Format  string
+	Members []array.Member // in the file's order
+	Attrs   map[string]any // of the file; nil for none
+	Refused error          // why arrays are not among the Members; nil where all are
+	Notes   []Note
+}
+
+// List tells what is in a file, without reading data. Of opts it takes From,
+// Raw, Text and Decode.
+func List(path string, opts *Options) (*Listing, error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	f, err := find(path, opts.From)
+	if err != nil {
+		return nil, err
+	}
+	r, err := f.open(path, opts)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	l := &Listing{Format: f.Name, Members: r.Members(), Attrs: r.Attrs()}
+	if r, ok := r.(interface{ Refused() error }); ok {
+		l.Refused = r.Refused()
+	}
+	if r, ok := r.(interface{ Notes() []Note }); ok {
+		l.Notes = r.Notes()
+	}
+	return l, nil
+}
+
+// Convert brings the arrays of the file or folder in into a new one, out. Where
+// out's format holds one array and there are more, "{name}" in out stands for
+// the name of each, which gets a file of its own. With a nil error everything
+// is written and synced; otherwise nothing is, and what was there stays.
+//
+// Errors: *DTypeError where the output has no such type; errors.Is
+// fs.ErrExist where out is there already; ctx's own error where it is done;
+// those of the formats.
+func Convert(ctx context.Context, in, out string, opts *Options) (*Report, error) {
+	j := &job{ctx: ctx, in: in, out: out, report: &Report{}}
+	if opts != nil {
+		j.opts = *opts
+	}
+	if err := j.run(); err != nil {
+		return nil, err
+	}
+	return j.report, nil
+}
+
+// job is one conversion.
+type job struct {
+	ctx     context.Context
+	in, out string
+	opts    Options
+	from    *format
+	to      *format
+	r       reader
+	list    []item
+	report  *Report
+
+	done, total int64
+}
+
+// item is an array on its way.
+type item struct {
+	src  array.Member
+	name string       // in the output
+	dst  array.Member // as it is added there
+	path string
+}
+
+func (j *job) note(name, text string, args ...any) {
+	j.report.Notes = append(j.report.Notes, Note{Array: name, Text: fmt.Sprintf(text, args...)})
+}
+
+func (j *job) run() (err error) {
+	if err := j.ctx.Err(); err != nil {
+		return err
+	}
+	if j.from, err = find(j.in, j.opts.From); err != nil {
+		return err
+	}
+	if j.to, err = target(j.out, j.opts.To); err != nil {
+		return err
+	}
+	j.report.From, j.report.To = j.from.Name, j.to.Name
+	if err := checkPaths(j.in, j.out); err != nil {
+		return err
+	}
+	if err := j.to.checkCompression(j.opts.Compression); err != nil {
+		return err
+	}
+	if j.r, err = j.from.open(j.in, &j.opts); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, j.r.Close()) }()
+	if err := j.choose(); err != nil {
+		return err
+	}
+	if j.to.beton {
+		return j.toBeton()
+	}
+	if err := j.fit(); err != nil {
+		return err
+	}
+	return j.write()
+}
+
+// choose finds the arrays that are asked for, and their names in the output.
+func (j *job) choose() error {
+	members := j.r.Members()
+	if r, ok := j.r.(interface{ Notes() []Note }); ok {
+		j.report.Notes = append(j.report.Notes, r.Notes()...)
+	}
+	var refused error
+	if r, ok := j.r.(interface{ Refused() error }); ok {
+		refused = r.Refused()
+	}
+	switch {
+	case j.opts.Arrays != nil:
+		for _, name := range j.opts.Arrays {
+			i := slices.IndexFunc(members, func(m array.Member) bool { return m.Name == name })
+			if i < 0 {
+				if _, err := j.r.Array(name); err != nil && refused != nil {
+					return err // why it is not served
+				}
+				return fmt.Errorf("%s: no array %q; there are %s", j.in, name, names(members))
+			}
+			j.list = append(j.list, item{src: members[i], name: members[i].Name})
+		}
+	case refused != nil && !j.opts.Skip:
+		return &RefusedError{Err: refused}
+	default:
+		if refused != nil {
+			j.note("", "left out: %v", refused)
+		}
+		for _, m := range members {
+			j.list = append(j.list, item{src: m, name: m.Name})
+		}
+	}
+	for old, name := range j.opts.Rename {
+		i := slices.IndexFunc(j.list, func(it item) bool { return it.src.Name == old })
+		if i >= 0 {
+			j.list[i].name = name
+		} else if !j.to.beton {
+			return fmt.Errorf("%s: no array %q to rename; there are %s", j.in, old, names(members))
+		}
+	}
+	if len(j.list) == 0 {
+		return fmt.Errorf("%s: holds no arrays", j.in)
+	}
+	seen := map[string]bool{}
+	for i := range j.list {
+		it := &j.list[i]
+		if it.name == "" {
+			it.name = stem(j.in)
+		}
+		if seen[it.name] {
+			return fmt.Errorf("two arrays would be called %q; rename one", it.name)
+		}
+		seen[it.name] = true
+		if j.total < 0 {
+			continue
+		}
+		if n, err := it.src.Spec.Bytes(); err == nil {
+			j.total += int64(n)
+		} else {
+			j.total = -1
+		}
+	}
+	return nil
+}
+
+// stem is a path's last part without the extension.
+func stem(path string) string {
+	base := filepath.Base(path)
+	if s := strings.TrimSuffix(base, filepath.Ext(base)); s != "" {
+		return s
+	}
+	return base
+}
+
+// maxNames is how many arrays an error lists.
+const maxNames = 20
+
+// names lists arrays for an error.
+func names(members []array.Member) string {
+	var list []string
+	for i, m := range members {
+		if i == maxNames {
+			list = append(list, fmt.Sprintf("%d more", len(members)-i))
+			break
+		}
+		list = append(list, strconv.Quote(m.Name))
+	}
+	if list == nil {
+		return "none"
+	}
+	return strings.Join(list, ", ")
+}
