@@ -48,6 +48,9 @@ var rooms = []room{
 	{"internal/roll", 1, []string{"internal/mmap"}},
 	{"internal/pagecache", 1, []string{"internal/mmap"}},
 	{"fields", 2, []string{"array", "rgb", "internal/wire"}},
+	{"internal/arrow", 2, []string{"array", "internal/wire"}}, // what Arrow's files and Parquet's share
+	{"array/arrowfile", 3, []string{"array", "internal/arrow", "internal/wire", "internal/mmap", "internal/aside"}},
+	{"array/parquetfile", 3, []string{"array", "internal/arrow", "internal/wire", "internal/mmap", "internal/aside"}},
 	{"array/*", 2, []string{"array", "rgb", "internal/wire", "internal/mmap", "internal/aside", "internal/literal"}}, // a format each: none knows another
 	{"fields/fieldtest", 3, []string{"fields", "array", "rgb"}},
 	{"ffcv", 3, []string{"fields", "alloc", "array", "rgb", "internal/aside", "internal/hash", "internal/wire", "internal/mmap", "internal/pagecache"}},
@@ -189,7 +192,7 @@ func TestImportsPointDownwards(t *testing.T) {
 		}
 	}
 	for _, dir := range []string{"internal/wire", "internal/mmap", "rgb", "array", "array/npy", "alloc", "fields",
-		"ffcv", "splice", "source", "transform", "loader", "dataset", "cmd/ffcv", "cmd/ffcvwrite", "testdata/ffcv", "testdata/photos"} {
+		"ffcv", "splice", "source", "transform", "loader", "dataset", "convert", "cmd/ffcv", "cmd/ffcvwrite", "cmd/ffcvconvert", "testdata/ffcv", "testdata/photos"} {
 		if seen[dir] == 0 {
 			t.Errorf("no source file of %s was read", dir)
 		}
@@ -225,6 +228,8 @@ func TestViolationsAreCaught(t *testing.T) {
 		{"array/npy/x.go", module + "/array/gnz", "may not import array/gnz"},
 		{"array/x.go", module + "/array/npy", "may not import array/npy"},
 		{"convert/x.go", module + "/array/npy", ""},
+		{"convert/x.go", module + "/ffcv", ""},
+		{"ffcv/x.go", module + "/convert", "may not import convert"},
 		{"alloc/x_test.go", module + "/ffcv", "may not import ffcv"},
 		{"alloc/x_test.go", module + "/rgb", ""},
 		{"alloc/x_test.go", module + "/alloc", ""},
