@@ -1,0 +1,312 @@
+package hdf5
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/zlib"
+)
+
+// unpack takes what is in w.raw back through the filters, to dst, which has the
+// chunk's size. The mask tells which filters it didn't pass.
+func (w *worker) unpack(d *dataset, mask uint32, dst []byte) error {
+	src, spare := w.raw, 0
+	for i := len(d.filters) - 1; i >= 0; i-- {
+		if mask>>i&1 != 0 {
+			continue
+		}
+		last := true // nothing but this filter is left: straight to dst
+		for k := range i {
+			last = last && mask>>k&1 != 0
+		}
+		x := d.filters[i]
+		if x.id == filterFletcher32 {
+			var err error
+			if src, err = checkFletcher(src); err != nil {
+				return err
+			}
+			continue
+		}
+		into := dst
+		if !last {
+			// Filters before may have put some bytes to the chunk's.
+			w.work[spare] = grow(w.work[spare], len(dst)+4*len(d.filters))
+			into = w.work[spare]
+			spare ^= 1
+		}
+		var err error
+		if src, err = w.filter(x, into, src, d.dtype.ItemSize()); err != nil {
+			return fmt.Errorf("%s: %w", x.name, err)
+		}
+	}
+	if len(src) != len(dst) {
+		return fmt.Errorf("it unpacks to %d bytes, want %d", len(src), len(dst))
+	}
+	if len(dst) > 0 && &src[0] != &dst[0] {
+		copy(dst, src)
+	}
+	return nil
+}
+
+// filter undoes one filter, in into's memory.
+func (w *worker) filter(x filter, into, src []byte, item int) ([]byte, error) {
+	switch x.id {
+	case filterDeflate:
+		n, err := w.coder.inflate(into, src)
+		return into[:n], err
+	case filterLZF:
+		n, err := unpackLZF(into, src)
+		return into[:n], err
+	}
+	if len(x.values) > 0 && x.values[0] > 0 {
+		item = int(x.values[0])
+	}
+	if len(src) > len(into) {
+		return nil, fmt.Errorf("%d bytes, want at most %d", len(src), len(into))
+	}
+	into = into[:len(src)]
+	unshuffle(into, src, item)
+	return into, nil
+}
+
+// coder is zlib both ways, used again and again.
+type coder struct {
+	in     bytes.Reader
+	reader io.ReadCloser
+	out    bytes.Buffer
+	writer *zlib.Writer
+	level  int
+}
+
+// inflate unpacks to dst and tells how much it was; more than dst is an error.
+func (c *coder) inflate(dst, src []byte) (int, error) {
+	c.in.Reset(src)
+	var err error
+	if c.reader == nil {
+		c.reader, err = zlib.NewReader(&c.in)
+	} else {
+		err = c.reader.(zlib.Resetter).Reset(&c.in, nil)
+	}
+	if err != nil {
+		return 0, err
+	}
+	n, err := io.ReadFull(c.reader, dst)
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		// The end is where it belongs when the stream says so once more.
+		if m, again := c.reader.Read(dst[n:min(n+1, len(dst))]); m == 0 && again == io.EOF {
+			return n, nil
+		}
+		return n, io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return n, err
+	}
+	var more [1]byte
+	if m, err := io.ReadFull(c.reader, more[:]); m > 0 {
+		return n, fmt.Errorf("it unpacks to more than %d bytes", len(dst))
+	} else if err != io.EOF {
+		return n, err
+	}
+	return n, nil
+}
+
+// deflate packs src; the bytes are the coder's, until it is used again.
+func (c *coder) deflate(src []byte, level int) ([]byte, error) {
+	c.out.Reset()
+	if c.writer == nil || c.level != level {
+		var err error
+		if c.writer, err = zlib.NewWriterLevel(&c.out, level); err != nil {
+			return nil, err
+		}
+		c.level = level
+	} else {
+		c.writer.Reset(&c.out)
+	}
+	if _, err := c.writer.Write(src); err != nil {
+		return nil, err
+	}
+	if err := c.writer.Close(); err != nil {
+		return nil, err
+	}
+	return c.out.Bytes(), nil
+}
+
+// checkFletcher takes the sum off the end, and compares it.
+func checkFletcher(b []byte) ([]byte, error) {
+	if len(b) < 4 {
+		return nil, fmt.Errorf("fletcher32: %d bytes, want at least the 4 of the sum", len(b))
+	}
+	b, want := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
+	got := fletcher32(b)
+	// Early releases on little-endian machines swapped the bytes of each half.
+	swapped := got&0x00ff00ff<<8 | got>>8&0x00ff00ff
+	if want != got && want != swapped {
+		return nil, fmt.Errorf("fletcher32: the sum is %#08x, want %#08x", got, want)
+	}
+	return b, nil
+}
+
+// fletcher32 is HDF5's: of big-endian words of 16 bits, the last one with a zero.
+func fletcher32(b []byte) uint32 {
+	var s1, s2 uint32
+	for len(b) >= 2 {
+		n := min(len(b)/2, 360) // as many as don't overflow
+		for ; n > 0; n-- {
+			s1 += uint32(b[0])<<8 | uint32(b[1])
+			s2 += s1
+			b = b[2:]
+		}
+		s1, s2 = s1&0xffff+s1>>16, s2&0xffff+s2>>16
+	}
+	if len(b) == 1 {
+		s1 += uint32(b[0]) << 8
+		s2 += s1
+		s1, s2 = s1&0xffff+s1>>16, s2&0xffff+s2>>16
+	}
+	s1, s2 = s1&0xffff+s1>>16, s2&0xffff+s2>>16
+	return s2<<16 | s1
+}
+
+// shuffle puts all first bytes of the elements before all second ones and so
+// on; what is no whole element stays at the end.
+func shuffle(dst, src []byte, item int) {
+	n := len(src) / item
+	if item < 2 || n < 2 {
+		copy(dst, src)
+		return
+	}
+	switch item {
+	case 4:
+		a, b, c, d := dst[:n], dst[n:2*n], dst[2*n:3*n], dst[3*n:4*n]
+		for i := range a {
+			v := binary.LittleEndian.Uint32(src[4*i:])
+			a[i], b[i], c[i], d[i] = byte(v), byte(v>>8), byte(v>>16), byte(v>>24)
+		}
+	case 8:
+		i := 0
+		for ; i+8 <= n; i += 8 {
+			var v [8]uint64
+			for k := range v {
+				v[k] = binary.LittleEndian.Uint64(src[8*(i+k):])
+			}
+			transpose(&v)
+			for k := range v {
+				binary.LittleEndian.PutUint64(dst[k*n+i:], v[k])
+			}
+		}
+		for ; i < n; i++ {
+			for k := range 8 {
+				dst[k*n+i] = src[8*i+k]
+			}
+		}
+	default:
+		for k := range item {
+			to := dst[k*n : (k+1)*n]
+			for i := range to {
+				to[i] = src[i*item+k]
+			}
+		}
+	}
+	copy(dst[n*item:], src[n*item:])
+}
+
+// unshuffle undoes shuffle.
+func unshuffle(dst, src []byte, item int) {
+	n := len(src) / max(item, 1)
+	if item < 2 || n < 2 {
+		copy(dst, src)
+		return
+	}
+	switch item {
+	case 4:
+		a, b, c, d := src[:n], src[n:2*n], src[2*n:3*n], src[3*n:4*n]
+		for i := range a {
+			binary.LittleEndian.PutUint32(dst[4*i:], uint32(a[i])|uint32(b[i])<<8|uint32(c[i])<<16|uint32(d[i])<<24)
+		}
+	case 8:
+		i := 0
+		for ; i+8 <= n; i += 8 {
+			var v [8]uint64
+			for k := range v {
+				v[k] = binary.LittleEndian.Uint64(src[k*n+i:])
+			}
+			transpose(&v)
+			for k := range v {
+				binary.LittleEndian.PutUint64(dst[8*(i+k):], v[k])
+			}
+		}
+		for ; i < n; i++ {
+			for k := range 8 {
+				dst[8*i+k] = src[k*n+i]
+			}
+		}
+	default:
+		for k := range item {
+			from := src[k*n : (k+1)*n]
+			for i, b := range from {
+				dst[i*item+k] = b
+			}
+		}
+	}
+	copy(dst[n*item:], src[n*item:])
+}
+
+// transpose turns 8 by 8 bytes: by halves, then quarters, then bytes.
+func transpose(v *[8]uint64) {
+	for i := range 4 {
+		a, b := v[i], v[i+4]
+		v[i], v[i+4] = a&0x00000000ffffffff|b<<32, a>>32|b&0xffffffff00000000
+	}
+	for _, i := range [4]int{0, 1, 4, 5} {
+		a, b := v[i], v[i+2]
+		v[i], v[i+2] = a&0x0000ffff0000ffff|b<<16&0xffff0000ffff0000, a>>16&0x0000ffff0000ffff|b&0xffff0000ffff0000
+	}
+	for _, i := range [4]int{0, 2, 4, 6} {
+		a, b := v[i], v[i+1]
+		v[i], v[i+1] = a&0x00ff00ff00ff00ff|b<<8&0xff00ff00ff00ff00, a>>8&0x00ff00ff00ff00ff|b&0xff00ff00ff00ff00
+	}
+}
+
+var errLZF = errors.New("it is damaged")
+
+// unpackLZF unpacks what LibLZF packed, and tells how much it was.
+func unpackLZF(dst, src []byte) (int, error) {
+	n := 0
+	for i := 0; i < len(src); {
+		c := int(src[i])
+		i++
+		if c < 32 { // as many bytes as they are, and one more
+			c++
+			if c > len(src)-i || c > len(dst)-n {
+				return 0, errLZF
+			}
+			n += copy(dst[n:], src[i:i+c])
+			i += c
+			continue
+		}
+		size, back := c>>5, c&31<<8
+		if size == 7 {
+			if i == len(src) {
+				return 0, errLZF
+			}
+			size += int(src[i])
+			i++
+		}
+		if i == len(src) {
+			return 0, errLZF
+		}
+		back += int(src[i]) + 1
+		i++
+		if size += 2; back > n || size > len(dst)-n {
+			return 0, errLZF
+		}
+		for range size { // may run into itself
+			dst[n] = dst[n-back]
+			n++
+		}
+	}
+	return n, nil
+}
