@@ -59,7 +59,7 @@ type betonPart struct {
 	part
 }
 
-func openBeton(path string, o *Options) (reader, error) {
+func openBeton(path string, o *Options) (File, error) {
 	// Read and not mapped: what was passed stays with the system.
 	file, err := os.Open(path)
 	if err != nil {
@@ -179,7 +179,7 @@ func (b *betonFile) single(i int) error {
 	values := func(t array.DType, shape []int) {
 		add(f.Name, t, append([]int{n}, shape...), betonArray{
 			read: (*betonFile).readParts,
-			from: []betonPart{{i, part{dtype: t, shape: shape}}},
+			from: []betonPart{{i, part{dtype: t}}},
 		})
 	}
 	switch k := f.Field.(type) {
@@ -291,19 +291,13 @@ func (b *betonFile) Refused() error {
 	return errors.Join(list...)
 }
 
-// Array only tells why a field is no array: Stream serves the others.
-func (b *betonFile) Array(name string) (array.Strided, error) {
-	if err := b.refused[name]; err != nil {
-		return array.Strided{}, err
-	}
-	return array.Strided{}, fmt.Errorf("%s: no array %q", b.f.Name(), name)
-}
-
 func (b *betonFile) Stream(name string, chunk int) (array.Stream, error) {
 	i := slices.IndexFunc(b.arrays, func(a betonArray) bool { return a.m.Name == name })
 	if i < 0 {
-		_, err := b.Array(name)
-		return nil, err
+		if err := b.refused[name]; err != nil {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%s: no array %q", b.f.Name(), name)
 	}
 	if chunk <= 0 {
 		chunk = array.DefaultChunk

@@ -196,6 +196,19 @@ func List(path string, opts *Options) (*Listing, error) {
 	return l, nil
 }
 
+// Open opens a file of any format to read its arrays. Of opts it takes what List
+// does.
+func Open(path string, opts *Options) (File, error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	f, err := find(path, opts.From)
+	if err != nil {
+		return nil, err
+	}
+	return f.open(path, opts)
+}
+
 // Convert brings the arrays of the file or folder in into a new one, out. Where
 // out's format holds one array and there are more, "{name}" in out stands for
 // the name of each, which gets a file of its own. With a nil error everything
@@ -222,7 +235,7 @@ type job struct {
 	opts    Options
 	from    *format
 	to      *format
-	r       reader
+	r       File
 	list    []item
 	report  *Report
 
@@ -289,7 +302,7 @@ func (j *job) choose() error {
 		for _, name := range j.opts.Arrays {
 			i := slices.IndexFunc(members, func(m array.Member) bool { return m.Name == name })
 			if i < 0 {
-				if _, err := j.r.Array(name); err != nil && refused != nil {
+				if _, err := j.r.Stream(name, 0); err != nil && refused != nil {
 					return err // why it is not served
 				}
 				return fmt.Errorf("%s: no array %q; there are %s", j.in, name, names(members))

@@ -3,6 +3,7 @@ package convert
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/betongo/betongo/array"
@@ -93,6 +94,11 @@ func (j *job) fitArray(it *item) error {
 	if f.takes != nil {
 		if err := f.takes(it.dst); err != nil {
 			return j.refuse(it, err)
+		}
+	}
+	if f.shape != nil {
+		if s := f.shape(it.dst.Spec); !slices.Equal(s, it.dst.Spec.Shape) {
+			j.note(it.src.Name, "of shape %s, comes back as %s", array.ShapeString(it.dst.Spec.Shape), array.ShapeString(s))
 		}
 	}
 	if it.src.Fortran && len(it.dst.Spec.Shape) > 1 {

@@ -37,11 +37,16 @@ func Formats() []Format {
 	return list
 }
 
-// reader is an open file of arrays.
-type reader interface {
+// File is an open file of arrays, of any format. One that tells why arrays are
+// not among its Members has a method Refused() error, and one that tells what it
+// gives otherwise than it is stored has Notes() []Note.
+type File interface {
+	// Members are the arrays in the file's order.
 	Members() []array.Member
+	// Attrs are the file's; nil for none.
 	Attrs() map[string]any
-	Array(name string) (array.Strided, error)
+	// Stream gives the rows of an array in C order, about chunk bytes at a time
+	// (0 leaves it to the format) and at least one row.
 	Stream(name string, chunk int) (array.Stream, error)
 	Close() error
 }
@@ -64,7 +69,7 @@ type planner interface {
 type format struct {
 	Format
 	magic  func(p *peek) bool // nil: known by name and extension only
-	open   func(path string, o *Options) (reader, error)
+	open   func(path string, o *Options) (File, error)
 	create func(path string, o *Options) (writer, error)
 	beton  bool // has its own way in
 
@@ -72,6 +77,7 @@ type format struct {
 	order   bool                     // keeps a big-endian byte order
 	fortran bool                     // keeps Fortran order
 	takes   func(array.Member) error // whether an array's type and shape can be held; nil for all
+	shape   func(array.Spec) []int   // what comes back; nil for the same
 	file    attrs                    // of the file
 	member  attrs                    // of an array
 }

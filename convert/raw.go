@@ -36,7 +36,7 @@ type rawFile struct {
 	text array.Array
 }
 
-func openRaw(path string, o *Options) (_ reader, err error) {
+func openRaw(path string, o *Options) (_ File, err error) {
 	r := &o.Raw
 	if !r.DType.Valid() {
 		return nil, fmt.Errorf("%s: %w", path, ErrNoDType)
@@ -129,12 +129,10 @@ func (r *Raw) shape(n int) ([]int, error) {
 func (f *rawFile) Members() []array.Member { return []array.Member{f.m} }
 func (f *rawFile) Attrs() map[string]any   { return nil }
 
-// Array isn't asked for: Stream serves all.
-func (f *rawFile) Array(name string) (array.Strided, error) {
-	return array.Strided{}, fmt.Errorf("%s: no array %q", f.path, name)
-}
-
-func (f *rawFile) Stream(_ string, chunk int) (array.Stream, error) {
+func (f *rawFile) Stream(name string, chunk int) (array.Stream, error) {
+	if name != f.m.Name {
+		return nil, fmt.Errorf("%s: no array %q", f.path, name)
+	}
 	if f.file == nil {
 		return array.StreamOf(f.text.Strided(), chunk), nil
 	}

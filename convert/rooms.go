@@ -16,9 +16,9 @@ import (
 	"github.com/betongo/betongo/array/zarr"
 )
 
-// opened makes a room's file a reader: a nil pointer of a type is no nil
+// opened makes a room's file a File: a nil pointer of a type is no nil
 // interface.
-func opened[R reader](r R, err error) (reader, error) {
+func opened[R File](r R, err error) (File, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func init() {
 var npyFormat = &format{
 	Format: Format{Name: "npy", Title: "NumPy's .npy", Extensions: []string{".npy"}, Single: true, Read: true, Write: true},
 	magic:  func(p *peek) bool { return p.has("\x93NUMPY") },
-	open:   func(path string, _ *Options) (reader, error) { return opened(npy.OpenArchive(path, nil)) },
+	open:   func(path string, _ *Options) (File, error) { return opened(npy.OpenArchive(path, nil)) },
 	create: func(path string, o *Options) (writer, error) {
 		return created(npy.Create(path, &npy.CreateOptions{Overwrite: o.Overwrite}))
 	},
@@ -58,7 +58,7 @@ var npyFormat = &format{
 var npzFormat = &format{
 	Format: Format{Name: "npz", Title: "NumPy's .npz", Extensions: []string{".npz"}, Read: true, Write: true, Compressions: []string{"none", "deflate"}},
 	magic:  func(p *peek) bool { return strings.HasSuffix(p.zipped(), ".npy") },
-	open:   func(path string, _ *Options) (reader, error) { return opened(npy.OpenArchive(path, nil)) },
+	open:   func(path string, _ *Options) (File, error) { return opened(npy.OpenArchive(path, nil)) },
 	create: func(path string, o *Options) (writer, error) {
 		return created(npy.CreateZip(path, &npy.CreateOptions{Overwrite: o.Overwrite, Compress: o.Compression == "deflate"}))
 	},
@@ -85,7 +85,7 @@ func hasBFloat16(t array.DType) bool {
 var npkFormat = &format{
 	Format: Format{Name: "npk", Title: "NumPack's .npk", Extensions: []string{".npk"}, Folder: true, Read: true, Write: true},
 	magic:  func(p *peek) bool { return p.holds("metadata.npkm") },
-	open:   func(path string, _ *Options) (reader, error) { return opened(npk.Open(path, nil)) },
+	open:   func(path string, _ *Options) (File, error) { return opened(npk.Open(path, nil)) },
 	create: func(path string, o *Options) (writer, error) {
 		return created(npk.Create(path, &npk.CreateOptions{Overwrite: o.Overwrite}))
 	},
@@ -105,7 +105,7 @@ func takesOnly(types ...array.DType) func(array.Member) error {
 var gnzFormat = &format{
 	Format: Format{Name: "gnz", Title: "GNZ1", Extensions: []string{".gnz"}, Read: true, Write: true},
 	magic:  func(p *peek) bool { return p.has("GNZ1") },
-	open:   func(path string, _ *Options) (reader, error) { return opened(gnz.Open(path, nil)) },
+	open:   func(path string, _ *Options) (File, error) { return opened(gnz.Open(path, nil)) },
 	create: func(path string, o *Options) (writer, error) {
 		return created(gnz.Create(path, &gnz.CreateOptions{Overwrite: o.Overwrite}))
 	},
@@ -130,7 +130,7 @@ var safetensorsFormat = &format{
 	magic: func(p *peek) bool {
 		return len(p.head) >= 9 && p.head[8] == '{' && p.head[4]|p.head[5]|p.head[6]|p.head[7] == 0
 	},
-	open: func(path string, _ *Options) (reader, error) { return opened(safetensors.Open(path, nil)) },
+	open: func(path string, _ *Options) (File, error) { return opened(safetensors.Open(path, nil)) },
 	create: func(path string, o *Options) (writer, error) {
 		return created(safetensors.Create(path, &safetensors.CreateOptions{Overwrite: o.Overwrite}))
 	},
@@ -149,7 +149,7 @@ var safetensorsFormat = &format{
 var torchFormat = &format{
 	Format: Format{Name: "torch", Title: "PyTorch's .pt", Extensions: []string{".pt", ".pth"}, Read: true, Write: true},
 	magic:  func(p *peek) bool { return strings.HasSuffix(p.zipped(), "/data.pkl") },
-	open:   func(path string, _ *Options) (reader, error) { return opened(torchfile.Open(path, nil)) },
+	open:   func(path string, _ *Options) (File, error) { return opened(torchfile.Open(path, nil)) },
 	create: func(path string, o *Options) (writer, error) {
 		return created(torchfile.Create(path, &torchfile.CreateOptions{Overwrite: o.Overwrite}))
 	},
@@ -172,7 +172,7 @@ var zarrFormat = &format{
 		first := filepath.Base(p.zipped())
 		return p.holds("zarr.json", ".zgroup", ".zarray", ".zmetadata") || slices.Contains([]string{"zarr.json", ".zgroup", ".zarray", ".zmetadata", ".zattrs"}, first)
 	},
-	open: func(path string, _ *Options) (reader, error) { return opened(zarr.Open(path, nil)) },
+	open: func(path string, _ *Options) (File, error) { return opened(zarr.Open(path, nil)) },
 	create: func(path string, o *Options) (writer, error) {
 		name, level, err := compression(o.Compression)
 		if err != nil {
@@ -202,7 +202,7 @@ var (
 func textFormat(name, title, extension string) *format {
 	return &format{
 		Format: Format{Name: name, Title: title, Extensions: []string{extension}, Single: true, Read: true, Write: true},
-		open: func(path string, o *Options) (reader, error) {
+		open: func(path string, o *Options) (File, error) {
 			opts := &text.OpenOptions{DType: o.Text.DType, Delimiter: o.Text.delimiter(name), Skip: o.Text.Skip}
 			if o.Text.NoHeader {
 				opts.Header = text.HeaderNo
@@ -217,6 +217,7 @@ func textFormat(name, title, extension string) *format {
 		order:  true, // text has none
 		member: attrs{kind: anyAttrs, only: []string{"columns"}},
 		takes:  takesText,
+		shape:  shapeText,
 	}
 }
 
@@ -251,4 +252,16 @@ func takesText(m array.Member) error {
 		}
 	}
 	return nil
+}
+
+// shapeText is what comes back of a table.
+func shapeText(spec array.Spec) []int {
+	switch {
+	case spec.DType.IsStruct():
+	case spec.Shape[0] == 0:
+		return []int{0, 0}
+	case len(spec.Shape) == 1:
+		return []int{spec.Shape[0], 1}
+	}
+	return spec.Shape
 }
