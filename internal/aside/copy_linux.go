@@ -36,3 +36,11 @@ func copyRange(to *os.File, at int64, from *os.File, off, n int64) (done int64, 
 	})
 	return done, errors.Join(err, failed)
 }
+
+// begin has the system begin to bring n bytes of a file to disk, so that the
+// sync at the end has less to wait for. It may do nothing.
+func begin(f *os.File, at, n int64) {
+	if c, err := f.SyscallConn(); err == nil {
+		c.Control(func(fd uintptr) { unix.SyncFileRange(int(fd), at, n, unix.SYNC_FILE_RANGE_WRITE) })
+	}
+}
