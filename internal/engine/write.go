@@ -25,8 +25,8 @@ import (
 // unknown: the file is a stream, that one connection feeds.
 //
 //	{"do":"feed","job":id,"worker":w,"pid":p} -> GIVE
-//	{"do":"part","chunk":k,"first":row,"rows":n,"last":bool,"segment":[id,bytes]?} -> GIVE after the last part of a
-//	     chunk, else {"ok":{"free":[…]}}
+//	{"do":"part","chunk":k,"first":row,"rows":n,"last":bool,"segment":[id,bytes]?,"names":bytes?} -> GIVE after the
+//	     last part of a chunk, else {"ok":{"free":[…]}}
 //	{"do":"free"} -> {"ok":{"free":[id…]}} when a segment is free; a client without memory waits so
 //	{"do":"fail","row":r,"index":i,"message":…}, payload: the client's own account -> {"ok":{"stop":true}}
 //	GIVE: {"ok":{"chunk":k,"first":row,"rows":n,"free":[…]}}, or {"ok":{"stop":true}} when there is no more, or the file
@@ -60,6 +60,10 @@ import (
 // until the file is written. The client writes into it again when it was told
 // that it is free. On Linux it is sealed against shrinking. Offsets count from
 // the first byte after the columns, or of the segment.
+//
+// Where samples have names ("names": how many bytes these take, at the payload's
+// end), there are n lengths of four bytes, and the names one after another. A
+// name is the sample's key in the file; one without bytes is none.
 //
 // # Fields of a client's own
 //

@@ -26,6 +26,7 @@ type partRequest struct {
 	Rows    int     `json:"rows"`
 	Last    bool    `json:"last"`
 	Segment []int64 `json:"segment"` // its number and how many of its bytes
+	Names   int     `json:"names"`   // bytes of names at the end of the payload
 }
 
 type failRequest struct {
@@ -264,10 +265,15 @@ func (f *feeder) part(r *request) error {
 		}
 	}
 	if q.Rows > 0 {
-		p, err := newPart(f.j.fields, q.First, q.Rows, r.payload, values)
+		payload, names, err := splitNames(r.payload, q.Rows, q.Names)
 		if err != nil {
 			return err
 		}
+		p, err := newPart(f.j.fields, q.First, q.Rows, payload, values)
+		if err != nil {
+			return err
+		}
+		p.names = names
 		if f.j.stream != nil {
 			err = f.streamed(&q, p, id)
 		} else {

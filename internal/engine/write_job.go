@@ -227,7 +227,7 @@ func (j *job) Sample(ctx context.Context, i int) ([]any, string, error) {
 		return nil, "", err
 	}
 	values, err := p.row(i)
-	return values, "", err
+	return values, p.name(i), err
 }
 
 // join says that a client feeds the file from now on, until leave; false when
@@ -359,7 +359,7 @@ func (j *job) samples(ctx context.Context) iter.Seq2[ffcv.Sample, error] {
 			}
 			for i := range p.n {
 				values, err := p.row(p.first + i)
-				if !yield(ffcv.Sample{Values: values}, err) {
+				if !yield(ffcv.Sample{Values: values, Key: p.name(p.first + i)}, err) {
 					return
 				}
 			}

@@ -31,9 +31,10 @@ type part struct {
 	first, n int
 	fields   []fields.Field // of the client's values, in the file's order
 	columns  [][]byte
-	values   []byte // where the entries' offsets count
-	ready    []any  // instead of columns and values: the values, row by row
-	held     []held // one a row: the values of the last field
+	values   []byte   // where the entries' offsets count
+	ready    []any    // instead of columns and values: the values, row by row
+	held     []held   // one a row: the values of the last field
+	names    []string // of the samples; nil: they have none
 
 	left    atomic.Int64 // rows that are not encoded yet
 	release func()       // when none is left; nil nothing
@@ -77,6 +78,39 @@ func newPart(fs []fields.Field, first, n int, payload, segment []byte) (*part, e
 	p.held = make([]held, n)
 	p.left.Store(int64(n))
 	return p, nil
+}
+
+// splitNames cuts the names of n rows, size bytes of them, off a payload. They
+// are nil where there are none.
+func splitNames(payload []byte, n, size int) (rest []byte, names []string, err error) {
+	if size == 0 {
+		return payload, nil, nil
+	}
+	if size < 4*n || size > len(payload) {
+		return nil, nil, &protocolError{fmt.Sprintf("names of %d rows in %d bytes of a payload of %d", n, size, len(payload))}
+	}
+	rest, lengths := payload[:len(payload)-size:len(payload)-size], payload[len(payload)-size:]
+	text := string(lengths[4*n:])
+	names = make([]string, n)
+	for i := range names {
+		k := binary.LittleEndian.Uint32(lengths[4*i:])
+		if uint64(k) > uint64(len(text)) {
+			return nil, nil, &protocolError{fmt.Sprintf("name %d of %d has %d bytes, %d are left", i, n, k, len(text))}
+		}
+		names[i], text = text[:k], text[k:]
+	}
+	if len(text) > 0 {
+		return nil, nil, &protocolError{fmt.Sprintf("%d bytes behind the names of %d rows", len(text), n)}
+	}
+	return rest, names, nil
+}
+
+// name is the name of row i of the file, "" for none.
+func (p *part) name(i int) string {
+	if p.names == nil {
+		return ""
+	}
+	return p.names[i-p.first]
 }
 
 // row returns the values of row i of the file. They borrow the part's memory.
