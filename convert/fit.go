@@ -3,7 +3,6 @@ package convert
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/betongo/betongo/array"
@@ -96,9 +95,9 @@ func (j *job) fitArray(it *item) error {
 			return j.refuse(it, err)
 		}
 	}
-	if f.shape != nil {
-		if s := f.shape(it.dst.Spec); !slices.Equal(s, it.dst.Spec.Shape) {
-			j.note(it.src.Name, "of shape %s, comes back as %s", array.ShapeString(it.dst.Spec.Shape), array.ShapeString(s))
+	if f.remark != nil {
+		if text := f.remark(it.dst); text != "" {
+			j.note(it.src.Name, "%s", text)
 		}
 	}
 	if it.src.Fortran && len(it.dst.Spec.Shape) > 1 {

@@ -73,13 +73,13 @@ type format struct {
 	create func(path string, o *Options) (writer, error)
 	beton  bool // has its own way in
 
-	scalars bool                     // arrays without dimensions
-	order   bool                     // keeps a big-endian byte order
-	fortran bool                     // keeps Fortran order
-	takes   func(array.Member) error // whether an array's type and shape can be held; nil for all
-	shape   func(array.Spec) []int   // what comes back; nil for the same
-	file    attrs                    // of the file
-	member  attrs                    // of an array
+	scalars bool                      // arrays without dimensions
+	order   bool                      // keeps a big-endian byte order
+	fortran bool                      // keeps Fortran order
+	takes   func(array.Member) error  // whether an array's type and shape can be held; nil for all
+	remark  func(array.Member) string // what an array comes back as, where that isn't the same; "" for the same
+	file    attrs                     // of the file
+	member  attrs                     // of an array
 }
 
 // peek is what is looked at of a path to find its format.

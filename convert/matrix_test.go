@@ -24,12 +24,13 @@ type model struct {
 	types      string // dtypes that it has, little-endian, with blanks around each; "*" for all
 	structs    bool
 	scalars    bool
-	order      bool                // keeps big-endian elements
-	most       int                 // dimensions; 0 for any number
-	least      int                 // it has at least these, which is what comes back
-	trail      bool                // shapes that end in 0 are refused
-	shape      func([]int) []int   // what comes back; nil for the same
-	dtype      func(string) string // what comes back; nil for the same
+	order      bool                          // keeps big-endian elements
+	most       int                           // dimensions; 0 for any number
+	least      int                           // it has at least these, which is what comes back
+	trail      bool                          // shapes that end in 0 are refused
+	shape      func([]int) []int             // what comes back; nil for the same
+	splits     bool                          // structs become an array for each field
+	convert    func(array.Array) array.Array // what comes back of elements; nil for the same
 	options    func(m array.Member, o *convert.Options)
 }
 
@@ -47,6 +48,7 @@ var models = []model{
 	{name: "safetensors", path: "x.safetensors", types: plainTypes + "<c8 bfloat16 ", scalars: true},
 	{name: "torch", path: "x.pt", types: plainTypes + "<c8 <c16 bfloat16 ", scalars: true},
 	{name: "zarr", path: "x.zarr", types: numpyTypes + "bfloat16 ", structs: true, scalars: true, order: true},
+	{name: "mat", path: "x.mat", types: strings.ReplaceAll(plainTypes, "<f2 ", "") + "<c8 <c16 |S5 <U3 ", splits: true, scalars: true, shape: twoAxes, convert: padded},
 	{name: "beton", path: "x.beton", types: numpyTypes, structs: true, trail: true},
 	{name: "csv", path: "x.csv", single: true, types: textTypes, structs: true, order: true, most: 2, shape: twoDims, options: asText},
 	{name: "txt", path: "x.txt", single: true, types: textTypes, structs: true, order: true, most: 2, shape: twoDims, options: asText},
@@ -63,6 +65,36 @@ func twoDims(shape []int) []int {
 	return shape
 }
 
+// twoAxes are MATLAB's rows.
+func twoAxes(shape []int) []int {
+	switch len(shape) {
+	case 0:
+		return []int{1, 1}
+	case 1:
+		return []int{1, shape[0]}
+	}
+	return shape
+}
+
+// padded is MATLAB's text: characters, with blanks behind.
+func padded(a array.Array) array.Array {
+	if a.DType.Kind() == 'S' {
+		var err error
+		if a, err = array.Cast(a, mustType(fmt.Sprintf("<U%d", a.DType.ItemSize()))); err != nil {
+			panic(err)
+		}
+	}
+	if a.DType.Kind() == 'U' {
+		a.Data = slices.Clone(a.Data)
+		for i := 0; i < len(a.Data); i += 4 {
+			if a.Data[i]|a.Data[i+1]|a.Data[i+2]|a.Data[i+3] == 0 {
+				a.Data[i] = ' '
+			}
+		}
+	}
+	return a
+}
+
 func asText(m array.Member, o *convert.Options) { o.Text.DType = m.Spec.DType }
 
 func asRaw(m array.Member, o *convert.Options) {
@@ -73,8 +105,15 @@ func asRaw(m array.Member, o *convert.Options) {
 func (f *model) takes(m array.Member) (back array.Member, why string) {
 	t, shape := m.Spec.DType, m.Spec.Shape
 	back = array.Member{Name: m.Name, Spec: array.Spec{DType: t, Shape: slices.Clone(shape)}}
-	switch little := t.WithOrder('<'); {
-	case t.IsStruct() && !f.structs, !t.IsStruct() && !strings.Contains(f.types, " "+little.String()+" "):
+	kind := t.WithOrder('<').String()
+	switch t.Kind() { // of any length
+	case 'S':
+		kind = "|S5"
+	case 'U':
+		kind = "<U3"
+	}
+	switch {
+	case t.IsStruct() && !f.structs && !f.splits, !t.IsStruct() && !strings.Contains(f.types, " "+kind+" "):
 		return back, "no elements of type"
 	case len(shape) == 0 && !f.scalars:
 		return back, "is a scalar"
@@ -88,10 +127,10 @@ func (f *model) takes(m array.Member) (back array.Member, why string) {
 	if !f.order {
 		back.Spec.DType = t.WithOrder('<')
 	}
-	if f.dtype != nil {
-		back.Spec.DType = mustType(f.dtype(back.Spec.DType.String()))
+	if f.convert != nil && !t.IsStruct() {
+		back.Spec.DType = f.convert(array.Array{Spec: array.Spec{DType: back.Spec.DType, Shape: []int{0}}}).DType
 	}
-	if f.shape != nil && !t.IsStruct() {
+	if f.shape != nil && !t.IsStruct() && !(f.convert != nil && strings.ContainsRune("SU", rune(t.Kind()))) {
 		back.Spec.Shape = f.shape(shape)
 	}
 	return back, ""
@@ -250,7 +289,7 @@ func source(t *testing.T, f *model, list []value, dir string) map[string]string 
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := convert.Convert(t.Context(), all, to, nil); err != nil {
+		if _, err := convert.Convert(t.Context(), all, to, &convert.Options{Text: convert.Text{Delimiter: ","}}); err != nil {
 			t.Fatalf("%s: %v", f.name, err)
 		}
 	}
@@ -289,11 +328,13 @@ func pair(t *testing.T, from, to *model, list []value, files map[string]string) 
 		if !ok {
 			continue
 		}
-		v.Member, _ = from.takes(v.Member)
+		if v.Spec.DType.IsStruct() && from.splits {
+			continue
+		}
+		v = from.back(v)
 		if from.single {
 			v.Name = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 		}
-		v.a.Shape = v.Spec.Shape
 		_, why := to.takes(v.Member)
 		if why == "" {
 			k := key{path, to.group(v.Member)}
@@ -324,6 +365,7 @@ func pair(t *testing.T, from, to *model, list []value, files map[string]string) 
 // options are those to read arrays from a file.
 func options(f *model, list ...value) *convert.Options {
 	o := &convert.Options{From: f.name}
+	o.Text.Delimiter = "," // blanks can't be around text that ends in some
 	if f.options != nil {
 		f.options(list[0].Member, o)
 	}
@@ -333,13 +375,41 @@ func options(f *model, list ...value) *convert.Options {
 	return o
 }
 
+// back is what comes back of an array.
+func (f *model) back(v value) value {
+	v.Member, _ = f.takes(v.Member)
+	if f.convert != nil && !v.a.DType.IsStruct() {
+		v.a = f.convert(v.a)
+	}
+	v.a.Shape = v.Spec.Shape
+	return v
+}
+
+// columns are the arrays that become of a struct's fields.
+func (v *value) columns(f *model) []value {
+	var list []value
+	for _, c := range v.Spec.DType.Fields() {
+		s, err := v.a.Strided().Field(c.Name)
+		if err != nil {
+			panic(err)
+		}
+		one := value{a: s.AsContiguous()}
+		one.Member = array.Member{Name: v.Name + "." + c.Name, Spec: one.a.Spec}
+		list = append(list, f.back(one))
+	}
+	return list
+}
+
 // compare reads arrays back.
 func compare(t *testing.T, f *model, path string, list []value) {
 	t.Helper()
-	back := make([]value, len(list))
-	for i, v := range list {
-		back[i] = v
-		back[i].Member, _ = f.takes(v.Member)
+	var back []value
+	for _, v := range list {
+		if v.Spec.DType.IsStruct() && f.splits {
+			back = append(back, v.columns(f)...)
+		} else {
+			back = append(back, f.back(v))
+		}
 	}
 	file, err := convert.Open(path, options(f, back...))
 	if err != nil {

@@ -2,12 +2,14 @@ package convert
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/gnz"
+	"github.com/betongo/betongo/array/matfile"
 	"github.com/betongo/betongo/array/npk"
 	"github.com/betongo/betongo/array/npy"
 	"github.com/betongo/betongo/array/safetensors"
@@ -40,7 +42,7 @@ var formats []*format
 func init() {
 	formats = []*format{
 		npyFormat, npzFormat, npkFormat, gnzFormat, safetensorsFormat, torchFormat, zarrFormat,
-		betonFormat, csvFormat, tsvFormat, txtFormat, rawFormat,
+		matFormat, betonFormat, csvFormat, tsvFormat, txtFormat, rawFormat,
 	}
 }
 
@@ -193,6 +195,64 @@ var zarrFormat = &format{
 	file: attrs{kind: jsonAttrs}, member: attrs{kind: jsonAttrs},
 }
 
+var matFormat = &format{
+	Format: Format{Name: "mat", Title: "MATLAB's .mat", Extensions: []string{".mat"}, Read: true, Write: true, Compressions: []string{"none", "deflate"}},
+	magic:  func(p *peek) bool { return p.has("MATLAB 5.0 MAT-file") || p.has("MATLAB 7.3 MAT-file") },
+	open:   func(path string, _ *Options) (File, error) { return opened(matfile.Open(path, nil)) },
+	create: func(path string, o *Options) (writer, error) {
+		return created(matfile.Create(path, &matfile.CreateOptions{Overwrite: o.Overwrite, Compress: o.Compression == "deflate"}))
+	},
+	scalars: true, fortran: true,
+	takes:  takesMat,
+	remark: remarkMat,
+}
+
+// takesMat: MATLAB's classes, and its names.
+func takesMat(m array.Member) error {
+	if err := matfile.CheckName(m.Name); err != nil {
+		return err
+	}
+	columns := m.Spec.DType.Fields()
+	if columns == nil {
+		columns = []array.Field{{Name: "x", DType: m.Spec.DType}}
+	}
+	for _, c := range columns {
+		if err := matfile.CheckName(c.Name); err != nil {
+			return err
+		}
+		one := array.Member{Name: c.Name, Spec: array.Spec{DType: c.DType}}
+		var err error
+		switch {
+		case c.DType.Kind() == 'S' || c.DType.Kind() == 'U':
+		case c.DType.IsStruct():
+			err = takesMat(one)
+		default:
+			err = takesOnly(array.Bool, array.Uint8, array.Uint16, array.Uint32, array.Uint64, array.Int8, array.Int16, array.Int32, array.Int64,
+				array.Float32, array.Float64, array.Complex64, array.Complex128)(one)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remarkMat tells what MATLAB's values make of an array.
+func remarkMat(m array.Member) string {
+	t, back := m.Spec.DType, m.Spec.Shape
+	switch {
+	case t.IsStruct():
+		return "a struct, comes back as an array for each of its fields"
+	case t.Kind() == 'S' || t.Kind() == 'U':
+		return "text, comes back padded with blanks (U)"
+	case len(back) == 0:
+		back = []int{1, 1}
+	case len(back) == 1:
+		back = []int{1, back[0]}
+	}
+	return shapeRemark(m.Spec, back)
+}
+
 var (
 	csvFormat = textFormat("csv", "CSV", ".csv")
 	tsvFormat = textFormat("tsv", "TSV", ".tsv")
@@ -217,7 +277,7 @@ func textFormat(name, title, extension string) *format {
 		order:  true, // text has none
 		member: attrs{kind: anyAttrs, only: []string{"columns"}},
 		takes:  takesText,
-		shape:  shapeText,
+		remark: func(m array.Member) string { return shapeRemark(m.Spec, shapeText(m.Spec)) },
 	}
 }
 
@@ -252,6 +312,14 @@ func takesText(m array.Member) error {
 		}
 	}
 	return nil
+}
+
+// shapeRemark tells of a shape that comes back as another.
+func shapeRemark(spec array.Spec, back []int) string {
+	if slices.Equal(spec.Shape, back) {
+		return ""
+	}
+	return fmt.Sprintf("of shape %s, comes back as %s", array.ShapeString(spec.Shape), array.ShapeString(back))
 }
 
 // shapeText is what comes back of a table.
