@@ -13,6 +13,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/gnz"
+	"github.com/betongo/betongo/array/hdf5"
 	"github.com/betongo/betongo/convert"
 )
 
@@ -48,6 +49,7 @@ var models = []model{
 	{name: "safetensors", path: "x.safetensors", types: plainTypes + "<c8 bfloat16 ", scalars: true},
 	{name: "torch", path: "x.pt", types: plainTypes + "<c8 <c16 bfloat16 ", scalars: true},
 	{name: "zarr", path: "x.zarr", types: numpyTypes + "bfloat16 ", structs: true, scalars: true, order: true},
+	{name: "hdf5", path: "x.h5", types: numpyTypes + "bfloat16 ", structs: true, scalars: true, order: true, convert: shortest},
 	{name: "mat", path: "x.mat", types: strings.ReplaceAll(plainTypes, "<f2 ", "") + "<c8 <c16 |S5 <U3 ", splits: true, scalars: true, shape: twoAxes, convert: padded},
 	{name: "beton", path: "x.beton", types: numpyTypes, structs: true, trail: true},
 	{name: "csv", path: "x.csv", single: true, types: textTypes, structs: true, order: true, most: 2, shape: twoDims, options: asText},
@@ -74,6 +76,22 @@ func twoAxes(shape []int) []int {
 		return []int{1, shape[0]}
 	}
 	return shape
+}
+
+// shortest is HDF5's text: U as long as the longest.
+func shortest(a array.Array) array.Array {
+	if a.DType.Kind() != 'U' {
+		return a
+	}
+	item, longest := a.DType.ItemSize(), 1
+	for i := 0; i < len(a.Data); i += item {
+		longest = max(longest, len(bytes.TrimRight(a.Data[i:i+item], "\x00"))+3)
+	}
+	a, err := array.Cast(a, mustType(fmt.Sprintf("<U%d", longest/4)))
+	if err != nil {
+		panic(err)
+	}
+	return a
 }
 
 // padded is MATLAB's text: characters, with blanks behind.
@@ -127,10 +145,7 @@ func (f *model) takes(m array.Member) (back array.Member, why string) {
 	if !f.order {
 		back.Spec.DType = t.WithOrder('<')
 	}
-	if f.convert != nil && !t.IsStruct() {
-		back.Spec.DType = f.convert(array.Array{Spec: array.Spec{DType: back.Spec.DType, Shape: []int{0}}}).DType
-	}
-	if f.shape != nil && !t.IsStruct() && !(f.convert != nil && strings.ContainsRune("SU", rune(t.Kind()))) {
+	if f.shape != nil && !t.IsStruct() && !(f.splits && strings.ContainsRune("SU", rune(t.Kind()))) {
 		back.Spec.Shape = f.shape(shape)
 	}
 	return back, ""
@@ -309,6 +324,10 @@ func (v *value) strided() array.Strided {
 func TestMatrix(t *testing.T) {
 	list := values(testing.Short())
 	dir := t.TempDir()
+	if _, _, err := hdf5.Version(); err != nil {
+		t.Logf("without HDF5: %v", err)
+		models = slices.DeleteFunc(models, func(m model) bool { return m.name == "hdf5" })
+	}
 	for _, from := range models {
 		t.Run(from.name, func(t *testing.T) {
 			files := source(t, &from, list, filepath.Join(dir, from.name))
@@ -379,7 +398,9 @@ func options(f *model, list ...value) *convert.Options {
 func (f *model) back(v value) value {
 	v.Member, _ = f.takes(v.Member)
 	if f.convert != nil && !v.a.DType.IsStruct() {
-		v.a = f.convert(v.a)
+		if v.a = f.convert(v.a); v.a.DType.Kind() == 'U' {
+			v.Spec.DType = v.a.DType
+		}
 	}
 	v.a.Shape = v.Spec.Shape
 	return v

@@ -9,6 +9,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/gnz"
+	"github.com/betongo/betongo/array/hdf5"
 	"github.com/betongo/betongo/array/matfile"
 	"github.com/betongo/betongo/array/npk"
 	"github.com/betongo/betongo/array/npy"
@@ -42,7 +43,7 @@ var formats []*format
 func init() {
 	formats = []*format{
 		npyFormat, npzFormat, npkFormat, gnzFormat, safetensorsFormat, torchFormat, zarrFormat,
-		matFormat, betonFormat, csvFormat, tsvFormat, txtFormat, rawFormat,
+		hdf5Format, matFormat, betonFormat, csvFormat, tsvFormat, txtFormat, rawFormat,
 	}
 }
 
@@ -180,19 +181,63 @@ var zarrFormat = &format{
 		if err != nil {
 			return nil, err
 		}
-		opts := &zarr.CreateOptions{Overwrite: o.Overwrite, Zip: strings.HasSuffix(strings.ToLower(path), ".zip"), Compression: zarr.Compression{Codec: name, Level: level}}
-		if rows := o.RowGroup; rows > 0 {
-			opts.Chunks = func(m array.Member) []int {
-				if len(m.Spec.Shape) == 0 {
-					return nil
-				}
-				return append([]int{rows}, m.Spec.Shape[1:]...)
-			}
-		}
-		return created(zarr.Create(path, opts))
+		return created(zarr.Create(path, &zarr.CreateOptions{Overwrite: o.Overwrite, Zip: strings.HasSuffix(strings.ToLower(path), ".zip"),
+			Compression: zarr.Compression{Codec: name, Level: level}, Chunks: chunks(o.RowGroup)}))
 	},
 	scalars: true, order: true,
 	file: attrs{kind: jsonAttrs}, member: attrs{kind: jsonAttrs},
+}
+
+var hdf5Format = &format{
+	Format: Format{Name: "hdf5", Title: "HDF5", Extensions: []string{".h5", ".hdf5", ".hdf"}, Read: true, Write: true, Compressions: []string{"none", "gzip"}},
+	magic:  func(p *peek) bool { return p.has("\x89HDF\r\n\x1a\n") },
+	open:   func(path string, _ *Options) (File, error) { return opened(hdf5.Open(path, nil)) },
+	create: func(path string, o *Options) (writer, error) {
+		name, level, err := compression(o.Compression)
+		if err != nil {
+			return nil, err
+		}
+		return created(hdf5.Create(path, &hdf5.CreateOptions{Overwrite: o.Overwrite, Compression: name, Level: level, Chunks: chunks(o.RowGroup)}))
+	},
+	scalars: true, order: true,
+	file: attrs{kind: anyAttrs}, member: attrs{kind: anyAttrs},
+	takes: takesHDF5,
+	remark: func(m array.Member) string {
+		if m.Spec.DType.Kind() == 'U' {
+			return "text of any length in HDF5, comes back as U of the longest one's length"
+		}
+		return ""
+	},
+}
+
+// takesHDF5: all but text of four bytes a letter in structs.
+func takesHDF5(m array.Member) error {
+	t := m.Spec.DType
+	if t.ItemSize() == 0 {
+		return &array.UnsupportedError{DType: t.String(), Why: "HDF5 has no elements without bytes"}
+	}
+	for _, f := range t.Fields() {
+		if f.DType.Kind() == 'U' {
+			return &array.UnsupportedError{DType: t.String(), Why: "its part " + f.Name + " is text of four bytes a letter, which HDF5 hasn't in structs"}
+		}
+		if err := takesHDF5(array.Member{Spec: array.Spec{DType: f.DType}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// chunks gives chunks of a number of rows; nil for 0.
+func chunks(rows int) func(array.Member) []int {
+	if rows == 0 {
+		return nil
+	}
+	return func(m array.Member) []int {
+		if len(m.Spec.Shape) == 0 {
+			return nil
+		}
+		return append([]int{rows}, m.Spec.Shape[1:]...)
+	}
 }
 
 var matFormat = &format{
