@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 
 import numpy as np
@@ -174,10 +175,50 @@ def test_the_environment_tells_ranks(rows, monkeypatch):
     loader = of(rows, distributed=True)
     assert (loader.rank, loader.world_size) == (2, 3) and epoch(loader) == list(range(2, N, 3))
     assert not of(rows).distributed, "only if asked for"
-    assert of(rows, distributed=True, rank=0, world_size=1).world_size == 1
+    copy = pickle.loads(pickle.dumps(loader))
     monkeypatch.setenv("RANK", "two")
     with pytest.raises(ValueError, match="two"):
         of(rows, distributed=True)
+    monkeypatch.delenv("RANK")
+    assert (copy.rank, copy.world_size, copy.distributed) == (2, 3, True) and epoch(copy) == epoch(loader)
+    copy = pickle.loads(pickle.dumps(loader))
+    assert (copy.rank, copy.world_size) == (2, 3), "a copy has the ranks of what it is a copy of"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"rank": 0, "world_size": 1}, "rank=0, world_size=1, but the environment"),
+        ({"rank": 2, "world_size": 4}, "world_size=4, but the environment .* is rank 2 of world size 3"),
+        ({"rank": 1}, "rank=1, but the environment"),
+        ({"rank": 2, "world_size": 3}, None),
+        ({"world_size": 3}, None),
+    ],
+)
+def test_arguments_must_not_contradict_what_is_found(rows, monkeypatch, given, said):
+    monkeypatch.setenv("RANK", "2")
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    if said is None:
+        loader = of(rows, distributed=True, **given)
+        assert (loader.rank, loader.world_size) == (2, 3)
+    else:
+        with pytest.raises(ValueError, match=said):
+            of(rows, distributed=True, **given)
+
+
+def test_arguments_alone_tell_ranks_without_distributed(rows, monkeypatch):
+    """Groups smaller than the world share by what they were given, whatever the environment says."""
+    monkeypatch.setenv("RANK", "5")
+    monkeypatch.setenv("WORLD_SIZE", "8")
+    loader = of(rows, rank=1, world_size=2)
+    assert loader.distributed and epoch(loader) == list(range(1, N, 2))
+    for given in ({"rank": 1}, {"world_size": 2}):
+        with pytest.raises(ValueError, match="belong together"):
+            of(rows, **given)
+    monkeypatch.delenv("RANK")
+    with pytest.raises(ValueError, match="belong together"):
+        of(rows, distributed=True, rank=1)
+    assert of(rows, distributed=True, rank=1, world_size=2).rank == 1, "where nothing else tells"
 
 
 def test_torch_distributed_tells_ranks(rows, monkeypatch):
@@ -195,6 +236,9 @@ def test_torch_distributed_tells_ranks(rows, monkeypatch):
         loader = of(rows, distributed=True, order=OrderOption.RANDOM, seed=3)
         assert (loader.rank, loader.world_size) == (0, 1)
         assert epoch(loader) == torch_sampler(N, True, 3, 0, 0, 1)
+        with pytest.raises(ValueError, match="rank=7, world_size=9, but torch.distributed is rank 0"):
+            of(rows, distributed=True, rank=7, world_size=9)
+        assert of(rows, rank=7, world_size=9).rank == 7
     finally:
         dist.destroy_process_group()
     assert torch

@@ -15,7 +15,7 @@ import pytest
 from betongo import fields
 from betongo._file import File
 from betongo.reader import Reader
-from betongo.writer import DatasetWriter
+from betongo.writer import DatasetWriter, WriteError
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -296,6 +296,125 @@ def test_webdataset(tmp_path: Path) -> None:
             assert f.metadata["f0"].tolist() == list(range(107))
             assert f.value(106, "text") == {"i": 106}
     assert len(made) == 1
+
+
+class Folder:
+    """As torchvision's ImageFolder, of as much as is looked at."""
+
+    def __init__(self, root: Path, n: int) -> None:
+        self.root = str(root)
+        self.samples = [(str(root / f"c{i % 3}" / f"{i} ö.jpg"), i % 3) for i in range(n)]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, i: int) -> Any:
+        return (i,)
+
+
+class Part:
+    """As torch's Subset."""
+
+    def __init__(self, dataset: Any, indices: list[int]) -> None:
+        self.dataset, self.indices = dataset, indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, i: int) -> Any:
+        return self.dataset[self.indices[i]]
+
+
+def name_of(i: int) -> str | None:
+    return None if i == 7 else f"n/{i}"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_names(tmp_path: Path, workers: int) -> None:
+    path, n = tmp_path / "a.beton", 250
+    folder = Folder(tmp_path / "train", n)
+    part = Part(folder, list(range(n - 1, -1, -1)))
+    cases: list[Any] = [
+        (folder, None, lambda i: f"c{i % 3}/{i} ö.jpg"),
+        (part, None, lambda i: f"c{(n - 1 - i) % 3}/{n - 1 - i} ö.jpg"),
+        (folder, [f"x{i}" for i in range(n)], lambda i: f"x{i}"),
+        (folder, name_of, lambda i: name_of(i) or ""),
+        (folder, False, None),
+        (Numbers(n), None, None),
+    ]
+    for dataset, names, want in cases:
+        kinds = NUMBERS if isinstance(dataset, Numbers) else {"i": fields.IntField()}
+        writer = DatasetWriter(path, kinds, num_workers=workers)
+        writer.from_indexed_dataset(dataset, names=names, chunksize=30)
+        with File(path) as f:
+            if want is None:
+                assert not any(s.tag == "NAME" for s in f.sections)
+                continue
+            assert [f.key(i) for i in range(n)] == [want(i) for i in range(n)]
+            assert all(f.find(want(i)) == i for i in range(0, n, 10))
+            with pytest.raises(KeyError, match="no sample 'y'"):
+                f.find("y")
+    writer = DatasetWriter(path, {"i": fields.IntField()}, num_workers=workers, plain=True)
+    writer.from_indexed_dataset(folder)
+    with File(path) as f:
+        assert f.sections == []
+
+
+def test_names_follow_indices(tmp_path: Path) -> None:
+    path = tmp_path / "a.beton"
+    writer = DatasetWriter(path, {"i": fields.IntField()}, num_workers=1)
+    writer.from_indexed_dataset(Folder(tmp_path, 50), [40, 3])
+    with File(path) as f:
+        assert [f.key(0), f.key(1)] == ["c1/40 ö.jpg", "c0/3 ö.jpg"]
+
+
+def test_names_of_an_iterable(tmp_path: Path) -> None:
+    path, n = tmp_path / "a.beton", 5000
+    writer = DatasetWriter(path, {"i": fields.IntField()})
+    for names in (lambda sample: f"{sample[0]}", map(str, range(n))):
+        writer.from_iterable(((i,) for i in range(n)), names=names)
+        with File(path) as f:
+            assert [f.key(i) for i in (0, 4095, 4096, n - 1)] == ["0", "4095", "4096", str(n - 1)]
+    with pytest.raises(WriteError, match="names has 3 names"):
+        writer.from_iterable([(i,) for i in range(4)], names=["a", "b", "c"])
+
+
+def test_bad_names(tmp_path: Path) -> None:
+    writer = DatasetWriter(tmp_path / "a.beton", {"i": fields.IntField()}, num_workers=1)
+    data = [(i,) for i in range(10)]
+    with pytest.raises(WriteError, match="sample 4: IndexError"):
+        writer.from_indexed_dataset(data, names=["a"] * 4)
+    with pytest.raises(WriteError, match="sample 0: TypeError: the sample's name is 5"):
+        writer.from_indexed_dataset(data, names=lambda i: 5)
+    for names in ("abc", 5):
+        with pytest.raises(TypeError, match="want a list by the samples"):
+            writer.from_indexed_dataset(data, names=names)  # type: ignore[arg-type]
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_names_of_webdataset(tmp_path: Path, workers: int, capfd: pytest.CaptureFixture[str]) -> None:
+    wds = pytest.importorskip("webdataset")
+    with wds.ShardWriter(f"file:{tmp_path}/%04d.tar", maxcount=20, verbose=0) as to:
+        for i in range(70):
+            to.write({"__key__": f"k/{i:05d}", "cls": i})
+    shards = sorted(str(p) for p in tmp_path.glob("*.tar"))
+    kinds = {"cls": fields.IntField()}
+    writer = DatasetWriter(tmp_path / "a.beton", kinds, num_workers=workers, progress=True)
+
+    def keys(pipeline: Any) -> list[str]:
+        writer.from_webdataset(shards, pipeline)
+        with File(writer.fname) as f:
+            found = [f.key(i) for i in range(f.num_samples)]
+            assert all(k == f"k/{i:05d}" for i, k in zip(f.metadata["f0"], found, strict=True) if k)
+            return found
+
+    assert all(keys(lambda d: d.decode().to_tuple("cls")))
+    assert "70" in capfd.readouterr().err
+    assert all(keys(lambda d: d.decode()))  # dicts
+    assert all(keys(lambda d: d.decode().shuffle(10)))
+    assert not any(keys(lambda d: d.decode().shuffle(10).to_tuple("cls")))
+    assert len(keys(lambda d: d.decode().select(lambda s: s["cls"] % 10 < 8).to_tuple("cls"))) == 56
 
 
 def test_replaced_at_the_end(tmp_path: Path) -> None:

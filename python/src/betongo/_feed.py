@@ -12,7 +12,7 @@ import secrets
 import tempfile
 import traceback
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,18 @@ from .fields import (
 from .fields.base import FORM_CUSTOM, Entry, Field, _torch
 from .fields.basics import _integer, _real
 
-__all__ = ["Feeder", "Stopped", "account", "feed_indices", "feed_stream", "of_the_whole", "spec", "work"]
+__all__ = [
+    "Feeder",
+    "Named",
+    "Stopped",
+    "account",
+    "feed_indices",
+    "feed_stream",
+    "namer",
+    "of_the_whole",
+    "spec",
+    "work",
+]
 
 _SEGMENT = 2 << 20  # bytes of a segment that holds small values
 _PART = 1 << 20  # of a part that is sent before its segment is full
@@ -126,6 +137,69 @@ class Segment:
             os.close(self.fd)
 
 
+class Named:
+    """A sample, and the name that the file is to keep of it."""
+
+    __slots__ = ("name", "sample")
+
+    def __init__(self, sample: Any, name: Any) -> None:
+        self.sample = sample
+        self.name = name
+
+
+Names = Callable[[Any], Any]
+"""Gives the name of the sample of an index."""
+
+
+def namer(dataset: Any, names: Any) -> Names | None:
+    """Returns what names the samples of a dataset: names as DatasetWriter takes them."""
+    if names is None:
+        return _paths(dataset)
+    if names is False:
+        return None
+    if callable(names):
+        return names  # type: ignore[no-any-return]
+    if isinstance(names, (str, bytes)) or not hasattr(names, "__getitem__"):
+        raise TypeError(
+            f"names={names!r}: want a list by the samples' indices, a function of these, or False"
+        )
+    return names.__getitem__  # type: ignore[no-any-return]
+
+
+def _paths(dataset: Any) -> Names | None:
+    """The samples' paths in a dataset of folders like torchvision's, or in a part of one, else None."""
+    inner, chosen = getattr(dataset, "dataset", None), getattr(dataset, "indices", None)
+    if inner is not None and chosen is not None and hasattr(chosen, "__getitem__"):
+        of = _paths(inner)
+        return None if of is None else lambda i: of(chosen[i])
+    samples, root = getattr(dataset, "samples", None), getattr(dataset, "root", None)
+    if not isinstance(samples, list) or not samples or not isinstance(root, (str, os.PathLike)):
+        return None
+    if not isinstance(samples[0], tuple) or not samples[0] or not isinstance(samples[0][0], str):
+        return None
+    folder = os.path.join(os.fspath(root), "")  # type: ignore[arg-type]
+
+    def path(i: Any) -> str:
+        name: str = samples[i][0]
+        name = name[len(folder) :] if name.startswith(folder) else os.path.relpath(name, folder)
+        return name.replace(os.sep, "/")
+
+    return path
+
+
+def _name(name: Any) -> bytes:
+    """A name as the file keeps it."""
+    if isinstance(name, os.PathLike):
+        name = os.fspath(name)
+    if isinstance(name, bytes):
+        return name
+    if name is None:
+        return b""
+    if not isinstance(name, str):
+        raise TypeError(f"the sample's name is {name!r}: want a str, or None for no name")
+    return name.encode("utf-8", "surrogateescape")
+
+
 class Stopped(Exception):
     """The engine wants no more samples."""
 
@@ -158,6 +232,8 @@ class Feeder:
         self._columns = [array(codes.get(k, "Q")) for k in self._kinds]
         self._rows = 0
         self._used = 0
+        self._called: dict[int, bytes] = {}  # names, by row
+        self._letters = 0
 
     def _take(self, answer: dict[str, Any]) -> dict[str, Any]:
         """Looks what the engine has done with."""
@@ -166,8 +242,11 @@ class Feeder:
             self._free.append(self._away.pop(number))
         return ok
 
-    def add(self, sample: Any) -> None:
+    def add(self, sample: Any, name: Any = None) -> None:
         """Adds a sample to what is fed. Any exception is the sample's; EngineError and Stopped are not."""
+        if type(sample) is Named:
+            sample, name = sample.sample, sample.name
+        called = _name(name)
         values = _values(sample, self._names, self._scalars)
         row: list[Any] = []
         room = 0
@@ -201,8 +280,11 @@ class Feeder:
                 self._used = at + size
                 self._segment.view[at : self._used] = data  # type: ignore[union-attr]
             column.extend((form | a << 32, b | c << 32, at, size))
+        if called:
+            self._called[self._rows] = called
+            self._letters += len(called)
         self._rows += 1
-        if self._used >= _PART or self._rows >= _ROWS:
+        if max(self._used, self._letters) >= _PART or self._rows >= _ROWS:
             self._send(False)
 
     def _reserve(self, size: int) -> None:
@@ -255,6 +337,11 @@ class Feeder:
             self._segment = None
         elif self._used:
             columns += segment.view[: self._used]  # type: ignore[union-attr]
+        if self._called:
+            names = [self._called.get(i, b"") for i in range(self._rows)]
+            block = np.array([len(name) for name in names], "<u4").tobytes() + b"".join(names)
+            request["names"] = len(block)
+            columns += block
         answer = self._c.request(request, columns, fds)[0]
         if fds and segment is not None:
             segment.sent()
@@ -384,14 +471,16 @@ def account(index: Any, error: Exception) -> bytes:
 
 
 def feed_indices(
-    feeder: Feeder, dataset: Any, indices: Sequence[Any], between: Any = None
+    feeder: Feeder, dataset: Any, indices: Sequence[Any], between: Any = None, names: Any = None
 ) -> tuple[Any, Exception] | None:
-    """Feeds the samples of the chunks that the engine gives out; between is called now and then.
+    """Feeds the samples of the chunks that the engine gives out; between is called now and then. names are
+    as namer takes them.
 
     Returns the index and the error of a sample that can't be had, after telling the engine.
     """
     if "chunk" not in feeder.answer:
         return None
+    name = namer(dataset, names)
     try:
         more = True
         while more:
@@ -401,7 +490,7 @@ def feed_indices(
                 if isinstance(index, np.integer):
                     index = int(index)
                 try:
-                    feeder.add(dataset[index])
+                    feeder.add(dataset[index], None if name is None else name(index))
                 except (EngineError, Stopped):
                     raise
                 except Exception as e:
@@ -446,6 +535,7 @@ def work(
     indices: Sequence[Any],
     fields: Mapping[str, Field],
     page_size: int,
+    names: Any,
 ) -> None:
     """What a worker process runs."""
     import signal
@@ -454,6 +544,7 @@ def work(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the writer answers it, and ends this process
     try:
         with connector() as connection:
-            feed_indices(Feeder(connection, job, worker, fields, page_size), dataset, indices)
+            feeder = Feeder(connection, job, worker, fields, page_size)
+            feed_indices(feeder, dataset, indices, names=names)
     except EngineError:
         sys.exit(3)  # the writer hears it from the engine itself

@@ -26,8 +26,8 @@ __all__ = ["samples", "write"]
 Pipeline = Callable[[Any], Iterable[Any]]
 
 
-def samples(shards: Iterable[str], pipeline: Pipeline) -> Iterator[Any]:
-    """The samples of the shards, one after another."""
+def samples(shards: Iterable[str], pipeline: Pipeline, fields: Iterable[str]) -> Iterator[Any]:
+    """The samples of the shards, one after another, with their keys as names where these are known."""
     import inspect
 
     from webdataset import WebDataset
@@ -36,21 +36,52 @@ def samples(shards: Iterable[str], pipeline: Pipeline) -> Iterator[Any]:
     if "shardshuffle" in inspect.signature(WebDataset.__init__).parameters:
         settings["shardshuffle"] = False
     for shard in shards:
-        dataset = pipeline(WebDataset(shard, **settings))
+        keys = _Keys()
+        dataset = pipeline(WebDataset(shard, **settings).map(keys.note))
         if dataset is None:
             error = TypeError("the pipeline returned None: it has to return the dataset that it makes")
             raise _feed.of_the_whole(error)
-        yield from dataset
+        for sample in dataset:
+            yield keys.name(sample, fields)
+
+
+class _Keys:
+    """Which keys of a shard its samples have.
+
+    A dict has its own. A tuple has lost it; it has the key of what the pipeline read last, as long as the
+    pipeline reads one sample for each that it gives: one that shuffles, filters or cuts samples in pieces
+    doesn't, and from there on samples have no names.
+    """
+
+    def __init__(self) -> None:
+        self._ahead = 0  # samples read and not given
+        self._lost = False
+        self._last: Any = None
+
+    def note(self, sample: Any) -> Any:
+        self._ahead += 1
+        self._last = sample.get("__key__") if isinstance(sample, dict) else None
+        return sample
+
+    def name(self, sample: Any, fields: Iterable[str]) -> Any:
+        self._ahead -= 1
+        self._lost = self._lost or self._ahead != 0
+        if isinstance(sample, dict):
+            name = sample.get("__key__")
+            kept = {k: v for k, v in sample.items() if k in fields or not str(k).startswith("__")}
+            return _feed.Named(kept, name)
+        return sample if self._lost else _feed.Named(sample, self._last)
 
 
 def write(writer: DatasetWriter, shards: list[str], pipeline: Pipeline, workers: int) -> None:
     """Writes the file of all shards, with processes that each take one after another."""
-    from .writer import WorkerError, how_ended
+    from .writer import Bar, WorkerError, how_ended
 
     path = os.path.realpath(writer.fname)
     folder = tempfile.mkdtemp(prefix=os.path.basename(path)[:64] + ".partial-", dir=os.path.dirname(path))
     context: Any = multiprocessing.get_context(writer._start_method)
     processes: list[Any] = []
+    bar = Bar(writer._progress, None)
     try:
         turn = context.Value("q", 0)
         news: dict[Any, Any] = {}  # the process of each pipe
@@ -63,7 +94,7 @@ def write(writer: DatasetWriter, shards: list[str], pipeline: Pipeline, workers:
             its.close()
             processes.append(p)
             news[mine] = p
-        counts: dict[int, int] = {}
+        counts: dict[int, int] = {}  # samples, by shard
         while news:
             ready: list[Any] = wait(list(news))
             for pipe in ready:
@@ -79,6 +110,7 @@ def write(writer: DatasetWriter, shards: list[str], pipeline: Pipeline, workers:
                 if isinstance(told, bytes):
                     _raise(told, path)
                 counts[told[0]] = told[1]
+                bar.to(sum(counts.values()))
         parts = [_part(folder, k) for k in range(len(shards)) if counts[k]]
         if not parts:
             raise ValueError("the shards have no samples")
@@ -94,6 +126,7 @@ def write(writer: DatasetWriter, shards: list[str], pipeline: Pipeline, workers:
         writer.stats = {k: int(v) for k, v in end.items()}
         writer.num_samples = writer.stats["samples"]
     finally:
+        bar.close()
         for p in processes:
             p.terminate()
         for p in processes:
@@ -106,6 +139,21 @@ def write(writer: DatasetWriter, shards: list[str], pipeline: Pipeline, workers:
             if not os.path.exists(folder):
                 break
             time.sleep(0.02)
+
+
+class _Teller:
+    """A bar whose progress another process shows."""
+
+    def __init__(self, news: Any, shard: int) -> None:
+        self._news, self._shard, self._last = news, shard, 0.0
+
+    def to(self, n: int) -> None:
+        if time.monotonic() - self._last >= 0.1:
+            self._last = time.monotonic()
+            self._news.send((self._shard, n))
+
+    def close(self) -> None:
+        pass
 
 
 def _part(folder: str, shard: int) -> str:
@@ -150,8 +198,8 @@ def _work(
         if k >= len(shards):
             return
         try:
-            feed = partial(_feed.feed_stream, samples=samples([shards[k]], pipeline))
-            with _Job(writer, quiet=True, path=_part(folder, k)) as job:
+            feed = partial(_feed.feed_stream, samples=samples([shards[k]], pipeline, writer.fields))
+            with _Job(writer, bar=_Teller(news, k), path=_part(folder, k)) as job:
                 job.feed(lambda f, between, feed=feed: feed(f, between=between), None)  # type: ignore[misc]
             news.send((k, job.count))
         except Exception as e:

@@ -9,7 +9,6 @@ import mmap
 import os
 import sys
 import threading
-import warnings
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._warn import warn
 from ._wire import Connection, error_of
 from .errors import EngineError
 
@@ -312,11 +312,10 @@ class _Line:
 
     def warn(self, kept: int, size: int) -> None:
         self.warned = True
-        warnings.warn(
+        warn(
             f"{kept} batches are in use, of {size / 1e6:.3g} MB each, where {USUAL} are usual: memory grows "
             "with each that is kept. Copy what you keep of a batch, or release it",
             RuntimeWarning,
-            stacklevel=4,
         )
 
     def stop(self) -> None:
@@ -371,7 +370,7 @@ class _Line:
 def tell(answer: dict[str, Any]) -> None:
     """Says what the engine warns of."""
     for text in answer.get("warnings") or ():
-        warnings.warn(text, RuntimeWarning, stacklevel=4)
+        warn(text, RuntimeWarning)
 
 
 class Epoch:

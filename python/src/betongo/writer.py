@@ -17,6 +17,7 @@ import numpy as np
 
 from . import _feed
 from ._engine import Connector
+from ._warn import warn
 from ._wire import error_of
 from .errors import EngineError, Error, SampleError
 from .fields.base import Field
@@ -71,6 +72,10 @@ class DatasetWriter:
 
     A sample is a tuple or list with a value for each field, or a dict by the fields' names. One that can't be
     had or written raises WriteError with its index. A writer may be used again; it is for one thread.
+
+    The file keeps names of samples, for Dataset.find: those of the argument names; where it isn't given the
+    paths of a dataset like torchvision's ImageFolder (samples and root), relative to its folder with / as
+    separator; and webdataset's __key__.
     """
 
     def __init__(
@@ -115,13 +120,19 @@ class DatasetWriter:
         indices: Iterable[Any] | None = None,
         chunksize: int = 100,
         shuffle_indices: bool = False,
+        *,
+        names: Sequence[Any] | Callable[[Any], Any] | bool | None = None,
     ) -> None:
         """Writes dataset[i] for i in indices, or for all of range(len(dataset)).
 
         chunksize: how many samples a process takes at a time. shuffle_indices: in an order drawn from
         np.random, as FFCV does; indices itself is left alone. Each process has a copy of the dataset: forked,
         or pickled where processes are spawned.
+
+        names: the samples' names, by their indices: anything with [i], or a function of the index, whose None
+        and "" are no name. Those of an ImageFolder are its paths, unless names is False.
         """
+        _feed.namer(dataset, names)
         if chunksize < 1:
             raise ValueError(f"chunksize={chunksize}: want 1 or more")
         if indices is None:
@@ -148,20 +159,26 @@ class DatasetWriter:
         with _Job(self, samples=n, chunk=chunksize, workers=workers) as job:
             where = _Indices(chosen)
             if workers == 1:
-                job.feed(lambda f, between: _feed.feed_indices(f, dataset, chosen, between), where)
+                job.feed(lambda f, between: _feed.feed_indices(f, dataset, chosen, between, names), where)
             else:
-                job.spawn(self._start_method, workers, dataset, chosen, where)
+                job.spawn(self._start_method, workers, dataset, chosen, where, names)
 
-    def from_iterable(self, iterable: Iterable[Any], length: int | None = None) -> None:
+    def from_iterable(
+        self,
+        iterable: Iterable[Any],
+        length: int | None = None,
+        *,
+        names: Iterable[Any] | Callable[[Any], Any] | None = None,
+    ) -> None:
         """Writes the samples of an iterable, in its order; it is gone through once, in this process.
 
         length: how many there will be about, if that is known; a better guess saves moving data at the end.
+        names: the samples' names: an iterable that has one for each, or a function of the sample.
         """
+        if names is not None:
+            iterable, length = _named(iterable, names), _length(iterable) if length is None else length
         if length is None:
-            try:
-                length = len(iterable)  # type: ignore[arg-type]
-            except TypeError:
-                length = 0
+            length = _length(iterable)
         with _Job(self, reserve=length) as job:
             job.feed(lambda f, between: _feed.feed_stream(f, _some(iterable), between), None)
 
@@ -173,7 +190,8 @@ class DatasetWriter:
         """Writes the samples of webdataset's shards, in their order.
 
         pipeline gets a WebDataset of one shard and returns what to iterate over for the samples. Each shard
-        is read once.
+        is read once. Samples have their __key__ as name where the pipeline leaves it in a dict, or gives its
+        samples one for one.
         """
         from . import _shards
 
@@ -183,7 +201,7 @@ class DatasetWriter:
         # Whether a random choice, or where a field's pointers are, belongs to the file as a whole.
         whole = "custom" in kinds or "rgbproportion" in kinds
         if workers < 2 or whole or multiprocessing.current_process().daemon:
-            self.from_iterable(_shards.samples(shards, pipeline))
+            self.from_iterable(_shards.samples(shards, pipeline, self.fields))
         else:
             _shards.write(self, shards, pipeline, workers)
 
@@ -231,6 +249,28 @@ def _some(iterable: Iterable[Any]) -> Iterator[Any]:
         raise _feed.of_the_whole(ValueError("the iterable has no samples"))
 
 
+def _length(iterable: Iterable[Any]) -> int:
+    """How many there are; 0 when that is not known."""
+    try:
+        return len(iterable)  # type: ignore[arg-type]
+    except TypeError:
+        return 0
+
+
+def _named(iterable: Iterable[Any], names: Any) -> Iterator[_feed.Named]:
+    """Gives samples with their names."""
+    if callable(names):
+        for sample in iterable:
+            yield _feed.Named(sample, names(sample))
+        return
+    every = iter(names)
+    for n, sample in enumerate(iterable):
+        try:
+            yield _feed.Named(sample, next(every))
+        except StopIteration:
+            raise ValueError(f"names has {n} names, and there are more samples") from None
+
+
 class _Indices:
     """Which sample of the dataset a row of the file holds."""
 
@@ -245,9 +285,9 @@ class _Indices:
 class _Job:
     """A file being written: the connection that asked for it, and whoever feeds it."""
 
-    def __init__(self, writer: DatasetWriter, *, quiet: bool = False, **request: Any) -> None:
+    def __init__(self, writer: DatasetWriter, *, bar: Any = None, **request: Any) -> None:
         self._writer = writer
-        self._quiet = quiet
+        self._bar = bar  # None: of this job's own
         self._request: dict[str, Any] = {**writer._request(), **request}
         self._connector = Connector()
         self._processes: list[Any] = []
@@ -264,7 +304,7 @@ class _Job:
         except BaseException:
             self._control.close()
             raise
-        self._bar = _Bar(False if self._quiet else self._writer._progress, self._request.get("samples"))
+        self._bar = self._bar or Bar(self._writer._progress, self._request.get("samples"))
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
@@ -318,14 +358,20 @@ class _Job:
         return self._writer.stats["samples"]
 
     def spawn(
-        self, method: str | None, workers: int, dataset: Any, indices: Sequence[Any], where: _Indices
+        self,
+        method: str | None,
+        workers: int,
+        dataset: Any,
+        indices: Sequence[Any],
+        where: _Indices,
+        names: Any,
     ) -> None:
         """Feeds the file from processes of its own."""
         self._where = where
         w = self._writer
         context: Any = multiprocessing.get_context(method)
         for k in range(workers):
-            args = (self._connector, self._id, k, dataset, indices, w.fields, w.page_size)
+            args = (self._connector, self._id, k, dataset, indices, w.fields, w.page_size, names)
             p = context.Process(target=_feed.work, args=args, name=f"betongo-writer-{k}")
             p.start()
             self._processes.append(p)
@@ -376,9 +422,7 @@ class _Job:
             self._writer.num_samples = self._writer.stats["samples"]
             self._bar.to(self._writer.num_samples)
             for text in news.get("warnings", ()):
-                import warnings
-
-                warnings.warn(text, stacklevel=6)
+                warn(text)
 
     def _error(self, error: dict[str, Any], payload: bytearray) -> BaseException:
         """The exception for the engine's account of a failure."""
@@ -426,7 +470,7 @@ def how_ended(status: int) -> str:
     return f"was killed by signal {-status}" if status < 0 else f"ended with exit status {status}"
 
 
-class _Bar:
+class Bar:
     """Progress on stderr: tqdm's bar where there is tqdm."""
 
     def __init__(self, wanted: bool | None, total: int | None) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._warn import warn
 from .base import ARG_TYPE, FORM_BYTES, Entry, Field, Malloc, _decoder, _torch
 
 if TYPE_CHECKING:
@@ -37,10 +38,7 @@ class NDArrayField(Field):
         self.shape = shape
         self.element_size = int(dtype.itemsize * np.prod(shape, dtype=np.int64))
         if dtype == np.uint16:
-            warnings.warn(
-                "older versions of PyTorch have no uint16: int16 and a view later work with all of them",
-                stacklevel=2,
-            )
+            warn("older versions of PyTorch have no uint16: int16 and a view later work with all of them")
 
     @property
     def metadata_type(self) -> np.dtype[Any]:

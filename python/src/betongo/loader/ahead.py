@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Generator
 from typing import Any, Generic, TypeVar
 
+from .._warn import Warned, catch, warn
+
 __all__ = ["Ahead"]
 
 T = TypeVar("T")
@@ -40,11 +42,16 @@ class Ahead(Generic[T]):
         with s.change:
             while not s.items and not s.done:
                 s.change.wait()
-            if s.items:
-                item = s.items.popleft()
-                s.change.notify_all()
-                return item
-            error, s.error = s.error, None
+            came = [s.items.popleft()] if s.items else []
+            s.change.notify_all()
+            error = s.error
+            if not came:
+                s.error = None
+        while s.warned:
+            warn(*s.warned.popleft())
+        if came:
+            item: T = came.pop()
+            return item
         self._thread.join()
         if error is not None:
             raise error
@@ -72,10 +79,12 @@ class _Shared:
         self.stop = False
         self.done = False
         self.error: BaseException | None = None
+        self.warned: Warned = deque()  # what the thread had to warn of
 
 
 def _work(items: Generator[Any, None, None], s: _Shared) -> None:
     error: BaseException | None = None
+    catch(s.warned)
     try:
         for item in items:
             with s.change:

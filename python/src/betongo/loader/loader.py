@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto, unique
@@ -13,6 +12,7 @@ import numpy as np
 
 from .. import _engine
 from .._stream import LoaderStream, Out
+from .._warn import warn
 from ..errors import StateError
 from ..pipeline.compiler import Compiler
 from ..pipeline.graph import Graph, Split
@@ -74,8 +74,9 @@ class Loader:
     - seed: of the order and of what the engine draws. None: drawn from NumPy's global generator, but 0 for
       ranks that share an order that is not sequential.
     - indices: the samples to load.
-    - distributed: share each epoch with other ranks. rank and world_size, where they aren't given, are
-      torch.distributed's when that is initialised, else RANK and WORLD_SIZE of the environment.
+    - distributed: share each epoch with other ranks: those of torch.distributed when that is initialised,
+      else of the environment's RANK and WORLD_SIZE, else rank and world_size, which must not contradict what
+      was found. Without distributed rank and world_size alone tell among whom the epoch is shared.
     - pipelines: for each output a list of operations, a PipelineSpec, or None for none. A field without an
       entry has its default decoder and ToTensor. custom_fields: the classes of a program's own.
     - recompile: make the functions of operations that run in Python anew for each epoch, not only when their
@@ -170,10 +171,7 @@ class Loader:
                 raise ValueError(f"seed is {seed!r}: want a whole number from 0 to 2**64-1")
             return int(seed)
         if self.distributed and not _is_sequential(order):
-            warnings.warn(
-                "distributed=True and no seed: it is 0, as DistributedSampler has it; ranks need the same",
-                stacklevel=4,
-            )
+            warn("distributed=True and no seed: it is 0, as DistributedSampler has it; ranks need the same")
             return 0
         return int(np.random.randint(0, np.iinfo("int32").max))
 
@@ -264,10 +262,9 @@ class Loader:
         self._batches = self._stream.batches
         self._plan(split, self._stream.outputs)
         if self.code is not None and self.code.late:
-            warnings.warn(
+            warn(
                 f"{self.fname}: {'; '.join(self.code.late)} will run in Python, because of an operation "
-                "of Python in front of it; in front of that the engine would do it",
-                stacklevel=3,
+                "of Python in front of it; in front of that the engine would do it"
             )
 
     def _given_order(self) -> dict[str, Any]:
@@ -546,9 +543,12 @@ class Loader:
 
     def __getstate__(self) -> dict[str, Any]:
         loaded = self._loaded if self._progress is None else None
-        # The connector brings this process's engine along to a child that is being spawned.
+        # The connector brings this process's engine along to a child that is being spawned; the ranks are
+        # this process's, whatever the child would find.
+        ranks = {"distributed": False, "rank": self.rank, "world_size": self.world_size}
         return {
-            "args": self._args,
+            "args": {**self._args, **ranks},
+            "distributed": self.distributed,
             "only": self._only,
             "seed_given": self._seed_given,
             "next_epoch": self.next_epoch,
@@ -559,6 +559,7 @@ class Loader:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._only = state["only"]
         Loader.__init__(self, **state["args"])
+        self.distributed = state["distributed"]
         self._seed_given = state["seed_given"]
         self.next_epoch = state["next_epoch"]
         if state["loaded"] is not None:
