@@ -18,8 +18,13 @@ import (
 // go by position. Casts of void bytes, of float128, and from text to bool or
 // time give an *UnsupportedError; text that is no number is an error that names
 // the element.
-func Cast(a Array, t DType) (Array, error) {
-	out, err := newLike(a, t)
+func Cast(a Array, t DType) (Array, error) { return CastInto(nil, a, t) }
+
+// CastInto is Cast into memory of the caller's: into dst, whatever its length,
+// where its capacity suffices and it lies at a multiple of 8 bytes, else into new
+// memory.
+func CastInto(dst []byte, a Array, t DType) (Array, error) {
+	out, err := newLike(dst, a, t)
 	if err != nil {
 		return Array{}, err
 	}
@@ -41,8 +46,9 @@ func Cast(a Array, t DType) (Array, error) {
 	return out, nil
 }
 
-// newLike returns a zeroed array of a's shape, with its bytes at a multiple of 8.
-func newLike(a Array, t DType) (Array, error) {
+// newLike returns an array of a's shape, in memory like CastInto's; zeroed but
+// where every byte of it will be written.
+func newLike(dst []byte, a Array, t DType) (Array, error) {
 	if _, err := New(a.Spec, a.Data); err != nil {
 		return Array{}, err
 	}
@@ -54,7 +60,13 @@ func newLike(a Array, t DType) (Array, error) {
 	if err != nil {
 		return Array{}, err
 	}
-	return Array{Spec: spec, Data: aligned(n)}, nil
+	if n == 0 || cap(dst) < n || uintptr(unsafe.Pointer(unsafe.SliceData(dst)))%8 != 0 {
+		return Array{Spec: spec, Data: aligned(n)}, nil
+	}
+	if dst = dst[:n:n]; !numeric(a.DType) || !numeric(t) {
+		clear(dst)
+	}
+	return Array{Spec: spec, Data: dst}, nil
 }
 
 // aligned returns n zeroed bytes at a multiple of 8.
@@ -149,17 +161,34 @@ func castStruct(dst, src []byte, n int, to, from DType) error {
 
 // SwapBytes returns the same values in the other byte order, in a copy: the
 // type is a.DType.Swapped(). Types without an order are only copied.
-func SwapBytes(a Array) Array {
+func SwapBytes(a Array) Array { return SwapInto(nil, a) }
+
+// SwapInto is SwapBytes into memory of the caller's, as CastInto has it.
+func SwapInto(dst []byte, a Array) Array {
 	t := a.DType.Swapped()
-	out := Array{Spec: Spec{DType: t, Shape: slices.Clone(a.Shape)}, Data: aligned(len(a.Data))}
+	if cap(dst) < len(a.Data) {
+		dst = aligned(len(a.Data))
+	}
+	out := Array{Spec: Spec{DType: t, Shape: slices.Clone(a.Shape)}, Data: dst[:len(a.Data)]}
 	swapInto(out.Data, a.Data, a.DType, t)
 	return out
 }
 
 // swapInto copies elements between types that differ in byte order only.
 func swapInto(dst, src []byte, from, to DType) {
-	copy(dst, src)
-	swapOrder(dst, from, to)
+	n := 0
+	if from != to && !from.IsStruct() {
+		switch from.Align() {
+		case 2:
+			n = 2 * lanes(kSwap16, dst, src, len(src)/2)
+		case 4:
+			n = 4 * lanes(kSwap32, dst, src, len(src)/4)
+		case 8:
+			n = 8 * lanes(kSwap64, dst, src, len(src)/8)
+		}
+	}
+	copy(dst[n:], src[n:])
+	swapOrder(dst[n:], from, to)
 }
 
 // swapOrder turns the bytes round where the orders differ.

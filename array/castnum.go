@@ -2,6 +2,7 @@ package array
 
 import (
 	"math"
+	"sync"
 	"unsafe"
 )
 
@@ -17,9 +18,13 @@ const chunk = 1024
 // at a time, into a Go type and this machine's order, casts those, and brings
 // them into the target's type.
 func castNumbers(dst, src []byte, n int, to, from DType) {
-	var in, mid, out [chunk * 2]float64 // up to two for a complex number
+	w := benches.Get().(*bench)
+	defer benches.Put(w)
 	inner, outer := through(from, to), throughBack(to, from)
 	step := pair(inner, outer)
+	if v := vector(inner, outer, step); v != nil {
+		step = v
+	}
 	for n > 0 {
 		k := min(n, chunk)
 		rawIn, rawOut := src[:k*int(from.size)], dst[:k*int(to.size)]
@@ -27,23 +32,35 @@ func castNumbers(dst, src []byte, n int, to, from DType) {
 		if from.kind == 'c' && to.kind == 'c' {
 			count *= 2
 		}
-		a := unpack(bytesOf(&in), bytesOf(&mid), rawIn, from, to)
+		a := unpack(bytesOf(&w.in), bytesOf(&w.mid), rawIn, from, to)
 		if direct := rawOut; outer == to.WithOrder(nativeOrder) && to.kind != 'c' {
 			step(direct, a, count)
 		} else {
-			b := bytesOf(&out)
+			b := bytesOf(&w.out)
 			step(b, a, count)
 			pack(rawOut, b, to, from, k)
 		}
 		if to.kind == 'b' {
-			for i, v := range rawOut {
-				rawOut[i] = min(v, 1)
-			}
+			boolean(rawOut, rawOut)
 		}
 		if to.order != '|' && to.order != nativeOrder {
 			swap(rawOut, to.Align())
 		}
 		n, src, dst = n-k, src[len(rawIn):], dst[len(rawOut):]
+	}
+}
+
+// bench is what lies between the steps of a cast.
+type bench struct {
+	in, mid, out [chunk * 2]float64 // up to two for a complex number
+}
+
+var benches = sync.Pool{New: func() any { return new(bench) }}
+
+// boolean makes 1 of all but 0.
+func boolean(dst, src []byte) {
+	for i := lanes(kTruth8, dst, src, len(src)); i < len(src); i++ {
+		dst[i] = min(src[i], 1)
 	}
 }
 
@@ -97,18 +114,16 @@ func unpack(a, b, src []byte, from, to DType) []byte {
 	}
 	switch {
 	case from.kind == 'b':
-		for i, v := range src {
-			a[i] = min(v, 1)
-		}
+		boolean(a, src)
 	case bfloat(from):
-		out := as[float32](a)
-		for i, v := range as[uint16](src) {
-			out[i] = BFloat16Value(v)
+		out, in := as[float32](a), as[uint16](src)
+		for i := lanes(kBfloat16toFloat32, a, src, len(in)); i < len(in); i++ {
+			out[i] = BFloat16Value(in[i])
 		}
 	case from.kind == 'f' && from.size == 2:
-		out := as[float32](a)
-		for i, v := range as[uint16](src) {
-			out[i] = Float16Value(v)
+		out, in := as[float32](a), as[uint16](src)
+		for i := lanes(kFloat16toFloat32, a, src, len(in)); i < len(in); i++ {
+			out[i] = Float16Value(in[i])
 		}
 	case from.kind == 'c' && to.kind == 'b':
 		if from.size == 8 {
@@ -118,9 +133,11 @@ func unpack(a, b, src []byte, from, to DType) []byte {
 		}
 	case from.kind == 'c' && to.kind != 'c':
 		if from.size == 8 {
-			reals(as[float32](a), as[float32](src))
+			k := lanes(kNarrow64to32, a, src, len(src)/8)
+			reals(as[float32](a[4*k:]), as[float32](src[8*k:]))
 		} else {
-			reals(as[float64](a), as[float64](src))
+			k := lanes(kReals64, a, src, len(src)/16)
+			reals(as[float64](a[8*k:]), as[float64](src[16*k:]))
 		}
 	default:
 		return src
@@ -149,28 +166,36 @@ func nonzero[T float32 | float64](dst, src []T) {
 func pack(dst, b []byte, to, from DType, k int) {
 	switch {
 	case bfloat(to):
-		out := as[uint16](dst)
-		for i, v := range as[float32](b)[:k] {
-			out[i] = BFloat16Bits(v)
+		out, in := as[uint16](dst), as[float32](b)
+		for i := lanes(kFloat32toBFloat16, dst, b, k); i < k; i++ {
+			out[i] = BFloat16Bits(in[i])
 		}
 	case to.kind == 'f' && throughBack(to, from) == Float64:
-		out := as[uint16](dst)
+		in := as[float32](b) // in their own place, which the numbers before have left
 		for i, v := range as[float64](b)[:k] {
-			out[i] = float16From64(v)
+			in[i] = odd(v)
 		}
+		halves(dst, b, k)
 	case to.kind == 'f' && to.size == 2:
-		out := as[uint16](dst)
-		for i, v := range as[float32](b)[:k] {
-			out[i] = Float16Bits(v)
-		}
+		halves(dst, b, k)
 	case to.kind == 'c' && from.kind != 'c':
 		if to.size == 8 {
-			spread(as[float32](dst), as[float32](b)[:k])
+			n := lanes(kWidenUint32to64, dst, b, k)
+			spread(as[float32](dst[8*n:]), as[float32](b[4*n:4*k]))
 		} else {
-			spread(as[float64](dst), as[float64](b)[:k])
+			n := lanes(kSpread64, dst, b, k)
+			spread(as[float64](dst[16*n:]), as[float64](b[8*n:8*k]))
 		}
 	default:
 		copy(dst, b)
+	}
+}
+
+// halves makes 16-bit floats of k 32-bit ones.
+func halves(dst, b []byte, k int) {
+	out, in := as[uint16](dst), as[float32](b)
+	for i := lanes(kFloat32toFloat16, dst, b, k); i < k; i++ {
+		out[i] = Float16Bits(in[i])
 	}
 }
 

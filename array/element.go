@@ -132,14 +132,17 @@ func swap(b []byte, n int) {
 	switch n {
 	case 1:
 	case 2:
+		b = b[2*lanes(kSwap16, b, b, len(b)/2):]
 		for ; len(b) >= 2; b = b[2:] {
 			b[0], b[1] = b[1], b[0]
 		}
 	case 4:
+		b = b[4*lanes(kSwap32, b, b, len(b)/4):]
 		for ; len(b) >= 4; b = b[4:] {
 			binary.LittleEndian.PutUint32(b, binary.BigEndian.Uint32(b))
 		}
 	case 8:
+		b = b[8*lanes(kSwap64, b, b, len(b)/8):]
 		for ; len(b) >= 8; b = b[8:] {
 			binary.LittleEndian.PutUint64(b, binary.BigEndian.Uint64(b))
 		}

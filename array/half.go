@@ -3,18 +3,14 @@ package array
 import "math"
 
 // Float16Bits returns the half-precision number nearest to f, ties to even, as its
-// bits. What is too large is infinite; a NaN keeps its upper bits.
+// bits. What is too large is infinite; a NaN keeps its upper bits and is quiet.
 func Float16Bits(f float32) uint16 {
 	b := math.Float32bits(f)
 	sign := uint16(b >> 16 & 0x8000)
 	exp, frac := int(b>>23&0xff), b&0x7fffff
 	switch {
 	case exp == 0xff && frac != 0:
-		h := uint16(frac >> 13)
-		if h == 0 {
-			h = 1
-		}
-		return sign | 0x7c00 | h
+		return sign | 0x7e00 | uint16(frac>>13)
 	case exp > 142: // 2^16 and more
 		return sign | 0x7c00
 	case exp >= 113: // normal: rounding may carry into the exponent, up to infinity
@@ -40,24 +36,31 @@ func roundBit(frac uint32, n uint, h uint32) uint32 {
 }
 
 // float16From64 rounds once, where a way over float32 would do so twice.
-func float16From64(f float64) uint16 {
+func float16From64(f float64) uint16 { return Float16Bits(odd(f)) }
+
+// odd is the number next to f that a later rounding to 16 bits makes the same of
+// as of f itself: what is cut off stays visible in the last bit, where rounding
+// twice would lose it.
+func odd(f float64) float32 {
 	g := float32(f)
-	if b := math.Float32bits(g); float64(g) != f && !math.IsInf(float64(g), 0) && f == f {
-		// Round to odd: what was cut off stays visible to the second rounding.
-		if math.Abs(float64(g)) > math.Abs(f) {
-			b--
-		}
-		g = math.Float32frombits(b | 1)
+	if float64(g) == f || f != f || math.IsInf(float64(g), 0) {
+		return g
 	}
-	return Float16Bits(g)
+	b := math.Float32bits(g)
+	if math.Abs(float64(g)) > math.Abs(f) {
+		b--
+	}
+	return math.Float32frombits(b | 1)
 }
 
 // Float16Value returns the number that the bits of a half-precision one tell.
 func Float16Value(h uint16) float32 {
 	sign, exp, frac := uint32(h&0x8000)<<16, uint32(h>>10&0x1f), uint32(h&0x3ff)
 	switch {
+	case exp == 0x1f && frac != 0:
+		return math.Float32frombits(sign | 0x7fc00000 | frac<<13) // quiet
 	case exp == 0x1f:
-		return math.Float32frombits(sign | 0x7f800000 | frac<<13)
+		return math.Float32frombits(sign | 0x7f800000)
 	case exp != 0:
 		return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
 	}

@@ -261,3 +261,33 @@ func TestCastStream(t *testing.T) {
 		t.Errorf("cast rows: %v", got)
 	}
 }
+
+func BenchmarkCast(b *testing.B) {
+	const n = 64 << 10
+	v := make([]float64, n)
+	for i := range v {
+		v[i] = float64(i % 100)
+	}
+	a, err := array.Of(v)
+	if err != nil {
+		b.Fatal(err)
+	}
+	buf := make([]byte, 16*n)
+	for _, from := range []array.DType{array.Float64, array.Float32, array.Uint8, array.Int64} {
+		in, err := array.Cast(a, from)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, to := range []array.DType{array.Float16, array.Float32, array.Float64, array.Uint8, array.Float64.Swapped()} {
+			b.Run("from="+from.String()+"/to="+to.String(), func(b *testing.B) {
+				b.SetBytes(int64(len(in.Data)))
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := array.CastInto(buf, in, to); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}

@@ -275,11 +275,12 @@ func (e Extent) columns(block []byte, name string, first, rows int) (Strided, er
 
 // CastStream gives the rows of a stream, which it closes with itself, as
 // elements of another type, with Cast's values.
-func CastStream(s Stream, t DType) Stream { return &castStream{s, t} }
+func CastStream(s Stream, t DType) Stream { return &castStream{Stream: s, t: t} }
 
 type castStream struct {
 	Stream
-	t DType
+	t   DType
+	buf []byte
 }
 
 func (c *castStream) Next() (Array, error) {
@@ -287,5 +288,8 @@ func (c *castStream) Next() (Array, error) {
 	if err != nil || a.DType == c.t {
 		return a, err
 	}
-	return Cast(a, c.t)
+	if a, err = CastInto(c.buf, a, c.t); err == nil {
+		c.buf = a.Data
+	}
+	return a, err
 }
