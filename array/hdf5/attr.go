@@ -2,6 +2,7 @@ package hdf5
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime"
@@ -139,90 +140,88 @@ func nested(list []string, dims []int) any {
 	return all
 }
 
-// value is a Go value of an array that is an attribute: a number, string or
-// bool, a slice of them, or the array itself where there is none.
+// value is what an attribute is in Go: a scalar its number, bool or string,
+// strings a slice of them, all else the array itself.
 func value(a array.Array) (any, error) {
-	if len(a.Shape) > 1 {
-		return a, nil
-	}
-	if a.DType.Order() == '>' {
-		a = array.SwapBytes(a)
-	}
-	scalar := len(a.Shape) == 0
-	switch a.DType {
-	case array.Bool:
-		return only[bool](a, scalar)
-	case array.Int8:
-		return only[int8](a, scalar)
-	case array.Int16:
-		return only[int16](a, scalar)
-	case array.Int32:
-		return only[int32](a, scalar)
-	case array.Int64:
-		return only[int64](a, scalar)
-	case array.Uint8:
-		if !scalar {
-			return a, nil // a []uint8 would be taken for bytes
+	if a.DType.Kind() == 'S' && len(a.Shape) < 2 {
+		list := []string{}
+		item := a.DType.ItemSize()
+		for i := 0; i < len(a.Data); i += item {
+			list = append(list, string(bytes.TrimRight(a.Data[i:i+item], "\x00")))
 		}
-		return a.Data[0], nil
-	case array.Uint16:
-		return only[uint16](a, scalar)
-	case array.Uint32:
-		return only[uint32](a, scalar)
-	case array.Uint64:
-		return only[uint64](a, scalar)
-	case array.Float32:
-		return only[float32](a, scalar)
-	case array.Float64:
-		return only[float64](a, scalar)
-	case array.Complex64:
-		return only[complex64](a, scalar)
-	case array.Complex128:
-		return only[complex128](a, scalar)
+		if len(a.Shape) == 0 {
+			return list[0], nil
+		}
+		return list, nil
 	}
-	if a.DType.Kind() != 'S' {
+	if len(a.Shape) > 0 {
 		return a, nil
 	}
-	list := []string{}
-	item := a.DType.ItemSize()
-	for i := 0; i < len(a.Data); i += item {
-		list = append(list, string(bytes.TrimRight(a.Data[i:i+item], "\x00")))
+	switch t := a.DType.WithOrder('<'); t {
+	case array.Bool:
+		return first[bool](a)
+	case array.Int8:
+		return first[int8](a)
+	case array.Int16:
+		return first[int16](a)
+	case array.Int32:
+		return first[int32](a)
+	case array.Int64:
+		return first[int64](a)
+	case array.Uint8:
+		return first[uint8](a)
+	case array.Uint16:
+		return first[uint16](a)
+	case array.Uint32:
+		return first[uint32](a)
+	case array.Uint64:
+		return first[uint64](a)
+	case array.Float32:
+		return first[float32](a)
+	case array.Float64:
+		return first[float64](a)
+	case array.Complex64:
+		return first[complex64](a)
+	case array.Complex128:
+		return first[complex128](a)
 	}
-	if scalar {
-		return list[0], nil
-	}
-	return list, nil
+	return a, nil
 }
 
-func only[T array.Element](a array.Array, scalar bool) (any, error) {
+func first[T array.Element](a array.Array) (any, error) {
 	list, err := array.Values[T](a)
 	if err != nil {
 		return nil, err
 	}
-	if scalar {
-		return list[0], nil
+	return list[0], nil
+}
+
+// CheckAttr says whether an attribute can be written: see Writer.SetAttrs.
+func CheckAttr(name string, value any) error {
+	err := checkText(name)
+	if err == nil && name == "" {
+		err = errors.New("it has no name")
 	}
-	return list, nil
+	if err == nil {
+		_, _, err = attrValue(value)
+	}
+	if err != nil {
+		return fmt.Errorf("attribute %q: %w", name, err)
+	}
+	return nil
 }
 
 // checkAttrs says whether all attributes can be written.
 func checkAttrs(attrs map[string]any) error {
-	for name, v := range attrs {
-		err := checkText(name)
-		if err == nil && name == "" {
-			err = errors.New("no name")
-		}
-		if err == nil {
-			_, _, err = attrValue(v)
-		}
-		if err != nil {
-			return fmt.Errorf("attribute %q: %w", name, err)
+	for _, name := range sortedKeys(attrs) {
+		if err := CheckAttr(name, attrs[name]); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// strings of any length and their shape.
+// textValue is strings of any length and their shape.
 type textValue struct {
 	list  []string
 	shape []int
@@ -247,6 +246,12 @@ func attrValue(v any) (*array.Array, *textValue, error) {
 		return plain(array.Array{Spec: array.Spec{DType: array.Uint8, Shape: []int{len(v)}}, Data: v}, nil)
 	case []any:
 		return listValue(v)
+	case json.Number:
+		n, err := number(v)
+		if err != nil {
+			return nil, nil, err
+		}
+		return attrValue(n)
 	case int:
 		return attrValue(int64(v))
 	case uint:

@@ -1,11 +1,13 @@
 package hdf5
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 
 	"github.com/betongo/betongo/array"
 )
@@ -73,12 +75,29 @@ func flatten(list []any, depth int, leaves *[]any) ([]int, error) {
 	return append([]int{len(list)}, inner...), nil
 }
 
+// number is what a number of JSON is in Go.
+func number(n json.Number) (any, error) {
+	if v, err := n.Int64(); err == nil {
+		return v, nil
+	}
+	if v, err := strconv.ParseUint(n.String(), 10, 64); err == nil {
+		return v, nil
+	}
+	return n.Float64()
+}
+
 // numbers are all int64, or uint64 where only those hold them, float64 where
 // one is a float, or all bool.
 func numbers(leaves []any, shape []int) (array.Array, error) {
 	ints, floats, bools := []int64{}, []float64{}, []bool{}
 	var large []uint64
 	for _, v := range leaves {
+		if text, ok := v.(json.Number); ok {
+			var err error
+			if v, err = number(text); err != nil {
+				return array.Array{}, err
+			}
+		}
 		switch v := v.(type) {
 		case bool:
 			bools = append(bools, v)

@@ -130,9 +130,6 @@ func copyBlock(dst []byte, to []int, src []byte, from []int, extent []int, item 
 	for last > 0 && to[last-1] == run && from[last-1] == run {
 		last--
 		run *= extent[last]
-		if last > 0 && (to[last-1] != run || from[last-1] != run) {
-			break
-		}
 	}
 	var blocks func(axis, d, s int)
 	blocks = func(axis, d, s int) {

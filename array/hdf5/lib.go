@@ -36,6 +36,8 @@ const (
 	spaceNull   = 2
 	selectSet   = 0
 
+	flushGlobal = 1 // H5F_SCOPE_GLOBAL
+
 	layoutCompact    = 0 // H5D_layout_t
 	layoutContiguous = 1
 	layoutChunked    = 2

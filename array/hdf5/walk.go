@@ -353,7 +353,7 @@ func (l *library) chunking(plist hid, d *dataset) error {
 	}
 	var dims [maxRank + 1]uint64
 	rank := l.Pget_chunk(plist, maxRank, &dims[0])
-	if rank < 0 || int(rank) != len(d.dims) {
+	if rank < 1 || int(rank) != len(d.dims) {
 		return &FormatError{Offset: -1, Msg: fmt.Sprintf("chunks of %d dimensions, want %d", rank, len(d.dims))}
 	}
 	var err error
