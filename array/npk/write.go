@@ -137,15 +137,16 @@ func (w *Writer) remove() error { return errors.Join(w.root.Close(), w.folder.Ab
 
 // draft is an array that is being written to new files.
 type draft struct {
-	root  *os.Root
-	r     record
-	from  array.DType // the type of the rows, perhaps big-endian
-	gen   int
-	most  int // rows of a segment
-	f     *os.File
-	at    int64  // where in f the next bytes belong
-	buf   []byte // of short writes
-	parts []part // the last one is being written
+	root    *os.Root
+	r       record
+	from    array.DType // the type of the rows, perhaps big-endian
+	gen     int
+	most    int // rows of a segment
+	f       *os.File
+	at      int64  // where in f the next bytes belong
+	buf     []byte // of short writes
+	swapped []byte
+	parts   []part // the last one is being written
 }
 
 // newDraft makes the first file.
@@ -229,7 +230,8 @@ func take(r *record, from array.DType, rows array.Array) (array.Array, error) {
 // put takes rows.
 func (d *draft) put(rows array.Array) error {
 	if d.from != d.r.dtype {
-		rows = array.SwapBytes(rows)
+		rows = array.SwapInto(d.swapped, rows)
+		d.swapped = rows.Data
 	}
 	data := rows.Data
 	return d.each(rows.Shape[0], func(n int) error {

@@ -201,13 +201,15 @@ func (w *Writer) sink(i int, m array.Member) (array.Sink, error) {
 	name := w.tensors[i].Name
 	w.tensors[i].added = true
 	at := w.tensors[i].at
+	var swapped []byte
 	taker := array.Taker{
 		Rows: func(rows array.Array) error {
 			if int64(len(rows.Data)) > math.MaxInt64-at {
 				return errors.New("it is too large")
 			}
 			if rows.DType.Order() == '>' {
-				rows = array.SwapBytes(rows)
+				rows = array.SwapInto(swapped, rows)
+				swapped = rows.Data
 			}
 			err := aside.WriteAt(w.f.File, rows.Data, at)
 			at += int64(len(rows.Data))

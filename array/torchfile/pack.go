@@ -34,6 +34,7 @@ type pack struct {
 	root    string
 	at      int64
 	entries []packed
+	swapped []byte
 }
 
 // packed is an entry.
@@ -74,9 +75,9 @@ func (p *pack) begin(name string) {
 	p.entries = append(p.entries, e)
 }
 
-// piece is how many bytes are written at a time: systems take several times as
-// long to find memory for some larger ones, and the sum finds them in a cache.
-const piece = 1 << 20
+// piece is how many bytes are written at a time, so that the sum finds them in a
+// cache.
+const piece = 256 << 10
 
 // write writes behind what the open entry has.
 func (p *pack) write(b []byte) error {
@@ -214,7 +215,8 @@ func (p *pack) finish(pickle []byte) error {
 // rows writes rows in the byte order that archives have.
 func (p *pack) rows(a array.Array) error {
 	if a.DType.Order() == '>' {
-		a = array.SwapBytes(a)
+		a = array.SwapInto(p.swapped, a)
+		p.swapped = a.Data
 	}
 	return p.write(a.Data)
 }
