@@ -171,8 +171,12 @@ func (w *Writer) names(m array.Member) ([]string, error) {
 	if n := m.Spec.Shape[0]; n >= 0 && n != len(given) {
 		return nil, fmt.Errorf("%d names for %d images", len(given), n)
 	}
-	names, seen := make([]string, len(given)), map[string]bool{}
+	names, seen, twice := make([]string, len(given)), map[string]bool{}, map[string]bool{}
 	for i, name := range given {
+		if twice[name] {
+			return nil, fmt.Errorf("the name %q of image %d is another's too", name, i)
+		}
+		twice[name] = true
 		if !filepath.IsLocal(filepath.FromSlash(name)) || strings.Contains(name, `\`) || path.Clean(name) != name || name == "." {
 			return nil, fmt.Errorf("the name %q of image %d isn't one below the folder", name, i)
 		}
