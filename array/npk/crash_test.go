@@ -126,7 +126,7 @@ func TestKilled(t *testing.T) {
 		}
 	}
 	t.Logf("%d changes, %d kills", turn, rounds)
-	if os.Getenv("NUMPACK_PYTHON") != "" {
+	if os.Getenv("FORMATS_PYTHON") != "" {
 		same(t, path, numpack(t, "dump", path))
 	}
 }

@@ -15,13 +15,13 @@ import (
 )
 
 // numpack runs NumPack itself on a pack and returns its arrays as it reads
-// them. The variable NUMPACK_PYTHON names a Python that has NumPack 0.7;
+// them. The variable FORMATS_PYTHON names a Python that has NumPack 0.7;
 // without it the test is skipped.
 func numpack(t *testing.T, verb, path string) map[string]array.Array {
 	t.Helper()
-	python := os.Getenv("NUMPACK_PYTHON")
+	python := os.Getenv("FORMATS_PYTHON")
 	if python == "" {
-		t.Skip("NUMPACK_PYTHON names no Python with NumPack")
+		t.Skip("FORMATS_PYTHON names no Python with NumPack")
 	}
 	script, err := filepath.Abs("testdata/numpack_dump.py")
 	if err != nil {
@@ -74,9 +74,9 @@ func same(t *testing.T, path string, want map[string]array.Array) {
 	}
 }
 
-// TestNumPackReads has NumPack read what was written and edited here, edit it,
+// TestInteropNumPackReads has NumPack read what was written and edited here, edit it,
 // and be read in turn.
-func TestNumPackReads(t *testing.T) {
+func TestInteropNumPackReads(t *testing.T) {
 	for _, segment := range []int64{0, 1000} {
 		path := filepath.Join(t.TempDir(), "a.npk")
 		w, err := npk.Create(path, &npk.CreateOptions{SegmentBytes: segment})
@@ -142,8 +142,8 @@ func TestNumPackReads(t *testing.T) {
 	}
 }
 
-// TestNumPackWrites reads and edits what NumPack wrote.
-func TestNumPackWrites(t *testing.T) {
+// TestInteropNumPackWrites reads and edits what NumPack wrote.
+func TestInteropNumPackWrites(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.npk")
 	want := numpack(t, "write", path)
 	same(t, path, want)

@@ -54,7 +54,7 @@ func made(t *testing.T) map[string]array.Strided {
 	return all
 }
 
-func TestOriginal(t *testing.T) {
+func TestInteropSafetensors(t *testing.T) {
 	python := findPython("numpy, safetensors")
 	if python == "" {
 		t.Skip("no python3 with safetensors and NumPy")
@@ -120,8 +120,12 @@ func TestOriginal(t *testing.T) {
 
 func head(b []byte) []byte { return b[:min(len(b), 1600)] }
 
-// findPython returns the first python3 of the path that has some modules.
+// findPython returns the Python of FORMATS_PYTHON or, where that isn't set, the
+// first python3 of the path that has some modules.
 func findPython(modules string) string {
+	if python := os.Getenv("FORMATS_PYTHON"); python != "" {
+		return python
+	}
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
 		python, err := exec.LookPath(filepath.Join(dir, "python3"))
 		if err == nil && exec.Command(python, "-c", "import "+modules).Run() == nil {

@@ -72,7 +72,7 @@ def walk(v, name):
 walk(values, "")
 `
 
-func TestPyTorch(t *testing.T) {
+func TestInteropTorch(t *testing.T) {
 	python := findPython("torch")
 	if python == "" {
 		t.Skip("no python3 with PyTorch")
@@ -130,8 +130,12 @@ func TestPyTorch(t *testing.T) {
 	}
 }
 
-// findPython returns the first python3 of the path that has a module.
+// findPython returns the Python of FORMATS_PYTHON, or the first python3 of the
+// path, that has a module.
 func findPython(module string) string {
+	if python := os.Getenv("FORMATS_PYTHON"); python != "" && exec.Command(python, "-c", "import "+module).Run() == nil {
+		return python
+	}
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
 		python, err := exec.LookPath(filepath.Join(dir, "python3"))
 		if err == nil && exec.Command(python, "-c", "import "+module).Run() == nil {

@@ -13,16 +13,15 @@ import (
 )
 
 // TestInterop has the real libraries read what this package writes in every
-// way. ZARR2_PYTHON and ZARR3_PYTHON name interpreters that have zarr of that
-// version; without them the test is passed over.
+// way. ZARR2_PYTHON and FORMATS_PYTHON name interpreters that have zarr 2 and 3; without them the test is passed over.
 func TestInterop(t *testing.T) {
-	if os.Getenv("ZARR2_PYTHON") == "" && os.Getenv("ZARR3_PYTHON") == "" {
-		t.Skip("neither ZARR2_PYTHON nor ZARR3_PYTHON is set")
+	if os.Getenv("ZARR2_PYTHON") == "" && os.Getenv("FORMATS_PYTHON") == "" {
+		t.Skip("neither ZARR2_PYTHON nor FORMATS_PYTHON is set")
 	}
 	for _, peer := range []struct {
 		env     string
 		formats []int
-	}{{"ZARR2_PYTHON", []int{2}}, {"ZARR3_PYTHON", []int{2, 3}}} {
+	}{{"ZARR2_PYTHON", []int{2}}, {"FORMATS_PYTHON", []int{2, 3}}} {
 		python := os.Getenv(peer.env)
 		if python == "" {
 			t.Logf("%s isn't set", peer.env)
@@ -34,7 +33,7 @@ func TestInterop(t *testing.T) {
 			list := samples(t, version)
 			// What that library has no name for.
 			delete(list, "types/bf16")
-			if peer.env == "ZARR3_PYTHON" {
+			if peer.env == "FORMATS_PYTHON" {
 				delete(list, "types/mixed")
 			}
 			i := 0
