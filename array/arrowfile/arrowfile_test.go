@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -192,5 +190,3 @@ func TestFeather1(t *testing.T) {
 	}
 }
 
-var _ = fs.ErrExist
-var _ = os.Stdout

@@ -151,7 +151,7 @@ type leafOut struct {
 func (l *leafOut) write(rows []byte, row, n int) error {
 	size := l.DType.ItemSize()
 	elements := rows
-	if row != l.Count*size || l.Type.Type == arrow.Bool || l.DType.Order() == '>' {
+	if !l.Fills(row) || l.DType.Order() == '>' {
 		elements = grow(&l.elements, n*l.Count*size)
 		l.Gather(elements, rows, row)
 	}

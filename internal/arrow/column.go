@@ -45,9 +45,11 @@ type Column struct {
 }
 
 // Plain tells whether the rows are the leaf's elements one after another.
-func (c *Column) Plain() bool {
-	return len(c.Leaves) == 1 && c.Leaves[0].run() == c.Row && c.Leaves[0].Count*c.Leaves[0].DType.ItemSize() == c.Row
-}
+func (c *Column) Plain() bool { return len(c.Leaves) == 1 && c.Leaves[0].Fills(c.Row) }
+
+// Fills tells whether the leaf's elements, one after another, are rows of row
+// bytes.
+func (l *Leaf) Fills(row int) bool { return l.run() == row && l.Count*l.DType.ItemSize() == row }
 
 // run is how many bytes of the leaf lie together in a row.
 func (l *Leaf) run() int {

@@ -131,7 +131,7 @@ func (l *Leaf) each(rows []byte, row int, elements []byte, move func(place, elem
 	if row == 0 || size*l.Count == 0 {
 		return
 	}
-	if l.Offset == 0 && size*l.Count == row && l.run() == row {
+	if l.Fills(row) {
 		move(rows, elements)
 		return
 	}
