@@ -159,7 +159,7 @@ func (f *bloscFrame) decodeBlock(dst, src []byte, scratch *[]byte) error {
 	case bytewise:
 		unshuffle(dst, raw, f.typeSize)
 	case bitwise:
-		bitunshuffle(dst, raw, f.typeSize)
+		bitshuffle(dst, raw, f.typeSize, true)
 	}
 	return nil
 }
@@ -263,7 +263,7 @@ func (c bloscCodec) encodeBlock(dst, src []byte, size, parts int, scratch *[]byt
 			shuffle(raw, src, size)
 			src = raw
 		case c.shuffling == bloscBitshuffled && len(src) >= size:
-			bitshuffle(raw, src, size)
+			bitshuffle(raw, src, size, false)
 			src = raw
 		}
 	}

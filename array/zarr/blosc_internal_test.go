@@ -152,8 +152,8 @@ func TestShuffle(t *testing.T) {
 			if unshuffle(back, got, size); !bytes.Equal(got, want) || !bytes.Equal(back, src) {
 				t.Errorf("elements of %d in %d bytes: %v, %v", size, n, got, back)
 			}
-			bitshuffle(got, src, size)
-			if bitunshuffle(back, got, size); !bytes.Equal(back, src) {
+			bitshuffle(got, src, size, false)
+			if bitshuffle(back, got, size, true); !bytes.Equal(back, src) {
 				t.Errorf("bits of elements of %d in %d bytes", size, n)
 			}
 		}

@@ -120,7 +120,7 @@ func unshuffle8(dst, src []byte, n int) {
 
 func shuffle4(dst, src []byte, n int) {
 	p, q, r, s := dst[:n], dst[n:2*n], dst[2*n:3*n], dst[3*n:4*n]
-	i := 0
+	i := lanes4(dst, src, n, false)
 	for ; i+4 <= n; i += 4 {
 		b := src[4*i : 4*i+16]
 		lo, hi := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
@@ -146,7 +146,7 @@ func pairs(v uint64) uint64 {
 
 func unshuffle4(dst, src []byte, n int) {
 	p, q, r, s := src[:n], src[n:2*n], src[2*n:3*n], src[3*n:4*n]
-	i := 0
+	i := lanes4(dst, src, n, true)
 	for ; i+4 <= n; i += 4 {
 		b := dst[4*i : 4*i+16]
 		v0 := uint64(binary.LittleEndian.Uint32(p[i:])) | uint64(binary.LittleEndian.Uint32(r[i:]))<<32
@@ -165,9 +165,9 @@ func unshuffle4(dst, src []byte, n int) {
 }
 
 // bitshuffle puts bit 0 of byte 0 of all elements first, then bit 1, and so on
-// through all bytes. As in c-blosc a number of elements that is no multiple of
-// eight stays as it is.
-func bitshuffle(dst, src []byte, size int) {
+// through all bytes; back is the way back. As in c-blosc a number of elements
+// that is no multiple of eight stays as it is.
+func bitshuffle(dst, src []byte, size int, back bool) {
 	n := len(src) / size
 	if n%8 != 0 {
 		copy(dst, src)
@@ -176,39 +176,20 @@ func bitshuffle(dst, src []byte, size int) {
 	copy(dst[n*size:], src[n*size:])
 	row := n / 8
 	for j := range size {
-		planes := dst[j*n:][:n]
 		for i := range row {
+			// Byte j of eight elements, and a byte of each of its eight planes.
+			element, plane := 8*i*size+j, j*n+i
+			from, to, stepFrom, stepTo := element, plane, size, row
+			if back {
+				from, to, stepFrom, stepTo = plane, element, row, size
+			}
 			var v uint64
 			for k := range 8 {
-				v |= uint64(src[(8*i+k)*size+j]) << (8 * k)
+				v |= uint64(src[from+k*stepFrom]) << (8 * k)
 			}
 			v = turnBits(v)
 			for k := range 8 {
-				planes[k*row+i] = byte(v >> (8 * k))
-			}
-		}
-	}
-}
-
-// bitunshuffle is the way back.
-func bitunshuffle(dst, src []byte, size int) {
-	n := len(src) / size
-	if n%8 != 0 {
-		copy(dst, src)
-		return
-	}
-	copy(dst[n*size:], src[n*size:])
-	row := n / 8
-	for j := range size {
-		planes := src[j*n:][:n]
-		for i := range row {
-			var v uint64
-			for k := range 8 {
-				v |= uint64(planes[k*row+i]) << (8 * k)
-			}
-			v = turnBits(v)
-			for k := range 8 {
-				dst[(8*i+k)*size+j] = byte(v >> (8 * k))
+				dst[to+k*stepTo] = byte(v >> (8 * k))
 			}
 		}
 	}

@@ -32,6 +32,14 @@ func createDir(path string, overwrite bool) (target, error) {
 }
 
 func (d *dirTarget) create(key string) (io.WriteCloser, error) {
+	f, err := d.open(key)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (d *dirTarget) open(key string) (*os.File, error) {
 	name := d.folder.Path(key)
 	open := func() (*os.File, error) { return os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666) }
 	f, err := open()
@@ -41,19 +49,15 @@ func (d *dirTarget) create(key string) (io.WriteCloser, error) {
 		}
 		f, err = open()
 	}
-	if err != nil {
-		return nil, err
-	}
-	return f, nil
+	return f, err
 }
 
 func (d *dirTarget) put(key string, b []byte) error {
-	f, err := d.create(key)
+	f, err := d.open(key)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(b)
-	return errors.Join(err, f.Close())
+	return errors.Join(aside.WriteAt(f, b, 0), f.Close())
 }
 
 func (d *dirTarget) commit() error { return d.folder.Commit() }
