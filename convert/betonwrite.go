@@ -174,6 +174,23 @@ func (j *job) column(it *item) (*column, error) {
 	return c, nil
 }
 
+// loaded are the types that FFCV's own loader makes tensors of.
+var loaded = []array.DType{array.Bool, array.Uint8, array.Int8, array.Int16, array.Int32, array.Int64, array.Float32, array.Float64, array.Complex64, array.Complex128}
+
+// remarkBeton tells of values that a .beton has and FFCV's loader doesn't give.
+func remarkBeton(m array.Member) string {
+	list, err := parts(m.Spec.DType.WithOrder('<'))
+	if err != nil {
+		return ""
+	}
+	for _, p := range list {
+		if !slices.Contains(loaded, p.dtype) {
+			return fmt.Sprintf("FFCV's own loader has no tensors of %s", p.dtype)
+		}
+	}
+	return ""
+}
+
 // takesBeton is the table's word for what a column takes.
 func takesBeton(m array.Member) error {
 	list, err := parts(m.Spec.DType.WithOrder('<'))

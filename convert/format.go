@@ -206,12 +206,16 @@ func find(path, name string) (*format, error) {
 	return f, nil
 }
 
-// target finds the format of an output.
+// target finds the format of an output. What ends in a slash, and isn't called as
+// another format, is a folder of images.
 func target(path, name string) (*format, error) {
 	if path == "" {
 		return nil, errors.New("output: no file name")
 	}
 	f := byExtension(path)
+	if f == nil && os.IsPathSeparator(path[len(path)-1]) {
+		f = imagesFormat
+	}
 	if name != "" {
 		var err error
 		if f, err = byName(name); err != nil {

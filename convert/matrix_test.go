@@ -22,14 +22,15 @@ import (
 type model struct {
 	name, path string
 	single     bool
-	types      string // dtypes that it has, little-endian, with blanks around each; "*" for all
+	types      string // dtypes that it has, little-endian, with blanks around each
 	structs    bool
 	scalars    bool
 	order      bool                          // keeps big-endian elements
 	most       int                           // dimensions; 0 for any number
-	least      int                           // it has at least these, which is what comes back
 	trail      bool                          // shapes that end in 0 are refused
 	shape      func([]int) []int             // what comes back; nil for the same
+	member     string                        // the array's name, where it isn't the file's
+	accept     func([]int) string            // what is wrong with a shape
 	splits     bool                          // structs become an array for each field
 	convert    func(array.Array) array.Array // what comes back of elements; nil for the same
 	options    func(m array.Member, o *convert.Options)
@@ -51,6 +52,8 @@ var models = []model{
 	{name: "zarr", path: "x.zarr", types: numpyTypes + "bfloat16 ", structs: true, scalars: true, order: true},
 	{name: "hdf5", path: "x.h5", types: numpyTypes + "bfloat16 ", structs: true, scalars: true, order: true, convert: shortest},
 	{name: "mat", path: "x.mat", types: strings.ReplaceAll(plainTypes, "<f2 ", "") + "<c8 <c16 |S5 <U3 ", splits: true, scalars: true, shape: twoAxes, convert: padded},
+	{name: "images", path: "x_images", single: true, types: " |u1 <u2 ", member: "images", accept: folder, shape: pixels},
+	{name: "image", path: "x.png", single: true, types: " |u1 <u2 ", member: "image", accept: picture, shape: pixels},
 	{name: "beton", path: "x.beton", types: numpyTypes, structs: true, trail: true},
 	{name: "csv", path: "x.csv", single: true, types: textTypes, structs: true, order: true, most: 2, shape: twoDims, options: asText},
 	{name: "txt", path: "x.txt", single: true, types: textTypes, structs: true, order: true, most: 2, shape: twoDims, options: asText},
@@ -63,6 +66,32 @@ func twoDims(shape []int) []int {
 	}
 	if len(shape) == 1 {
 		return []int{shape[0], 1}
+	}
+	return shape
+}
+
+// picture and folder are the shapes of images.
+func picture(shape []int) string {
+	switch n := len(shape); {
+	case n < 2 || n > 3 || n == 3 && shape[2] != 1 && shape[2] != 3 && shape[2] != 4:
+		return "not that of images"
+	case shape[0] == 0 || shape[1] == 0:
+		return "no pixels"
+	}
+	return ""
+}
+
+func folder(shape []int) string {
+	if why := picture(shape[1:]); why != "" || shape[0] != 0 {
+		return why
+	}
+	return "no images"
+}
+
+// pixels of one channel come back without it.
+func pixels(shape []int) []int {
+	if n := len(shape); n > 2 && shape[n-1] == 1 {
+		return shape[:n-1]
 	}
 	return shape
 }
@@ -131,16 +160,21 @@ func (f *model) takes(m array.Member) (back array.Member, why string) {
 		kind = "<U3"
 	}
 	switch {
-	case t.IsStruct() && !f.structs && !f.splits, !t.IsStruct() && !strings.Contains(f.types, " "+kind+" "):
-		return back, "no elements of type"
 	case len(shape) == 0 && !f.scalars:
 		return back, "is a scalar"
+	case t.IsStruct() && !f.structs && !f.splits, !t.IsStruct() && !strings.Contains(f.types, " "+kind+" "):
+		return back, "no elements of type"
 	case f.most > 0 && (len(shape) > f.most || t.IsStruct() && len(shape) > 1):
 		return back, "other dimensions"
 	case f.options != nil && f.most > 0 && len(shape) == 2 && shape[1] == 0:
 		return back, "without columns"
 	case f.trail && len(shape) > 1 && shape[len(shape)-1] == 0:
 		return back, "ends in 0"
+	}
+	if f.accept != nil {
+		if why := f.accept(shape); why != "" {
+			return back, why
+		}
 	}
 	if !f.order {
 		back.Spec.DType = t.WithOrder('<')
@@ -204,6 +238,10 @@ func values(short bool) []value {
 	}
 	for _, shape := range shapes {
 		add("<f4", shape, false)
+	}
+	for _, shape := range [][]int{{2, 4, 5}, {3, 4, 3}, {2, 3, 4, 4}, {2, 4, 5, 1}} {
+		add("|u1", shape, false)
+		add(">u2", shape, false)
 	}
 	add("<f4", []int{3, 4}, true)
 	add(">i4", []int{2, 3, 2}, true)
@@ -304,7 +342,7 @@ func source(t *testing.T, f *model, list []value, dir string) map[string]string 
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := convert.Convert(t.Context(), all, to, &convert.Options{Text: convert.Text{Delimiter: ","}}); err != nil {
+		if _, err := convert.Convert(t.Context(), all, to, &convert.Options{To: f.name, Text: convert.Text{Delimiter: ","}}); err != nil {
 			t.Fatalf("%s: %v", f.name, err)
 		}
 	}
@@ -352,7 +390,9 @@ func pair(t *testing.T, from, to *model, list []value, files map[string]string) 
 		}
 		v = from.back(v)
 		if from.single {
-			v.Name = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+			if v.Name = from.member; v.Name == "" {
+				v.Name = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+			}
 		}
 		_, why := to.takes(v.Member)
 		if why == "" {
@@ -361,7 +401,9 @@ func pair(t *testing.T, from, to *model, list []value, files map[string]string) 
 			continue
 		}
 		out := filepath.Join(dir, "refused"+to.path)
-		_, err := convert.Convert(t.Context(), path, out, options(from, v))
+		o := options(from, v)
+		o.To = to.name
+		_, err := convert.Convert(t.Context(), path, out, o)
 		if err == nil || !strings.Contains(err.Error(), why) || !strings.Contains(err.Error(), v.Name) {
 			t.Errorf("%s %v: got error %v, want one with %q", v.Name, v.Spec, err, why)
 		}
@@ -373,7 +415,9 @@ func pair(t *testing.T, from, to *model, list []value, files map[string]string) 
 	for k, group := range together {
 		n++
 		out := filepath.Join(dir, fmt.Sprint(n)+to.path)
-		if _, err := convert.Convert(t.Context(), k.path, out, options(from, group...)); err != nil {
+		o := options(from, group...)
+		o.To = to.name
+		if _, err := convert.Convert(t.Context(), k.path, out, o); err != nil {
 			t.Errorf("%s to %s, %s and %d more: %v", from.name, to.name, group[0].Name, len(group)-1, err)
 			continue
 		}

@@ -44,6 +44,7 @@ func init() {
 	formats = []*format{
 		npyFormat, npzFormat, npkFormat, gnzFormat, safetensorsFormat, torchFormat, zarrFormat,
 		hdf5Format, matFormat, betonFormat, csvFormat, tsvFormat, txtFormat, rawFormat,
+		imageFormat, imagesFormat,
 	}
 }
 
