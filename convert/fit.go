@@ -73,6 +73,9 @@ func (j *job) fit() error {
 			return err
 		}
 	}
+	if j.to.table {
+		return j.sameRows()
+	}
 	return nil
 }
 

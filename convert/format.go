@@ -73,6 +73,7 @@ type format struct {
 	create func(path string, o *Options) (writer, error)
 	beton  bool // has its own way in
 
+	table   bool                      // all arrays have the same number of rows
 	scalars bool                      // arrays without dimensions
 	order   bool                      // keeps a big-endian byte order
 	fortran bool                      // keeps Fortran order

@@ -29,6 +29,7 @@ type model struct {
 	most       int                           // dimensions; 0 for any number
 	trail      bool                          // shapes that end in 0 are refused
 	shape      func([]int) []int             // what comes back; nil for the same
+	table      bool                          // all arrays have the same number of rows
 	member     string                        // the array's name, where it isn't the file's
 	accept     func([]int) string            // what is wrong with a shape
 	splits     bool                          // structs become an array for each field
@@ -51,10 +52,12 @@ var models = []model{
 	{name: "torch", path: "x.pt", types: plainTypes + "<c8 <c16 bfloat16 ", scalars: true},
 	{name: "zarr", path: "x.zarr", types: numpyTypes + "bfloat16 ", structs: true, scalars: true, order: true},
 	{name: "hdf5", path: "x.h5", types: numpyTypes + "bfloat16 ", structs: true, scalars: true, order: true, convert: shortest},
+	{name: "arrow", path: "x.arrow", types: numpyTypes + "bfloat16 ", structs: true, scalars: true, order: true, table: true},
+	{name: "arrows", path: "x.arrows", types: numpyTypes + "bfloat16 ", structs: true, scalars: true, order: true, table: true},
 	{name: "mat", path: "x.mat", types: strings.ReplaceAll(plainTypes, "<f2 ", "") + "<c8 <c16 |S5 <U3 ", splits: true, scalars: true, shape: twoAxes, convert: padded},
 	{name: "images", path: "x_images", single: true, types: " |u1 <u2 ", member: "images", accept: folder, shape: pixels},
 	{name: "image", path: "x.png", single: true, types: " |u1 <u2 ", member: "image", accept: picture, shape: pixels},
-	{name: "beton", path: "x.beton", types: numpyTypes, structs: true, trail: true},
+	{name: "beton", path: "x.beton", types: numpyTypes, structs: true, table: true, trail: true},
 	{name: "csv", path: "x.csv", single: true, types: textTypes, structs: true, order: true, most: 2, shape: twoDims, options: asText},
 	{name: "txt", path: "x.txt", single: true, types: textTypes, structs: true, order: true, most: 2, shape: twoDims, options: asText},
 	{name: "raw", path: "x.raw", single: true, types: numpyTypes + "bfloat16 ", structs: true, scalars: true, order: true, options: asRaw},
@@ -298,15 +301,17 @@ func element(b []byte, t array.DType, i int) {
 type key struct{ path, extra string }
 
 // group tells which of the arrays of a format go into one file: all, where it
-// holds more than one, but for .beton, whose arrays have the same rows and whose
-// structs' fields are each other's neighbours.
+// holds more than one, but for tables, whose arrays have the same rows, and
+// .beton, whose structs' fields are each other's neighbours.
 func (f *model) group(m array.Member) string {
 	switch {
 	case f.single:
 		return m.Name
 	case f.name == "beton" && m.Spec.DType.IsStruct():
 		return "struct"
-	case f.name == "beton":
+	case f.table && len(m.Spec.Shape) == 0:
+		return "1"
+	case f.table:
 		return fmt.Sprint(m.Spec.Shape[0])
 	}
 	return ""
