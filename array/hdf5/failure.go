@@ -63,7 +63,7 @@ func noteError(_ uintptr, e *errorRecord, _ uintptr) uintptr {
 }
 
 // fail takes the errors off the library's stack.
-func (l *library) fail(format string, args ...any) error {
+func (l *library) fail(format string, args ...any) *failure {
 	noted.errors = nil
 	l.Ewalk(0, walkDownward, l.onError, 0)
 	l.Eclear(0)
@@ -123,6 +123,9 @@ func (l *library) explain(err error, file, name string) error {
 }
 
 // newer tells whether the library met a version that it doesn't know.
-func (e *failure) newer() bool {
-	return slices.ContainsFunc(e.stack, func(s string) bool { return strings.Contains(s, "version") })
+func (e *failure) newer() bool { return e.says("version") }
+
+// says tells whether the library's words have these.
+func (e *failure) says(words string) bool {
+	return slices.ContainsFunc(e.stack, func(s string) bool { return strings.Contains(s, words) })
 }

@@ -96,6 +96,9 @@ type File struct {
 	m    *mmap.Map
 	file *os.File
 
+	base   int64  // where the user block ends
+	fields [2]int // bytes of an address, and of a size
+
 	arrays  []*node
 	groups  []Group
 	refused []error
@@ -144,6 +147,7 @@ func (f *File) read() error {
 	if err != nil {
 		return f.l.explain(err, f.path, "")
 	}
+	f.base, f.fields = s.at, [2]int{s.address, s.length}
 	return f.l.locked(func() error {
 		if f.id, err = f.l.openFile(f.path, fileReadOnly); err != nil {
 			return f.l.explain(err, f.path, "")

@@ -40,7 +40,7 @@ for path in sorted(d.glob("*.h5")):
                 a = (np.frombuffer(raw, "<u2").astype("<u4") << 16).view("<f4").reshape(shape)
                 assert np.array_equal(np.asarray(x[()]).astype("<f4"), a, equal_nan=True), (path, name)
             else:
-                a = np.frombuffer(raw, eval(dtype) if dtype[0] in "[{" else dtype).reshape(shape)
+                a = np.frombuffer(raw, np.lib.format.descr_to_dtype(eval(dtype)) if dtype[0] == "[" else dtype).reshape(shape)
                 if a.dtype.itemsize != 16 or a.dtype.kind != "f":
                     got = x[()]
                     assert np.asarray(got).dtype == a.dtype and x.shape == a.shape, (path, name, x.dtype, a.dtype)
@@ -57,7 +57,7 @@ for path in sorted(d.glob("*.h5")):
         assert f.attrs["text"] == "żółć" and f["deep/er"].attrs["n"] == 3
 
 
-def fill(f):
+def fill(f, form):
     g = f.create_group("g")
     g.attrs["desc"] = "group"
     rng = np.random.default_rng(1)
@@ -145,7 +145,8 @@ def fill(f):
     f.create_dataset("null", data=h5py.Empty("f4"))
     layout = h5py.VirtualLayout(shape=(4,), dtype="i4")
     layout[:] = h5py.VirtualSource("other.h5", "x", shape=(4,))
-    f.create_virtual_dataset("virtual", layout)
+    if form != "v2":  # later than 1.8
+        f.create_virtual_dataset("virtual", layout)
     f.create_dataset("external", (4,), "i4", external=[("other.bin", 0, 16)])
     f["type"] = np.dtype("f8")
     return out
@@ -153,7 +154,7 @@ def fill(f):
 
 for name, kw in (("v0", {}), ("v2", {"libver": ("v108", "v108")}), ("v3", {"libver": ("v110", "v110")}), ("user", {"userblock_size": 512}), ("order", {"track_order": True})):
     with h5py.File(d / ("py_%s.hdf5" % name), "w", **kw) as f:
-        out = fill(f)
+        out = fill(f, name)
     want = {}
     for k, a in out.items():
         t = a.dtype
@@ -241,6 +242,9 @@ func fromPeer(t *testing.T, path string) {
 	refused := f.Refused().Error()
 	for _, what := range []string{`"refs": not supported: references`, `"seqs": not supported: sequences`, `"virtual": not supported: a virtual`, `"external": not supported`,
 		`"null": not supported`, `"outside": not supported: a link to another file`, `attribute "ref"`} {
+		if strings.Contains(path, "py_v2") && strings.HasPrefix(what, `"virtual"`) {
+			continue
+		}
 		if !strings.Contains(refused, what) {
 			t.Errorf("%s isn't in what is refused:\n%s", what, refused)
 		}

@@ -136,6 +136,7 @@ type library struct {
 	Dget_type                  func(id hid) hid
 	Dget_create_plist          func(id hid) hid
 	Dget_offset                func(id hid) uint64
+	Dget_storage_size          func(id hid) uint64
 	Dread                      func(id, mem, memSpace, fileSpace, dxpl hid, buf unsafe.Pointer) int32
 	Dwrite                     func(id, mem, memSpace, fileSpace, dxpl hid, buf unsafe.Pointer) int32
 	Dset_extent                func(id hid, dims *uint64) int32
@@ -239,7 +240,7 @@ func (l *library) symbols() []symbol {
 		must(&l.Pget_nfilters, "H5Pget_nfilters"), must(&l.Pget_filter, "H5Pget_filter2"), must(&l.Pget_fill_value, "H5Pget_fill_value"),
 		must(&l.Pget_external_count, "H5Pget_external_count"), must(&l.Zfilter_avail, "H5Zfilter_avail"),
 		must(&l.Dopen, "H5Dopen2"), must(&l.Dcreate, "H5Dcreate2"), must(&l.Dclose, "H5Dclose"), must(&l.Dget_space, "H5Dget_space"), must(&l.Dget_type, "H5Dget_type"),
-		must(&l.Dget_create_plist, "H5Dget_create_plist"), must(&l.Dget_offset, "H5Dget_offset"), must(&l.Dread, "H5Dread"), must(&l.Dwrite, "H5Dwrite"),
+		must(&l.Dget_create_plist, "H5Dget_create_plist"), must(&l.Dget_offset, "H5Dget_offset"), must(&l.Dget_storage_size, "H5Dget_storage_size"), must(&l.Dread, "H5Dread"), must(&l.Dwrite, "H5Dwrite"),
 		must(&l.Dset_extent, "H5Dset_extent"), must(&l.Dget_chunk_storage_size, "H5Dget_chunk_storage_size"),
 		must(&l.Dread_chunk, "H5Dread_chunk1", "H5Dread_chunk"), must(&l.Dwrite_chunk, "H5Dwrite_chunk"),
 		must(&l.Dvlen_get_buf_size, "H5Dvlen_get_buf_size"), must(&l.Dvlen_reclaim, "H5Treclaim", "H5Dvlen_reclaim"),

@@ -62,11 +62,16 @@ type reader struct {
 	count int // rows of the dataset
 	row   int // bytes of one
 	ws    []*worker
+	heap  *heap  // of strings of any length
+	raw   []byte // their references
 }
 
 // reader opens a dataset.
 func (f *File) reader(n *node) (*reader, error) {
 	r := &reader{f: f, n: n, d: n.data, count: 1}
+	if n.data.vlen {
+		r.heap = &heap{b: f.m.Bytes()[f.base:], address: f.fields[0], length: f.fields[1]}
+	}
 	size, err := n.Spec.Bytes()
 	if err != nil {
 		return nil, err
@@ -105,6 +110,9 @@ func (r *reader) close() {
 // rows reads rows from lo, which begins a row of chunks where there are some,
 // up to hi. Fresh memory is zero.
 func (r *reader) rows(dst []byte, lo, hi int, fresh bool) error {
+	if err := r.f.locked(func() error { return nil }); err != nil {
+		return err
+	}
 	switch {
 	case len(dst) == 0:
 		return nil
@@ -302,7 +310,7 @@ func (s *stream) Close() error {
 	if !s.closed {
 		s.closed = true
 		s.reader.close()
-		s.buf, s.ws = nil, nil
+		s.buf, s.ws, s.raw, s.heap = nil, nil, nil, nil
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package hdf5
 
 import (
-	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
@@ -11,11 +10,12 @@ const signature = "\x89HDF\r\n\x1a\n"
 
 // superblock is what a file begins with, behind its user block.
 type superblock struct {
-	at       int64 // where it is: the size of the user block
-	version  byte
-	end      uint64 // where the file must end at least
-	writing  bool   // a writer didn't close the file
-	fieldLen int    // bytes of an address
+	at      int64 // where it is: the size of the user block
+	version byte
+	end     uint64 // where the file must end at least, from there on
+	writing bool   // a writer didn't close the file
+	address int    // bytes of an address
+	length  int    // bytes of a size
 }
 
 // readSuperblock looks at the begin of a file of size bytes before the library
@@ -49,28 +49,21 @@ func parseSuperblock(b []byte, at, size int64) (*superblock, error) {
 	addresses, flags := 0, 0 // where the addresses and the flags are
 	switch s.version {
 	case 0, 1:
-		s.fieldLen, addresses = int(b[13]), 24+4*int(s.version)
+		s.address, s.length, addresses = int(b[13]), int(b[14]), 24+4*int(s.version)
 	case 2, 3:
-		s.fieldLen, addresses, flags = int(b[9]), 12, 11
+		s.address, s.length, addresses, flags = int(b[9]), int(b[10]), 12, 11
 	default:
 		return nil, unsupported(fmt.Sprintf("superblock of version %d, known are 0 to 3", s.version))
 	}
-	if s.fieldLen != 2 && s.fieldLen != 4 && s.fieldLen != 8 {
-		return nil, bad(9, "addresses of %d bytes, want 2, 4 or 8", s.fieldLen)
+	for _, n := range []int{s.address, s.length} {
+		if n != 2 && n != 4 && n != 8 {
+			return nil, bad(9, "addresses of %d bytes and sizes of %d, want 2, 4 or 8", s.address, s.length)
+		}
 	}
-	if len(b) < addresses+3*s.fieldLen {
+	if len(b) < addresses+3*s.address {
 		return nil, bad(addresses, "the file ends in it")
 	}
-	address := func(i int) uint64 {
-		field := b[addresses+i*s.fieldLen:]
-		switch s.fieldLen {
-		case 2:
-			return uint64(binary.LittleEndian.Uint16(field))
-		case 4:
-			return uint64(binary.LittleEndian.Uint32(field))
-		}
-		return binary.LittleEndian.Uint64(field)
-	}
+	address := func(i int) uint64 { return number64(b[addresses+i*s.address:], s.address) }
 	// Base address, then one of something else, then the end, which counts from
 	// the begin of the file. A user block may have come before it since.
 	base, end := address(0), address(2)
@@ -78,7 +71,7 @@ func parseSuperblock(b []byte, at, size int64) (*superblock, error) {
 		return nil, bad(addresses, "the file ends at %d, before it begins at %d", end, base)
 	}
 	if s.end = end - base; s.end > uint64(size-at) {
-		return nil, bad(addresses+2*s.fieldLen, "the file is cut off: it has %d bytes, want %d", size, s.end+uint64(at))
+		return nil, bad(addresses+2*s.address, "the file is cut off: it has %d bytes, want %d", size, s.end+uint64(at))
 	}
 	s.writing = s.version == 3 && b[flags]&1 != 0
 	return s, nil

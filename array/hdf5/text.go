@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"runtime"
 	"unicode/utf8"
 	"unsafe"
@@ -66,37 +65,53 @@ func (d *dataset) inRow() (int, error) {
 	return array.Spec{DType: array.Uint8, Shape: d.dims[1:]}.Bytes()
 }
 
-// eachText gives the strings of rows, in order; they are valid during the call.
+// eachText gives the strings of rows, in order and numbered from the first of
+// them; they are valid during the call. The rows begin a row of chunks.
 func (r *reader) eachText(lo, hi int, do func(s []byte, i int) error) error {
 	per, err := r.d.inRow()
-	if err != nil {
+	if err != nil || per == 0 {
 		return err
 	}
-	if per > math.MaxInt32 || int64(per)*8 > r.f.opts.MaxArray {
-		return &FormatError{Offset: -1, Msg: fmt.Sprintf("rows of %d strings, at most %d bytes are read at once", per, r.f.opts.MaxArray)}
-	}
-	if per == 0 {
-		return nil
-	}
 	step := max(1, textBatch/per)
-	for i := 0; lo < hi; lo += step {
+	if r.d.chunks != nil {
+		c := r.d.chunks[0]
+		step = (step + c - 1) / c * c // no chunk is unpacked twice
+	}
+	step = min(step, hi-lo)
+	if n, err := (array.Spec{DType: mustDType("V16"), Shape: []int{step, per}}).Bytes(); err != nil || int64(n) > r.f.opts.MaxArray {
+		return &FormatError{Offset: -1, Msg: fmt.Sprintf("%d rows of %d strings, whose places take more than %d bytes", step, per, r.f.opts.MaxArray)}
+	}
+	refs := r.d.refs(r.heap.refSize())
+	first := lo * per
+	for ; lo < hi; lo += step {
 		n := min(step, hi-lo)
-		err := r.f.locked(func() error {
-			pointers := make([]unsafe.Pointer, n*per)
-			return r.f.l.someTexts(r.id, r.d, lo, lo+n, pointers, r.f.opts, func(p unsafe.Pointer) error {
-				i++
-				s, err := cBytes(p, int(r.f.opts.MaxText))
-				if err != nil {
-					return fmt.Errorf("string %d of row %d: %w", (i-1)%per, lo+(i-1)/per, err)
-				}
-				return do(s, i-1)
-			})
-		})
+		if refs != nil {
+			err = r.byRefs(refs, lo, lo+n, per, func(s []byte, i int) error { return do(s, i-first) })
+		} else {
+			err = r.byLibrary(lo, lo+n, per, func(s []byte, i int) error { return do(s, i-first) })
+		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// byLibrary gives the strings of rows as the library reads them, from what this
+// package doesn't unpack.
+func (r *reader) byLibrary(lo, hi, per int, do func(s []byte, i int) error) error {
+	return r.f.locked(func() error {
+		pointers := make([]unsafe.Pointer, (hi-lo)*per)
+		i := lo * per
+		return r.f.l.someTexts(r.id, r.d, lo, hi, pointers, r.f.opts, func(p unsafe.Pointer) error {
+			s, err := cBytes(p, int(r.f.opts.MaxText))
+			if err != nil {
+				return fmt.Errorf("string %d of row %d: %w", i%per, i/per, err)
+			}
+			i++
+			return do(s, i-1)
+		})
+	})
 }
 
 // cBytes is a string of C, which must not be longer than most.

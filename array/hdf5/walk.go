@@ -304,11 +304,11 @@ func (l *library) describe(id hid) (*dataset, error) {
 			d.fill = item
 		}
 	}
-	if d.layout == layoutContiguous {
-		if d.offset = l.Dget_offset(id); d.offset == addressUndefined {
-			l.forget()
-		}
+	// With a user block 1.10 tells a place also where there is none.
+	if d.layout == layoutContiguous && l.Dget_storage_size(id) > 0 {
+		d.offset = l.Dget_offset(id)
 	}
+	l.forget()
 	return d, nil
 }
 
@@ -405,7 +405,7 @@ var filterNames = map[int32]string{
 func (f *File) check(d *dataset) error {
 	spec := d.spec()
 	if d.vlen {
-		spec.DType = mustDType("V16") // at least: what it takes in the file
+		spec.DType = mustDType(fmt.Sprintf("V%d", 4+f.fields[0]+4)) // what one takes in the dataset
 	}
 	size, err := spec.Bytes()
 	if err != nil {
@@ -418,7 +418,7 @@ func (f *File) check(d *dataset) error {
 		}
 		return f.l.filtersServed(d)
 	}
-	if d.layout == layoutContiguous && d.offset != addressUndefined && !d.vlen {
+	if d.layout == layoutContiguous && d.offset != addressUndefined {
 		if have := uint64(f.m.Size()); d.offset > have || uint64(size) > have-d.offset {
 			return &FormatError{Offset: int64(min(d.offset, have)), Msg: fmt.Sprintf("%d bytes of data, in a file of %d", size, have)}
 		}
