@@ -19,6 +19,7 @@ type imagesRequest struct {
 	Field  string                   `json:"field"`
 	IDs    int                      `json:"ids"` // so many in the payload
 	Custom map[string]customRequest `json:"custom"`
+	Cached bool                     `json:"cached"` // the file is not to be mapped
 }
 
 type imagesAnswer struct {
@@ -36,7 +37,12 @@ func (c *conn) images(r *request) error {
 	if err != nil {
 		return err
 	}
-	files, err := c.engine.files.open([]string{q.Path}, access{custom: q.Custom})
+	var files *set
+	if q.Cached {
+		files, err = c.engine.files.cached([]string{q.Path}, q.Custom)
+	} else {
+		files, err = c.engine.files.open([]string{q.Path}, access{custom: q.Custom})
+	}
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,8 @@ type set struct {
 	data   loader.Dataset
 	of     *library
 	key    string
+	files  string        // the part of key that tells which files, and custom fields
+	cached bool          // the files are not mapped
 	users  int           // guarded by library.mu
 	opened chan struct{} // closed when there is data or an error
 	close  func() error
@@ -68,12 +70,13 @@ func (l *library) open(paths []string, how access) (*set, error) {
 	if err != nil {
 		return nil, err
 	}
-	key += fmt.Sprintf("|%s|%v|%v", how.as, how.direct, how.custom)
+	files := fmt.Sprintf("%s|%v", key, how.custom)
+	key = fmt.Sprintf("%s|%s|%v", files, how.as, how.direct)
 	l.mu.Lock()
 	s := l.sets[key]
 	mine := s == nil
 	if mine {
-		s = &set{of: l, key: key, opened: make(chan struct{})}
+		s = &set{of: l, key: key, files: files, cached: how.memory != 0, opened: make(chan struct{})}
 		if l.sets == nil {
 			l.sets = map[string]*set{}
 		}
@@ -84,7 +87,33 @@ func (l *library) open(paths []string, how access) (*set, error) {
 	if mine {
 		s.open(paths, how)
 	}
-	<-s.opened // by whoever is first, who doesn't wait for anybody
+	return s.wait()
+}
+
+// cached opens files that are not to be mapped: the ones that somebody has open
+// so, whatever the size of the cache, or else with the least one.
+func (l *library) cached(paths []string, custom map[string]customRequest) (*set, error) {
+	key, err := keyOf(paths)
+	if err != nil {
+		return nil, err
+	}
+	files := fmt.Sprintf("%s|%v", key, custom)
+	l.mu.Lock()
+	for _, s := range l.sets {
+		if s.cached && s.files == files {
+			s.users++
+			l.mu.Unlock()
+			return s.wait()
+		}
+	}
+	l.mu.Unlock()
+	return l.open(paths, access{memory: leastMemory, custom: custom})
+}
+
+// wait waits until the files are open, by whoever is first, who doesn't wait for
+// anybody. Where they can't be, the set is left.
+func (s *set) wait() (*set, error) {
+	<-s.opened
 	if s.err != nil {
 		s.leave()
 		return nil, s.err

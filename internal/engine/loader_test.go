@@ -433,6 +433,11 @@ func TestGetAndReplay(t *testing.T) {
 	if len(pixels) != total || total == 0 {
 		t.Errorf("%d bytes of pixels, want %d", len(pixels), total)
 	}
+	for range 2 { // not mapped: opened for it, and again
+		if _, same := v.ask(object{"do": "images", "path": path, "field": "image", "ids": 3, "cached": true}, int64s(0, 1, 8)); !bytes.Equal(same, pixels) {
+			t.Error("other pixels from a file that is not mapped")
+		}
+	}
 	v.fails("option", object{"do": "images", "path": path, "field": "label", "ids": 1}, int64s(0))
 	v.fails("option", object{"do": "images", "path": path, "field": "imag", "ids": 1}, int64s(0))
 	v.fails("option", object{"do": "images", "path": path, "field": "image", "ids": 1}, int64s(50))

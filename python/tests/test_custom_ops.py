@@ -25,6 +25,8 @@ from betongo.fields.decoders import (
     RandomResizedCropRGBImageDecoder,
     SimpleRGBImageDecoder,
 )
+from betongo.loader.regions import Regions
+from betongo.memory_managers import OSCacheManager
 from betongo.pipeline import Compiler, PipelineSpec
 from betongo.pipeline.allocation_query import AllocationQuery
 from betongo.pipeline.operation import Operation
@@ -553,7 +555,10 @@ def test_a_decoder_of_ones_own(mixed, compiler):
         assert label.flatten().tolist() == [i + 1000 for i in it.ids]
 
 
-def test_a_decoder_that_reads_stored_bytes(tmp_path, compiler):
+@pytest.mark.parametrize("os_cache", [True, False])
+def test_a_decoder_that_reads_stored_bytes(tmp_path, compiler, os_cache, monkeypatch):
+    if not os_cache:
+        monkeypatch.setattr(OSCacheManager, "schedule_epoch", None)  # which is of the mapped file
     path = write(
         tmp_path / "bytes.beton", 40, {"data": BytesField()}, lambda i: (np.full(1 + i % 9, i, np.uint8),)
     )
@@ -576,9 +581,57 @@ def test_a_decoder_that_reads_stored_bytes(tmp_path, compiler):
 
             return decode
 
-    loader = Loader(path, 8, pipelines={"data": [Sum(), ToTensor()]}, indices=[39, 1, 12, 3, 5, 6, 7, 8])
+    chosen = [39, 1, 12, 3, 5, 6, 7, 8]
+    loader = Loader(path, 8, os_cache=os_cache, pipelines={"data": [Sum(), ToTensor()]}, indices=chosen)
     (data,) = next(iter(loader))
-    assert data.tolist() == [[1 + i % 9, i] for i in (39, 1, 12, 3, 5, 6, 7, 8)]
+    assert data.tolist() == [[1 + i % 9, i] for i in chosen]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["bytes", "bytes_zero_first", "bytes_all_empty", "json", "cifar_like", "ndarray_multipage"],
+)
+def test_regions_are_read_as_they_are_mapped(golden, name, compiler, tmp_path):
+    path = golden(name)
+    reader = betongo.Reader(path)
+    table, whole = reader.alloc_table, np.fromfile(path, np.uint8)
+    regions = Regions(reader, path)
+    read = regions.compile_reader()
+    samples = np.unique(table["sample_id"])
+    for ids in (samples, samples[::-3], samples[:1], samples[:0]):
+        state = regions.state(ids.astype(np.int64))
+        mine = table[np.isin(table["sample_id"], ids)]
+        for entry in mine:
+            at, size = int(entry["ptr"]), int(entry["size"])
+            got = read(at, state)
+            assert len(got) in mine["size"][mine["ptr"] == at]
+            assert (got[:size] == whole[at : at + size][: len(got)]).all()
+    cut = tmp_path / "cut.beton"
+    cut.write_bytes(whole[: int(table["ptr"].max())].tobytes())
+    if int(table["size"][table["ptr"].argmax()]):
+        with pytest.raises(betongo.FormatError, match="bytes are missing"):
+            Regions(reader, str(cut)).state(samples.astype(np.int64))
+
+
+def test_whole_images_that_are_not_mapped(mixed):
+    class Mine(SimpleRGBImageDecoder):
+        def generate_code(self):
+            images = super().generate_code()
+
+            def decode(*args):
+                return images(*args)
+
+            decode.plain = True
+            return decode
+
+    batches = [
+        [
+            b.tolist()
+            for (b,) in Loader(mixed, 8, os_cache=o, pipelines={**OFF, "label": None, "image": [Mine()]})
+        ]
+        for o in (True, False)
+    ]
+    assert batches[0] == batches[1]
 
 
 class StringField(NDArrayField):
@@ -601,6 +654,8 @@ def test_a_field_of_ones_own(tmp_path):
     DatasetWriter(path, fields, num_workers=1).from_indexed_dataset(Listed(40, lambda i: (i, texts[i])))
     with pytest.raises(ValueError, match="custom_fields"):
         Loader(path, 8)
+    with pytest.raises(ValueError, match="custom_fields: 'valu' is unknown; did you mean 'value'"):
+        Loader(path, 8, custom_fields={"valu": StringField})
     loader = Loader(path, 8, order="random", custom_fields={"value": StringField})
     for index, value in loader:
         assert value.shape == (8, 16)

@@ -26,6 +26,7 @@ from betongo.fields.decoders import (
     SimpleRGBImageDecoder,
 )
 from betongo.pipeline import PipelineSpec
+from betongo.pipeline.operation import Operation
 from betongo.transforms import (
     Convert,
     NormalizeImage,
@@ -693,3 +694,20 @@ def test_memory_goes_back(rows):
         for _ in range(10):
             for _ in loader:
                 pass
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+def test_warnings_point_at_the_program(rows, threaded):
+    class Same(Operation):
+        def generate_code(self):
+            return lambda x, dst: x
+
+        def declare_state_and_memory(self, previous_state):
+            return previous_state, None
+
+    more = [Same()] if threaded else []
+    loader = Loader(rows, 4, pipelines={"label": [IntDecoder(), *more], "x": None})
+    assert loader.code.threaded == threaded
+    with pytest.warns(RuntimeWarning, match="batches are in use") as said:
+        kept = list(loader)
+    assert len(kept) == 150 and [w.filename for w in said] == [__file__]

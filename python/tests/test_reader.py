@@ -84,7 +84,9 @@ def test_custom_fields(tmp_path: Path) -> None:
         for f in m["fields"]
         if f["kind"] == "custom"
     }
-    r = Reader(path, {**classes, "elsewhere": Flag})
+    with pytest.raises(ValueError, match="'u5' is unknown; did you mean 'u4'"):
+        Reader(path, {**classes, "u5": Flag})
+    r = Reader(path, classes)
     assert isinstance(r.handlers["u4"], Number)
     for k, f in enumerate(m["fields"]):
         assert r.metadata[f"f{k}"].tolist() == f["values"]

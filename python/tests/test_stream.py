@@ -7,15 +7,17 @@ import pickle
 import sys
 import threading
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from peer import Peer
+from peer import Peer, frame
 
 import betongo
-from betongo import _stream
+from betongo import DatasetWriter, _engine, _stream
 from betongo._stream import LoaderStream
+from betongo.fields import BytesField
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the peer makes its memory as on Linux")
 
@@ -179,3 +181,41 @@ def test_outs() -> None:
     )
     assert out.dtype == np.dtype([("x", "<i4"), ("y", "<f8", (2,))]) and out.shape is None and out.lengths
     assert pickle.loads(pickle.dumps(out)).dtype == out.dtype
+
+
+def test_rows_of_items(engine: Any, tmp_path: Path) -> None:
+    """Rows that differ in how many items they have, each of a shape."""
+    path = tmp_path / "a.beton"
+    rows = [np.arange(6 * (1 + i % 3), dtype="<u2") for i in range(8)]
+    DatasetWriter(path, {"x": BytesField()}).from_iterable([(r.view(np.uint8),) for r in rows])
+    out = {"name": "x", "field": "x", "item": {"dtype": "<u2", "shape": [2, 3]}}
+    spec = {"paths": [str(path)], "batch_size": 4, "order": {"name": "sequential"}, "outputs": [out]}
+    with LoaderStream(_engine.Connector(), spec) as s:
+        assert s.outputs[0].item == (2, 3) and s.outputs[0].shape is None
+        for b in s.epoch(0):
+            x = b.columns[0]
+            assert x.array.shape == (4, 3, 2, 3) and x.array.dtype == np.uint16
+            for i, row, n in zip(b.ids, x.array, x.lengths):
+                assert n == 1 + i % 3 and (row[:n].ravel() == rows[i]).all() and not row[n:].any()
+
+
+def test_an_error_of_something_else_does_not_end_an_epoch() -> None:
+    """An answer to a request that was given up is no batch, and no end."""
+
+    class Late(Peer):
+        def _batch(self, k: int) -> None:
+            if k == 2:
+                error = {"error": {"kind": "option", "message": "late"}, "do": "state"}
+                self.mine.sendall(frame(error))
+            super()._batch(k)
+
+    assert [b.index for b in stream(Late(6)).epoch(0)] == list(range(6))
+
+    class Ends(Peer):
+        def _batch(self, k: int) -> None:
+            if k == 2:
+                self.mine.sendall(frame({"error": {"kind": "option", "message": "it"}, "do": "epoch"}))
+            super()._batch(k)
+
+    with pytest.raises(ValueError, match="it"):
+        list(stream(Ends(6)).epoch(0))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 import numpy as np
 
 from . import _block, _value
+from ._names import unknown
 from .errors import FormatError, SampleError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -210,10 +211,7 @@ class File:
         self.field_types = [f.type for f in infos]
         for name in self._custom:
             if not any(f.name == name for f in infos):
-                raise ValueError(
-                    f"{self.path}: custom_fields has {name!r}, the file has "
-                    f"{', '.join(map(repr, self.field_names))}"
-                )
+                raise ValueError(unknown("custom_fields", name, self.field_names, self.path))
         self._unknown = next((f.name for f in infos if f.member is None), None)
         members = [f.member for f in infos if f.member is not None]
         try:

@@ -40,17 +40,18 @@ pieces."""
 class Out:
     """An output of a loader: name, dtype, and shape of a row, None where it differs between batches.
 
-    With lengths, rows have a true length each; with offsets, the output is ragged: its array holds the items
-    of all rows, and shape is an item's.
+    With lengths, rows have a true length each, in items, which are of shape item; with offsets, the output is
+    ragged: its array holds the items of all rows, and shape is an item's.
     """
 
-    __slots__ = ("dtype", "lengths", "name", "offsets", "shape")
+    __slots__ = ("dtype", "item", "lengths", "name", "offsets", "shape")
 
     def __init__(self, spec: dict[str, Any]) -> None:
         self.name: str = spec["name"]
         self.dtype: np.dtype[Any] = _dtype(spec["dtype"])
         shape = spec.get("shape")
         self.shape: tuple[int, ...] | None = None if shape is None else tuple(shape)
+        self.item: tuple[int, ...] = tuple(spec.get("item") or ())
         self.lengths: bool = bool(spec.get("lengths"))
         self.offsets: bool = bool(spec.get("offsets"))
 
@@ -70,8 +71,8 @@ def _dtype(text: Any) -> np.dtype[Any]:
 class Columns:
     """An output's values in a batch.
 
-    array is C-contiguous, writable, and not copied: (n, *shape), or (n, width) of an output without a fixed
-    shape, or (items, …) of a ragged one. lengths, int64 (n,), are the rows' true lengths, offsets, int64
+    array is C-contiguous, writable, and not copied: (n, *shape), or (n, width, *item) of an output without a
+    fixed shape, or (items, …) of a ragged one. lengths, int64 (n,), are the rows' true lengths, offsets, int64
     (n+1,), the places of a ragged output's rows; both are the caller's own, or None.
     """
 
@@ -288,7 +289,7 @@ class _Line:
         columns = []
         for out, (number, offset, rows, width) in zip(self.outputs, obj["o"]):
             shape = out.shape
-            shape = (rows, *shape) if shape is not None else (rows,) if width < 0 else (rows, width)
+            shape = (rows, *shape) if shape is not None else (rows,) if width < 0 else (rows, width, *out.item)
             values: Array
             if number < 0:
                 values = np.zeros(shape, out.dtype)
@@ -331,7 +332,7 @@ class _Line:
             obj = self.ahead.popleft()[0] if self.ahead else self.receive()[0]
             if "b" in obj:
                 self.back.append(obj["b"])
-            elif "end" in obj or "error" in obj:
+            elif ends(obj):
                 self.running = False
 
     def ask(self, request: dict[str, Any], payload: Any = b"") -> dict[str, Any]:
@@ -365,6 +366,11 @@ class _Line:
         if "error" in obj:
             raise error_of(obj["error"])
         return self.slot(obj, data, 0)
+
+
+def ends(obj: dict[str, Any]) -> bool:
+    """Whether a frame ends an epoch. An error belongs to the request that it names, or ends everything."""
+    return "end" in obj or "error" in obj and obj.get("do") in (None, "epoch")
 
 
 def tell(answer: dict[str, Any]) -> None:
@@ -402,11 +408,14 @@ class Epoch:
                 taken = self.taken
                 if taken or line.back:
                     line.credit(taken)
-                obj, payload = line.ahead.popleft() if line.ahead else line.receive()
-                if "b" in obj:
-                    slot = line.slot(obj, payload, taken)
-                    self.taken = taken + 1
-                    return slot
+                while True:
+                    obj, payload = line.ahead.popleft() if line.ahead else line.receive()
+                    if "b" in obj:
+                        slot = line.slot(obj, payload, taken)
+                        self.taken = taken + 1
+                        return slot
+                    if ends(obj):
+                        break
                 line.running = False
                 self._line = None
         except BaseException:

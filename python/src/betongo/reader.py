@@ -26,18 +26,16 @@ class Reader:
     ptr, size. The arrays are read-only views of the map, loaded as they are touched. file: the
     `betongo._file.File` behind it.
 
-    Raises ValueError for a custom field without a class in custom_handlers; else as `betongo.open` does.
+    Raises ValueError for a custom field without a class in custom_handlers, and for a class of no field; else
+    as `betongo.open` does.
     """
 
     def __init__(
         self, fname: str | os.PathLike[str], custom_handlers: Mapping[str, type[Field]] | None = None
     ) -> None:
         self._fname = fname
-        given = dict(custom_handlers or {})
-        # As in FFCV classes for fields that the file does not have are no error.
-        found = File(fname)
-        self.custom_fields = {k: v for k, v in given.items() if k in found.field_names}
-        self.file = File(fname, self.custom_fields) if self.custom_fields else found
+        self.custom_fields = dict(custom_handlers or {})
+        self.file = File(fname, self.custom_fields)
         for info in self.file.fields:
             if info.type == _file.CUSTOM and info.name not in self.custom_fields and not info.kind:
                 raise ValueError(

@@ -20,11 +20,11 @@ class Images:
     """Decodes images of a field: called with samples' numbers it gives them one by one, uint8 (height,
     width, 3).
 
-    The arrays are the caller's. One thread at a time.
+    The arrays are the caller's. With cached the engine doesn't map the file for it. One thread at a time.
     """
 
-    def __init__(self, path: str, field: str, custom: dict[str, Any]) -> None:
-        self._request: dict[str, Any] = {"do": "images", "path": path, "field": field}
+    def __init__(self, path: str, field: str, custom: dict[str, Any], cached: bool) -> None:
+        self._request: dict[str, Any] = {"do": "images", "path": path, "field": field, "cached": cached}
         if custom:  # fields of the file that only the program knows
             self._request["custom"] = custom
         self._connection: Connection | None = None

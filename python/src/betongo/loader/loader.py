@@ -155,7 +155,7 @@ class Loader:
         Compiler.set_num_threads(self.num_workers)
 
         self.reader = Reader(self.fname, custom_fields)
-        self._stored = Stored(self.reader, self._path)
+        self._stored = Stored(self.reader, self._path, self.os_cache)
         self.indices: np.ndarray = samples_of(indices, int(self.reader.num_samples))
         self.field_name_to_f_ix: dict[str, int] = {name: i for i, name in enumerate(self.reader.field_names)}
         self.pipeline_specs: dict[str, PipelineSpec] = self._specs(pipelines)

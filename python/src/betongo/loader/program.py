@@ -67,7 +67,7 @@ class _Call:
     indexed: bool
     shared: _SharedState | None
     spread: bool  # whether numba spreads it over threads
-    more: tuple[Any, ...]  # further arguments of a decoder
+    more: tuple[Any, ...]  # further arguments of a decoder: metadata; what is stored comes behind them
     to_cuda: bool
 
 
@@ -134,6 +134,7 @@ class Program:
         takers = _takers(split)
         copies = _copies(split, apart)
         self._calls = [self._bind(step, op, takers) for step, op in zip(split.steps, copies)]
+        self._reads = any(call.takes < 0 for call in self._calls)
         self._leaves = [self._places[id(at)] for at in split.leaves.values()]
         self._width = len(self._sources) + len(self._calls)
         self._pin = pin and _has_cuda()
@@ -175,7 +176,7 @@ class Program:
         self._states[id(step)] = state
         more: tuple[Any, ...] = ()
         if takes is None:
-            more = (operation.metadata, self._stored.state())
+            more = (operation.metadata,)
         return _Call(
             step=step,
             operation=operation,
@@ -270,9 +271,10 @@ class Program:
                 pass  # a call tells what it is, and of which operation
         if self._calls:
             indices = ids.astype(self._dtype, copy=False)
+            state = self._stored.state(ids) if self._reads else None
             shared = {key: self._set_up(s, len(ids)) for key, s in self._shared.items()}
             for call in self._calls:
-                values.append(self._call(call, values, indices, shared))
+                values.append(self._call(call, values, indices, shared, state))
         outputs = [values[i] for i in self._leaves]
         return [_pinned(v) for v in outputs] if self._pin else outputs
 
@@ -296,13 +298,15 @@ class Program:
             return allocate(queries, n, self.pool)
         return tuple(allocate(query, n, self.pool) for query in queries)
 
-    def _call(self, call: _Call, values: list[Any], indices: np.ndarray, shared: dict[int, Any]) -> Any:
+    def _call(
+        self, call: _Call, values: list[Any], indices: np.ndarray, shared: dict[int, Any], state: Any
+    ) -> Any:
         value = indices if call.takes < 0 else values[call.takes]
         if call.apart:
             value = _copy(value)
         if call.to_cuda:
             value = _pinned(value)
-        more = list(call.more)
+        more = [*call.more, state] if call.takes < 0 else []
         if call.indexed:
             more.insert(0, indices)
         if call.shared is not None:
@@ -322,18 +326,25 @@ class Program:
                 field=node.source,
                 operation=type(call.operation).__name__,
                 samples=indices.tolist(),
-                sample=self._culprit(call, value, indices, shared, type(e)),
+                sample=self._culprit(call, value, indices, shared, state, type(e)),
             ) from e
 
     def _culprit(
-        self, call: _Call, value: Any, indices: np.ndarray, shared: dict[int, Any], cls: type[Exception]
+        self,
+        call: _Call,
+        value: Any,
+        indices: np.ndarray,
+        shared: dict[int, Any],
+        state: Any,
+        cls: type[Exception],
     ) -> int | None:
         """Return the first sample with which alone an operation fails so too, None if there is none."""
         end = time.monotonic() + _search
         for i in range(len(indices)):
             one = indices[i : i + 1]
             more = [one] if call.indexed else []
-            more.extend(call.more)
+            if call.takes < 0:
+                more.extend((*call.more, state))
             if call.shared is not None:
                 more.append(shared[id(call.step.node.operation)][i : i + 1])
             try:

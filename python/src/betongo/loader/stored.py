@@ -10,6 +10,7 @@ import numpy as np
 from .._file import CUSTOM
 from ..reader import Reader
 from .images import Images
+from .regions import Regions
 
 if TYPE_CHECKING:
     from ..memory_managers.base import MemoryManager
@@ -18,11 +19,16 @@ __all__ = ["Stored"]
 
 
 class Stored:
-    """What finds the bytes of a file. Nothing is made before it is asked for: the engine needs none of it."""
+    """What finds the bytes of a file. Nothing is made before it is asked for: the engine needs none of it.
 
-    def __init__(self, reader: Reader, path: str) -> None:
+    With os_cache they are those of the mapped file, else they are read for each batch.
+    """
+
+    def __init__(self, reader: Reader, path: str, os_cache: bool) -> None:
         self._reader = reader
         self._path = path
+        self._os_cache = os_cache
+        self._regions: Regions | None = None
         self._managers: dict[bool, MemoryManager] = {}
 
     def manager(self, os_cache: bool) -> MemoryManager:
@@ -35,10 +41,16 @@ class Stored:
 
     def reader(self) -> Callable[[int, Any], np.ndarray]:
         """Return the function that reads a region, compiled where there is numba."""
-        return self.manager(True).compile_reader()
+        if self._os_cache:
+            return self.manager(True).compile_reader()
+        if self._regions is None:
+            self._regions = Regions(self._reader, self._path)
+        return self._regions.compile_reader()
 
-    def state(self) -> Any:
-        """Return what that function takes as its second argument."""
+    def state(self, ids: np.ndarray) -> Any:
+        """Return what that function takes as its second argument, for a batch of these samples."""
+        if self._regions is not None:
+            return self._regions.state(ids)
         return self.manager(True).schedule_epoch([]).state
 
     def read(self, address: int, state: Any) -> np.ndarray:
@@ -47,7 +59,7 @@ class Stored:
 
     def images(self, field: str) -> Images:
         """Return what decodes images of a field whole."""
-        return Images(self._path, field, self.custom())
+        return Images(self._path, field, self.custom(), cached=not self._os_cache)
 
     def custom(self) -> dict[str, dict[str, int]]:
         """Return the fields that only the program knows, with the size and alignment of their metadata."""
