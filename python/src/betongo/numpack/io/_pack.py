@@ -67,7 +67,7 @@ class PackReader:
         have = list(self.store.tables)
         if len(have) != 1:
             raise ValueError(
-                f"{self.path}: NumPack contains multiple arrays {have}; please provide the array_name argument"
+                f"{self.path}: NumPack contains multiple arrays {have}; please give array_name"
                 if have
                 else f"{self.path}: the pack has no arrays"
             )

@@ -195,7 +195,7 @@ def _entries(f: BinaryIO, source: Path) -> tuple[int, int, list[_Entry], int]:
 
 
 def _checked(source: Path, raw: bytes, at: int) -> str:
-    """A path that leads nowhere but below the target: NumPack's own files, in a folder of segments at most."""
+    """A path that leads nowhere but below the target: NumPack's own files, in one folder at most."""
     try:
         path = raw.decode()
     except UnicodeDecodeError as e:
