@@ -68,7 +68,11 @@ func codec2(id string, config map[string]any) (codec, error) {
 	case "blosc":
 		return bloscCodec{}, nil
 	}
-	return nil, unsupported("codec " + strconv.Quote(brief(id)))
+	c, err := filter2(id, config)
+	if c == nil && err == nil {
+		err = unsupported("codec " + strconv.Quote(brief(id)))
+	}
+	return c, err
 }
 
 // codecs3 reads the chain of version 3 for elements of type t: what orders
@@ -122,7 +126,8 @@ func (m *meta) pack(name string, config map[string]any) error {
 	id := name
 	switch name {
 	case "gzip", "zstd", "blosc", "crc32c":
-	case "numcodecs.gzip", "numcodecs.zlib", "numcodecs.zstd", "numcodecs.lz4", "numcodecs.blosc", "numcodecs.bz2", "numcodecs.shuffle", "numcodecs.crc32c":
+	case "numcodecs.gzip", "numcodecs.zlib", "numcodecs.zstd", "numcodecs.lz4", "numcodecs.blosc", "numcodecs.bz2", "numcodecs.shuffle", "numcodecs.crc32c",
+		"numcodecs.fletcher32", "numcodecs.crc32", "numcodecs.adler32":
 		id = name[len("numcodecs."):]
 	default:
 		return unsupported("codec " + strconv.Quote(brief(name)))

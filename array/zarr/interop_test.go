@@ -1,6 +1,8 @@
 package zarr_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -10,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/array/zarr"
 )
 
 // TestInterop has the real libraries read what this package writes in every
@@ -81,4 +84,56 @@ func wanted(t *testing.T, dir string, list map[string]array.Array) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestInteropFilters reads what the real libraries wrote with filters.
+func TestInteropFilters(t *testing.T) {
+	if os.Getenv("ZARR2_PYTHON") == "" && os.Getenv("FORMATS_PYTHON") == "" {
+		t.Skip("neither ZARR2_PYTHON nor FORMATS_PYTHON is set")
+	}
+	for _, env := range []string{"ZARR2_PYTHON", "FORMATS_PYTHON"} {
+		python := os.Getenv(env)
+		if python == "" {
+			t.Logf("%s isn't set", env)
+			continue
+		}
+		path := filepath.Join(t.TempDir(), "filtered.zarr")
+		if out, err := exec.Command(python, "-W", "ignore", "testdata/filtered.py", path).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", env, err, out)
+		}
+		f, err := zarr.Open(path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if err := f.Refused(); err != nil {
+			t.Error(err)
+		}
+		for _, m := range f.Members() {
+			got, err := f.Array(m.Name)
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			want, err := npyData(path + "." + m.Name + ".npy")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got.AsContiguous().Data, want) {
+				t.Errorf("%s: array %q has other values than its writer's", env, m.Name)
+			}
+		}
+		if n := len(f.Members()); n != 22 {
+			t.Errorf("%s: %d arrays, want 22", env, n)
+		}
+	}
+}
+
+// npyData is what lies behind the header of a .npy file of version 1.
+func npyData(path string) ([]byte, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return b[10+int(binary.LittleEndian.Uint16(b[8:])):], nil
 }

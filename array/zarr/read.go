@@ -174,8 +174,17 @@ func (r *reader) explain(err error, key string) error {
 	return &FormatError{File: r.f.path, Array: r.n.Name, Part: key, Offset: -1, Msg: err.Error()}
 }
 
-// bound is how many bytes a packed chunk may have: no codec makes more of it.
-func (m *meta) bound() int64 { return int64(m.size) + int64(m.size)/4 + 1<<16 }
+// bound is how many bytes a packed chunk may have: no codec makes more of it,
+// but for filters that store elements as wider ones.
+func (m *meta) bound() int64 {
+	n := int64(m.size)
+	for _, c := range m.codecs {
+		if w, ok := c.(interface{ wider() int64 }); ok {
+			n = min(n*w.wider(), int64(m.size)*8)
+		}
+	}
+	return n + n/4 + 1<<16
+}
 
 // whole reads a chunk that is all of a value.
 func (r *reader) whole(dst []byte, at []int, b *blob) (err error) {

@@ -7,8 +7,10 @@
 // each row of chunks as soon as it is full.
 //
 // Codecs: gzip, zlib, zstd, lz4, blosc (blosclz, lz4, lz4hc, zlib, zstd; both
-// shuffles), crc32c, shuffle, bz2 to read only; of version 3 bytes, transpose
-// and sharding_indexed. What else there may be (Python objects, strings of any
+// shuffles), crc32c, shuffle; of version 3 bytes, transpose and
+// sharding_indexed. Only read are bz2, the checksums crc32, adler32 and
+// fletcher32, and of version 2 the filters delta, fixedscaleoffset, quantize,
+// bitround, astype and packbits. What else there may be (Python objects, strings of any
 // length, other filters, shards within shards, storage transformers) is
 // refused by its name, and stands in nobody's way: the other arrays are served.
 //
