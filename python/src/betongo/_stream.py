@@ -72,8 +72,8 @@ class Columns:
     """An output's values in a batch.
 
     array is C-contiguous, writable, and not copied: (n, *shape), or (n, width, *item) of an output without a
-    fixed shape, or (items, …) of a ragged one. lengths, int64 (n,), are the rows' true lengths, offsets, int64
-    (n+1,), the places of a ragged output's rows; both are the caller's own, or None.
+    fixed shape, or (items, …) of a ragged one. lengths, int64 (n,), are the rows' true lengths; offsets,
+    int64 (n+1,), the places of a ragged output's rows; both are the caller's own, or None.
     """
 
     __slots__ = ("array", "lengths", "offsets")
@@ -288,8 +288,9 @@ class _Line:
         segments, place = self.segments, 8 * n
         columns = []
         for out, (number, offset, rows, width) in zip(self.outputs, obj["o"]):
-            shape = out.shape
-            shape = (rows, *shape) if shape is not None else (rows,) if width < 0 else (rows, width, *out.item)
+            shape = (rows,) if width < 0 else (rows, width, *out.item)
+            if out.shape is not None:
+                shape = (rows, *out.shape)
             values: Array
             if number < 0:
                 values = np.zeros(shape, out.dtype)
