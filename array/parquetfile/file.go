@@ -1,0 +1,309 @@
+package parquetfile
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/internal/arrow"
+	"github.com/betongo/betongo/internal/mmap"
+)
+
+// File is an open file. Its methods are safe for concurrent use, except for
+// Close; a stream is for one goroutine.
+type File struct {
+	name    string
+	opts    OpenOptions
+	m       *mmap.Map
+	data    []byte
+	meta    *meta
+	columns []column
+	index   map[string]int
+}
+
+// column is one that may be asked for.
+type column struct {
+	*arrow.Column
+	top    *node
+	leaves []leafInfo // as Column.Leaves
+	err    error      // why it isn't served
+}
+
+// leafInfo is where a leaf is found in the file.
+type leafInfo struct {
+	node  *node
+	cuts  []cut
+	sizes []int
+	spans []int
+}
+
+// Open maps a file, and reads and checks its footer. Of the data it reads only
+// text, to find the longest.
+func Open(path string, opts *OpenOptions) (*File, error) {
+	o, err := opts.orDefault()
+	if err != nil {
+		return nil, err
+	}
+	m, err := mmap.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	f := &File{name: path, opts: o, m: m, data: m.Bytes()}
+	if err := f.parse(); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return f, nil
+}
+
+// Parse reads a whole file that is in memory, which it borrows.
+func Parse(data []byte, opts *OpenOptions) (*File, error) {
+	o, err := opts.orDefault()
+	if err != nil {
+		return nil, err
+	}
+	f := &File{opts: o, data: data}
+	if err := f.parse(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// bad is an error at a byte of the file.
+func (f *File) bad(at int64, name, format string, args ...any) error {
+	return &FormatError{File: f.name, Array: name, Offset: at, Msg: fmt.Sprintf(format, args...)}
+}
+
+// parse reads the footer.
+func (f *File) parse() error {
+	b := f.data
+	n := len(b)
+	switch {
+	case n < len(magic) || string(b[:len(magic)]) == encrypted:
+		return f.bad(0, "", "no Parquet file, or an encrypted one, which is not supported")
+	case string(b[:len(magic)]) != magic:
+		return f.bad(0, "", "it begins with %q, want %q", b[:len(magic)], magic)
+	case n < len(magic)+tail || string(b[n-len(magic):]) != magic:
+		return f.bad(int64(max(0, n-len(magic))), "", "it doesn't end in %s: it was cut off, or never completed", magic)
+	}
+	size := int64(binary.LittleEndian.Uint32(b[n-tail:]))
+	limit := int64(n-tail) - size
+	if limit < int64(len(magic)) {
+		return f.bad(int64(n-tail), "", "a footer of %d bytes in a file of %d", size, n)
+	}
+	m, err := parseMeta(b[limit : int64(n)-int64(tail)])
+	if err != nil {
+		return f.bad(limit, "", "footer: %v", err)
+	}
+	f.meta = m
+	if err := f.checkGroups(limit); err != nil {
+		return err
+	}
+	stored := storedSchema(m.pairs)
+	if stored != nil && len(stored.Fields) != len(m.root.children) {
+		stored = nil
+	}
+	f.index = make(map[string]int, len(m.root.children))
+	for i, top := range m.root.children {
+		field := fieldOf(top)
+		if stored != nil && stored.Fields[i].Name == top.name {
+			field, _ = merge(field, stored.Fields[i])
+		}
+		if err := f.addColumn(top, field); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkGroups checks what the footer tells of the row groups, whose data end at
+// a byte.
+func (f *File) checkGroups(limit int64) error {
+	var rows int64
+	for i := range f.meta.groups {
+		g := &f.meta.groups[i]
+		if len(g.chunks) != len(f.meta.leaves) {
+			return f.bad(limit, "", "row group %d has %d columns, the schema %d", i, len(g.chunks), len(f.meta.leaves))
+		}
+		if g.rows < 0 || g.rows > math.MaxInt64-rows {
+			return f.bad(limit, "", "row group %d has %d rows", i, g.rows)
+		}
+		rows += g.rows
+		for k := range g.chunks {
+			c, n := &g.chunks[k], f.meta.leaves[k]
+			switch {
+			case c.err != nil:
+			case c.physical != n.physical:
+				return f.bad(limit, n.name, "its values in row group %d have type %d, want %d", i, c.physical, n.physical)
+			case c.at < int64(len(magic)) || c.size < 0 || c.at > limit || c.size > limit-c.at:
+				return f.bad(limit, n.name, "row group %d has its %d bytes at byte %d, the data end at byte %d", i, c.size, c.at, limit)
+			case c.values < 0 || n.rep == 0 && c.values != g.rows:
+				return f.bad(limit, n.name, "row group %d has %d values of it and %d rows", i, c.values, g.rows)
+			default:
+				c.err = codecError(c.codec)
+			}
+		}
+	}
+	if rows != f.meta.rows || rows > math.MaxInt {
+		return f.bad(limit, "", "%d rows, and %d in the row groups", f.meta.rows, rows)
+	}
+	return nil
+}
+
+// addColumn finds out how a field is served.
+func (f *File) addColumn(top *node, field arrow.Field) error {
+	if f.opts.Columns != nil && !slices.Contains(f.opts.Columns, field.Name) {
+		return nil
+	}
+	c := column{top: top}
+	c.Column = &arrow.Column{Field: &field, Member: array.Member{Name: field.Name}}
+	defer func() { f.columns = append(f.columns, c) }()
+	if _, ok := f.index[field.Name]; ok {
+		c.err = errors.New("a column of that name is there already")
+		return nil
+	}
+	f.index[field.Name] = len(f.columns)
+	found, measure, err := arrow.NewColumn(&field, nil)
+	if err == nil {
+		c.Column = found
+		err = c.find(f.meta)
+	}
+	if err == nil && measure {
+		var widths []int
+		if widths, err = f.measure(&c); err == nil {
+			c.Column, _, err = arrow.NewColumn(&field, widths)
+		}
+	}
+	var broken *FormatError
+	if errors.As(err, &broken) {
+		return err
+	}
+	if c.err = err; err != nil {
+		return nil
+	}
+	rows := int(f.meta.rows)
+	if c.Scalar && rows != 1 {
+		return f.bad(-1, field.Name, "%d rows of a column that says it is a scalar", rows)
+	}
+	if !c.Scalar {
+		c.Member.Spec.Shape[0] = rows
+		if _, err := c.Member.Spec.Bytes(); err != nil {
+			return f.bad(-1, field.Name, "%v", err)
+		}
+	}
+	return nil
+}
+
+// find finds the column's leaves in the file.
+func (c *column) find(m *meta) error {
+	for i := range c.Leaves {
+		l := &c.Leaves[i]
+		n, cuts := c.top.route(l.Path)
+		if n == nil {
+			return &array.UnsupportedError{DType: c.Field.Type.String(), Why: "its parts aren't as Arrow's schema tells"}
+		}
+		info := leafInfo{node: n, cuts: cuts}
+		field := c.Field
+		for _, k := range l.Path {
+			if field.Type == arrow.FixedSizeList {
+				info.sizes = append(info.sizes, field.Size)
+			}
+			field = &field.Children[k]
+		}
+		if len(info.sizes) != n.rep {
+			return &array.UnsupportedError{DType: c.Field.Type.String(), Why: "its lists aren't as Arrow's schema tells"}
+		}
+		info.spans = make([]int, len(info.sizes)+1)
+		info.spans[len(info.sizes)] = 1
+		for k := len(info.sizes) - 1; k >= 0; k-- {
+			info.spans[k] = info.spans[k+1] * info.sizes[k]
+		}
+		for _, g := range m.groups {
+			if err := g.chunks[n.leaf].err; err != nil {
+				return err
+			}
+		}
+		c.leaves = append(c.leaves, info)
+	}
+	return nil
+}
+
+// Name returns the path as Open got it.
+func (f *File) Name() string { return f.name }
+
+// RowGroups returns how many rows each row group has.
+func (f *File) RowGroups() []int {
+	list := make([]int, len(f.meta.groups))
+	for i, g := range f.meta.groups {
+		list[i] = int(g.rows)
+	}
+	return list
+}
+
+// CreatedBy returns the program that wrote the file, by its own word.
+func (f *File) CreatedBy() string { return f.meta.by }
+
+// Members returns the columns that are served, in the file's order.
+func (f *File) Members() []array.Member {
+	list := make([]array.Member, 0, len(f.columns))
+	for i := range f.columns {
+		if c := &f.columns[i]; c.err == nil {
+			m := c.Member
+			m.Spec.Shape = slices.Clone(m.Spec.Shape)
+			m.Attrs = maps.Clone(m.Attrs)
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// Refused returns why columns of the file aren't among its Members, joined; nil
+// where all are.
+func (f *File) Refused() error {
+	var errs []error
+	for i := range f.columns {
+		if c := &f.columns[i]; c.err != nil {
+			errs = append(errs, f.named(c))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (f *File) named(c *column) error {
+	return fmt.Errorf("%s%w", array.Place(f.name, c.Field.Name, "", -1), c.err)
+}
+
+// Attrs returns what is kept in the footer, text by keys; nil for nothing.
+// Pandas' notes are among it, under the key "pandas".
+func (f *File) Attrs() map[string]any { return arrow.Attrs(f.meta.pairs) }
+
+// find returns a column by name; "" is the only one.
+func (f *File) find(name string) (*column, error) {
+	if f.data == nil {
+		return nil, fmt.Errorf("%s: %w", f.name, errClosed)
+	}
+	i, ok := f.index[name]
+	if !ok && name == "" && len(f.columns) == 1 {
+		i, ok = 0, true
+	}
+	if !ok {
+		return nil, fmt.Errorf("%s: no array %q", f.name, name)
+	}
+	c := &f.columns[i]
+	if c.err != nil {
+		return nil, f.named(c)
+	}
+	return c, nil
+}
+
+// Close unmaps the file. A second Close does nothing.
+func (f *File) Close() error {
+	f.data = nil
+	if f.m == nil {
+		return nil
+	}
+	return f.m.Close()
+}
