@@ -45,6 +45,7 @@ func plan(m *moduleInfo, inside []*moduleInfo, fuzzTime time.Duration, quick boo
 	for _, t := range m.fuzz {
 		long = append(long, step{"fuzz " + strings.TrimPrefix(t.pkg, "./") + "." + t.name, m.fuzzing(t, fuzzTime)})
 	}
+	long = append(long, arraysPlan(m)...)
 	long = append(long, pythonPlan(m)...)
 	for _, n := range inside {
 		soon, late := nestedPlan(n, fuzzTime)
