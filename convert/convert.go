@@ -268,6 +268,11 @@ func (j *job) run() (err error) {
 	if err := checkPaths(j.in, j.out); err != nil {
 		return err
 	}
+	if !strings.Contains(j.out, pattern) {
+		if err := checkOutput(j.out, j.opts.Overwrite); err != nil {
+			return err
+		}
+	}
 	if err := j.to.checkCompression(j.opts.Compression); err != nil {
 		return err
 	}

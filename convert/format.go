@@ -282,6 +282,20 @@ func checkPaths(in, out string) error {
 	return nil
 }
 
+// checkOutput refuses what the writer would refuse, before anything is read.
+func checkOutput(path string, overwrite bool) error {
+	if _, err := os.Lstat(path); err == nil && !overwrite {
+		return fmt.Errorf("output %s: %w", path, fs.ErrExist)
+	}
+	folder := filepath.Dir(filepath.Clean(path))
+	if info, err := os.Stat(folder); err != nil {
+		return fmt.Errorf("output folder: %w", err)
+	} else if !info.IsDir() {
+		return fmt.Errorf("output folder %s: not a folder", folder)
+	}
+	return nil
+}
+
 // real is an absolute path without links; what isn't there yet stays as it is.
 func real(path string) (string, error) {
 	path, err := filepath.Abs(path)

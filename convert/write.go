@@ -102,7 +102,7 @@ func (j *job) writeEach() error {
 			return fmt.Errorf("arrays %q and %q would both be %s; rename one", other, it.src.Name, it.path)
 		}
 		paths[it.path] = it.src.Name
-		if err := checkPaths(j.in, it.path); err != nil {
+		if err := errors.Join(checkPaths(j.in, it.path), checkOutput(it.path, j.opts.Overwrite)); err != nil {
 			return err
 		}
 		w, err := j.create(it.path, j.list[i:i+1], nil)

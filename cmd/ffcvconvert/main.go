@@ -5,7 +5,7 @@
 //	ffcvconvert model.safetensors model.npk
 //	ffcvconvert weights.h5 weight.npy --array layers/0/weight --to-dtype f2
 //	ffcvconvert --list checkpoint.pt
-//	ffcvconvert samples.raw samples.beton --dtype '<f4' --shape -1,3,224,224
+//	ffcvconvert samples.raw samples.beton --dtype '<f4' --shape=-1,3,224,224
 //
 // It ends with 0 when the output is written, 1 when it failed, and 2 on wrong
 // usage. An interrupted or failed run leaves no output, and what was there
