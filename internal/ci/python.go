@@ -52,11 +52,18 @@ func (m *moduleInfo) pythonTest(ctx context.Context, torch bool) error {
 		return err
 	}
 	needs := []string{"hatchling", "pytest"}
-	if !torch {
+	if torch {
+		needs = append(needs, "pillow", "webdataset") // what the package works with; pillow comes with torch as a rule
+	} else {
 		needs = append(needs, "numpy")
 	}
 	if err := v.fetch(ctx, needs...); err != nil {
 		return err
+	}
+	if torch { // which would fetch a torch of its own
+		if err := v.fetch(ctx, "--no-deps", "torchdata"); err != nil {
+			return err
+		}
 	}
 	wheel, err := v.wheel(ctx)
 	if err != nil {
@@ -69,7 +76,11 @@ func (m *moduleInfo) pythonTest(ctx context.Context, torch bool) error {
 		return err
 	}
 	tests := filepath.Join(m.root, "python", "tests")
-	return v.run(ctx, v.withoutGo(), "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", tests)
+	env := v.withoutGo()
+	if path, err := exec.LookPath("go"); err == nil {
+		env = append(env, "BETONGO_GO="+path) // for the test that installs from a clone
+	}
+	return v.run(ctx, env, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", tests)
 }
 
 // pythonStyle checks the package's annotations, and how all that is Python here

@@ -281,13 +281,36 @@ while loader.next_epoch < 3:
 
 
 def test_torchs_stateful_loader(rows):
-    """What torchdata's StatefulDataLoader asks for is there: iter, state_dict, load_state_dict."""
+    """torchdata's StatefulDataLoader finds iter, state_dict and load_state_dict, and goes on where it was."""
     from collections.abc import Iterable
 
-    loader = Loader(rows, 50, seed=1)
-    assert isinstance(loader, Iterable)
+    assert isinstance(Loader(rows, 50, seed=1), Iterable)
     stateful = pytest.importorskip("torchdata.stateful_dataloader")
-    assert isinstance(loader, stateful.Stateful)
+    data = pytest.importorskip("torch.utils.data")
+    assert isinstance(Loader(rows, 50, seed=1), stateful.Stateful)
+
+    class Batches(data.IterableDataset):
+        def __init__(self):
+            self.loader = Loader(rows, 50, order="random", seed=1)
+
+        def __iter__(self):
+            return iter(self.loader)
+
+        def state_dict(self):
+            return self.loader.state_dict()
+
+        def load_state_dict(self, state):
+            self.loader.load_state_dict(state)
+
+    first = stateful.StatefulDataLoader(Batches(), batch_size=None)
+    batches = iter(first)
+    for _ in range(3):
+        next(batches)
+    state = json.loads(json.dumps(first.state_dict()))
+    rest = [label.tolist() for label, *_ in batches]
+    again = stateful.StatefulDataLoader(Batches(), batch_size=None)
+    again.load_state_dict(state)
+    assert [label.tolist() for label, *_ in again] == rest and len(rest) == len(Loader(rows, 50)) - 3
 
 
 def test_a_state_for_a_loader_of_nothing(rows):
