@@ -189,4 +189,3 @@ func TestFeather1(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
-

@@ -38,62 +38,6 @@ func (p *place) Write(b []byte) (int, error) {
 	return all, nil
 }
 
-// spool keeps bytes until their place is known: in memory, then in a file of its
-// own.
-type spool struct {
-	dir string
-	mem []byte
-	f   *os.File
-	n   int64
-}
-
-// maxSpool is how much of a spool is in memory.
-const maxSpool = 1 << 20
-
-func (s *spool) Write(b []byte) (int, error) {
-	if s.f == nil && len(s.mem)+len(b) <= maxSpool {
-		s.mem = append(s.mem, b...)
-		s.n += int64(len(b))
-		return len(b), nil
-	}
-	if s.f == nil {
-		f, err := os.CreateTemp(s.dir, ".arrow-*.partial")
-		if err != nil {
-			return 0, err
-		}
-		s.f = f
-		if _, err := f.Write(s.mem); err != nil {
-			return 0, err
-		}
-		s.mem = nil
-	}
-	p := place{s.f, s.n}
-	n, err := p.Write(b)
-	s.n += int64(n)
-	return n, err
-}
-
-// copyTo brings the bytes to a place.
-func (s *spool) copyTo(p *place) error {
-	if s.f == nil {
-		_, err := p.Write(s.mem)
-		return err
-	}
-	_, err := io.CopyBuffer(struct{ io.Writer }{p}, io.NewSectionReader(s.f, 0, s.n), make([]byte, piece))
-	return err
-}
-
-// drop forgets the bytes.
-func (s *spool) drop() error {
-	if s == nil || s.f == nil {
-		return nil
-	}
-	name := s.f.Name()
-	err := errors.Join(s.f.Close(), os.Remove(name))
-	s.f = nil
-	return err
-}
-
 // out is one buffer that is being written, compressed where that is asked for.
 type out struct {
 	to    io.Writer
@@ -134,10 +78,10 @@ func (o *out) close() error {
 // leafOut takes a leaf's elements.
 type leafOut struct {
 	*arrow.Leaf
-	valid  *spool // of times: a bit for each element; dropped where none is missing
-	starts *spool // of text
+	valid  *arrow.Spool // of times: a bit for each element; dropped where none is missing
+	starts *arrow.Spool // of text
 	data   io.Writer
-	kept   *spool // that data writes to; nil where it is the file
+	kept   *arrow.Spool // that data writes to; nil where it is the file
 	nulls  int64
 	n      int64 // elements
 	ends   int64 // of text: bytes so far
@@ -301,12 +245,12 @@ func (b *body) column(c *arrow.Column) (*columnOut, error) {
 	for i := range c.Leaves {
 		l := &leafOut{Leaf: &c.Leaves[i]}
 		if t := l.DType.Kind(); t == 'M' || t == 'm' {
-			l.valid = &spool{dir: dir}
+			l.valid = &arrow.Spool{Dir: dir}
 		}
 		if l.Type.Type.Text() {
-			l.starts = &spool{dir: dir}
+			l.starts = &arrow.Spool{Dir: dir}
 		}
-		l.kept = &spool{dir: dir}
+		l.kept = &arrow.Spool{Dir: dir}
 		l.data = l.kept
 		k.leaves = append(k.leaves, l)
 	}
@@ -342,7 +286,7 @@ func (k *columnOut) write(rows array.Array) error {
 func (k *columnOut) drop() error {
 	var errs []error
 	for _, l := range k.leaves {
-		errs = append(errs, l.valid.drop(), l.starts.drop(), l.kept.drop())
+		errs = append(errs, l.valid.Drop(), l.starts.Drop(), l.kept.Drop())
 	}
 	return errors.Join(errs...)
 }
@@ -396,31 +340,26 @@ func (b *body) fields(k *columnOut, f *arrow.Field, n int64, leaves *[]*leafOut)
 }
 
 // append writes a buffer that was kept until now.
-func (b *body) append(s *spool) error {
+func (b *body) append(s *arrow.Spool) error {
 	p := &place{b.w.f.File, b.end}
-	if b.w.opts.Compression == None || s.n == 0 {
-		if err := s.copyTo(p); err != nil {
+	if b.w.opts.Compression == None || s.Size() == 0 {
+		if _, err := s.WriteTo(p); err != nil {
 			return err
 		}
-		return b.placed(p, s.n)
+		return b.placed(p, s.Size())
 	}
 	p.at += 8
 	o, err := newOut(p, b.w.opts.Compression)
 	if err != nil {
 		return err
 	}
-	if s.f == nil {
-		_, err = o.Write(s.mem)
-	} else {
-		_, err = io.CopyBuffer(struct{ io.Writer }{o}, io.NewSectionReader(s.f, 0, s.n), make([]byte, piece))
-	}
-	if err == nil {
+	if _, err = s.WriteTo(o); err == nil {
 		err = o.close()
 	}
 	if err != nil {
 		return err
 	}
-	return b.placed(p, s.n)
+	return b.placed(p, s.Size())
 }
 
 // align is what the places of buffers are multiples of, in the file.

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"path/filepath"
 	"slices"
@@ -49,7 +48,7 @@ type written struct {
 	field *arrow.Field
 	c     *arrow.Column
 	out   *columnOut
-	rows  *spool // where there are several batches
+	rows  *arrow.Spool // where there are several batches
 }
 
 // head is what is kept free before the body for the schema and the batch's
@@ -121,7 +120,7 @@ func (w *Writer) Add(m array.Member) (array.Sink, error) {
 	k := &written{field: field, c: c}
 	take := array.Taker{Rows: k.keep, End: func(rows int, err error) error { return w.end(k, rows, err) }}
 	if w.body == nil {
-		k.rows = &spool{dir: w.dir}
+		k.rows = &arrow.Spool{Dir: w.dir}
 	} else {
 		if k.out, err = w.body.column(c); err != nil {
 			return nil, w.Fail(err)
@@ -174,7 +173,7 @@ func (w *Writer) end(k *written, rows int, err error) error {
 		if k.out != nil {
 			err = errors.Join(err, k.out.drop())
 		}
-		return errors.Join(err, k.rows.drop())
+		return errors.Join(err, k.rows.Drop())
 	}
 	w.rows = rows
 	w.columns = append(w.columns, k)
@@ -193,7 +192,7 @@ func (w *Writer) Abort() error { return w.writing.Abort(w.abort) }
 func (w *Writer) abort() error {
 	err := w.f.Abort()
 	for _, k := range w.columns {
-		err = errors.Join(err, k.rows.drop())
+		err = errors.Join(err, k.rows.Drop())
 	}
 	return err
 }
@@ -237,7 +236,7 @@ func (w *Writer) complete() error {
 		at = block.Offset + int64(block.Meta) + block.Body
 	}
 	for _, k := range w.columns {
-		if err := k.rows.drop(); err != nil {
+		if err := k.rows.Drop(); err != nil {
 			return err
 		}
 	}
@@ -289,7 +288,7 @@ func (k *written) part(b *body, first, n int) error {
 		if !k.c.Scalar {
 			a.Shape = append([]int{rows}, a.Shape[1:]...)
 		}
-		if err = k.rows.readAt(a.Data, int64(first+lo)*int64(k.c.Row)); err == nil {
+		if _, err = k.rows.ReadAt(a.Data, int64(first+lo)*int64(k.c.Row)); err == nil {
 			err = out.write(a)
 		}
 	}
@@ -297,19 +296,6 @@ func (k *written) part(b *body, first, n int) error {
 		return errors.Join(err, out.drop())
 	}
 	return out.finish(n)
-}
-
-// readAt reads bytes back.
-func (s *spool) readAt(b []byte, at int64) error {
-	if s.f == nil {
-		copy(b, s.mem[at:])
-		return nil
-	}
-	n, err := s.f.ReadAt(b, at)
-	if n == len(b) || err == io.EOF && n == len(b) {
-		return nil
-	}
-	return err
 }
 
 func (w *Writer) codec() arrow.Codec {

@@ -234,7 +234,7 @@ func (l *leaf) read(dst []byte, n int, fill any) error {
 			absent[at+i] = true
 		}
 	}
-	direct := l.Type.Type == arrow.Bool || width == l.Stored() && l.Same()
+	direct := l.Type.Type == arrow.Bool || width == l.Stored() && l.Same() && !l.seconds()
 	var take func(at, n int) error
 	switch {
 	case width == 0:
@@ -284,10 +284,15 @@ func (e *missingError) Error() string {
 	return fmt.Sprintf("row %d has no value, and %s has none for that; OpenOptions.Fill may give one", e.row, e.dtype)
 }
 
+// seconds tells times that Parquet has no unit for.
+func (l *leaf) seconds() bool {
+	return l.Type.Type == arrow.Timestamp && l.Type.Unit == "s" && l.node.logical.unit == "ms"
+}
+
 // stored makes of n values, in place, what Arrow stores for them.
 func (l *leaf) stored(b []byte, n int) error {
 	width, stored := l.node.width(), l.Stored()
-	switch f := l.Type; {
+	switch {
 	case l.node.physical == int96s:
 		for i := range n {
 			ns, day := int64(binary.LittleEndian.Uint64(b[12*i:])), int64(binary.LittleEndian.Uint32(b[12*i+8:]))
@@ -297,11 +302,11 @@ func (l *leaf) stored(b []byte, n int) error {
 			}
 			binary.LittleEndian.PutUint64(b[8*i:], uint64(day*perDay+ns))
 		}
-	case f.Type == arrow.Date && width == 4 && stored == 8:
+	case l.Type.Type == arrow.Date && width == 4 && stored == 8:
 		for i := n - 1; i >= 0; i-- {
 			binary.LittleEndian.PutUint64(b[8*i:], uint64(int64(int32(binary.LittleEndian.Uint32(b[4*i:])))*86400_000))
 		}
-	case f.Type == arrow.Timestamp && f.Unit == "s" && l.node.logical.unit == "ms":
+	case l.seconds():
 		for i := range n {
 			v := int64(binary.LittleEndian.Uint64(b[8*i:]))
 			if v%1000 != 0 {

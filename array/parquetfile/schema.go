@@ -79,6 +79,7 @@ func leafOf(f *arrow.Field, n *node) {
 			f.Bits = 64
 		}
 		intOf(f, l)
+		f.Signed = f.Signed && f.Type == arrow.Int
 	}
 	if l.kind == logicalDecimal {
 		f.Type, f.Bits = arrow.Decimal, 128
