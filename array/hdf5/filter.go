@@ -2,12 +2,13 @@ package hdf5
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 
-	"github.com/klauspost/compress/zlib"
+	"github.com/klauspost/compress/flate"
 )
 
 // unpack takes what is in w.raw back through the filters, to dst, which has the
@@ -77,38 +78,52 @@ type coder struct {
 	in     bytes.Reader
 	reader io.ReadCloser
 	out    bytes.Buffer
-	writer *zlib.Writer
+	writer *flate.Writer
 	level  int
 }
 
+// zlibHead begins a stream: deflate with a window of 32 KiB and no dictionary,
+// whatever the level, and its check.
+const zlibHead = 0x789c
+
+var errZlib = errors.New("it is no stream of zlib")
+
 // inflate unpacks to dst and tells how much it was; more than dst is an error.
 func (c *coder) inflate(dst, src []byte) (int, error) {
-	c.in.Reset(src)
-	var err error
-	if c.reader == nil {
-		c.reader, err = zlib.NewReader(&c.in)
-	} else {
-		err = c.reader.(zlib.Resetter).Reset(&c.in, nil)
+	if len(src) < 6 {
+		return 0, io.ErrUnexpectedEOF
 	}
-	if err != nil {
+	// The method, the check of these two bytes, and no dictionary.
+	if head := binary.BigEndian.Uint16(src); head>>8&15 != 8 || head>>12 > 7 || head%31 != 0 || head>>5&1 != 0 {
+		return 0, errZlib
+	}
+	c.in.Reset(src[2:])
+	if c.reader == nil {
+		c.reader = flate.NewReader(&c.in)
+	} else if err := c.reader.(flate.Resetter).Reset(&c.in, nil); err != nil {
 		return 0, err
 	}
 	n, err := io.ReadFull(c.reader, dst)
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		// The end is where it belongs when the stream says so once more.
-		if m, again := c.reader.Read(dst[n:min(n+1, len(dst))]); m == 0 && again == io.EOF {
-			return n, nil
+	var more [1]byte
+	switch {
+	case err == nil:
+		var m int
+		if m, err = io.ReadFull(c.reader, more[:]); m > 0 {
+			return n, fmt.Errorf("it unpacks to more than %d bytes", len(dst))
 		}
+	case err == io.ErrUnexpectedEOF || err == io.EOF:
+		// Whether the end is where it belongs is what a read there says.
+		_, err = c.reader.Read(more[:])
+	}
+	if err != io.EOF {
+		return n, cmp.Or(err, io.ErrUnexpectedEOF)
+	}
+	var sum [4]byte
+	if _, err := io.ReadFull(&c.in, sum[:]); err != nil {
 		return n, io.ErrUnexpectedEOF
 	}
-	if err != nil {
-		return n, err
-	}
-	var more [1]byte
-	if m, err := io.ReadFull(c.reader, more[:]); m > 0 {
-		return n, fmt.Errorf("it unpacks to more than %d bytes", len(dst))
-	} else if err != io.EOF {
-		return n, err
+	if got, want := adler32(dst[:n]), binary.BigEndian.Uint32(sum[:]); got != want {
+		return n, fmt.Errorf("its sum is %#08x, want %#08x", got, want)
 	}
 	return n, nil
 }
@@ -116,9 +131,10 @@ func (c *coder) inflate(dst, src []byte) (int, error) {
 // deflate packs src; the bytes are the coder's, until it is used again.
 func (c *coder) deflate(src []byte, level int) ([]byte, error) {
 	c.out.Reset()
+	c.out.Write([]byte{zlibHead >> 8, zlibHead & 0xff})
 	if c.writer == nil || c.level != level {
 		var err error
-		if c.writer, err = zlib.NewWriterLevel(&c.out, level); err != nil {
+		if c.writer, err = flate.NewWriter(&c.out, level); err != nil {
 			return nil, err
 		}
 		c.level = level
@@ -131,7 +147,7 @@ func (c *coder) deflate(src []byte, level int) ([]byte, error) {
 	if err := c.writer.Close(); err != nil {
 		return nil, err
 	}
-	return c.out.Bytes(), nil
+	return binary.BigEndian.AppendUint32(c.out.Bytes(), adler32(src)), nil
 }
 
 // checkFletcher takes the sum off the end, and compares it.

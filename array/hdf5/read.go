@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"unsafe"
 
@@ -227,7 +228,8 @@ func (e *element) cleaner() func([]byte) {
 // Stream gives the rows of an array in C order, about chunk bytes at a time (0
 // is array.DefaultChunk) and at least one row. Chunks are unpacked once each: it
 // needs memory for the rows of one row of chunks, or for chunk bytes where those
-// are more, and for a few chunks besides. A row of chunks that has more bytes
+// are more, for one chunk a processor up to 16 MiB of them, and for a few chunks
+// besides. A row of chunks that has more bytes
 // than OpenOptions.MaxArray is refused. Where the data lie in one piece it is an
 // array.ExtentStream.
 func (f *File) Stream(name string, chunk int) (array.Stream, error) {
@@ -255,7 +257,11 @@ func (f *File) Stream(name string, chunk int) (array.Stream, error) {
 	if d.chunks != nil {
 		step = d.chunks[0]
 	}
-	if s.ahead = max(1, s.most/step); s.ahead > r.count/step {
+	s.ahead = max(1, s.most/step)
+	if d.chunks != nil {
+		s.ahead = max(s.ahead, together(d, r.row))
+	}
+	if s.ahead > r.count/step {
 		s.ahead = r.count
 	} else {
 		s.ahead *= step
@@ -265,6 +271,14 @@ func (f *File) Stream(name string, chunk int) (array.Stream, error) {
 		return nil, &FormatError{File: f.path, Array: n.Name, Offset: -1, Msg: fmt.Sprintf("%d rows of %d bytes are a row of chunks, at most %d bytes are read at once", s.ahead, r.row, f.opts.MaxArray)}
 	}
 	return s, nil
+}
+
+// together is how many rows of chunks are read at once to have work for all
+// processors, as far as that is little memory.
+func together(d *dataset, row int) int {
+	g := newGrid(d, 0, d.chunks[0])
+	n := (runtime.GOMAXPROCS(0) + g.jobs() - 1) / max(1, g.jobs())
+	return max(1, min(n, maxBand/max(1, row*d.chunks[0])))
 }
 
 // stream reads an array from front to back.
