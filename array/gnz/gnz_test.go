@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -18,9 +17,17 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/gnz"
+	"github.com/betongo/betongo/internal/formattest"
 )
 
 const golden = "../../testdata/formats/basic.gnz"
+
+// rows reads a whole array by its stream.
+func rows(t testing.TB, f *gnz.File, name string, chunk int) []byte {
+	t.Helper()
+	s, err := f.Stream(name, chunk)
+	return formattest.Drain(t, s, err)
+}
 
 func open(t testing.TB, path string) *gnz.File {
 	t.Helper()
@@ -30,39 +37,6 @@ func open(t testing.TB, path string) *gnz.File {
 	}
 	t.Cleanup(func() { f.Close() })
 	return f
-}
-
-func of[T array.Element](t testing.TB, values []T, shape ...int) array.Array {
-	t.Helper()
-	a, err := array.Of(values, shape...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
-// rows reads a whole array by its stream.
-func rows(t testing.TB, f *gnz.File, name string, chunk int) []byte {
-	t.Helper()
-	s, err := f.Stream(name, chunk)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	var all []byte
-	for {
-		a, err := s.Next()
-		if err == io.EOF {
-			return all
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n, err := a.Bytes(); err != nil || n != len(a.Data) {
-			t.Fatalf("a chunk %v of %d bytes", a.Spec, len(a.Data))
-		}
-		all = append(all, a.Data...)
-	}
 }
 
 func TestGolden(t *testing.T) {
@@ -158,7 +132,7 @@ func TestRoundTrip(t *testing.T) {
 			want[name] = a
 		}
 		if big > 0 {
-			put("big", of(t, make([]byte, big)).Strided(), nil)
+			put("big", formattest.Of(t, make([]byte, big)).Strided(), nil)
 		}
 		for i, s := range types {
 			dtype, err := array.ParseDType(s)
@@ -212,7 +186,7 @@ func TestRoundTrip(t *testing.T) {
 // third begins at 9 or 12 thousand.
 func TestHeaderLength(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.gnz")
-	data := of(t, bytes.Repeat([]byte{0xAA}, 4096)).Strided()
+	data := formattest.Of(t, bytes.Repeat([]byte{0xAA}, 4096)).Strided()
 	for _, n := range slices.Concat(between(3814, 3832), between(7910, 7928), between(98022, 98040)) {
 		w, err := gnz.Create(path, &gnz.CreateOptions{Overwrite: true})
 		if err != nil {
@@ -258,11 +232,11 @@ func TestLateHeader(t *testing.T) {
 	for i := range 3<<20 + 11 {
 		big = append(big, byte(i>>3^i>>11))
 	}
-	if err := w.Put("big", of(t, big).Strided(), nil); err != nil {
+	if err := w.Put("big", formattest.Of(t, big).Strided(), nil); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 300 {
-		if err := w.Put(fmt.Sprint("small", i), of(t, []int32{int32(i)}).Strided(), nil); err != nil {
+		if err := w.Put(fmt.Sprint("small", i), formattest.Of(t, []int32{int32(i)}).Strided(), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -300,7 +274,7 @@ func TestSink(t *testing.T) {
 		}
 		var want []byte
 		for i := range n {
-			a := of(t, slices.Repeat([]float64{float64(i)}, 1000), 1, 1000)
+			a := formattest.Of(t, slices.Repeat([]float64{float64(i)}, 1000), 1, 1000)
 			want = append(want, a.Data...)
 			if err := s.Write(a); err != nil {
 				t.Fatal(err)
@@ -326,7 +300,7 @@ func TestPutCasts(t *testing.T) {
 	for i := range 300000 {
 		values = append(values, float64(i)/4)
 	}
-	a := of(t, values, 1000, 300)
+	a := formattest.Of(t, values, 1000, 300)
 	if err := w.Put("x", a.Strided().Transpose(), &gnz.PutOptions{DType: array.Float16, Fortran: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -395,14 +369,14 @@ func TestRefuses(t *testing.T) {
 		},
 		"too many rows": func(w *gnz.Writer) error {
 			s, err := w.Add(x)
-			return errors.Join(err, s.Write(of(t, make([]int32, 8), 4, 2)))
+			return errors.Join(err, s.Write(formattest.Of(t, make([]int32, 8), 4, 2)))
 		},
 		"an open sink": func(w *gnz.Writer) error { _, err := w.Add(x); return errors.Join(err, w.Close()) },
 		"twice": func(w *gnz.Writer) error {
-			a := of(t, []int8{1}).Strided()
+			a := formattest.Of(t, []int8{1}).Strided()
 			return errors.Join(w.Put("x", a, nil), w.Put("x", a, nil))
 		},
-		"no UTF-8":       func(w *gnz.Writer) error { return w.Put("\xff", of(t, []int8{1}).Strided(), nil) },
+		"no UTF-8":       func(w *gnz.Writer) error { return w.Put("\xff", formattest.Of(t, []int8{1}).Strided(), nil) },
 		"attributes":     func(w *gnz.Writer) error { m := x; m.Attrs = map[string]any{"a": 1}; _, err := w.Add(m); return err },
 		"a channel":      func(w *gnz.Writer) error { return w.SetAttrs(map[string]any{"c": make(chan int)}) },
 		"negative shape": func(w *gnz.Writer) error { m := x; m.Spec.Shape = []int{2, -1}; _, err := w.Add(m); return err },
@@ -486,29 +460,17 @@ func TestBadFiles(t *testing.T) {
 	}
 }
 
-// TestTruncated cuts the golden everywhere before its last array's end.
+// TestTruncated cuts the file anywhere: what lies behind its last array is
+// padding, without which it is whole.
 func TestTruncated(t *testing.T) {
-	whole, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
 	const end = 20480 + 40
-	path := filepath.Join(t.TempDir(), "a.gnz")
-	for n := 0; n <= end; n++ {
-		if n > 600 && n%509 > 1 && n < end-2 {
-			continue
-		}
-		if err := os.WriteFile(path, whole[:n], 0o666); err != nil {
-			t.Fatal(err)
-		}
+	formattest.Cut(t, formattest.Read(t, "basic.gnz")[:end], 0, "a.gnz", func(path string) error {
 		f, err := gnz.Open(path, nil)
-		if (err == nil) != (n == end) {
-			t.Errorf("cut to %d bytes: %v", n, err)
+		if err == nil {
+			err = f.Close()
 		}
-		if f != nil {
-			f.Close()
-		}
-	}
+		return err
+	})
 }
 
 // TestMetadata sends values through a file.

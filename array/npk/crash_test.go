@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/betongo/betongo/array/npk"
+	"github.com/betongo/betongo/internal/formattest"
 )
 
 // turn is change number i, the same for every process; without an Editor it is
@@ -225,7 +226,7 @@ func TestJournal(t *testing.T) {
 			}
 			f := open(t, path)
 			for name, s := range want {
-				check(t, f, name, of(t, []byte(s)))
+				check(t, f, name, formattest.Of(t, []byte(s)))
 			}
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/npk"
+	"github.com/betongo/betongo/internal/formattest"
 )
 
 // model is a pack in memory: rows of two int32.
@@ -29,7 +30,7 @@ func (m model) array(t testing.TB, rows [][2]int32) array.Array {
 	for _, r := range rows {
 		flat = append(flat, r[0], r[1])
 	}
-	return of(t, flat, len(rows), 2)
+	return formattest.Of(t, flat, len(rows), 2)
 }
 
 func (m model) check(t *testing.T, path string) {
@@ -134,7 +135,7 @@ func TestEditor(t *testing.T) {
 							t.Fatalf("%s: %s: %v, or other rows", what, name, err)
 						}
 						s, err := e.Stream(name, 50)
-						if got := drain(t, s, err); !slices.Equal(got, m.array(t, rows).Data) {
+						if got := formattest.Drain(t, s, err); !slices.Equal(got, m.array(t, rows).Data) {
 							t.Fatalf("%s: %s: other rows streamed", what, name)
 						}
 					}
@@ -191,7 +192,7 @@ func TestEditorAlone(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Append("x", of(t, []int8{1}).Strided()); err == nil {
+	if err := e.Append("x", formattest.Of(t, []int8{1}).Strided()); err == nil {
 		t.Error("a change of a closed pack")
 	}
 	if e, err = npk.Edit(path, nil); err != nil {
@@ -208,15 +209,15 @@ func TestEditorRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.Abort()
-	x := of(t, []int32{1, 2, 3, 4}, 2, 2)
+	x := formattest.Of(t, []int32{1, 2, 3, 4}, 2, 2)
 	if err := e.Save("x", x.Strided()); err != nil {
 		t.Fatal(err)
 	}
-	row := of(t, []int32{5, 6}, 1, 2).Strided()
+	row := formattest.Of(t, []int32{5, 6}, 1, 2).Strided()
 	for name, err := range map[string]error{
 		"append to nothing":    e.Append("y", row),
-		"append another type":  e.Append("x", of(t, []int64{5, 6}, 1, 2).Strided()),
-		"append another shape": e.Append("x", of(t, []int32{5, 6}, 2, 1).Strided()),
+		"append another type":  e.Append("x", formattest.Of(t, []int64{5, 6}, 1, 2).Strided()),
+		"append another shape": e.Append("x", formattest.Of(t, []int32{5, 6}, 2, 1).Strided()),
 		"append a scalar":      e.Append("x", row.Row(0).Row(0)),
 		"replace row 2":        e.Replace("x", []int{2}, row),
 		"replace two by one":   e.Replace("x", []int{0, 1}, row),
@@ -237,7 +238,7 @@ func TestEditorRefuses(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	check(t, open(t, path), "x", of(t, []int32{1, 2, 3, 4, 1, 2, 3, 4}, 4, 2))
+	check(t, open(t, path), "x", formattest.Of(t, []int32{1, 2, 3, 4, 1, 2, 3, 4}, 4, 2))
 }
 
 // TestAppendBehindDropped is what NumPack gets wrong: dropped rows come back.
@@ -248,13 +249,13 @@ func TestAppendBehindDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = errors.Join(
-		e.Save("x", of(t, []int8{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}).Strided()),
+		e.Save("x", formattest.Of(t, []int8{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}).Strided()),
 		e.Drop("x", []int{1, 2, -1}),
 		e.Flush(),
-		e.Append("x", of(t, []int8{10, 11}).Strided()),
+		e.Append("x", formattest.Of(t, []int8{10, 11}).Strided()),
 		e.Close())
 	if err != nil {
 		t.Fatal(err)
 	}
-	check(t, open(t, path), "x", of(t, []int8{0, 3, 4, 5, 6, 7, 8, 10, 11}))
+	check(t, open(t, path), "x", formattest.Of(t, []int8{0, 3, 4, 5, 6, 7, 8, 10, 11}))
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/betongo/betongo/array/npk"
+	"github.com/betongo/betongo/internal/formattest"
 )
 
 // entry is an array in metadata that are put together by hand.
@@ -153,12 +154,12 @@ func TestBadPacks(t *testing.T) {
 		}
 	}
 	good := data(meta(x))
-	check(t, open(t, pack(t, good)), "x", of(t, []byte("12345678"), 4, 2))
+	check(t, open(t, pack(t, good)), "x", formattest.Of(t, []byte("12345678"), 4, 2))
 	old := map[string]string{"metadata.npkm": string(with(func(e *entry) { e.shape = []uint64{70} })), "data_x.npkd": strings.Repeat("0123456789", 7),
 		"deleted_x.npkb": bits(0b1010, 0b11)} // as an older NumPack has it
-	check(t, open(t, pack(t, old)), "x", of(t, []byte("1345")))
-	check(t, open(t, pack(t, and(good, "deleted_x.npkb", bits(4, 9, 0b0101)))), "x", of(t, []byte("1256"), 2, 2))
-	check(t, open(t, pack(t, and(good, "deleted_x.npkb", bits(6, 9, 0b110101)))), "x", of(t, []byte("1256"), 2, 2))
+	check(t, open(t, pack(t, old)), "x", formattest.Of(t, []byte("1345")))
+	check(t, open(t, pack(t, and(good, "deleted_x.npkb", bits(4, 9, 0b0101)))), "x", formattest.Of(t, []byte("1256"), 2, 2))
+	check(t, open(t, pack(t, and(good, "deleted_x.npkb", bits(6, 9, 0b110101)))), "x", formattest.Of(t, []byte("1256"), 2, 2))
 }
 
 // TestLinks refuses links out of the pack, and when editing all.
@@ -267,7 +268,7 @@ func FuzzOpen(f *testing.F) {
 			}
 			s, err := p.Stream(m.Name, 100)
 			if m.Spec.Shape[0] < 1000 {
-				if got := drain(t, s, err); string(got) != string(a.AsContiguous().Data) {
+				if got := formattest.Drain(t, s, err); string(got) != string(a.AsContiguous().Data) {
 					t.Fatalf("%q: other bytes streamed", m.Name)
 				}
 			}

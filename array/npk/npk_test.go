@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/npk"
+	"github.com/betongo/betongo/internal/formattest"
 )
 
 const goldens = "../../testdata/formats"
@@ -27,38 +27,6 @@ func open(t testing.TB, path string) *npk.File {
 	}
 	t.Cleanup(func() { f.Close() })
 	return f
-}
-
-func of[T array.Element](t testing.TB, values []T, shape ...int) array.Array {
-	t.Helper()
-	a, err := array.Of(values, shape...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
-// drain reads a stream.
-func drain(t testing.TB, s array.Stream, err error) []byte {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	var all []byte
-	for {
-		a, err := s.Next()
-		if err == io.EOF {
-			return all
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n, err := a.Bytes(); err != nil || n != len(a.Data) {
-			t.Fatalf("a chunk %v of %d bytes", a.Spec, len(a.Data))
-		}
-		all = append(all, a.Data...)
-	}
 }
 
 // check compares an array with what it must be, read in every way.
@@ -83,7 +51,7 @@ func check(t testing.TB, f *npk.File, name string, want array.Array) {
 	}
 	for _, chunk := range []int{1, 100, 0} {
 		s, err := f.Stream(name, chunk)
-		if got := drain(t, s, err); !bytes.Equal(got, want.Data) {
+		if got := formattest.Drain(t, s, err); !bytes.Equal(got, want.Data) {
 			t.Errorf("%q: %d bytes streamed in chunks of %d, want %d others", name, len(got), chunk, len(want.Data))
 		}
 	}
@@ -122,7 +90,7 @@ func TestGoldens(t *testing.T) {
 			t.Errorf("array %q of %v", m.Name, m.Spec)
 			continue
 		}
-		want, err := array.Cast(of(t, []int8{0, 1, 1, 0, 1, 1}, 3, 2), dtype)
+		want, err := array.Cast(formattest.Of(t, []int8{0, 1, 1, 0, 1, 1}, 3, 2), dtype)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -134,8 +102,8 @@ func TestGoldens(t *testing.T) {
 			left = append(left, i)
 		}
 	}
-	check(t, open(t, filepath.Join(goldens, "deleted.npk")), "x", of(t, left, 66, 2))
-	check(t, open(t, filepath.Join(goldens, "appended.npk")), "x", of(t, []float32{9, 9, 2, 3, 4, 5, 1, 1, 1, 1}, 5, 2))
+	check(t, open(t, filepath.Join(goldens, "deleted.npk")), "x", formattest.Of(t, left, 66, 2))
+	check(t, open(t, filepath.Join(goldens, "appended.npk")), "x", formattest.Of(t, []float32{9, 9, 2, 3, 4, 5, 1, 1, 1, 1}, 5, 2))
 	var rows []float32
 	for i := range 240 {
 		switch {
@@ -145,7 +113,7 @@ func TestGoldens(t *testing.T) {
 			rows = append(rows, float32(i))
 		}
 	}
-	check(t, open(t, filepath.Join(goldens, "segmented.npk")), "x", of(t, rows, 58, 4))
+	check(t, open(t, filepath.Join(goldens, "segmented.npk")), "x", formattest.Of(t, rows, 58, 4))
 }
 
 // TestBatches takes the golden's rows by number.
@@ -244,14 +212,14 @@ func TestSink(t *testing.T) {
 	for i := range int64(1000) {
 		rows := slices.Repeat([]int64{i}, 100*int(i%3))
 		all = append(all, rows...)
-		if err := s.Write(of(t, rows, int(i%3), 100)); err != nil {
+		if err := s.Write(formattest.Of(t, rows, int(i%3), 100)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := errors.Join(s.Close(), w.Close()); err != nil {
 		t.Fatal(err)
 	}
-	check(t, open(t, path), "", of(t, all, 999, 100))
+	check(t, open(t, path), "", formattest.Of(t, all, 999, 100))
 	if _, err := os.Stat(filepath.Join(path, "data__segments", "seg_000007.npkd")); err != nil {
 		t.Error(err)
 	}
@@ -292,10 +260,10 @@ func TestRefuses(t *testing.T) {
 		},
 		"too many rows": func(w *npk.Writer) error {
 			s, err := w.Add(array.Member{Name: "x", Spec: array.Spec{DType: array.Int8, Shape: []int{2}}})
-			return errors.Join(err, s.Write(of(t, []int8{1, 2, 3})))
+			return errors.Join(err, s.Write(formattest.Of(t, []int8{1, 2, 3})))
 		},
 		"twice": func(w *npk.Writer) error {
-			a := of(t, []int8{1}).Strided()
+			a := formattest.Of(t, []int8{1}).Strided()
 			return errors.Join(w.Put("x", a), w.Put("x", a))
 		},
 	} {

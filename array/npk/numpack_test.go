@@ -12,6 +12,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/npk"
+	"github.com/betongo/betongo/internal/formattest"
 )
 
 // numpack runs NumPack itself on a pack and returns its arrays as it reads
@@ -89,7 +90,7 @@ func TestInteropNumPackReads(t *testing.T) {
 				t.Fatal(err)
 			}
 			for name, shape := range map[string][]int{"rows": {70, 3}, "line": {7}, "deep": {2, 3, 4}} {
-				a, err := array.Cast(of(t, make([]int8, 400)), dtype)
+				a, err := array.Cast(formattest.Of(t, make([]int8, 400)), dtype)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -107,7 +108,7 @@ func TestInteropNumPackReads(t *testing.T) {
 		for i := range values {
 			values[i] = int32(i)
 		}
-		x := of(t, values, 200, 2)
+		x := formattest.Of(t, values, 200, 2)
 		for _, name := range []string{"plain", "saved", "dropped", "compacted", "appended", "ümläut"} {
 			if err := w.Put(name, x.Strided()); err != nil {
 				t.Fatal(err)
@@ -151,14 +152,14 @@ func TestInteropNumPackWrites(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	row := of(t, []int32{-1, -2}, 1, 2).Strided()
+	row := formattest.Of(t, []int32{-1, -2}, 1, 2).Strided()
 	for _, name := range []string{"plain", "dropped", "appended", "segmented", "both", "gone"} {
 		for range 150 {
 			if err := e.Append(name, row); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := errors.Join(e.Replace(name, []int{-1, 0}, of(t, []int32{7, 7, 8, 8}, 2, 2).Strided()), e.Drop(name, []int{3, -3})); err != nil {
+		if err := errors.Join(e.Replace(name, []int{-1, 0}, formattest.Of(t, []int32{7, 7, 8, 8}, 2, 2).Strided()), e.Drop(name, []int{3, -3})); err != nil {
 			t.Fatal(err)
 		}
 	}

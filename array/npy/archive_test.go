@@ -18,23 +18,16 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/npy"
+	"github.com/betongo/betongo/internal/formattest"
 )
 
 const formats = "../../testdata/formats/"
 
 // TestManifest reads every golden and compares with what NumPy says of it.
 func TestManifest(t *testing.T) {
-	text, err := os.ReadFile(formats + "MANIFEST.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var manifest map[string]json.RawMessage
-	if err := json.Unmarshal(text, &manifest); err != nil {
-		t.Fatal(err)
-	}
 	n := 0
-	for name, raw := range manifest {
-		if !strings.HasPrefix(name, "npy/") || strings.HasSuffix(name, ".npz") || name == "npy/needs_recovery.npy" || name == "npy/object_pickle.npy" {
+	for name, raw := range formattest.Manifest(t, "npy/") {
+		if strings.HasSuffix(name, ".npz") || name == "npy/needs_recovery.npy" || name == "npy/object_pickle.npy" {
 			continue
 		}
 		var want struct {
@@ -71,7 +64,7 @@ func TestManifest(t *testing.T) {
 				t.Errorf("%s: %v, want %v", name, v, numbers)
 			}
 		}
-		streamed(t, a, "", all)
+		formattest.Streams(t, a, "", all)
 		if err := errors.Join(a.Close(), a.Close()); err != nil {
 			t.Error(err)
 		}
@@ -101,50 +94,6 @@ func numbersIn(t *testing.T, v any) []complex128 {
 	return list
 }
 
-// streamed compares streams of every chunk size with the whole array.
-func streamed(t *testing.T, a *npy.Archive, name string, all array.Strided) {
-	t.Helper()
-	want := all.AsContiguous().Data
-	for _, chunk := range []int{0, 1, 7, 24, 1000} {
-		s, err := a.Stream(name, chunk)
-		if err != nil {
-			t.Errorf("%s: stream: %v", a.Name(), err)
-			return
-		}
-		var got []byte
-		rows := 0
-		for {
-			part, err := s.Next()
-			if err == io.EOF {
-				break
-			}
-			if err != nil {
-				t.Errorf("%s %q: %v", a.Name(), name, err)
-				return
-			}
-			if _, err := array.New(part.Spec, part.Data); err != nil {
-				t.Error(err)
-			}
-			if len(part.Shape) > 0 {
-				if part.Shape[0] < 1 || len(part.Data) > max(chunk, len(part.Data)/part.Shape[0]) && chunk > 0 {
-					t.Errorf("%s: %v in chunks of %d", a.Name(), part.Spec, chunk)
-				}
-				rows += part.Shape[0]
-			}
-			got = append(got, part.Data...)
-		}
-		if !bytes.Equal(got, want) || len(all.Shape) > 0 && rows != all.Shape[0] {
-			t.Errorf("%s %q in chunks of %d: %d rows of %v, other bytes: %v", a.Name(), name, chunk, rows, all.Spec, !bytes.Equal(got, want))
-		}
-		if err := errors.Join(s.Close(), s.Close()); err != nil {
-			t.Error(err)
-		}
-		if _, err := s.Next(); err == nil || err == io.EOF {
-			t.Errorf("after Close: %v", err)
-		}
-	}
-}
-
 func TestZipGoldens(t *testing.T) {
 	for _, name := range []string{"a", "ac"} {
 		a, err := npy.OpenArchive(formats+"npy/"+name+".npz", nil)
@@ -156,7 +105,7 @@ func TestZipGoldens(t *testing.T) {
 		if v, verr := array.Values[int64](x.AsContiguous()); err != nil || verr != nil || !slices.Equal(v, []int64{0, 1, 2}) {
 			t.Errorf("%s: x is %v, %v, %v", name, v, err, verr)
 		}
-		streamed(t, a, "x", x)
+		formattest.Streams(t, a, "x", x)
 		if _, err := a.Array("nothing"); err == nil || !strings.Contains(err.Error(), "nothing") {
 			t.Errorf("no such array: %v", err)
 		}
@@ -262,7 +211,7 @@ func check(t *testing.T, path, name string, want array.Array) {
 	if err != nil || !got.Spec.Equal(want.Spec) || !bytes.Equal(got.AsContiguous().Data, want.Data) {
 		t.Errorf("%s %q: %v, %v; want %v", path, name, got.Spec, err, want.Spec)
 	}
-	streamed(t, f, name, got)
+	formattest.Streams(t, f, name, got)
 }
 
 func TestWriterRefuses(t *testing.T) {

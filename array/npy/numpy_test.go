@@ -12,6 +12,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/npy"
+	"github.com/betongo/betongo/internal/formattest"
 )
 
 // judge is NumPy's side: every x.npy must load as x.bin's bytes and be what
@@ -101,7 +102,7 @@ func TestInteropNumPy(t *testing.T) {
 			if err != nil || !bytes.Equal(got.AsContiguous().Data, want) {
 				t.Errorf("%s %q: %v, %v", path, name, got.Spec, err)
 			}
-			streamed(t, a, name, got)
+			formattest.Streams(t, a, name, got)
 			a.Close()
 		}
 		// Written again it is what NumPy wrote.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/safetensors"
+	"github.com/betongo/betongo/internal/formattest"
 )
 
 // judge is the original library's side: it reads what Go wrote, writes it again
@@ -112,8 +113,8 @@ func TestInteropSafetensors(t *testing.T) {
 	}
 	f := open(t, path("theirs"))
 	for name, a := range arrays {
-		if got, err := f.Array(name); err != nil || text(got) != text(a) {
-			t.Errorf("%q: got %s, %v, want %s", name, text(got), err, text(a))
+		if got, err := f.Array(name); err != nil || formattest.Text(got) != formattest.Text(a) {
+			t.Errorf("%q: got %s, %v, want %s", name, formattest.Text(got), err, formattest.Text(a))
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/safetensors"
+	"github.com/betongo/betongo/internal/formattest"
 )
 
 const golden = "../../testdata/formats/safetensors/all.safetensors"
@@ -24,15 +25,6 @@ const golden = "../../testdata/formats/safetensors/all.safetensors"
 func file(header string, n int) []byte {
 	b := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
 	return append(append(b, header...), make([]byte, n)...)
-}
-
-func put(t testing.TB, b []byte) string {
-	t.Helper()
-	name := filepath.Join(t.TempDir(), "x.safetensors")
-	if err := os.WriteFile(name, b, 0o666); err != nil {
-		t.Fatal(err)
-	}
-	return name
 }
 
 func open(t testing.TB, name string) *safetensors.File {
@@ -45,28 +37,15 @@ func open(t testing.TB, name string) *safetensors.File {
 	return f
 }
 
-// text is an array's elements as text.
-func text(a array.Strided) string {
-	c := a.AsContiguous()
-	if c.DType == array.BFloat16 {
-		c, _ = array.Cast(c, array.Float32)
-	}
-	var out []string
-	for n := c.DType.ItemSize(); len(c.Data) > 0; c.Data = c.Data[n:] {
-		out = append(out, array.FormatElement(c.Data, c.DType))
-	}
-	return fmt.Sprint(c.Shape, out)
-}
-
 func TestGolden(t *testing.T) {
 	f := open(t, golden)
 	want := map[string]string{
-		"f32": "[2 2] [0.0 1.0 2.0 3.0]", "f16": "[3] [1.0 2.0 3.0]", "bf16": "[3] [1.0 2.0 -3.5]",
-		"i64": "[2] [1 -1]", "u8": "[3] [1 2 3]", "bool": "[2] [True False]", "empty": "[0 4] []", "scalar": "[] [7.0]",
+		"f32": "<f4(2, 2) 0.0 1.0 2.0 3.0", "f16": "<f2(3,) 1.0 2.0 3.0", "bf16": "bfloat16(3,) 1.0 2.0 -3.5",
+		"i64": "<i8(2,) 1 -1", "u8": "|u1(3,) 1 2 3", "bool": "|b1(2,) True False", "empty": "<f4(0, 4) ", "scalar": "<f4() 7.0",
 	}
 	got := map[string]string{}
 	for name, a := range f.All() {
-		got[name] = text(a)
+		got[name] = formattest.Text(a)
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %v, want %v", got, want)
@@ -205,7 +184,7 @@ func TestHeader(t *testing.T) {
 		{"{\"a\n\":1}", 0, "control"},
 		{`{"\q":1}`, 0, "string"},
 	} {
-		f, err := safetensors.Open(put(t, file(c.header, c.data)), nil)
+		f, err := safetensors.Open(formattest.Put(t, "x.safetensors", file(c.header, c.data)), nil)
 		if err == nil {
 			f.Close()
 		}
@@ -226,7 +205,7 @@ func TestHeader(t *testing.T) {
 func TestHeaderSize(t *testing.T) {
 	big := binary.LittleEndian.AppendUint64(nil, safetensors.MaxHeader+1)
 	for _, b := range [][]byte{nil, {1}, make([]byte, 7), make([]byte, 8), big, bytes.Repeat([]byte{255}, 30), file("{}", 0)[:9]} {
-		name := put(t, b)
+		name := formattest.Put(t, "x.safetensors", b)
 		for _, err := range []error{
 			func() error { _, err := safetensors.Open(name, nil); return err }(),
 			func() error { _, err := safetensors.ReadHeader(name); return err }(),
@@ -240,19 +219,35 @@ func TestHeaderSize(t *testing.T) {
 }
 
 func TestTruncated(t *testing.T) {
-	b, err := os.ReadFile(golden)
+	formattest.Cut(t, formattest.Read(t, "safetensors/all.safetensors"), 0, "x.safetensors", func(path string) error {
+		f, err := safetensors.Open(path, nil)
+		if err == nil {
+			err = f.Close()
+		}
+		return err
+	})
+}
+
+// TestLarge reads behind 2 GiB.
+func TestLarge(t *testing.T) {
+	const rows = 1<<31/8 + 1000
+	head := file(fmt.Sprintf(`{"x":{"dtype":"U64","shape":[%d],"data_offsets":[0,%d]}}`, rows, rows*8), 0)
+	f := open(t, formattest.Sparse(t, "x.safetensors", head, int64(len(head))+rows*8, "behind 2"))
+	a, err := f.Rows("x", rows-1, rows)
+	if err != nil || string(a.Data) != "behind 2" {
+		t.Errorf("%v, %v", a, err)
+	}
+	s, err := f.Stream("x", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := put(t, b)
-	for n := len(b) - 1; n >= 0; n-- {
-		if err := os.Truncate(name, int64(n)); err != nil {
-			t.Fatal(err)
-		}
-		if f, err := safetensors.Open(name, nil); err == nil {
-			f.Close()
-			t.Fatalf("the first %d of %d bytes were taken", n, len(b))
-		}
+	defer s.Close()
+	e, err := s.(array.ExtentStream).NextExtent(rows*8 - 8)
+	if err != nil || e.Shape[0] != rows-1 {
+		t.Fatalf("%v, %v", e, err)
+	}
+	if a, err = s.Next(); err != nil || string(a.Data) != "behind 2" {
+		t.Errorf("%v, %v", a, err)
 	}
 }
 
@@ -267,14 +262,14 @@ func TestRows(t *testing.T) {
 	}
 	f := open(t, name)
 	rows, err := f.Rows("x", 1, 3)
-	if err != nil || text(rows.Strided()) != "[2 2] [2 3 4 5]" {
+	if err != nil || formattest.Text(rows.Strided()) != "<i4(2, 2) 2 3 4 5" {
 		t.Errorf("got %v, %v", rows, err)
 	}
 	whole, err := f.Array("x")
 	if err != nil || unsafe.SliceData(rows.Data) != &whole.Data[8] {
 		t.Errorf("rows aren't a view: %v", err)
 	}
-	if a, err := f.Array("t"); err != nil || text(a) != "[2 3] [0 2 4 1 3 5]" {
+	if a, err := f.Array("t"); err != nil || formattest.Text(a) != "<i4(2, 3) 0 2 4 1 3 5" {
 		t.Errorf("transposed: %v, %v", a, err)
 	}
 	if rows, err = f.Rows("e", 0, 0); err != nil || fmt.Sprint(rows.Shape) != "[0 3]" {
@@ -294,7 +289,7 @@ func TestRows(t *testing.T) {
 }
 
 func TestScalarStream(t *testing.T) {
-	f := open(t, put(t, file(`{"s":{"dtype":"F64","shape":[],"data_offsets":[0,8]},"e":{"dtype":"F64","shape":[0,2],"data_offsets":[8,8]}}`, 8)))
+	f := open(t, formattest.Put(t, "x.safetensors", file(`{"s":{"dtype":"F64","shape":[],"data_offsets":[0,8]},"e":{"dtype":"F64","shape":[0,2],"data_offsets":[8,8]}}`, 8)))
 	s, err := f.Stream("s", 0)
 	if err != nil {
 		t.Fatal(err)
@@ -318,7 +313,7 @@ func TestScalarStream(t *testing.T) {
 // listed and refused.
 func TestSmallFloats(t *testing.T) {
 	in := file(`{"a":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"F4","shape":[4],"data_offsets":[2,4]}}    `, 4)
-	f := open(t, put(t, in))
+	f := open(t, formattest.Put(t, "x.safetensors", in))
 	m := f.Members()
 	if len(m) != 1 || m[0].Spec.DType.String() != "|V1" || m[0].Attrs["dtype"] != "F8_E4M3" {
 		t.Fatalf("members %v", m)
@@ -364,8 +359,8 @@ func TestWriter(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := open(t, name)
-	if a, err := f.Array(""); err != nil || text(a) != "[3 2] [0 256 1 256 2 256]" {
-		t.Errorf("got %v, %v", text(a), err)
+	if a, err := f.Array(""); err != nil || formattest.Text(a) != "<i2(3, 2) 0 256 1 256 2 256" {
+		t.Errorf("got %v, %v", formattest.Text(a), err)
 	}
 	if h := f.Header(); h.Data%8 != 0 {
 		t.Errorf("data at %d", h.Data)
@@ -469,7 +464,7 @@ func FuzzOpen(f *testing.F) {
 		if _, err := safetensors.Parse(b); err != nil {
 			return
 		}
-		name := put(t, b)
+		name := formattest.Put(t, "x.safetensors", b)
 		x, err := safetensors.Open(name, nil)
 		h, err2 := safetensors.ReadHeader(name)
 		if (err == nil) != (err2 == nil) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/torchfile"
+	"github.com/betongo/betongo/internal/formattest"
 )
 
 // archive makes a file of a pickle's opcodes and storages.
@@ -141,7 +142,7 @@ func TestHostilePickles(t *testing.T) {
 		{"a list in itself", "]q\x00h\x00a", "in themselves"},
 		{"a doubling list", shared, "MaxMemory"},
 	} {
-		name := put(t, archive(t, c.pickle, data))
+		name := formattest.Put(t, "x.pt", archive(t, c.pickle, data))
 		f, err := torchfile.Open(name, &torchfile.OpenOptions{MaxMemory: 64 << 20})
 		if err == nil {
 			f.Close()
@@ -195,7 +196,7 @@ func TestHostileArchives(t *testing.T) {
 		{"tar", append(append(make([]byte, 257), "ustar"...), make([]byte, 300)...), "tar"},
 		{"a plain pickle", []byte("\x80\x02}."), "none of PyTorch's"},
 	} {
-		name := put(t, c.b)
+		name := formattest.Put(t, "x.pt", c.b)
 		f, err := torchfile.Open(name, nil)
 		var bad *torchfile.FormatError
 		if err == nil {
@@ -212,7 +213,7 @@ func TestHostileArchives(t *testing.T) {
 
 // What is larger than its storage is a view, and not filled in unasked.
 func TestExpanded(t *testing.T) {
-	f := open(t, put(t, archive(t, tuple(tensor(1, 0, []int64{1 << 20, 1 << 30}, []int64{0, 0}), tensor(1, 0, []int64{3, 2}, []int64{0, 0})), "\x00\x00\x80\x3f")))
+	f := open(t, formattest.Put(t, "x.pt", archive(t, tuple(tensor(1, 0, []int64{1 << 20, 1 << 30}, []int64{0, 0}), tensor(1, 0, []int64{3, 2}, []int64{0, 0})), "\x00\x00\x80\x3f")))
 	a, err := f.Array("0")
 	if err != nil || len(a.Data) != 4 {
 		t.Fatalf("%v, %v", a, err)
@@ -224,14 +225,14 @@ func TestExpanded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rows, err := s.Next(); err != nil || text(rows.Strided()) != "<f4(1, 2) 1.0 1.0" {
+	if rows, err := s.Next(); err != nil || formattest.Text(rows.Strided()) != "<f4(1, 2) 1.0 1.0" {
 		t.Errorf("got %v, %v", rows, err)
 	}
 }
 
 func TestBigEndian(t *testing.T) {
 	b := stored(t, "x/data.pkl", "\x80\x02"+tensor(2, 0, []int64{2}, []int64{1})+".", "x/byteorder", "big", "x/data/0", "\x3f\x80\x00\x00\xc0\x00\x00\x00")
-	f := open(t, put(t, b))
+	f := open(t, formattest.Put(t, "x.pt", b))
 	if got := all(t, f); got != "x: >f4(2,) 1.0 -2.0" {
 		t.Errorf("got %s", got)
 	}
@@ -242,14 +243,14 @@ func TestNewTypes(t *testing.T) {
 		st := tuple(str("storage"), global("torch.storage UntypedStorage"), str("0"), str("cpu"), num(4)) + "Q"
 		return global("torch._utils _rebuild_tensor_v3") + tuple(st, "K\x00", tuple(num(n)), tuple("K\x01"), "\x89", global("collections OrderedDict")+")R", global("torch "+dtype)) + "R"
 	}
-	f := open(t, put(t, archive(t, tuple(v3("uint16", 2), v3("float8_e4m3fn", 4), v3("uint64", 0)), "\x01\x00\xff\xff")))
+	f := open(t, formattest.Put(t, "x.pt", archive(t, tuple(v3("uint16", 2), v3("float8_e4m3fn", 4), v3("uint64", 0)), "\x01\x00\xff\xff")))
 	m := f.Members()
 	if len(m) != 3 || m[0].Spec.String() != "<u2 (2,)" || m[1].Spec.String() != "|V1 (4,)" || m[1].Attrs["dtype"] != "F8_E4M3" {
 		t.Fatalf("members %v", m)
 	}
 	a, _ := f.Array("0")
-	if text(a) != "<u2(2,) 1 65535" {
-		t.Errorf("got %s", text(a))
+	if formattest.Text(a) != "<u2(2,) 1 65535" {
+		t.Errorf("got %s", formattest.Text(a))
 	}
 }
 
@@ -259,7 +260,7 @@ func TestRefused(t *testing.T) {
 	conj := global("torch._utils _rebuild_tensor_v2") + tuple(st, "K\x00", ")", ")", "\x89", global("collections OrderedDict")+")R", "}"+str("conj")+"\x88s") + "R"
 	sparse := global("torch._utils _rebuild_sparse_tensor") + ")R"
 	same := "}(" + str("a.b") + tensor1 + str("a") + "}" + str("b") + tensor1 + "su"
-	f := open(t, put(t, archive(t, tuple(conj, sparse, same), "\x00\x00\x80\x3f\x00\x00\x80\x3f")))
+	f := open(t, formattest.Put(t, "x.pt", archive(t, tuple(conj, sparse, same), "\x00\x00\x80\x3f\x00\x00\x80\x3f")))
 	var no *array.UnsupportedError
 	for name, want := range map[string]string{"0": "conjugates", "1": "sparse"} {
 		if _, err := f.Array(name); !errors.As(err, &no) || !strings.Contains(err.Error(), want) {
@@ -285,7 +286,7 @@ var tensor1 = global("torch._utils _rebuild_tensor_v2") + tuple(tuple(str("stora
 // Python 3's protocols, which torch.save takes as an option.
 func TestProtocol4(t *testing.T) {
 	p := "\x80\x04\x95\x00\x00\x00\x00\x00\x00\x00\x00}\x94(\x8c\x01a\x94K\x01\x8c\x01b\x94C\x02\x00\xff\x94\x8c\x01c\x94\x8f\x94(K\x01K\x02\x90\x8c\x01d\x94(K\x03\x91\x94\x8c\x01e\x94\x8c\x0bcollections\x94\x8c\x0bOrderedDict\x94\x93\x94)R\x94\x8c\x01f\x94h\x01u."
-	f := open(t, put(t, stored(t, "x/data.pkl", p)))
+	f := open(t, formattest.Put(t, "x.pt", stored(t, "x/data.pkl", p)))
 	if got := fmt.Sprint(f.Attrs()); got != "map[a:1 b:[0 255] c.0:1 c.1:2 d.0:3 f:a]" {
 		t.Errorf("got %s", got)
 	}
@@ -304,7 +305,7 @@ func FuzzOpen(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if _, err := torchfile.Parse(b, small); err == nil {
-			read(t, put(t, b))
+			read(t, formattest.Put(t, "x.pt", b))
 		}
 	})
 }
@@ -335,7 +336,7 @@ func FuzzPickle(f *testing.F) {
 		}
 		file := stored(t, entries...)
 		if _, err := torchfile.Parse(file, small); err == nil {
-			read(t, put(t, file))
+			read(t, formattest.Put(t, "x.pt", file))
 		}
 	})
 }

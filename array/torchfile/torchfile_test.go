@@ -6,24 +6,15 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/torchfile"
+	"github.com/betongo/betongo/internal/formattest"
 )
 
 const golden = "../../testdata/formats/pt/"
-
-func put(t testing.TB, b []byte) string {
-	t.Helper()
-	name := filepath.Join(t.TempDir(), "x.pt")
-	if err := os.WriteFile(name, b, 0o666); err != nil {
-		t.Fatal(err)
-	}
-	return name
-}
 
 func open(t testing.TB, name string) *torchfile.File {
 	t.Helper()
@@ -35,20 +26,6 @@ func open(t testing.TB, name string) *torchfile.File {
 	return f
 }
 
-// text is a tensor as text: type, shape and elements.
-func text(a array.Strided) string {
-	c := a.AsContiguous()
-	name := c.DType.String()
-	if c.DType.WithOrder('<') == array.BFloat16 {
-		c, _ = array.Cast(c, array.Float32)
-	}
-	var out []string
-	for n := c.DType.ItemSize(); len(c.Data) > 0; c.Data = c.Data[n:] {
-		out = append(out, array.FormatElement(c.Data, c.DType))
-	}
-	return name + array.ShapeString(a.Shape) + " " + strings.Join(out, " ")
-}
-
 func all(t testing.TB, f *torchfile.File) string {
 	var s []string
 	for _, m := range f.Members() {
@@ -56,7 +33,7 @@ func all(t testing.TB, f *torchfile.File) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		line := m.Name + ": " + text(a)
+		line := m.Name + ": " + formattest.Text(a)
 		if m.Fortran {
 			line += " F"
 		}
@@ -150,25 +127,17 @@ func TestStream(t *testing.T) {
 
 func TestTruncated(t *testing.T) {
 	for name := range goldens {
-		b, err := os.ReadFile(golden + name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		part := put(t, b)
-		for n := len(b) - 1; n >= 0; n-- {
-			if err := os.Truncate(part, int64(n)); err != nil {
-				t.Fatal(err)
-			}
-			f, err := torchfile.Open(part, nil)
+		formattest.Cut(t, formattest.Read(t, "pt/"+name), 0, "x.pt", func(path string) error {
+			f, err := torchfile.Open(path, nil)
 			if err == nil {
-				f.Close()
-				t.Fatalf("%s: the first %d of %d bytes were taken", name, n, len(b))
+				return f.Close()
 			}
 			var bad *torchfile.FormatError
-			if !errors.As(err, &bad) || bad.File != part {
-				t.Fatalf("%s: the first %d bytes: %v", name, n, err)
+			if !errors.As(err, &bad) || bad.File != path {
+				t.Fatalf("%s: %v", name, err)
 			}
-		}
+			return err
+		})
 	}
 }
 

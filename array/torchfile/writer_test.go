@@ -15,6 +15,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/torchfile"
+	"github.com/betongo/betongo/internal/formattest"
 )
 
 func f4(shape ...int) array.Member {
@@ -345,8 +346,8 @@ func TestManyTensors(t *testing.T) {
 		t.Fatalf("%d tensors, want %d", len(m), n)
 	}
 	for _, i := range []int{0, 65535, 65536, n - 1} {
-		if a, err := f.Array(fmt.Sprint(i)); err != nil || text(a) != fmt.Sprint("<i4(1,) ", i) {
-			t.Errorf("%d: %v, %v", i, text(a), err)
+		if a, err := f.Array(fmt.Sprint(i)); err != nil || formattest.Text(a) != fmt.Sprint("<i4(1,) ", i) {
+			t.Errorf("%d: %v, %v", i, formattest.Text(a), err)
 		}
 	}
 }

@@ -51,6 +51,7 @@ var rooms = []room{
 	{"internal/arrow", 2, []string{"array", "internal/wire"}}, // what Arrow's files and Parquet's share
 	{"array/arrowfile", 3, []string{"array", "internal/arrow", "internal/wire", "internal/mmap", "internal/aside"}},
 	{"array/parquetfile", 3, []string{"array", "internal/arrow", "internal/wire", "internal/mmap", "internal/aside"}},
+	{"internal/formattest", 2, []string{"array"}},
 	{"array/*", 2, []string{"array", "rgb", "internal/wire", "internal/mmap", "internal/aside", "internal/literal"}}, // a format each: none knows another
 	{"fields/fieldtest", 3, []string{"fields", "array", "rgb"}},
 	{"ffcv", 3, []string{"fields", "alloc", "array", "rgb", "internal/aside", "internal/hash", "internal/wire", "internal/mmap", "internal/pagecache"}},
@@ -71,7 +72,7 @@ var rooms = []room{
 }
 
 // forTests are the rooms that serve tests: of the layer just below them too.
-var forTests = []string{"fields/fieldtest", "internal/ffcvtest", "internal/leak", "testdata/ffcv", "testdata/photos"}
+var forTests = []string{"fields/fieldtest", "internal/ffcvtest", "internal/formattest", "internal/leak", "testdata/ffcv", "testdata/photos"}
 
 // find returns the room of a package, given by its folder.
 func find(dir string) *room {
