@@ -38,6 +38,9 @@ func TestInterop(t *testing.T) {
 			delete(list, "types/bf16")
 			if peer.env == "FORMATS_PYTHON" {
 				delete(list, "types/mixed")
+				if version == 2 {
+					delete(list, "types/t23") // a struct in a struct, which zarr knows from 3.2 on
+				}
 			}
 			i := 0
 			for name, o := range options() {
