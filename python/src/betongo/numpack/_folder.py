@@ -8,15 +8,13 @@ from __future__ import annotations
 import errno
 import json
 import os
-import random
 import re
 import stat
 import struct
 import time
 from pathlib import Path
-from typing import Any
 
-from .. import errors
+from .. import _aside, errors
 from ._format import check_file
 
 __all__: list[str] = []
@@ -34,7 +32,6 @@ LEFTOVER = re.compile(
     r"|(?:metadata\.npkm|deleted_.*\.npkb)\.next|npk\.patch",
     re.DOTALL,
 )
-_BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOINHERIT", 0)
 _CALM = getattr(os, "O_NONBLOCK", 0)  # a pipe in a file's place must not make us wait
 
 
@@ -48,7 +45,7 @@ def lock(path: str) -> int:
     if os.name == "nt":
         import msvcrt
 
-        fd = os.open(os.path.join(path, LOCK), os.O_RDWR | os.O_CREAT | _BINARY, 0o666)
+        fd = os.open(os.path.join(path, LOCK), os.O_RDWR | os.O_CREAT | _aside.FLAGS, 0o666)
         try:
             msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
         except OSError:
@@ -57,7 +54,7 @@ def lock(path: str) -> int:
         return fd
     import fcntl
 
-    fd = os.open(path, os.O_RDONLY | _BINARY)
+    fd = os.open(path, os.O_RDONLY | _aside.FLAGS)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -68,37 +65,6 @@ def lock(path: str) -> int:
             os.close(fd)
             raise
     return fd
-
-
-def sync_dir(path: str) -> None:
-    """Makes changes of names in a folder outlive a crash of the machine, where the file system can."""
-    if os.name == "nt":
-        return
-    fd = os.open(path, os.O_RDONLY | _BINARY)
-    try:
-        os.fsync(fd)
-    except OSError as e:
-        if e.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
-            raise
-    finally:
-        os.close(fd)
-
-
-def write_all(fd: int, data: Any) -> None:
-    view = memoryview(data)
-    while len(view):
-        view = view[os.write(fd, view[: 1 << 30]) :]
-
-
-def write_at(fd: int, data: Any, at: int) -> None:
-    if hasattr(os, "pwrite"):
-        view = memoryview(data)
-        while len(view):
-            n = os.pwrite(fd, view[: 1 << 30], at)
-            view, at = view[n:], at + n
-        return
-    os.lseek(fd, at, os.SEEK_SET)
-    write_all(fd, data)
 
 
 class Folder:
@@ -120,7 +86,7 @@ class Folder:
         real = os.path.realpath(path)
         if os.path.commonpath([real, self.real]) != self.real:
             raise errors.FormatError(f"{path}: it leads out of the pack, to {real}", file=path)
-        fd = os.open(path, os.O_RDONLY | _BINARY | _CALM)
+        fd = os.open(path, os.O_RDONLY | _aside.FLAGS | _CALM)
         try:
             regular(fd, path)
         except BaseException:
@@ -134,8 +100,8 @@ class Folder:
         path = self.join(name)
         if create:
             self.remove(name)
-            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY, 0o666)
-        fd = os.open(path, os.O_RDWR | _BINARY | _CALM | getattr(os, "O_NOFOLLOW", 0))
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _aside.FLAGS, 0o666)
+        fd = os.open(path, os.O_RDWR | _aside.FLAGS | _CALM | getattr(os, "O_NOFOLLOW", 0))
         try:
             regular(fd, path)
         except BaseException:
@@ -171,28 +137,10 @@ class Folder:
     def write(self, name: str, data: bytes) -> None:
         """Puts a small file in the pack: aside, synced, renamed."""
         self.no_link(name)
-        path = self.join(name)
-        while True:
-            aside = path + ".partial-" + "".join(random.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=6))
-            try:
-                fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666)
-                break
-            except FileExistsError:
-                continue
-        try:
-            try:
-                write_all(fd, data)
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-            os.replace(aside, path)
-        except BaseException:
-            _remove(aside)
-            raise
-        sync_dir(os.path.dirname(path))
+        _aside.write(self.join(name), data)
 
     def remove(self, name: str) -> None:
-        _remove(self.join(name))
+        _aside.remove(self.join(name))
 
     # Journals
 
@@ -270,14 +218,15 @@ class Folder:
                     self._patch(s["from"], s["to"])
             except FileNotFoundError:
                 pass  # it is done already
-        sync_dir(self.path)
+        _aside.sync_dir(self.path)
         self.remove(JOURNAL)
         for name in patched:
             self.remove(name)
-        sync_dir(self.path)
+        _aside.sync_dir(self.path)
 
     def _patch(self, source: str, target: str) -> None:
-        """Copies the pieces for one file: each u16 and bytes of its name, u64 offset, u64 length, the bytes."""
+        """Copies the pieces for one file: each u16 and bytes of its name, u64 offset, u64 length, the
+        bytes."""
         src = self.open(source)
         with os.fdopen(src, "rb", buffering=1 << 18) as f:
             dst = self.open_write(target)
@@ -297,7 +246,7 @@ class Folder:
                         if not piece:
                             raise self._torn(source)
                         if mine:
-                            write_at(dst, piece, at)
+                            _aside.write_at(dst, piece, at)
                         at, n = at + len(piece), n - len(piece)
                 os.fsync(dst)
             finally:
@@ -313,13 +262,6 @@ def regular(fd: int, path: str) -> None:
     mode = os.fstat(fd).st_mode
     if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "not a regular file", path)
-
-
-def _remove(path: str) -> None:
-    try:
-        os.remove(path)
-    except FileNotFoundError:
-        pass
 
 
 def is_pack(path: Path, meta: str) -> bool:

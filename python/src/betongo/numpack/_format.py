@@ -52,12 +52,20 @@ DTYPE_NAMES = [
 NUMBERS = {(t.kind, t.itemsize): i for i, t in enumerate(DTYPES)}
 
 
+class DTypeError(TypeError, ValueError):
+    """A dtype that a pack doesn't have. NumPack raises one or the other."""
+
+
+class RowError(IndexError, ValueError):
+    """A row that isn't there. NumPack raises one or the other."""
+
+
 def number_of(dtype: np.dtype[Any]) -> int:
-    """The number of an element type in either byte order; TypeError where a pack has none like it."""
+    """The number of an element type in either byte order; DTypeError where a pack has none like it."""
     number = NUMBERS.get((dtype.kind, dtype.itemsize))
     if number is None or dtype.fields is not None or dtype.subdtype is not None:
-        raise TypeError(
-            f"a pack has no arrays of dtype {dtype}: bool, integers, floats of 2 to 8 bytes and complex numbers"
+        raise DTypeError(
+            f"a pack has bool, integers, floats of 2 to 8 bytes and complex numbers, not {dtype}"
         )
     return number
 
@@ -313,7 +321,8 @@ def format_meta(records: list[Table]) -> bytes:
 def parse_list(data: bytes, r: Record, file: str) -> list[Part]:
     """Reads the list of an array's segments.
 
-    It may tell of more rows than the metadata: they were being appended when a process ended, and don't count.
+    It may tell of more rows than the metadata: they were being appended when a process ended, and don't
+    count.
     """
 
     def bad(message: str) -> FormatError:

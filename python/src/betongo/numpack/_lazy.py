@@ -22,10 +22,10 @@ CHUNK = 16 << 20  # bytes of rows that a slice gathers at once
 class LazyArray:
     """An array over maps of its files, read-only, as it was when it was loaded.
 
-    Indexing is NumPy's, in full, and gives new arrays, which are the caller's: they take the memory of the rows
-    that were asked for. Pages of the files that were read count as the process' memory too, until the system
-    wants them for something else; a LazyArray itself takes a few hundred bytes, and a bit for each row where
-    rows were dropped.
+    Indexing is NumPy's, in full, and gives new arrays, which are the caller's: they take the memory of the
+    rows that were asked for. Pages of the files that were read count as the process' memory too, until the
+    system wants them for something else; a LazyArray itself takes a few hundred bytes, and a bit for each row
+    where rows were dropped.
 
     np.asarray(lazy) is a read-only view over the file, without a copy, where the array is one file without
     dropped rows, else a new array; views keep the map alive, after close() too. Operators, and functions of
@@ -212,19 +212,14 @@ class LazyArray:
         """The same elements in another shape, which may have one -1; no data are read where the array is one
         file without dropped rows."""
         want = shape[0] if len(shape) == 1 else shape
+        if any(d < -1 for d in np.atleast_1d(want).tolist()):
+            raise ValueError(f"array {self._name!r}: shape {want}, of whose dimensions one may be -1")
         whole = self._all().reshape(want)
         return LazyArray(self._name, self._dtype, whole.shape, [whole], None)
 
     def copy(self) -> Array:
         """All rows, in memory."""
         return self._all().copy() if self._whole is not None else self._all()
-
-    def tolist(self) -> Any:
-        return self._all().tolist()
-
-    def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Array:
-        """All rows as another type, in memory."""
-        return self._all().astype(dtype, *args, **kwargs)
 
     def __copy__(self) -> Array:
         return self.copy()
@@ -252,6 +247,8 @@ class LazyArray:
 
     def mega_batch_get_rows(self, indices: Sequence[int], batch_size: int = 1000) -> list[Array]:
         """Some rows, each an array of its own."""
+        if batch_size < 0:
+            raise ValueError(f"batch_size of {batch_size}")
         return list(self.vectorized_gather(indices))
 
     def parallel_boolean_index(self, mask: Sequence[bool]) -> Array:
@@ -281,9 +278,6 @@ class LazyArray:
         self.close()
 
     __hash__ = None  # type: ignore[assignment]
-
-    def __bool__(self) -> bool:
-        return bool(self._all())
 
     def __contains__(self, value: object) -> bool:
         return value in self._all()

@@ -30,20 +30,21 @@ Rows = "int | list[int] | tuple[int, ...] | Array | slice"
 class NumPack:
     """Arrays by name in a folder, a pack, as NumPack 0.7 has them and reads them.
 
-    Rows are given by their number among those that are left; negative ones count from the end. What changes is
-    seen by this object at once, and stands on disk from flush() or close() on, wholly or not at all: a process
-    that is killed before leaves the pack as it was.
+    Rows are given by their number among those that are left; negative ones count from the end. What changes
+    is seen by this object at once, and stands on disk from flush() or close() on, wholly or not at all: a
+    process that is killed before leaves the pack as it was.
 
     A pack that is only read is never locked. From its first change until close() it is locked: another object
     or process, be it this package's or the Go package's, that begins a change gets a BlockingIOError. Reading
     goes on meanwhile, of the pack as it was when it was opened.
 
-    Methods are safe for concurrent use by threads; each iterator of stream_load is for one thread. In a process
-    that was forked off, what the parent has begun to change can only be read.
+    Methods are safe for concurrent use by threads; each iterator of stream_load is for one thread. In a
+    process that was forked off, what the parent has begun to change can only be read.
 
-    Errors: KeyError for an array that isn't there, ValueError for shapes and names that don't fit, TypeError
-    for dtypes that packs don't have, IndexError for rows that aren't there, betongo.errors.FormatError for a
-    broken pack, which is never written to, RuntimeError where the pack isn't open.
+    Errors: KeyError for an array that isn't there, ValueError for shapes, names and dtypes that don't fit
+    (one that is a TypeError too for dtypes that packs don't have), IndexError, that is a ValueError too, for
+    rows that aren't there, betongo.errors.FormatError for a broken pack, which is never written to,
+    RuntimeError where the pack isn't open.
     """
 
     def __init__(
@@ -58,14 +59,12 @@ class NumPack:
     ) -> None:
         """Names a pack; open() or a with statement opens it.
 
-        drop_if_exists: open() deletes what is in the pack, or the file of that name. A folder that is no pack,
-        and not empty, is an error.
-        strict_context_mode: methods work within a with statement only.
-        warn_no_context: whether to warn without strict_context_mode; None: on Windows.
-        force_gc_on_close: close() collects garbage.
-        segment_bytes: arrays that are saved and larger are split into files of this size. None: as the
-        environment's NUMPACK_SEGMENT_TARGET_BYTES says, else one file for each array, which alone can be
-        mapped as a whole.
+        drop_if_exists: open() deletes what is in the pack, or the file of that name. A folder that is no
+        pack, and not empty, is an error. strict_context_mode: methods work within a with statement only.
+        warn_no_context: whether to warn without strict_context_mode; None: on Windows. force_gc_on_close:
+        close() collects garbage. segment_bytes: arrays that are saved and larger are split into files of this
+        size. None: as the environment's NUMPACK_SEGMENT_TARGET_BYTES says, else one file for each array,
+        which alone can be mapped as a whole.
         """
         self._filename = Path(filename)
         self._drop_if_exists = drop_if_exists
@@ -83,8 +82,8 @@ class NumPack:
         self._mutex = threading.RLock()
         if not strict_context_mode and (os.name == "nt" if warn_no_context is None else warn_no_context):
             warnings.warn(
-                f"the pack {filename} is used without strict_context_mode: on Windows its files can't be moved "
-                "or deleted before close()",
+                f"the pack {filename} is used without strict_context_mode: Windows can't move "
+                "or delete its files before close()",
                 UserWarning,
                 stacklevel=2,
             )
@@ -94,8 +93,8 @@ class NumPack:
     def open(self) -> None:
         """Opens the pack, and makes an empty one where there is none; does nothing where it is open.
 
-        What a process that was killed while it changed the pack has left to do is done. Raises FormatError for
-        a broken pack, FileExistsError for a folder that is no pack and not empty.
+        What a process that was killed while it changed the pack has left to do is done. Raises FormatError
+        for a broken pack, FileExistsError for a folder that is no pack and not empty.
         """
         with self._mutex:
             if self._store is not None:
@@ -165,12 +164,10 @@ class NumPack:
     def _open(self) -> Store:
         """The pack's arrays, where it is open."""
         if self._store is None:
-            raise RuntimeError(
-                f"{self._filename}: the pack is not open: call open(), or use a with statement"
-            )
+            raise RuntimeError(f"{self._filename}: the pack is not opened or has been closed: call open()")
         if self._strict_context_mode and not self._entered:
             raise RuntimeError(
-                f"{self._filename}: strict_context_mode allows use within a with statement only"
+                f"{self._filename}: strict context mode allows use within a with statement only"
             )
         return self._store
 
@@ -236,8 +233,8 @@ class NumPack:
         """Writes rows in the place of others: the first of an array's in that of the first index, and so on.
 
         An array for a single row may lack the dimension of rows. indexes are an int, ints in a list, a tuple
-        or an array, a mask, or a slice, stepped ones too. Up to 64 MiB of replaced rows wait in memory for the
-        next flush; one follows by itself where there are more.
+        or an array, a mask, or a slice, stepped ones too. Up to 64 MiB of replaced rows wait in memory for
+        the next flush; one follows by itself where there are more.
         """
         with self._mutex:
             store, ready = self._written(arrays), _arrays(arrays)
@@ -268,24 +265,26 @@ class NumPack:
                 store.append(name, a)
 
     def drop(self, array_name: str | list[str], indexes: Any = None) -> None:
-        """Takes rows away, or without indexes all rows, or arrays as a whole.
+        """Takes rows away, or without indexes all of them, of an array or several.
 
-        indexes are as with replace; a row that isn't there is an IndexError, and nothing is dropped; one that
-        is named twice is dropped once. The bytes of rows stay in the files until update().
+        An array without rows stays in the pack. indexes are as with replace; a row that isn't there is an
+        IndexError, and nothing is dropped; one that is named twice is dropped once. Dropping all of an array
+        that isn't there does nothing. The bytes of rows stay in the files until update().
         """
         with self._mutex:
             names = [array_name] if isinstance(array_name, str) else list(array_name)
             store = self._written(names)
-            todo = []
-            for name in names:
-                t = store.table(name)
-                if indexes is not None:
-                    rows = _rows(indexes, t.left)
-                    store.locate(t, rows)
-                    todo.append((name, rows))
             if indexes is None:
-                for name in dict.fromkeys(names):
-                    store.remove(name)
+                for name in names:
+                    if name in store.tables:
+                        store.drop_all(name)
+                return
+            todo = []
+            for name in dict.fromkeys(names):
+                t = store.table(name)
+                rows = _rows(indexes, t.left)
+                store.locate(t, rows)
+                todo.append((name, rows))
             for name, rows in todo:
                 store.drop(name, rows)
 
@@ -423,7 +422,7 @@ class NumPack:
 
 def _arrays(arrays: Mapping[str, Any]) -> dict[str, Array]:
     if not isinstance(arrays, Mapping):
-        raise ValueError(f"arrays are a dict of arrays by name, not {type(arrays).__name__}")
+        raise ValueError(f"arrays must be a dictionary of arrays by name, not {type(arrays).__name__}")
     ready = {}
     for name, a in arrays.items():
         if isinstance(a, np.ma.MaskedArray):
@@ -443,7 +442,9 @@ def _rows(indexes: Any, left: int) -> Array:
     if isinstance(indexes, (bool, np.bool_)) or not isinstance(
         indexes, (int, np.integer, list, tuple, np.ndarray)
     ):
-        raise ValueError(f"indexes of {type(indexes).__name__}: want an int, a list, an array or a slice")
+        raise ValueError(
+            f"indexes of {type(indexes).__name__}: they must be int or list or numpy.ndarray or slice"
+        )
     rows = np.atleast_1d(np.asarray(indexes))
     if rows.dtype == bool:
         if rows.shape != (left,):

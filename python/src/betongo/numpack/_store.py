@@ -16,14 +16,17 @@ from typing import Any
 import numpy as np
 
 from .. import errors
-from ._folder import JOURNAL, LEFTOVER, LOCK, NEXT, PATCH, Folder, lock, sync_dir, write_all, write_at
+from .._aside import sync_dir, write_all, write_at
+from ._folder import JOURNAL, LEFTOVER, LOCK, NEXT, PATCH, Folder, lock
 from ._format import (
     LIST_LIMIT,
     META,
     META_LIMIT,
     SEGMENT,
     Bitmap,
+    DTypeError,
     Part,
+    RowError,
     Table,
     bitmap_file,
     check_name,
@@ -63,6 +66,7 @@ class Store:
         self.seen: tuple[int, ...] | None = None  # what the metadata file was when it was read
         self.pid = os.getpid()
         self.lock_fd = -1
+        self.failed: BaseException | None = None
         self._clear()
         self.read()
 
@@ -124,7 +128,7 @@ class Store:
             for p in t.parts:
                 if p.file in owner:
                     raise errors.FormatError(
-                        f"{meta}: array {t.name!r}: its file {p.file!r} is one of array {owner[p.file]!r} too",
+                        f"{meta}: array {t.name!r}: its file {p.file!r} is also one of {owner[p.file]!r}",
                         file=meta,
                     )
                 owner[p.file] = t.name
@@ -139,7 +143,7 @@ class Store:
             if size < want:
                 path = self.folder.join(p.file)
                 raise errors.FormatError(
-                    f"{path}: array {t.name!r}: {size} bytes, want {want} for {p.rows} rows of {t.dtype} {t.shape}",
+                    f"{path}: array {t.name!r}: {size} bytes, want {want}: {p.rows} rows of {t.dtype}",
                     file=path,
                     place=f"array {t.name!r}",
                     offset=size,
@@ -217,7 +221,7 @@ class Store:
         left = t.left
         bad = (rows < -left) | (rows >= left)
         if bad.any():
-            raise IndexError(f"{self.path}: array {t.name!r}: row {rows[bad][0]}, there are {left}")
+            raise RowError(f"{self.path}: array {t.name!r}: row {rows[bad][0]}, there are {left}")
         rows = np.where(rows < 0, rows + left, rows)
         return rows if t.dead is None else t.dead.find(rows)
 
@@ -242,6 +246,10 @@ class Store:
 
     def begin(self) -> None:
         """Takes the pack for changes; what another one changed since it was opened is seen from here on."""
+        if self.failed is not None:
+            raise errors.StateError(
+                f"{self.path}: changes failed to be written; open the pack again"
+            ) from self.failed
         if self.lock_fd >= 0:
             if self.pid != os.getpid():
                 raise errors.StateError(
@@ -322,7 +330,7 @@ class Store:
         try:
             number_of(a.dtype)
         except TypeError as e:
-            raise TypeError(f"array {name!r}: {e}") from None
+            raise DTypeError(f"array {name!r}: {e}") from None
         if a.ndim == 0:
             raise ValueError(
                 f"array {name!r}: a scalar has no rows; an array of a pack has 1 to 64 dimensions"
@@ -471,6 +479,14 @@ class Store:
         t.dead = dead
         self.bitmaps.add(name)
 
+    def drop_all(self, name: str) -> None:
+        """Takes all rows of an array away, which stays in the pack."""
+        self.begin()
+        t = self.table(name)
+        if t.left:
+            t.dead = Bitmap(np.zeros(-(-t.rows // 64) * 8, np.uint8), t.rows)
+            self.bitmaps.add(name)
+
     def remove(self, name: str) -> None:
         """Takes an array out of the pack."""
         self.begin()
@@ -516,9 +532,26 @@ class Store:
     # Flushing
 
     def flush(self) -> None:
-        """Makes the changes so far stand, on disk."""
+        """Makes the changes so far stand, on disk.
+
+        After an error nothing more can be changed: what was told to do is done wholly when the pack is opened
+        next, or not at all.
+        """
         if self.lock_fd < 0 or not self.changed:
             return
+        if self.pid != os.getpid():
+            raise errors.StateError(
+                f"{self.path}: changes begun before a fork are the parent process's to flush"
+            )
+        try:
+            self._flush()
+        except BaseException as e:
+            self.failed = e
+            os.close(self.lock_fd)
+            self.lock_fd = -1
+            raise
+
+    def _flush(self) -> None:
         sync_dir(self.path)  # the names of new files
         for file in sorted(self.touched):
             self._sync(file)
@@ -635,17 +668,10 @@ class Store:
 
     def close(self) -> None:
         """Flushes, and gives the pack back."""
-        try:
-            if self.pid == os.getpid():
-                self.flush()
-                if self.missing:
-                    self._found()
-        except BaseException:
-            # What counts is told by the disk: a commit that failed may count or not.
-            if self.lock_fd >= 0:
-                os.close(self.lock_fd)
-                self.lock_fd = -1
-            raise
+        if self.pid == os.getpid() and self.failed is None:
+            self.flush()
+            if self.missing:
+                self._found()
         self.release()
 
     def _found(self) -> None:

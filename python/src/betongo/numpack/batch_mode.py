@@ -19,8 +19,8 @@ class BatchModeContext:
     """What NumPack.batch_mode returns, for a with statement.
 
     Within it load() gives the same array each time, in memory, and save() keeps a reference. At its end, also
-    when it ends by an exception, arrays that were saved are written, and those that were loaded and changed in
-    their place. Append, drop, replace and the like write what is in memory of their arrays first.
+    when it ends by an exception, arrays that were saved are written, and those that were loaded and changed
+    in their place. Append, drop, replace and the like write what is in memory of their arrays first.
     """
 
     def __init__(self, numpack_instance: NumPack, memory_limit: float | None = None) -> None:
@@ -32,13 +32,14 @@ class BatchModeContext:
     def __enter__(self) -> BatchModeContext:
         with self.npk._mutex:
             self.npk._open()
-            if self.npk._batch is not None:
-                raise RuntimeError("a batch within a batch")
-            self.npk._batch = self
+            if self.npk._batch is None:  # else a batch within a batch, which is part of it
+                self.npk._batch = self
         return self
 
     def __exit__(self, *exc: object) -> None:
         with self.npk._mutex:
+            if self.npk._batch is not self:
+                return
             try:
                 if self.npk._store is not None:
                     self._write()

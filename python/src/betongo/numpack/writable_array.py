@@ -71,8 +71,8 @@ class WritableBatchMode:
     """What NumPack.writable_batch_mode returns, for a with statement.
 
     load() gives an array over its file: what is written to it is in the file, and on disk behind the with
-    statement, whether it ends by an exception or not. That is no change wholly or not at all: a process that is
-    killed leaves some of it. The rows can't be more or fewer. Arrays that rows were dropped from, or in
+    statement, whether it ends by an exception or not. That is no change wholly or not at all: a process that
+    is killed leaves some of it. The rows can't be more or fewer. Arrays that rows were dropped from, or in
     segments, are first written anew into one file.
     """
 
