@@ -70,8 +70,8 @@ class _Table:
         self.ndmin = int(options.pop("ndmin", 0))
         self.converters = options.pop("converters", None)
         header = options.pop("header", None)
-        if header not in (None, False):
-            self.skip += 1 + (0 if header in (True, "infer") else int(header))
+        if header is not None and header is not False:
+            self.skip += 1 + (0 if header is True or header == "infer" else int(header))
 
     def batches(self) -> Iterator[tuple[int, list[str]]]:
         """Lines that hold rows, and the number of the first one among all of the file's."""
@@ -85,11 +85,10 @@ class _Table:
                     raw = list(itertools.islice(f, self.lines))
                     if not raw:
                         return
-                    lines = [
-                        s
-                        for s in raw
-                        if s.strip() and not (self.comment and s.lstrip().startswith(self.comment))
-                    ]
+                    lines = raw
+                    if self.comment:
+                        lines = [s.partition(self.comment)[0] if self.comment in s else s for s in raw]
+                    lines = [s for s in lines if s.strip()]
                     if left is not None:
                         lines = lines[:left]
                         left -= len(lines)
@@ -108,7 +107,7 @@ class _Table:
                 return np.loadtxt(
                     lines,
                     dtype,
-                    comments=self.comment or None,
+                    comments=None,
                     delimiter=self.delimiter,
                     converters=converters,
                     usecols=self.usecols,
@@ -126,11 +125,7 @@ class _Table:
 
     def missing(self, lines: list[str]) -> dict[int, Callable[[Any], float]]:
         """What reads empty words as NaN, for each column."""
-        words = (
-            lines[0].split(self.comment)[0].split(self.delimiter)
-            if self.comment
-            else lines[0].split(self.delimiter)
-        )
+        words = lines[0].split(self.delimiter)
         columns = range(len(words)) if self.usecols is None else np.atleast_1d(self.usecols).tolist()
         return {int(c): _number for c in columns}
 

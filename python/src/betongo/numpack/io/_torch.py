@@ -145,7 +145,14 @@ def from_pt(
         _by_command(path, output_path, key, drop_if_exists)
         return opened(output_path) if return_npk_obj else None
     torch = need("torch")
-    data = _load(torch, path)
+    try:
+        data = _load(torch, path)
+    except FormatError:
+        # Before 2.x torch's own reader of plain data knew few values: the command's knows all that hold data.
+        if _command.find() is None:
+            raise
+        _by_command(path, output_path, key, drop_if_exists)
+        return opened(output_path) if return_npk_obj else None
     found = dict(_tensors(torch, data, path.stem if torch.is_tensor(data) else ""))
     if key is not None and not torch.is_tensor(data):
         found = _below(data, found, key, path)
