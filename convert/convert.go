@@ -57,6 +57,11 @@ type Options struct {
 	// since they are not the bytes that were stored.
 	Decode bool
 
+	// Fill stands for missing values of columns without NaN or NaT in Arrow's
+	// and Parquet's tables: a bool, int, float64 or string. nil makes them an
+	// error.
+	Fill any
+
 	// Chunk is how many bytes of an array are in memory at a time, as far as
 	// the formats allow; 0 is 1 MiB, which is the fastest. A row is never
 	// divided.
@@ -172,7 +177,7 @@ type Listing struct {
 }
 
 // List tells what is in a file, without reading data. Of opts it takes From,
-// Raw, Text and Decode.
+// Raw, Text, Fill and Decode.
 func List(path string, opts *Options) (*Listing, error) {
 	if opts == nil {
 		opts = &Options{}

@@ -54,6 +54,7 @@ var models = []model{
 	{name: "hdf5", path: "x.h5", types: numpyTypes + "bfloat16 ", structs: true, scalars: true, order: true, convert: shortest},
 	{name: "arrow", path: "x.arrow", types: numpyTypes + "bfloat16 ", structs: true, scalars: true, order: true, table: true},
 	{name: "arrows", path: "x.arrows", types: numpyTypes + "bfloat16 ", structs: true, scalars: true, order: true, table: true},
+	{name: "parquet", path: "x.parquet", types: numpyTypes + "bfloat16 ", structs: true, scalars: true, order: true, table: true},
 	{name: "mat", path: "x.mat", types: strings.ReplaceAll(plainTypes, "<f2 ", "") + "<c8 <c16 |S5 <U3 ", splits: true, scalars: true, shape: twoAxes, convert: padded},
 	{name: "images", path: "x_images", single: true, types: " |u1 <u2 ", member: "images", accept: folder, shape: pixels},
 	{name: "image", path: "x.png", single: true, types: " |u1 <u2 ", member: "image", accept: picture, shape: pixels},

@@ -42,7 +42,7 @@ var formats []*format
 
 func init() {
 	formats = []*format{
-		npyFormat, npzFormat, npkFormat, gnzFormat, safetensorsFormat, torchFormat, zarrFormat, arrowFormat, arrowStreamFormat,
+		npyFormat, npzFormat, npkFormat, gnzFormat, safetensorsFormat, torchFormat, zarrFormat, arrowFormat, arrowStreamFormat, parquetFormat,
 		hdf5Format, matFormat, betonFormat, csvFormat, tsvFormat, txtFormat, rawFormat,
 		imageFormat, imagesFormat,
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/arrowfile"
+	"github.com/betongo/betongo/array/parquetfile"
 )
 
 var arrowFormat = arrowLayout("arrow", "Arrow's file format (Feather 2)", arrowfile.IsFile, "ARROW1", ".arrow", ".feather", ".ipc")
@@ -17,7 +18,9 @@ func arrowLayout(name, title string, layout arrowfile.Layout, magic string, exte
 	return &format{
 		Format: Format{Name: name, Title: title, Extensions: extensions, Read: true, Write: true, Compressions: []string{"none", "lz4", "zstd"}},
 		magic:  func(p *peek) bool { return p.has(magic) || name == "arrow" && p.has("FEA1") },
-		open:   func(path string, _ *Options) (File, error) { return opened(arrowfile.Open(path, nil)) },
+		open: func(path string, o *Options) (File, error) {
+			return opened(arrowfile.Open(path, &arrowfile.OpenOptions{Fill: o.Fill}))
+		},
 		create: func(path string, o *Options) (writer, error) {
 			opts := &arrowfile.CreateOptions{Overwrite: o.Overwrite, Layout: layout, BatchRows: o.RowGroup}
 			if o.Compression != "none" {
@@ -29,6 +32,34 @@ func arrowLayout(name, title string, layout arrowfile.Layout, magic string, exte
 		file: attrs{kind: jsonAttrs}, member: attrs{kind: jsonAttrs},
 		takes: takesArrow,
 	}
+}
+
+var parquetFormat = &format{
+	Format: Format{Name: "parquet", Title: "Parquet", Extensions: []string{".parquet", ".pq"}, Read: true, Write: true,
+		Compressions: []string{"snappy", "zstd", "gzip", "brotli", "lz4", "none"}},
+	magic: func(p *peek) bool { return p.has("PAR1") },
+	open: func(path string, o *Options) (File, error) {
+		return opened(parquetfile.Open(path, &parquetfile.OpenOptions{Fill: o.Fill}))
+	},
+	create: func(path string, o *Options) (writer, error) {
+		name, level, err := compression(o.Compression)
+		if err != nil {
+			return nil, err
+		}
+		opts := &parquetfile.CreateOptions{Overwrite: o.Overwrite, Compression: parquetfile.Compression(name), Level: level, RowGroupRows: o.RowGroup}
+		switch name {
+		case "":
+			opts.Compression = parquetfile.Snappy
+		case "none":
+			opts.Compression = parquetfile.None
+		case "lz4":
+			opts.Compression = parquetfile.LZ4Raw
+		}
+		return created(parquetfile.Create(path, opts))
+	},
+	scalars: true, order: true, table: true,
+	file: attrs{kind: jsonAttrs}, member: attrs{kind: jsonAttrs},
+	takes: takesArrow,
 }
 
 // takesArrow: all whose elements have bytes.

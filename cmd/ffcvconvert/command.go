@@ -38,9 +38,10 @@ type grammar struct {
 	Rename []string `sep:"none" placeholder:"OLD=NEW" help:"Give an array another name; the flag repeats."`
 	Skip   bool     `help:"Leave out arrays that can't be read, and tell which."`
 
-	ToDtype string `placeholder:"DTYPE" help:"Cast the elements, as NumPy's astype does: f2, float32, bfloat16, '>i4'."`
-	Promote bool   `help:"Give scalars the shape (1,) where OUT has no scalars."`
-	Decode  bool   `help:"Decode the JPEGs of a .beton to pixels."`
+	ToDtype string  `placeholder:"DTYPE" help:"Cast the elements, as NumPy's astype does: f2, float32, bfloat16, '>i4'."`
+	Promote bool    `help:"Give scalars the shape (1,) where OUT has no scalars."`
+	Fill    *string `placeholder:"VALUE" help:"What stands for missing values of Arrow's and Parquet's columns that have no NaN: a number, true, false, or text."`
+	Decode  bool    `help:"Decode the JPEGs of a .beton to pixels."`
 
 	Chunk       term.Size `default:"0" placeholder:"SIZE" help:"Bytes of an array in memory at a time (default 1MiB)."`
 	Compression string    `placeholder:"CODEC[:LEVEL]" help:"What OUT is compressed with; --formats tells what there is."`
@@ -113,6 +114,9 @@ func (g *grammar) options() (*convert.Options, error) {
 			return nil, fmt.Errorf("--shape: %w", err)
 		}
 	}
+	if g.Fill != nil {
+		o.Fill = fill(*g.Fill)
+	}
 	for _, r := range g.Rename {
 		old, name, ok := strings.Cut(r, "=")
 		if !ok || name == "" {
@@ -132,6 +136,21 @@ func (g *grammar) options() (*convert.Options, error) {
 		}
 	}
 	return o, nil
+}
+
+// fill is a value for what is missing.
+func fill(s string) any {
+	if n, err := strconv.Atoi(s); err == nil {
+		return n
+	}
+	if f, err := strconv.ParseFloat(s, 64); err == nil {
+		return f
+	}
+	switch s {
+	case "true", "false":
+		return s == "true"
+	}
+	return s
 }
 
 // shape reads "3,224,224", also with the brackets of Python's tuples.
@@ -194,6 +213,8 @@ func advise(err error) error {
 		return term.WithHint(err, "--decode gives their pixels; --array chooses other fields")
 	case errors.As(err, &refused):
 		return term.WithHint(err, "--skip leaves such arrays out; --array chooses others")
+	case strings.Contains(err.Error(), "OpenOptions.Fill"): // an error of Arrow's rooms, which have no type for it
+		return term.WithHint(err, "--fill VALUE stands for what is missing; --array chooses other columns")
 	case errors.Is(err, fs.ErrExist):
 		return term.WithHint(err, "--overwrite replaces it")
 	}
