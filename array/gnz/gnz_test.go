@@ -533,3 +533,40 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+// TestLarge reads and writes behind 2 GiB.
+func TestLarge(t *testing.T) {
+	const n = 1<<31 + 5
+	path := filepath.Join(t.TempDir(), "a.gnz")
+	m, err := gnz.CreateMap(path, []array.Member{{Name: "x", Spec: array.Spec{DType: array.Uint8, Shape: []int{n}}}, {Name: "y", Spec: array.Spec{DType: array.Uint16, Shape: []int{3}}}}, nil, nil)
+	if err != nil {
+		t.Skip("no file of 2 GiB here:", err)
+	}
+	x, err := m.Array("x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, err := m.Array("y")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.Data[n-1], y.Data[y.Offset+4] = 7, 9
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f := open(t, path)
+	if y, err = f.Array("y"); err != nil || y.AsContiguous().Data[4] != 9 {
+		t.Errorf("%v, %v", y, err)
+	}
+	s, err := f.Stream("x", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if e, err := s.(array.ExtentStream).NextExtent(n - 1); err != nil || e.Shape[0] != n-1 {
+		t.Fatalf("%v, %v", e, err)
+	}
+	if a, err := s.Next(); err != nil || !bytes.Equal(a.Data, []byte{7}) {
+		t.Errorf("%v, %v", a, err)
+	}
+}

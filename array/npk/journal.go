@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,7 +69,7 @@ func (p *pack) recover() error {
 		return err
 	}
 	bad := func(format string, args ...any) error {
-		return &FormatError{File: p.root.Name(), Part: journalFile, Msg: fmt.Sprintf(format, args...)}
+		return &FormatError{File: p.root.Name(), Part: journalFile, Offset: -1, Msg: fmt.Sprintf(format, args...)}
 	}
 	var j journal
 	if err := json.Unmarshal(b, &j); err != nil {
@@ -199,7 +200,7 @@ func (p *pack) patch(from, to string) error {
 		}
 		off, n := binary.LittleEndian.Uint64(head[:]), binary.LittleEndian.Uint64(head[8:])
 		if size := uint64(info.Size()); name == to && (off > size || n > size-off) || n > 1<<62 {
-			return &FormatError{File: p.root.Name(), Part: from, Msg: fmt.Sprintf("%d bytes at %d of a file of %d", n, off, size)}
+			return &FormatError{File: p.root.Name(), Part: from, Offset: int64(min(off, math.MaxInt64)), Msg: fmt.Sprintf("%d bytes, in a file of %d", n, size)}
 		}
 		if name != to {
 			if _, err := io.CopyN(io.Discard, src, int64(n)); err != nil {

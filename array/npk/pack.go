@@ -99,7 +99,7 @@ func (p *pack) apart() error {
 	for _, t := range p.tables {
 		for _, f := range t.parts {
 			if o := owner[f.file]; o != nil {
-				return &FormatError{File: p.root.Name(), Part: metaFile, Array: t.name, Msg: fmt.Sprintf("its file %q is one of array %q too", f.file, o.name)}
+				return &FormatError{File: p.root.Name(), Part: metaFile, Array: t.name, Offset: -1, Msg: fmt.Sprintf("its file %q is one of array %q too", f.file, o.name)}
 			}
 			owner[f.file] = t
 		}
@@ -109,7 +109,7 @@ func (p *pack) apart() error {
 
 func (p *pack) loadTable(t *table) error {
 	bad := func(file string, format string, args ...any) error {
-		return &FormatError{File: p.root.Name(), Part: file, Array: t.name, Msg: fmt.Sprintf(format, args...)}
+		return &FormatError{File: p.root.Name(), Part: file, Array: t.name, Offset: -1, Msg: fmt.Sprintf(format, args...)}
 	}
 	if err := errors.Join(checkName(t.name), checkFile(t.file)); err != nil {
 		return bad(metaFile, "%v", err)
@@ -130,7 +130,7 @@ func (p *pack) loadTable(t *table) error {
 			return err
 		}
 		if want := int64(f.rows) * int64(t.row); info.Size() < want {
-			return bad(f.file, "%d bytes, want %d for %d rows of %v", info.Size(), want, f.rows, t.spec(t.rows()))
+			return &FormatError{File: p.root.Name(), Part: f.file, Array: t.name, Offset: info.Size(), Msg: fmt.Sprintf("the file ends there, want %d bytes for %d rows of %v", want, f.rows, t.spec(t.rows()))}
 		}
 	}
 	file := bitmapFile(t.name)

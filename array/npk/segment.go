@@ -100,7 +100,7 @@ func readSmall(root *os.Root, name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if info.Size() > limit {
-		return nil, &FormatError{File: root.Name(), Part: name, Msg: fmt.Sprintf("%d bytes, at most %d are read", info.Size(), limit)}
+		return nil, &FormatError{File: root.Name(), Part: name, Offset: -1, Msg: fmt.Sprintf("%d bytes, at most %d are read", info.Size(), limit)}
 	}
 	f, err := root.Open(name)
 	if err != nil {
@@ -109,7 +109,7 @@ func readSmall(root *os.Root, name string, limit int64) ([]byte, error) {
 	defer f.Close()
 	b := make([]byte, info.Size())
 	if _, err := io.ReadFull(f, b); err != nil {
-		return nil, &FormatError{File: root.Name(), Part: name, Msg: err.Error()}
+		return nil, &FormatError{File: root.Name(), Part: name, Offset: -1, Msg: err.Error()}
 	}
 	return b, nil
 }

@@ -94,11 +94,7 @@ func (a *Archive) readFile() error {
 		err = h.check(int64(len(b)))
 	}
 	if err != nil {
-		var u *array.UnsupportedError
-		if errors.As(err, &u) {
-			return fmt.Errorf("%s: %w", a.Name(), err)
-		}
-		return &FormatError{File: a.Name(), Offset: 0, Msg: err.Error()}
+		return named(err, a.Name(), "", 0)
 	}
 	name := strings.TrimSuffix(filepath.Base(a.Name()), ".npy")
 	a.members = []member{{Member: array.Member{Name: name, Spec: h.spec, Fortran: h.fortran}, head: h, data: int64(h.off)}}
@@ -206,11 +202,10 @@ func (a *Archive) readEntry(m *member) error {
 		err = m.head.check(int64(size))
 	}
 	if err != nil {
-		var u *array.UnsupportedError
-		if errors.As(err, &u) {
-			return fmt.Errorf("%s: array %q: %w", a.Name(), m.Name, err)
+		if e.Method != zip.Store {
+			off = -1
 		}
-		return bad("%v", err)
+		return named(err, a.Name(), m.Name, off)
 	}
 	m.Spec, m.Fortran = m.head.spec, m.head.fortran
 	if e.Method == zip.Store {

@@ -522,3 +522,99 @@ func FuzzArchive(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "x")
 	f.Fuzz(func(t *testing.T, b []byte) { readAll(path, b) })
 }
+
+// TestErrorsTellWhere wants the byte of what is wrong.
+func TestErrorsTellWhere(t *testing.T) {
+	whole := formattest.Read(t, "npy/f4.npy") // 128 bytes of header, 24 of data
+	with := func(off int, b string) []byte {
+		c := bytes.Clone(whole)
+		copy(c[off:], b)
+		return c
+	}
+	for _, c := range []struct {
+		name string
+		file []byte
+		off  int64
+	}{
+		{"another magic", with(0, "PYNUMP"), 0},
+		{"a newer version", with(6, "\x04"), 6},
+		{"a longer header", with(8, "\xff\xff"), int64(len(whole))},
+		{"no dict", with(10, "["), 10},
+		{"cut data", whole[:140], 140},
+		{"more data", append(bytes.Clone(whole), 1, 2), int64(len(whole))},
+		{"nothing", nil, 0},
+	} {
+		path := formattest.Put(t, "x.npy", c.file)
+		_, err := npy.Open(path)
+		_, err2 := npy.OpenArchive(path, nil)
+		_, err3 := npy.OpenMap(path)
+		for _, err := range []error{err, err2, err3} {
+			var f *npy.FormatError
+			if !errors.As(err, &f) || f.File != path || f.Offset != c.off {
+				t.Errorf("%s: %v, want byte %d of %s", c.name, err, c.off, path)
+			}
+		}
+	}
+}
+
+// TestZipFortran keeps the order of arrays in an archive.
+func TestZipFortran(t *testing.T) {
+	a := formattest.Of(t, []int32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, 3, 2, 2)
+	for _, compress := range []bool{false, true} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "x.npz")
+		w, err := npy.CreateZip(path, &npy.CreateOptions{Compress: compress})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range []array.Member{{Name: "c", Spec: a.Spec}, {Name: "f", Spec: a.Spec, Fortran: true}, {Name: "flat", Spec: array.Spec{DType: a.DType, Shape: []int{3, 1, 1}}, Fortran: true}} {
+			s, err := w.Add(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			part := a.Strided()
+			if m.Name == "flat" {
+				part = part.Slice(1, 0, 1, 1).Slice(2, 0, 1, 1)
+			}
+			if err := errors.Join(array.Copy(s, array.StreamOf(part, 16), nil), s.Close()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if list, _ := os.ReadDir(dir); len(list) != 1 {
+			t.Errorf("left in the folder: %v", list)
+		}
+		f, err := npy.OpenArchive(path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range f.Members() {
+			if m.Fortran != (m.Name == "f") {
+				t.Errorf("%q: Fortran %v", m.Name, m.Fortran)
+			}
+			if m.Name != "flat" {
+				formattest.Streams(t, f, m.Name, a.Strided())
+			}
+		}
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	// An archive that is given up leaves nothing, what was put aside included.
+	dir := t.TempDir()
+	w, err := npy.CreateZip(filepath.Join(dir, "x.npz"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Add(array.Member{Name: "f", Spec: a.Spec, Fortran: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Abort(); err != nil {
+		t.Error(err)
+	}
+	if list, _ := os.ReadDir(dir); len(list) > 0 {
+		t.Errorf("left in the folder: %v", list)
+	}
+}

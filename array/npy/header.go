@@ -2,6 +2,7 @@ package npy
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -22,18 +23,37 @@ const (
 	maxDims    = 64      // NumPy's own limit
 )
 
+// bad is an error at a byte of a file, or of an archive's entry.
+func bad(off int, format string, args ...any) error {
+	return &FormatError{Offset: int64(off), Msg: fmt.Sprintf(format, args...)}
+}
+
+// named tells where an error of a header belongs: in which file, to which array,
+// and where what has the header begins, -1 inside of compressed data.
+func named(err error, file, name string, begin int64) error {
+	var f *FormatError
+	if !errors.As(err, &f) {
+		return fmt.Errorf("%s%w", array.Place(file, name, "", -1), err)
+	}
+	f.File, f.Array = file, name
+	if f.Offset += begin; begin < 0 {
+		f.Offset = -1
+	}
+	return f
+}
+
 // headerSize tells how many bytes lie before the data. Of a file's beginning
 // it asks for no more than prefixSize bytes and 2 later ones.
 func headerSize(b []byte) (int, error) {
 	if len(b) < prefixSize {
-		return 0, fmt.Errorf("%d bytes, a header alone has more", len(b))
+		return 0, bad(len(b), "the file ends in the header")
 	}
 	if string(b[:len(magic)]) != magic {
-		return 0, fmt.Errorf("the file begins with %q, want %q", b[:len(magic)], magic)
+		return 0, bad(0, "the file begins with %q, want %q", b[:len(magic)], magic)
 	}
 	switch major, minor := b[6], b[7]; {
 	case minor != 0 || major < 1 || major > 3:
-		return 0, fmt.Errorf("format version %d.%d, want 1.0, 2.0 or 3.0", major, minor)
+		return 0, bad(len(magic), "format version %d.%d, want 1.0, 2.0 or 3.0", major, minor)
 	case major == 1:
 		return prefixSize + int(binary.LittleEndian.Uint16(b[8:])), nil
 	case len(b) < prefixSize+2:
@@ -41,7 +61,7 @@ func headerSize(b []byte) (int, error) {
 	}
 	n := binary.LittleEndian.Uint32(b[8:])
 	if n > maxHeader {
-		return 0, fmt.Errorf("a header of %d bytes, at most %d are read", n, maxHeader)
+		return 0, bad(len(magic)+2, "a header of %d bytes, at most %d are read", n, maxHeader)
 	}
 	return prefixSize + 2 + int(n), nil
 }
@@ -75,22 +95,26 @@ func parseHeader(b []byte) (head, error) {
 		return head{}, err
 	}
 	if off > len(b) {
-		return head{}, fmt.Errorf("the header ends at byte %d, the file at %d", off, len(b))
+		return head{}, bad(len(b), "the file ends there, the header at byte %d", off)
 	}
 	start := prefixSize
 	if b[6] > 1 {
 		start += 2
 	}
 	if start > off {
-		return head{}, fmt.Errorf("no header")
+		return head{}, bad(len(magic)+2, "no header")
 	}
 	text := b[start:off]
 	if b[6] < 3 {
 		text = fromLatin1(text)
 	}
 	h, err := parseDict(text)
-	if err != nil {
+	var u *array.UnsupportedError
+	if errors.As(err, &u) {
 		return head{}, fmt.Errorf("header: %w", err)
+	}
+	if err != nil {
+		return head{}, bad(start, "header: %v", err)
 	}
 	h.off, h.version = off, b[6]
 	return h, nil

@@ -13,6 +13,7 @@ package npy
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -38,8 +39,7 @@ func Open(path string) (*File, error) {
 	}
 	a, err := Parse(m.Bytes())
 	if err != nil {
-		m.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, errors.Join(named(err, path, "", 0), m.Close())
 	}
 	return &File{m: m, a: a}, nil
 }
@@ -92,7 +92,7 @@ func (h *head) check(file int64) error {
 		return err
 	}
 	if have := file - int64(h.off); have != int64(size) {
-		return fmt.Errorf("%d bytes of data behind the header, want %d for an array %v", have, size, h.spec)
+		return bad(h.off+int(min(max(have, 0), int64(size))), "%d bytes of data behind the header, want %d for an array %v", have, size, h.spec)
 	}
 	return nil
 }

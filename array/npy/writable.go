@@ -1,6 +1,7 @@
 package npy
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/betongo/betongo/array"
@@ -25,8 +26,7 @@ func OpenMap(path string) (*Map, error) {
 	}
 	a, err := ParseStrided(m.Bytes())
 	if err != nil {
-		m.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, errors.Join(named(err, path, "", 0), m.Close())
 	}
 	return &Map{m: m, a: a}, nil
 }
