@@ -258,7 +258,7 @@ func TestCancelled(t *testing.T) {
 // TestLarge: arrays beyond 2^31 bytes, of a file that takes no room.
 func TestLarge(t *testing.T) {
 	if testing.Short() {
-		t.Skip("writes 2 GiB")
+		t.Skip("packs 2 GiB")
 	}
 	dir := t.TempDir()
 	const rows = 1<<31/4096 + 3
@@ -271,17 +271,11 @@ func TestLarge(t *testing.T) {
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"x.zarr", "x.npk"} {
-		out := filepath.Join(dir, name)
-		if _, err := convert.Convert(t.Context(), in, out, nil); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.RemoveAll(in); err != nil {
-			t.Fatal(err)
-		}
-		in = out
+	out := filepath.Join(dir, "x.zarr.zip") // which packs zeros well, into one file
+	if _, err := convert.Convert(t.Context(), in, out, nil); err != nil {
+		t.Fatal(err)
 	}
-	f, err := convert.Open(in, nil)
+	f, err := convert.Open(out, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
