@@ -14,6 +14,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -166,21 +167,28 @@ func (m *moduleInfo) peers(ctx context.Context) (*peers, error) {
 	return p, p.works(ctx)
 }
 
-// findPython returns a Python of 3.11 or later, for which all peers are made,
-// and its version.
+// findPython returns a Python of 3.12 or later, for which there are all peers as
+// they are pinned, and its version. pyenv keeps those that it isn't told to use
+// off the path.
 func findPython(ctx context.Context) (python, version string, err error) {
-	for _, name := range pythons {
+	candidates := pythons
+	if home, err := os.UserHomeDir(); err == nil {
+		more, _ := filepath.Glob(filepath.Join(home, ".pyenv", "versions", "3.1[2-9].*", "bin", "python")) // the pattern is sound
+		slices.Reverse(more)                                                                               // the latest first
+		candidates = slices.Concat(pythons, more)
+	}
+	for _, name := range candidates {
 		found, err := exec.LookPath(name)
 		if err != nil {
 			continue
 		}
-		out, err := exec.CommandContext(ctx, found, "-c", "import sys, venv, ensurepip; print(sys.version_info >= (3, 11), sys.executable, sys.version)").Output()
+		out, err := exec.CommandContext(ctx, found, "-c", "import sys, venv, ensurepip; print(sys.version_info >= (3, 12), sys.executable, sys.version)").Output()
 		if rest, ok := strings.CutPrefix(string(out), "True "); err == nil && ok {
 			executable, version, _ := strings.Cut(strings.TrimSpace(rest), " ")
 			return executable, version, nil
 		}
 	}
-	return "", "", skipped("it needs Python 3.11 or later with venv and pip; none of " + strings.Join(pythons, ", ") + " is one")
+	return "", "", skipped("it needs Python 3.12 or later with venv and pip; none of " + strings.Join(pythons, ", ") + " is one")
 }
 
 // works tells whether both can import what the tests want.
