@@ -243,6 +243,18 @@ func (c *Concat) RegionSize(sample, field int, ptr uint64) (int64, error) {
 	return p.RegionSize(i, field, ptr-p.base)
 }
 
+// Verifiable is an error unless all members have checksums.
+func (c *Concat) Verifiable() error { return verifiable(c.parts) }
+
+// VerifyValue asks a sample's member, see loader.Verifier.
+func (c *Concat) VerifyValue(sample, field int, buf []byte) ([]byte, error) {
+	p, i, err := c.find(sample)
+	if err != nil {
+		return buf, err
+	}
+	return p.verifyValue(i, field, buf)
+}
+
 // WillNeed hands the hint to the members.
 func (c *Concat) WillNeed(ranges []ffcv.Range) { willNeed(c.parts, ranges) }
 

@@ -263,6 +263,29 @@ func (p *part) marks(sample, field int, buf []byte) ([]byte, error) {
 	return nil, nil
 }
 
+// verifiable is an error unless all parts have checksums.
+func verifiable(parts []part) error {
+	for i := range parts {
+		v, ok := parts[i].Dataset.(loader.Verifier)
+		if !ok {
+			return fmt.Errorf("%s is a %T, which has no checksums", parts[i].Name(), parts[i].Dataset)
+		}
+		if err := v.Verifiable(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// verifyValue compares a part's value with its checksum.
+func (p *part) verifyValue(sample, field int, buf []byte) ([]byte, error) {
+	v, ok := p.Dataset.(loader.Verifier)
+	if !ok {
+		return buf, verifiable([]part{*p})
+	}
+	return v.VerifyValue(sample, field, buf)
+}
+
 // key is a part's sample's.
 func (p *part) key(sample int) (string, error) {
 	if k, ok := p.Dataset.(loader.Keyer); ok {

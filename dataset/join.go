@@ -219,6 +219,17 @@ func (j *Join) RegionSize(sample, field int, ptr uint64) (int64, error) {
 	return p.RegionSize(sample, j.of[field].field, ptr-p.base)
 }
 
+// Verifiable is an error unless all datasets have checksums.
+func (j *Join) Verifiable() error { return verifiable(j.parts) }
+
+// VerifyValue asks the field's dataset, see loader.Verifier.
+func (j *Join) VerifyValue(sample, field int, buf []byte) ([]byte, error) {
+	if field < 0 || field >= len(j.fields) {
+		return buf, fmt.Errorf("%s: field %d of %d", j.name, field, len(j.fields))
+	}
+	return j.parts[j.of[field].part].verifyValue(sample, j.of[field].field, buf)
+}
+
 // WillNeed hands the hint to the datasets.
 func (j *Join) WillNeed(ranges []ffcv.Range) { willNeed(j.parts, ranges) }
 

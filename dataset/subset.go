@@ -133,6 +133,18 @@ func (s *Subset) RegionSize(sample, field int, ptr uint64) (int64, error) {
 	return s.Dataset.RegionSize(i, field, ptr)
 }
 
+// Verifiable is an error unless the dataset has checksums.
+func (s *Subset) Verifiable() error { return verifiable([]part{s.part}) }
+
+// VerifyValue asks the dataset, see loader.Verifier.
+func (s *Subset) VerifyValue(sample, field int, buf []byte) ([]byte, error) {
+	i, err := s.find(sample)
+	if err != nil {
+		return buf, err
+	}
+	return s.verifyValue(i, field, buf)
+}
+
 // WillNeedRows hands the hint to the dataset.
 func (s *Subset) WillNeedRows(samples []int, sizes bool) {
 	list := make([]int, 0, len(samples))

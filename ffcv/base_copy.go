@@ -33,7 +33,9 @@ type adoption struct {
 	ends    []int
 	marks   []byte
 	markEnd []int
-	text    []byte // for a name or marks that cannot be borrowed
+
+	sumBytes []byte
+	text     []byte // for a name or marks that cannot be borrowed
 }
 
 // adopt puts the samples of the base files before all others.
@@ -150,6 +152,9 @@ func (a *adoption) copyRows(ctx context.Context) error {
 		}
 		n := min(step, a.f.Len()-lo)
 		if err := a.f.guard(func() error { return a.block(lo, n) }); err != nil {
+			return err
+		}
+		if err := a.f.guard(func() error { return a.sums(ctx, lo, n) }); err != nil {
 			return err
 		}
 		if a.used.hi == 0 {

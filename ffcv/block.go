@@ -77,7 +77,7 @@ func (f *File) readTrailer() error {
 }
 
 func (t Tag) known() bool {
-	return t == TagClasses || t == TagNames || t == TagNameIndex || t == TagMarks
+	return t == TagClasses || t == TagNames || t == TagNameIndex || t == TagMarks || t == TagSums
 }
 
 // Sections lists the sections of the extension block in file order, the ones

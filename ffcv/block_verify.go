@@ -10,7 +10,7 @@ import (
 func (v *verify) block(ctx context.Context) error {
 	f := v.f
 	if !f.ext.found {
-		return nil
+		return v.noBlock()
 	}
 	var list []Section
 	if err := v.note(f.guard(func() (err error) { list, err = f.sections(); return })); err != nil {
@@ -41,6 +41,9 @@ func (v *verify) block(ctx context.Context) error {
 			err = v.note(f.guard(func() error { _, err := f.classes(s); return err }))
 		case s.Tag == TagNames:
 			err = v.names(ctx, s)
+		case s.Tag == TagSums && f.row >= 0:
+			_, sumsErr := f.Sums()
+			err = v.note(sumsErr)
 		}
 		if err != nil {
 			return err
@@ -51,6 +54,22 @@ func (v *verify) block(ctx context.Context) error {
 		return v.emit(f.flaw(f.ext.off, "extension block: section %v without %v", TagNameIndex, TagNames))
 	}
 	return nil
+}
+
+// noBlock checks that a file without an extension block has pages up to the
+// allocation table, or rows: else there was a block, and its trailer is damaged.
+func (v *verify) noBlock() error {
+	f := v.f
+	if f.row < 0 {
+		return nil
+	}
+	table := int64(f.header.AllocTable)
+	rows, _ := metadataEnd(len(f.fields), f.row, f.header.NumSamples)
+	first, ok := firstPage(len(f.fields), f.row, f.header.NumSamples, int64(f.header.PageSize))
+	if table == rows || ok && table >= first && (table-first)%int64(f.header.PageSize) == 0 {
+		return nil
+	}
+	return v.emit(f.flaw(table, "the allocation table begins neither at the end of the metadata, %d, nor at that of a page: what lies before it is no extension block", rows))
 }
 
 // note emits an error that is a flaw; another one it returns.

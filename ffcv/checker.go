@@ -13,6 +13,7 @@ import (
 // concurrent use.
 type checker struct {
 	f     *File
+	sums  *Sums // nil none
 	flaws []*FormatError
 
 	block  int    // rows read at once
@@ -238,6 +239,13 @@ func (c *checker) checkValue(i, k int, meta []byte, regions []fields.Region) {
 			}
 		}
 		c.data = append(c.data, b)
+		if c.sums == nil {
+			continue
+		}
+		if err := c.sums.compareRegion(i, k, j, r, b); err != nil {
+			c.flaws = append(c.flaws, c.f.valueError(i, k, err))
+			return
+		}
 	}
 	var err error
 	if check, ok := d.Field.(Checker); ok {

@@ -83,7 +83,8 @@ type chunk struct {
 	ends     []int // where each sample's key ends in keys
 	named    int   // samples with a key
 	marks    []byte
-	markEnds []int // where each sample's marks of each marked field end in marks
+	markEnds []int  // where each sample's marks of each marked field end in marks
+	sums     []byte // of each region, as they stand in the section
 	failed   []*SampleError
 	more     bool // the encoder waits for resume with another part
 
@@ -112,7 +113,7 @@ func newChunk() *chunk {
 func (c *chunk) reset() {
 	c.good, c.bytes, c.named, c.more = 0, 0, 0, false
 	c.rows, c.keys, c.ends = c.rows[:0], c.keys[:0], c.ends[:0]
-	c.marks, c.markEnds = c.marks[:0], c.markEnds[:0]
+	c.marks, c.markEnds, c.sums = c.marks[:0], c.markEnds[:0], c.sums[:0]
 	clear(c.failed)
 	c.failed = c.failed[:0]
 	c.arena.Reset()
@@ -184,7 +185,7 @@ func (e *encoder) run(ctx context.Context, c *chunk) {
 func (e *encoder) sample(ctx context.Context, i int) (fail *SampleError) {
 	c, pos, key, done := e.c, e.c.lo+i, "", false
 	rows, regions, bytes := len(c.rows), c.arena.Mark(), c.bytes
-	marks, markEnds := len(c.marks), len(c.markEnds)
+	marks, markEnds, sums := len(c.marks), len(c.markEnds), len(c.sums)
 	defer func() {
 		if r := recover(); r != nil {
 			fail = &SampleError{Sample: pos, Key: key, Err: &PanicError{Value: r, Stack: debug.Stack()}}
@@ -198,7 +199,7 @@ func (e *encoder) sample(ctx context.Context, i int) (fail *SampleError) {
 			}
 			c.rows, c.bytes = c.rows[:rows], bytes
 			c.arena.Truncate(regions)
-			c.marks, c.markEnds = c.marks[:marks], c.markEnds[:markEnds]
+			c.marks, c.markEnds, c.sums = c.marks[:marks], c.markEnds[:markEnds], c.sums[:sums]
 		}
 	}()
 	e.field = -1
@@ -251,15 +252,25 @@ func (e *encoder) values(pos int, values []any) error {
 		if err != nil {
 			return err
 		}
-		if err := checkPointers(meta, m.Pointers, c.arena.Regions(mark)); err != nil {
+		regions := c.arena.Regions(mark)
+		if err := checkPointers(meta, m.Pointers, regions); err != nil {
 			return err
+		}
+		if !e.p.plain {
+			first := len(c.sums)
+			c.sums = appendSums(c.sums, regions)
+			if copied {
+				if err := stored.checkSums(regions, c.sums[first:]); err != nil {
+					return err
+				}
+			}
 		}
 		if plan.markers == nil || plan.markers[f] == nil {
 			continue
 		}
 		if copied {
 			e.storedMarks(stored)
-		} else if err := e.mark(plan.markers[f], meta, c.arena.Regions(mark)); err != nil {
+		} else if err := e.mark(plan.markers[f], meta, regions); err != nil {
 			return err
 		}
 	}

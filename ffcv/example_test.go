@@ -121,6 +121,7 @@ func ExampleFile_Verify() {
 		fmt.Println(e.Sample, e.Field, e.Err)
 	})
 	// Output:
+	// -1  72 bytes with the checksum 0x3b27336d, want 0x270e2e69
 	// 1 sound no entry for pointer 8388613 in the allocation table
 	// -1  <nil>
 }

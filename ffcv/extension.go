@@ -24,6 +24,7 @@ const (
 	TagNames     Tag = 'N' | 'A'<<8 | 'M'<<16 | 'E'<<24 // each sample's source path or key
 	TagNameIndex Tag = 'N' | 'I'<<8 | 'D'<<16 | 'X'<<24 // hash table name -> sample
 	TagMarks     Tag = 'M' | 'A'<<8 | 'R'<<16 | 'K'<<24 // checkpoints of a field's values
+	TagSums      Tag = 'S' | 'U'<<8 | 'M'<<16 | 'S'<<24 // checksums of the samples
 )
 
 func (t Tag) String() string {

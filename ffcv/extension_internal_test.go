@@ -325,8 +325,7 @@ func TestDamagedBlock(t *testing.T) {
 	}
 	type want int
 	const (
-		foreign     want = iota // no block, a sound file
-		broken                  // Sections and Verify tell, samples are read
+		broken      want = iota // Sections and Verify tell, samples are read
 		payload                 // only Verify tells
 		unsupported             // Open refuses
 	)
@@ -335,7 +334,7 @@ func TestDamagedBlock(t *testing.T) {
 		fix    bool // the trailer's checksum is right again
 		want   want
 	}{
-		"magic":               {func(b []byte) { b[at] ^= 1 }, true, foreign},
+		"magic":               {func(b []byte) { b[at] ^= 1 }, true, payload},
 		"trailer's checksum":  {func(b []byte) { b[at+60] ^= 1 }, false, broken},
 		"trailer's flags":     {func(b []byte) { b[at+12] ^= 1 }, false, broken},
 		"trailer's reserved":  {func(b []byte) { b[at+40] ^= 1 }, false, broken},
@@ -385,7 +384,7 @@ func TestDamagedBlock(t *testing.T) {
 			f.Find("b")
 			var n int
 			err = f.Verify(context.Background(), func(*FormatError) { n++ })
-			if (err != nil) != (c.want != foreign) || (n > 0) != (err != nil) {
+			if err == nil || n == 0 {
 				t.Errorf("Verify: %v, %d reports", err, n)
 			}
 		})

@@ -68,6 +68,7 @@ type File struct {
 	ext    extension
 	apart  atomic.Bool // what the system was told last, see scatter
 	marks  markSections
+	sums   sumsSection
 }
 
 // Open maps the file at path, or reads it through a cache (OpenOptions.Memory).

@@ -67,6 +67,8 @@ type pipeline struct {
 
 	markBytes []int64 // of each such field
 
+	regionSums *spool // of each region; nil without regions and in a plain file
+
 	basePages int64        // pages copied from base files
 	lostKeys  int64        // names of base samples that could not be read
 	lostMarks atomic.Int64 // values whose marks could not be read
@@ -101,6 +103,11 @@ func (w *Writer) newPipeline(first int64) (*pipeline, error) {
 		var err error
 		if p.table, err = p.part.spool("table"); err != nil {
 			return nil, err
+		}
+		if !p.plain {
+			if p.regionSums, err = p.part.spool("sums"); err != nil {
+				return nil, err
+			}
 		}
 	}
 	// While each encoder holds a chunk, as many wait for their turn to be
@@ -374,6 +381,11 @@ func (p *pipeline) write(c *chunk) error {
 	}
 	if len(c.table) > 0 {
 		if _, err := p.table.WriteAt(c.table, c.row*int64(len(p.plan.ptrs))*alloc.EntrySize); err != nil {
+			return err
+		}
+	}
+	if len(c.sums) > 0 {
+		if _, err := p.regionSums.WriteAt(c.sums, c.row*int64(len(p.plan.ptrs))*sumSize); err != nil {
 			return err
 		}
 	}

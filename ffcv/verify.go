@@ -19,8 +19,10 @@ type Checker interface {
 }
 
 // Verify reads the whole file and reports every flaw, in the file's order
-// (metadata and values, then overlaps, the allocation table, the extension
-// block), in the caller's goroutine. It returns nil for a sound file, otherwise
+// (checksums of header, rows and table, metadata and values with theirs, then
+// overlaps, the allocation table, the extension block), in the caller's
+// goroutine. Without checksums (File.Sums) only damage shows that makes a value
+// unreadable. It returns nil for a sound file, otherwise
 // the first flaw; with a nil report it stops there. What FFCV does beyond the
 // letter is sound: empty values that share a pointer, bytes left over in pages,
 // gaps between pages, a table in any order.
@@ -33,7 +35,8 @@ func (f *File) Verify(ctx context.Context, report func(*FormatError)) error {
 		return f.unknown(-1)
 	}
 	v := &verify{f: f, report: report}
-	for _, part := range []func(context.Context) error{v.rows, v.entries, v.block} {
+	v.sums, _ = f.Sums() // block tells what is wrong with them
+	for _, part := range []func(context.Context) error{v.checkSums, v.rows, v.entries, v.block} {
 		if err := part(ctx); err != nil {
 			return err
 		}
@@ -50,6 +53,7 @@ type verify struct {
 	report func(*FormatError)
 	first  *FormatError
 	marked map[uint32]bool // fields whose MARK section was seen
+	sums   *Sums           // the file's checksums, nil none
 }
 
 // emit reports a flaw; its error ends the run.
@@ -99,6 +103,7 @@ func (v *verify) rows(ctx context.Context) error {
 	all := newExtents(uint64(v.f.header.PageSize))
 	err := v.chunks(ctx, int64(v.f.Len()), size, func() func(context.Context, int64, int64) (chunkResult, error) {
 		c := newChecker(v.f)
+		c.sums = v.sums
 		return func(ctx context.Context, lo, hi int64) (r chunkResult, err error) {
 			x := newExtents(all.pageSize)
 			for i := int(lo); i < int(hi); i++ {

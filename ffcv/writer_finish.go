@@ -43,18 +43,11 @@ func (w *Writer) finish(ctx context.Context, p *pipeline) error {
 	if err := p.part.Sync(); err != nil {
 		return err
 	}
-	head := make([]byte, HeaderSize, HeaderSize+len(p.plan.descs))
-	Header{
-		Version:    Version,
-		NumFields:  uint16(len(p.plan.specs)),
-		PageSize:   uint32(p.pageSize),
-		NumSamples: uint64(p.rows),
-		AllocTable: uint64(table),
-	}.Put(head)
-	if _, err := p.part.WriteAt(head, 0); err != nil {
+	head := p.head(table)
+	if _, err := p.part.WriteAt(head[:HeaderSize], 0); err != nil {
 		return err
 	}
-	if err := p.readBack(ctx, append(head, p.plan.descs...), end, out); err != nil {
+	if err := p.readBack(ctx, head, end, out); err != nil {
 		return fmt.Errorf("read back what was written: %w", err)
 	}
 	if err := p.part.Sync(); err != nil {
@@ -71,6 +64,20 @@ func (w *Writer) finish(ctx context.Context, p *pipeline) error {
 		Data: p.data, Pages: p.basePages + int64(p.pages.Count()), Bytes: out.at,
 	}
 	return nil
+}
+
+// head is header and descriptors of a file whose allocation table begins at
+// table.
+func (p *pipeline) head(table int64) []byte {
+	b := make([]byte, HeaderSize, HeaderSize+len(p.plan.descs))
+	Header{
+		Version:    Version,
+		NumFields:  uint16(len(p.plan.specs)),
+		PageSize:   uint32(p.pageSize),
+		NumSamples: uint64(p.rows),
+		AllocTable: uint64(table),
+	}.Put(b)
+	return append(b, p.plan.descs...)
 }
 
 // commit puts the finished file in its place, if nothing says no at the last
@@ -105,12 +112,9 @@ func (t *tail) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// writeBlock writes the extension block if it has anything to say, and returns
-// where the allocation table begins.
+// writeBlock writes the extension block and returns where the allocation table
+// begins.
 func (p *pipeline) writeBlock(ctx context.Context, out *tail) (table int64, err error) {
-	if p.plan.classes == nil && p.keys.size+p.marks.size == 0 && len(p.plan.sections) == 0 {
-		return out.at, nil
-	}
 	buf := bufio.NewWriterSize(out, 1<<20)
 	b := newBlockWriter(buf, out.at)
 	if p.plan.classes != nil {
@@ -136,6 +140,9 @@ func (p *pipeline) writeBlock(ctx context.Context, out *tail) (table int64, err 
 	for _, s := range p.plan.sections {
 		b.begin(s.Tag, 0, int64(len(s.Data)))
 		b.Write(s.Data)
+	}
+	if err := p.writeSums(ctx, b); err != nil {
+		return 0, err
 	}
 	if table, err = b.finish(); err != nil {
 		return 0, err
@@ -316,23 +323,22 @@ func (p *pipeline) eachMarks(ctx context.Context, k int, yield func(at, n int64)
 
 // writeTable copies the allocation table from its spool.
 func (p *pipeline) writeTable(ctx context.Context, out *tail) error {
-	left := p.rows * int64(len(p.plan.ptrs)) * alloc.EntrySize
-	if left == 0 {
+	return p.eachTableBlock(ctx, func(b []byte) error {
+		_, err := out.Write(b)
+		return err
+	})
+}
+
+// eachTableBlock goes through the allocation table as it will stand in the file.
+func (p *pipeline) eachTableBlock(ctx context.Context, yield func([]byte) error) error {
+	size := p.rows * int64(len(p.plan.ptrs)) * alloc.EntrySize
+	if size == 0 {
 		return nil
 	}
-	r, err := p.table.reader(left)
-	if err != nil {
+	if err := p.table.f.Truncate(size); err != nil { // as reader does
 		return err
 	}
-	buf := make([]byte, min(left, alloc.EntrySize<<15))
-	for left > 0 {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		b := buf[:min(left, int64(len(buf)))]
-		if _, err := io.ReadFull(r, b); err != nil {
-			return err
-		}
+	return eachBlock(ctx, p.table, 0, size, func(b []byte) error {
 		if p.shift != 0 {
 			for i := 0; i < len(b); i += alloc.EntrySize {
 				e := alloc.EntryAt(b[i:])
@@ -340,12 +346,8 @@ func (p *pipeline) writeTable(ctx context.Context, out *tail) error {
 				e.Put(b[i:])
 			}
 		}
-		if _, err := out.Write(b); err != nil {
-			return err
-		}
-		left -= int64(len(b))
-	}
-	return nil
+		return yield(b)
+	})
 }
 
 // readBack compares the header and descriptors, everything behind the pages,
@@ -383,19 +385,11 @@ func (p *pipeline) readBack(ctx context.Context, head []byte, end int64, out *ta
 
 // sumOf reads the file from off to end and returns its CRC32C.
 func sumOf(ctx context.Context, f io.ReaderAt, off, end int64) (crc uint32, err error) {
-	buf := make([]byte, min(1<<20, max(0, end-off)))
-	for off < end {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
-		b := buf[:min(int64(len(buf)), end-off)]
-		if _, err := f.ReadAt(b, off); err != nil {
-			return 0, err
-		}
+	err = eachBlock(ctx, f, off, end, func(b []byte) error {
 		crc = crc32.Update(crc, castagnoli, b)
-		off += int64(len(b))
-	}
-	return crc, nil
+		return nil
+	})
+	return crc, err
 }
 
 // lastReport calls Progress with everything done, and says what was lost.

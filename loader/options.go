@@ -57,6 +57,10 @@ type Options struct {
 	// could not be written. It is called by New, or by Epoch after its last
 	// batch, in the caller's goroutine. nil tells nobody.
 	Warn func(msg string)
+	// Verify says when samples are compared with the checksums that their files
+	// have of them. It changes no batch but what becomes of damaged samples. A
+	// dataset without checksums is then an error of New; ffcv seal adds them.
+	Verify Verify
 	// Rank and WorldSize share an epoch among WorldSize loaders, as PyTorch's
 	// DistributedSampler does: each gets the same number of samples, some twice
 	// when they don't divide. WorldSize 0 means 1.

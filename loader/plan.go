@@ -31,6 +31,7 @@ type plan struct {
 	columns  []column // where fixed-size values are gathered from; of a dataset that doesn't lend only the offsets count
 	columnOf []int    // by field
 	marker   Marker   // nil: the dataset keeps no marks
+	verifier Verifier // nil: values are taken as they are
 
 	rowHinter RowHinter // nil: not told of rows
 	sized     bool      // sizes of regions are looked up
@@ -89,6 +90,9 @@ func newPlan(ds Dataset, opts *Options) (p *plan, err error) {
 		return nil, err
 	}
 	if err := p.setOrder(opts); err != nil {
+		return nil, err
+	}
+	if err := p.setVerify(opts); err != nil {
 		return nil, err
 	}
 	p.marker, _ = ds.(Marker)

@@ -35,6 +35,7 @@ type worker struct {
 	temp       [3][]byte // of pipelines; temp[0] is unused
 	wide       *memory   // of outputs with a tail; nil: not needed
 	bufs       [][]byte  // what a dataset that doesn't lend reads into
+	verifyBuf  []byte    // the same, for what is compared with checksums
 	data       [][]byte
 	regions    []fields.Region
 	visit      []uint64 // rows of the run in file order: row<<posBits | position
@@ -96,6 +97,9 @@ func (w *worker) grow(into, n int) {
 // first is found.
 func (w *worker) fill(f *flight, lo, hi int) {
 	w.flight, w.ordered = f, orderedRun{} // it may have had another batch
+	if w.plan.verifier != nil {
+		hi = w.verify(f, lo, hi)
+	}
 	if w.inPieces(f, lo, hi) && w.fillPieces(f, lo, hi) {
 		return
 	}

@@ -118,7 +118,7 @@ func (o *Options) extension(f *ffcv.File) (classes []string, err error) {
 				if classes == nil {
 					warn(fmt.Sprintf("%s: the class names are damaged and left behind", f.Name()))
 				}
-			case ffcv.TagNames, ffcv.TagNameIndex, ffcv.TagMarks:
+			case ffcv.TagNames, ffcv.TagNameIndex, ffcv.TagMarks, ffcv.TagSums:
 			default:
 				warn(fmt.Sprintf("%s: the extension section %v is left behind: what it holds is not known", f.Name(), s.Tag))
 			}

@@ -373,7 +373,7 @@ func blocks() []vector {
 	return []vector{
 		{"block", "sound", "", "", "", "an extension block with classes, names and an unknown section", whole},
 		{"block_scalars", "sound", "", "", "", "an extension block after metadata that end at an odd byte", extended(scalars(3), 0, nil, classes)},
-		{"block_foreign", "sound", "", "", "", "no extension block: the magic is another", changed(end-64, 1)},
+		{"block_foreign", "flawed", "", "", "no extension block", "no extension block: the magic is another", changed(end-64, 1)},
 		{"block_required_known", "sound", "", "", "", "a section that must be known, and is", extended(sound(), 1, nil, section("CLAS", 1, []byte{0, 0, 0, 0}))},
 		{"block_required", "unsupported", "", "", "what", "a section that must be known, and is not", extended(sound(), 1, nil, section("what", 1, nil))},
 		{"block_newer", "flawed", "", "", "version 2", "an extension block of version 2", extended(sound(), 0, func(t file) { t.u32(8, 2) }, classes)},
