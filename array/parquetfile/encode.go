@@ -183,7 +183,7 @@ func (l *leafOut) write(rows []byte, row, n int) error {
 			}
 		}
 		return l.put(elements, count, l.def, l.rep)
-	case l.nullable:
+	case l.DType.Kind() == 'M' || l.DType.Kind() == 'm':
 		return l.times(elements, count)
 	case !l.Same():
 		packed := room(&l.packed, count*l.Stored())

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/internal/arrow"
@@ -13,7 +14,6 @@ import (
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/compress"
 	"github.com/apache/arrow-go/v18/parquet/file"
-	"github.com/apache/arrow-go/v18/parquet/metadata"
 	"github.com/apache/arrow-go/v18/parquet/schema"
 )
 
@@ -234,7 +234,8 @@ func (w *Writer) complete() error {
 		return err
 	}
 	per := out.groupRows()
-	for first := 0; first < w.rows; first += per {
+	// Without a row group pyarrow would lose some of the columns' types.
+	for first := 0; first < max(w.rows, 1) && len(w.columns) > 0; first += per {
 		if err := out.group(first, min(per, w.rows-first)); err != nil {
 			return err
 		}
@@ -253,9 +254,11 @@ type output struct {
 	to      *sink
 	pw      *file.Writer
 	columns []*written
+	schema  *arrow.Schema
 	leaves  [][]*leafOut // of the columns
 	rg      file.SerialRowGroupWriter
 	rows    int // of the only column's current row group
+	started int // row groups of it
 }
 
 // sink is where the library writes to. It has no Close, which the library would
@@ -290,8 +293,7 @@ func (o *output) guard(do func() error) (err error) {
 
 // begin writes the start of a file of some columns.
 func (w *Writer) begin(columns []*written) (*output, error) {
-	o := &output{w: w, to: &sink{f: w.f.File}, columns: columns}
-	s := &arrow.Schema{}
+	o := &output{w: w, to: &sink{f: w.f.File}, columns: columns, schema: &arrow.Schema{}}
 	var nodes schema.FieldList
 	version := parquet.DataPageV1
 	if w.opts.PageVersion == 2 {
@@ -309,7 +311,7 @@ func (w *Writer) begin(columns []*written) (*output, error) {
 			return nil, fmt.Errorf("array %q: %w", k.field.Name, err)
 		}
 		nodes = append(nodes, n)
-		s.Fields = append(s.Fields, *k.field)
+		o.schema.Fields = append(o.schema.Fields, *k.field)
 		var leaves []*leafOut
 		for i := range k.c.Leaves {
 			leaves = append(leaves, newLeafOut(k.c, i))
@@ -324,11 +326,7 @@ func (w *Writer) begin(columns []*written) (*output, error) {
 		if w.opts.Dictionary == ForText {
 			props = append(props, o.dictionaries(schema.NewSchema(root))...)
 		}
-		meta := metadata.NewKeyValueMetadata()
-		if err := meta.Append(schemaKey, schemaText(s)); err != nil {
-			return err
-		}
-		o.pw = file.NewParquetWriter(o.to, root, file.WithWriterProps(parquet.NewWriterProperties(props...)), file.WithWriteMetadata(meta))
+		o.pw = file.NewParquetWriter(o.to, root, file.WithWriterProps(parquet.NewWriterProperties(props...)))
 		return nil
 	})
 	return o, err
@@ -406,9 +404,7 @@ func (o *output) write(rows array.Array) error {
 	return o.guard(func() error {
 		for lo := 0; lo < n; {
 			if o.rg == nil {
-				o.rg, o.rows = o.pw.AppendRowGroup(), 0
-				var err error
-				if l.cw, err = o.rg.NextColumn(); err != nil {
+				if err := o.beginGroup(); err != nil {
 					return err
 				}
 			}
@@ -427,6 +423,14 @@ func (o *output) write(rows array.Array) error {
 	})
 }
 
+// beginGroup begins a row group of the only column.
+func (o *output) beginGroup() (err error) {
+	o.rg, o.rows = o.pw.AppendRowGroup(), 0
+	o.started++
+	o.leaves[0][0].cw, err = o.rg.NextColumn()
+	return err
+}
+
 func (o *output) endGroup() error {
 	rg := o.rg
 	o.rg = nil
@@ -437,12 +441,20 @@ func (o *output) endGroup() error {
 // nothing is left for it to do.
 func (o *output) close() error {
 	return o.guard(func() error {
+		if o.rg == nil && o.started == 0 && len(o.columns) == 1 && o.columns[0].rows == nil {
+			if err := o.beginGroup(); err != nil {
+				return err
+			}
+		}
 		if o.rg != nil {
 			if err := o.endGroup(); err != nil {
 				return err
 			}
 		}
-		for _, kv := range o.w.attrs { // which may have been set meanwhile
+		// The attributes may have been set meanwhile. pyarrow looks for them in
+		// Arrow's schema, others beside it.
+		o.schema.Meta = o.w.attrs
+		for _, kv := range append(slices.Clone(o.w.attrs), arrow.KeyValue{Key: schemaKey, Value: schemaText(o.schema)}) {
 			if err := o.pw.AppendKeyValueMetadata(kv.Key, kv.Value); err != nil {
 				return err
 			}

@@ -123,8 +123,8 @@ func NewField(m array.Member, large bool) (*Field, *Column, error) {
 		return nil, nil, err
 	}
 	switch order, names := ints(own[orderAttr]), texts(own[namesAttr]); {
-	case len(shape) > 1 && f.Type != Struct && f.Type != FixedSizeList && !f.Type.Text(),
-		len(shape) > 0 && (order != nil || names != nil) && f.Type != Struct && !f.Type.Text():
+	case (f.Type == Int || f.Type == Float) && (len(shape) > 1 || len(shape) > 0 && (order != nil || names != nil)):
+		// Of other elements pyarrow makes no tensors.
 		if f, err = asTensor(f, shape, order, names); err != nil {
 			return nil, nil, err
 		}
@@ -185,6 +185,7 @@ func asTensor(f Field, shape, order []int, names []string) (Field, error) {
 	if err != nil {
 		return f, err
 	}
+	f.Nullable = true // which is the only kind that pyarrow takes for a tensor
 	l := listOf(f, n)
 	l.Meta = []KeyValue{{extensionKey, tensorName}, {paramsKey, string(text)}}
 	return l, nil
