@@ -193,6 +193,8 @@ class LazyArray:
             got = self._rows(rows.start, max(rows.start, rows.stop))
         else:
             got = self._pick(np.arange(rows.start, rows.stop, rows.step))
+        if len(parts) == 1:
+            return got
         parts = [*parts[:at], slice(None), *parts[at + 1 :]]
         out = got[tuple(parts)]
         return (

@@ -63,7 +63,6 @@ class Store:
         self.segment_bytes = segment_bytes
         self.tables: dict[str, Table] = {}
         self.missing = False  # there are no metadata yet
-        self.seen: tuple[int, ...] | None = None  # what the metadata file was when it was read
         self.pid = os.getpid()
         self.lock_fd = -1
         self.failed: BaseException | None = None
@@ -101,7 +100,6 @@ class Store:
                 continue
             if before == self._mark() and not self.folder.exists(JOURNAL):
                 break
-        self.seen = before
 
     def _mark(self) -> tuple[int, ...] | None:
         try:
@@ -263,6 +261,9 @@ class Store:
             for t in self.tables.values():
                 for file in (META, *t.files(), bitmap_file(t.name)):
                     self.folder.no_link(file)
+            if self.missing:  # a process that is killed from here on leaves an empty pack
+                self.folder.write(META, format_meta([]))
+                self.missing = False
             self._clear()
             self._stood()
             self._sweep()
@@ -576,7 +577,6 @@ class Store:
             t.patch = {}
         self.stale, self.meta, self.patched = [], False, 0
         self.bitmaps.clear()
-        self.missing, self.seen = False, self._mark()
 
     def _sync(self, file: str) -> None:
         fd = self.folder.open_write(file)
@@ -678,9 +678,6 @@ class Store:
         """Writes the metadata of a new pack that nothing was saved in."""
         try:
             self.begin()
-            if self.missing:
-                self.meta = True
-                self.flush()
         except OSError:
             pass  # another one is at it, or has taken the folder away
 
