@@ -31,6 +31,7 @@ type duel struct {
 	ours, theirs side
 	cp           bool // of from, beside them
 	keep         bool // our last output is the next duel's from
+	drop         bool // from isn't needed any more
 }
 
 // taken is what a run took.
@@ -71,9 +72,13 @@ func (r *runner) rounds(ctx context.Context, d duel, n int) ([]pair, error) {
 		if _, err := r.run(ctx, d, d.ours); err != nil {
 			return nil, fmt.Errorf("%s: %w", d.what, err)
 		}
-		return pairs, nil
+	} else if err := remove(d.out); err != nil {
+		return nil, err
 	}
-	return pairs, remove(d.out)
+	if d.drop {
+		return pairs, remove(d.from)
+	}
+	return pairs, nil
 }
 
 func remove(path string) error {

@@ -68,7 +68,7 @@ func (r *runner) chain(ctx context.Context, bytes int64) ([]duel, error) {
 	size := term.FormatSize(bytes)
 	npy, npk, st, last := r.path("x.npy"), r.path("x.npk"), r.path("x.safetensors"), r.path("x2.npy")
 	link := func(what, peer, verb, from, to string) duel {
-		return duel{what: size + " " + what, from: from, out: to, cp: true, keep: to != last,
+		return duel{what: size + " " + what, from: from, out: to, cp: true, keep: to != last, drop: true,
 			ours: r.converts(from, to), theirs: r.theirs(peer, verb, from, to)}
 	}
 	return []duel{
