@@ -2,13 +2,16 @@ package gnz
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/internal/pyjson"
 )
 
 // header is what lies before the arrays.
@@ -31,12 +34,12 @@ func parseHeader(path string, file []byte) (*header, error) {
 	if n > int64(len(file))-prefixSize {
 		return nil, bad(4, "a header of %d bytes in a file of %d", n, len(file))
 	}
-	v, err := parseJSON(file[prefixSize : prefixSize+n])
+	v, err := pyjson.Parse(file[prefixSize:prefixSize+n], &pyjson.Options{Number: number})
 	if err != nil {
 		off := prefixSize
-		var syntax *syntaxError
+		var syntax *pyjson.SyntaxError
 		if errors.As(err, &syntax) {
-			off += syntax.off
+			off += syntax.Offset
 		}
 		return nil, bad(off, "header: %v", err)
 	}
@@ -72,6 +75,17 @@ func parseHeader(path string, file []byte) (*header, error) {
 		h.entries = append(h.entries, e)
 	}
 	return h, h.arrange(path)
+}
+
+// number is an int, a float64, or, where those don't hold it, as it is written.
+func number(word string) any {
+	if n, err := strconv.Atoi(word); err == nil {
+		return n
+	}
+	if f, err := strconv.ParseFloat(word, 64); err == nil && !pyjson.IsInteger(word) {
+		return f
+	}
+	return json.Number(word)
 }
 
 // parseEntry reads what the header tells of one array.
@@ -186,7 +200,7 @@ func (h *header) format() ([]byte, error) {
 	if metadata == nil {
 		metadata = map[string]any{}
 	}
-	text, err := appendJSON(make([]byte, prefixSize), map[string]any{"arrays": arrays, "metadata": metadata, "version": version}, 0)
+	text, err := pyjson.Append(make([]byte, prefixSize), map[string]any{"arrays": arrays, "metadata": metadata, "version": version}, 0)
 	if err != nil {
 		return nil, fmt.Errorf("gnz: header: %w", err)
 	}

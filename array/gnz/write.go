@@ -7,6 +7,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/internal/aside"
+	"github.com/betongo/betongo/internal/pyjson"
 )
 
 // CreateOptions say how Create and CreateMap write; nil and the zero value are
@@ -59,11 +60,11 @@ func Create(path string, opts *CreateOptions) (*Writer, error) {
 // SetAttrs sets the file's metadata, whatever they were: values that JSON has,
 // maps with string keys and slices of them included. They are copied.
 func (w *Writer) SetAttrs(attrs map[string]any) error {
-	text, err := appendJSON(nil, attrs, 1)
+	text, err := pyjson.Append(nil, attrs, 0)
 	if err != nil {
 		return fmt.Errorf("gnz: metadata: %w", err)
 	}
-	v, err := parseJSON(text)
+	v, err := pyjson.Parse(text, &pyjson.Options{Number: number})
 	if err != nil {
 		return fmt.Errorf("gnz: metadata: %w", err)
 	}

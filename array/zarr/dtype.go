@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/internal/pyjson"
 )
 
 // maxItem is how many bytes an element may have; NumPy holds sizes in an int32.
@@ -29,7 +30,7 @@ func dtype2(v any, depth int) (array.DType, error) {
 		}
 		return t, err
 	case []any:
-		if depth < maxNesting/10 {
+		if depth < pyjson.MaxNesting/10 {
 			return struct2(v, depth)
 		}
 	}
@@ -153,7 +154,7 @@ func dtype3(v any, depth int) (array.DType, error) {
 	case "numpy.timedelta64":
 		return time3("m8", config)
 	case "struct", "structured":
-		if depth < maxNesting/10 {
+		if depth < pyjson.MaxNesting/10 {
 			return struct3(config, depth)
 		}
 	}

@@ -42,6 +42,7 @@ var rooms = []room{
 	{"rgb", 0, []string{"rgb/internal/jpeg", "rgb/internal/resize"}},
 	{"internal/literal", 0, nil},
 	{"internal/aside", 0, nil},
+	{"internal/pyjson", 0, nil},
 	{"array", 1, []string{"internal/wire", "internal/literal", "internal/aside"}},
 	{"alloc", 1, []string{"internal/wire"}},
 	{"internal/bypass", 1, nil},
@@ -52,7 +53,7 @@ var rooms = []room{
 	{"array/arrowfile", 3, []string{"array", "internal/arrow", "internal/wire", "internal/mmap", "internal/aside"}},
 	{"array/parquetfile", 3, []string{"array", "internal/arrow", "internal/wire", "internal/mmap", "internal/aside"}},
 	{"internal/formattest", 2, []string{"array"}},
-	{"array/*", 2, []string{"array", "rgb", "internal/wire", "internal/mmap", "internal/aside", "internal/literal"}}, // a format each: none knows another
+	{"array/*", 2, []string{"array", "rgb", "internal/wire", "internal/mmap", "internal/aside", "internal/literal", "internal/pyjson"}}, // a format each: none knows another
 	{"fields/fieldtest", 3, []string{"fields", "array", "rgb"}},
 	{"ffcv", 3, []string{"fields", "alloc", "array", "rgb", "internal/aside", "internal/hash", "internal/wire", "internal/mmap", "internal/pagecache"}},
 	{"splice", 4, []string{"ffcv", "fields", "internal/mmap"}},

@@ -1,31 +1,51 @@
-package gnz
+// Package pyjson reads and writes JSON as Python's json module does: NaN and the
+// infinities are numbers, and whole numbers are not floats.
+package pyjson
 
 import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"reflect"
 	"slices"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
-
-	"github.com/betongo/betongo/array"
 )
 
-// maxNesting bounds how deep JSON values nest.
-const maxNesting = 100
+// Options say how Parse reads; nil and the zero value are the defaults.
+type Options struct {
+	// Twice lets a key be in an object twice, of which the last counts, as in
+	// Python. By default that is an error.
+	Twice bool
+	// Number makes a value of a number as it is written, which is a valid one
+	// and none of NaN and the infinities. By default that is an int64, or uint64
+	// where only that holds it, else a json.Number, of numbers without point and
+	// exponent, and a float64 of the others.
+	Number func(word string) any
+}
 
-// parser reads JSON as Python does: NaN and Infinity are numbers. Numbers come
-// as int, as float64, or, where an int doesn't hold them, as json.Number. A key
-// that is there twice is an error.
+// MaxNesting is how deep values may lie in one another.
+const MaxNesting = 200
+
+// maxNumber is how many characters a number may have.
+const maxNumber = 4096
+
 type parser struct {
 	text []byte
 	off  int
+	opts Options
 }
 
-func parseJSON(text []byte) (any, error) {
+// Parse reads one value, which must be all of the text: nil, bool, string, what
+// Options tell of numbers, []any and map[string]any. Errors are *SyntaxError.
+func Parse(text []byte, opts *Options) (any, error) {
 	p := &parser{text: text}
+	if opts != nil {
+		p.opts = *opts
+	}
+	if p.opts.Number == nil {
+		p.opts.Number = number
+	}
 	v, err := p.value(0)
 	if err == nil && p.next() != 0 {
 		err = p.fail("more text behind the value")
@@ -36,16 +56,16 @@ func parseJSON(text []byte) (any, error) {
 	return v, err
 }
 
-// syntaxError is a failure at a byte of the text.
-type syntaxError struct {
-	off int
-	msg string
+// SyntaxError says that a text is no JSON.
+type SyntaxError struct {
+	Offset int // in the text
+	Msg    string
 }
 
-func (e *syntaxError) Error() string { return fmt.Sprintf("byte %d of the JSON: %s", e.off, e.msg) }
+func (e *SyntaxError) Error() string { return fmt.Sprintf("JSON: at byte %d: %s", e.Offset, e.Msg) }
 
 func (p *parser) fail(format string, args ...any) error {
-	return &syntaxError{p.off, fmt.Sprintf(format, args...)}
+	return &SyntaxError{p.off, fmt.Sprintf(format, args...)}
 }
 
 // next skips white space and returns the byte there, 0 at the end.
@@ -59,8 +79,8 @@ func (p *parser) next() byte {
 }
 
 func (p *parser) value(depth int) (any, error) {
-	if depth > maxNesting {
-		return nil, p.fail("nested deeper than %d", maxNesting)
+	if depth > MaxNesting {
+		return nil, p.fail("nested deeper than %d", MaxNesting)
 	}
 	switch c := p.next(); c {
 	case '{':
@@ -91,7 +111,7 @@ func (p *parser) object(depth int) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, ok := m[key]; ok {
+		if _, ok := m[key]; ok && !p.opts.Twice {
 			return nil, p.fail("the key %q is there twice", key)
 		}
 		if p.next() != ':' {
@@ -161,23 +181,32 @@ func (p *parser) word() (any, error) {
 	case "-Infinity":
 		v = math.Inf(-1)
 	default:
-		if !json.Valid([]byte(w)) {
+		if len(w) > maxNumber || !json.Valid([]byte(w)) {
 			return nil, p.fail("%q is no value", w[:min(len(w), 40)])
 		}
-		if n, err := strconv.Atoi(w); err == nil {
-			v = n
-		} else if f, err := strconv.ParseFloat(w, 64); err == nil && !isInteger(w) {
-			v = f
-		} else {
-			v = json.Number(w)
-		}
+		v = p.opts.Number(w)
 	}
 	p.off = at
 	return v, nil
 }
 
-// isInteger tells whether a number is written as one without a fraction.
-func isInteger(w string) bool {
+// number is what a number is by default.
+func number(w string) any {
+	if IsInteger(w) {
+		if n, err := strconv.ParseInt(w, 10, 64); err == nil {
+			return n
+		}
+		if n, err := strconv.ParseUint(w, 10, 64); err == nil {
+			return n
+		}
+		return json.Number(w)
+	}
+	f, _ := strconv.ParseFloat(w, 64) // what is too large is infinite, as in Python
+	return f
+}
+
+// IsInteger tells whether a number is written as one without a fraction.
+func IsInteger(w string) bool {
 	for _, c := range w {
 		if c == '.' || c|32 == 'e' {
 			return false
@@ -255,116 +284,4 @@ func (p *parser) hex() (rune, error) {
 	}
 	p.off += 6
 	return rune(n), nil
-}
-
-// appendJSON writes v as Python's json.dumps does with sort_keys=True.
-func appendJSON(dst []byte, v any, depth int) ([]byte, error) {
-	if depth > maxNesting {
-		return nil, fmt.Errorf("nested deeper than %d", maxNesting)
-	}
-	switch v := v.(type) {
-	case nil:
-		return append(dst, "null"...), nil
-	case json.Number:
-		if _, err := strconv.ParseFloat(string(v), 64); !json.Valid([]byte(v)) || err != nil && !isInteger(string(v)) {
-			return nil, fmt.Errorf("%q is no number", string(v))
-		}
-		return append(dst, v...), nil
-	case string:
-		return appendString(dst, v)
-	}
-	r := reflect.ValueOf(v)
-	switch r.Kind() {
-	case reflect.Bool:
-		return strconv.AppendBool(dst, r.Bool()), nil
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		return strconv.AppendInt(dst, r.Int(), 10), nil
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return strconv.AppendUint(dst, r.Uint(), 10), nil
-	case reflect.Float32, reflect.Float64:
-		return appendFloat(dst, r.Float()), nil
-	case reflect.String:
-		return appendString(dst, r.String())
-	case reflect.Slice, reflect.Array:
-		return appendList(dst, r, depth)
-	case reflect.Map:
-		if r.Type().Key().Kind() == reflect.String {
-			return appendObject(dst, r, depth)
-		}
-	}
-	return nil, fmt.Errorf("JSON has no %T", v)
-}
-
-func appendList(dst []byte, r reflect.Value, depth int) (_ []byte, err error) {
-	dst = append(dst, '[')
-	for i := range r.Len() {
-		if i > 0 {
-			dst = append(dst, ", "...)
-		}
-		if dst, err = appendJSON(dst, r.Index(i).Interface(), depth+1); err != nil {
-			return nil, err
-		}
-	}
-	return append(dst, ']'), nil
-}
-
-func appendObject(dst []byte, r reflect.Value, depth int) (_ []byte, err error) {
-	keys := r.MapKeys()
-	slices.SortFunc(keys, func(a, b reflect.Value) int {
-		switch {
-		case a.String() < b.String():
-			return -1
-		case a.String() > b.String():
-			return 1
-		}
-		return 0
-	})
-	dst = append(dst, '{')
-	for i, k := range keys {
-		if i > 0 {
-			dst = append(dst, ", "...)
-		}
-		if dst, err = appendString(dst, k.String()); err != nil {
-			return nil, err
-		}
-		dst = append(dst, ": "...)
-		if dst, err = appendJSON(dst, r.MapIndex(k).Interface(), depth+1); err != nil {
-			return nil, err
-		}
-	}
-	return append(dst, '}'), nil
-}
-
-func appendFloat(dst []byte, f float64) []byte {
-	switch {
-	case math.IsNaN(f):
-		return append(dst, "NaN"...)
-	case math.IsInf(f, 1):
-		return append(dst, "Infinity"...)
-	case math.IsInf(f, -1):
-		return append(dst, "-Infinity"...)
-	}
-	return append(dst, array.FormatElement(array.BytesOf([]float64{f}), array.Float64)...)
-}
-
-// appendString writes ASCII only, as Python does.
-func appendString(dst []byte, s string) ([]byte, error) {
-	if !utf8.ValidString(s) {
-		return nil, fmt.Errorf("%q is not UTF-8", s)
-	}
-	dst = append(dst, '"')
-	for _, r := range s {
-		const from, to = "\"\\\b\f\n\r\t", `"\bfnrt`
-		if i := slices.Index([]rune(from), r); i >= 0 {
-			dst = append(dst, '\\', to[i])
-		} else if r >= ' ' && r < 0x7f || r == 0x7f {
-			dst = append(dst, byte(r))
-		} else if r < 0x10000 {
-			dst = fmt.Appendf(dst, `\u%04x`, r)
-		} else {
-			hi, lo := utf16.EncodeRune(r)
-			dst = fmt.Appendf(dst, `\u%04x\u%04x`, hi, lo)
-		}
-	}
-	return append(dst, '"'), nil
 }
