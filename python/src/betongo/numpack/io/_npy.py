@@ -9,7 +9,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +164,7 @@ class Archive:
     def rows(self, name: str) -> Rows:
         """An array, streamed through the unpacking."""
         info = self.entries[name]
-        with self._open(info) as f:
+        with self._broken(info, name), self._open(info) as f:
             dtype, shape, fortran, at = read_header(f, self.path, name)
         need = _rows.count(shape) * dtype.itemsize
         if info.file_size != at + need:
@@ -192,25 +192,29 @@ class Archive:
     def _blocks(
         self, info: zipfile.ZipInfo, dtype: np.dtype, shape: tuple[int, ...], at: int, name: str, size: int
     ) -> Iterator[np.ndarray]:
-        with self._open(info) as f:
-            try:
-                f.read(at)
-                if not shape:
-                    whole = np.empty((), dtype)
-                    _rows.read_exactly(f, whole, self.path, name)
-                    yield whole
-                    return
-                step = _rows.rows_at_once(shape, dtype, size)
-                buffer = np.empty((step, *shape[1:]), dtype)
-                for lo in range(0, shape[0], step):
-                    part = buffer[: min(step, shape[0] - lo)]
-                    _rows.read_exactly(f, part, self.path, name)
-                    yield part
-                f.read(1)  # the end, where the checksum is compared
-            except (zipfile.BadZipFile, zlib.error, EOFError) as e:
-                raise FormatError(
-                    self.path, f"the packed data are broken: {e}", array=name, offset=info.header_offset
-                ) from e
+        with self._broken(info, name), self._open(info) as f:
+            f.read(at)
+            if not shape:
+                whole = np.empty((), dtype)
+                _rows.read_exactly(f, whole, self.path, name)
+                yield whole
+                return
+            step = _rows.rows_at_once(shape, dtype, size)
+            buffer = np.empty((step, *shape[1:]), dtype)
+            for lo in range(0, shape[0], step):
+                part = buffer[: min(step, shape[0] - lo)]
+                _rows.read_exactly(f, part, self.path, name)
+                yield part
+            f.read(1)  # the end, where the checksum is compared
+
+    @contextmanager
+    def _broken(self, info: zipfile.ZipInfo, name: str) -> Iterator[None]:
+        """Names the entry whose packed data are broken."""
+        try:
+            yield
+        except (zipfile.BadZipFile, zlib.error, EOFError) as e:
+            said = f"the packed data are broken: {e}"
+            raise FormatError(self.path, said, array=name, offset=info.header_offset) from e
 
     def _whole(
         self, info: zipfile.ZipInfo, dtype: np.dtype, shape: tuple[int, ...], at: int, name: str, size: int
