@@ -18,8 +18,8 @@ const (
 )
 
 // attrs reads the attributes of an object; nil for none. What can't be read is
-// noted as refused.
-func (f *File) attrs(id hid, name string) map[string]any {
+// noted as refused. Its header is at an address.
+func (f *File) attrs(id hid, name string, header uint64) map[string]any {
 	names, err := f.l.names(id, maxAttrs, f.l.Aiterate, f.l.onAttr)
 	if err != nil {
 		f.refuse(fmt.Errorf("attributes: %w", err), name)
@@ -30,7 +30,7 @@ func (f *File) attrs(id hid, name string) map[string]any {
 	}
 	attrs := make(map[string]any, len(names))
 	for _, a := range names {
-		v, err := f.l.attr(id, a.name)
+		v, err := f.attr(id, a.name, header)
 		if err != nil {
 			f.refuse(fmt.Errorf("attribute %q: %w", a.name, named(err)), name)
 			continue
@@ -50,7 +50,8 @@ func named(err error) error {
 }
 
 // attr reads one attribute.
-func (l *library) attr(object hid, name string) (any, error) {
+func (f *File) attr(object hid, name string, header uint64) (any, error) {
+	l := f.l
 	id := l.Aopen(object, name, 0)
 	if id < 0 {
 		return nil, l.fail("open it")
@@ -87,6 +88,9 @@ func (l *library) attr(object hid, name string) (any, error) {
 		return nil, err
 	}
 	if d.vlen {
+		if refs := f.heap.attr(header, name); refs != nil {
+			return f.refAttr(refs, d.dims)
+		}
 		return l.textAttr(id, t, space, d.dims)
 	}
 	size, err := d.spec().Bytes()
@@ -101,7 +105,29 @@ func (l *library) attr(object hid, name string) (any, error) {
 	return value(array.Array{Spec: d.spec(), Data: data})
 }
 
-// textAttr reads an attribute of strings of any length.
+// refAttr reads an attribute of strings of any length by their references.
+func (f *File) refAttr(refs []byte, dims []int) (any, error) {
+	size := f.heap.refSize()
+	n, err := array.Spec{DType: mustDType(fmt.Sprintf("V%d", size)), Shape: dims}.Bytes()
+	if err != nil || n > len(refs) {
+		return nil, &FormatError{Offset: -1, Msg: fmt.Sprintf("strings of shape %v in %d bytes", dims, len(refs))}
+	}
+	list := make([]string, n/size)
+	total := 0
+	for i := range list {
+		s, err := f.heap.text(refs[i*size:(i+1)*size], maxAttrBytes)
+		if err != nil {
+			return nil, err
+		}
+		if total += len(s); total > maxAttrBytes {
+			return nil, &FormatError{Offset: -1, Msg: fmt.Sprintf("strings of more than %d bytes", maxAttrBytes)}
+		}
+		list[i] = string(s)
+	}
+	return nested(list, dims), nil
+}
+
+// textAttr reads an attribute of strings of any length by the library.
 func (l *library) textAttr(id, t, space hid, dims []int) (any, error) {
 	n, err := array.Spec{DType: array.Uint64, Shape: dims}.Bytes()
 	if err != nil || n > maxAttrBytes {
@@ -118,18 +144,15 @@ func (l *library) textAttr(id, t, space hid, dims []int) (any, error) {
 	for i, p := range pointers {
 		list[i] = goString(p, maxAttrBytes)
 	}
-	switch len(dims) {
-	case 0:
-		return list[0], nil
-	case 1:
-		return list, nil
-	}
 	return nested(list, dims), nil
 }
 
-// nested puts a list into the shape of lists in lists.
+// nested puts a list into the shape of lists in lists; one string by itself.
 func nested(list []string, dims []int) any {
-	if len(dims) == 1 {
+	switch len(dims) {
+	case 0:
+		return list[0]
+	case 1:
 		return list
 	}
 	all := make([]any, dims[0])

@@ -96,8 +96,9 @@ type File struct {
 	m    *mmap.Map
 	file *os.File
 
-	base   int64  // where the user block ends
-	fields [2]int // bytes of an address, and of a size
+	base int64  // where the user block ends
+	root uint64 // where the root's header is
+	heap heap   // for attributes, while the library is locked
 
 	arrays  []*node
 	groups  []Group
@@ -147,7 +148,8 @@ func (f *File) read() error {
 	if err != nil {
 		return f.l.explain(err, f.path, "")
 	}
-	f.base, f.fields = s.at, [2]int{s.address, s.length}
+	f.base, f.root = s.at, s.root
+	f.heap = heap{b: f.m.Bytes()[s.at:], address: s.address, length: s.length}
 	return f.l.locked(func() error {
 		if f.id, err = f.l.openFile(f.path, fileReadOnly); err != nil {
 			return f.l.explain(err, f.path, "")

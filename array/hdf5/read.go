@@ -71,7 +71,7 @@ type reader struct {
 func (f *File) reader(n *node) (*reader, error) {
 	r := &reader{f: f, n: n, d: n.data, count: 1}
 	if n.data.vlen {
-		r.heap = &heap{b: f.m.Bytes()[f.base:], address: f.fields[0], length: f.fields[1]}
+		r.heap = f.newHeap()
 	}
 	size, err := n.Spec.Bytes()
 	if err != nil {
@@ -89,6 +89,11 @@ func (f *File) reader(n *node) (*reader, error) {
 		}
 		return nil
 	})
+}
+
+// newHeap returns what reads strings of any length, for one goroutine.
+func (f *File) newHeap() *heap {
+	return &heap{b: f.m.Bytes()[f.base:], address: f.heap.address, length: f.heap.length}
 }
 
 // locked is the library's, of a file that is open.

@@ -14,6 +14,7 @@ type superblock struct {
 	version byte
 	end     uint64 // where the file must end at least, from there on
 	writing bool   // a writer didn't close the file
+	root    uint64 // where the header of the root group is
 	address int    // bytes of an address
 	length  int    // bytes of a size
 }
@@ -22,7 +23,7 @@ type superblock struct {
 // does: a file that is something else, cut off, or written by a release to come
 // is found here.
 func readSuperblock(r io.ReaderAt, size int64) (*superblock, error) {
-	var b [100]byte
+	var b [128]byte
 	for at := int64(0); at <= size-int64(len(signature)); at = max(512, 2*at) {
 		n, err := r.ReadAt(b[:], at)
 		if err != nil && err != io.EOF {
@@ -60,9 +61,14 @@ func parseSuperblock(b []byte, at, size int64) (*superblock, error) {
 			return nil, bad(9, "addresses of %d bytes and sizes of %d, want 2, 4 or 8", s.address, s.length)
 		}
 	}
-	if len(b) < addresses+3*s.address {
+	root := addresses + 3*s.address
+	if s.version < 2 {
+		root += s.address + s.length // the root's name comes before
+	}
+	if len(b) < root+s.address {
 		return nil, bad(addresses, "the file ends in it")
 	}
+	s.root = number64(b[root:], s.address)
 	address := func(i int) uint64 { return number64(b[addresses+i*s.address:], s.address) }
 	// Base address, then one of something else, then the end, which counts from
 	// the begin of the file. A user block may have come before it since.

@@ -111,7 +111,7 @@ func (f *File) walkAll() error {
 		return f.l.explain(f.l.fail("open the root group"), f.path, "")
 	}
 	defer f.l.Oclose(root)
-	if err := w.group(root, ""); err != nil {
+	if err := w.group(root, "", f.root); err != nil {
 		return f.l.explain(err, f.path, "")
 	}
 	w.resolveLinks()
@@ -129,12 +129,12 @@ func join(group, name string) string {
 }
 
 // group reads one group and what is in it.
-func (w *walker) group(id hid, name string) error {
+func (w *walker) group(id hid, name string, header uint64) error {
 	f := w.f
 	if len(w.above) > maxDepth {
 		return &FormatError{Offset: -1, Msg: fmt.Sprintf("group %q: more than %d groups in one another", name, maxDepth)}
 	}
-	f.groups = append(f.groups, Group{Name: name, Attrs: f.attrs(id, name)})
+	f.groups = append(f.groups, Group{Name: name, Attrs: f.attrs(id, name, header)})
 	links, err := f.l.names(id, w.left, f.l.Literate, f.l.onLink)
 	if err != nil {
 		err = fmt.Errorf("group %q: %w", "/"+name, err)
@@ -188,11 +188,11 @@ func (w *walker) link(group hid, name string, link link) error {
 			return nil // it lies in itself
 		}
 		w.above = append(w.above, link.address)
-		err := w.group(id, name)
+		err := w.group(id, name, link.address)
 		w.above = w.above[:len(w.above)-1]
 		return err
 	case idDataset:
-		n := &node{Member: array.Member{Name: name, Attrs: f.attrs(id, name)}, target: "/" + name}
+		n := &node{Member: array.Member{Name: name, Attrs: f.attrs(id, name, link.address)}, target: "/" + name}
 		var err error
 		if n.data, err = f.describe(id); err != nil {
 			n.err = f.l.explain(err, f.path, name)
@@ -405,7 +405,7 @@ var filterNames = map[int32]string{
 func (f *File) check(d *dataset) error {
 	spec := d.spec()
 	if d.vlen {
-		spec.DType = mustDType(fmt.Sprintf("V%d", 4+f.fields[0]+4)) // what one takes in the dataset
+		spec.DType = mustDType(fmt.Sprintf("V%d", f.heap.refSize())) // what one takes in the dataset
 	}
 	size, err := spec.Bytes()
 	if err != nil {
