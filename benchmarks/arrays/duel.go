@@ -102,13 +102,11 @@ func largest(path string) string {
 	return best
 }
 
-// run runs one side once. Its output is away before, and the memory that the
-// system has of what others wrote is on its way to the disk.
+// run runs one side once. Its output is away before.
 func (r *runner) run(ctx context.Context, d duel, s side) (taken, error) {
 	if err := remove(d.out); err != nil {
 		return taken{}, err
 	}
-	settle()
 	cmd := exec.CommandContext(ctx, s.args[0], s.args[1:]...)
 	cmd.Dir = r.dir
 	cmd.Env = append(os.Environ(), s.env...)

@@ -21,9 +21,6 @@ func peak(s *os.ProcessState) float64 {
 	return float64(u.Maxrss) / (1 << 10)
 }
 
-// settle brings to the disk what waits for it.
-func settle() { syscall.Sync() }
-
 // cpuTime returns the user and system time of this process.
 func cpuTime() time.Duration {
 	var u syscall.Rusage

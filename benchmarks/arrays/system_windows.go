@@ -8,8 +8,5 @@ import (
 // peak isn't known.
 func peak(*os.ProcessState) float64 { return 0 }
 
-// settle does nothing: there is no such call for all files.
-func settle() {}
-
 // cpuTime isn't known.
 func cpuTime() time.Duration { return 0 }
