@@ -147,7 +147,7 @@ func (w *Writer) put(e *entry, data []byte) error {
 		last := &w.data[len(w.data)-1]
 		*last = append(*last, data...)
 		w.waiting += len(data)
-	} else if _, err := w.file.WriteAt(data, e.offset+e.size); err != nil {
+	} else if err := aside.WriteAt(w.file.File, data, e.offset+e.size); err != nil {
 		return err
 	}
 	e.size += int64(len(data))

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/internal/aside"
 )
 
 // EditOptions say how Edit opens a pack; nil and the zero value are the
@@ -486,7 +487,7 @@ func (e *Editor) writeBehind(p part, data []byte, row int) error {
 		err = f.Truncate(off)
 	}
 	if err == nil {
-		_, err = f.WriteAt(data, off)
+		err = aside.WriteAt(f, data, off)
 	}
 	if err != nil {
 		err = errors.Join(err, f.Truncate(off))

@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/internal/aside"
 )
 
 // What is wrong with a file that can't be appended to as it is.
@@ -245,7 +246,7 @@ func (a *Appender) append(rows array.Array) error {
 	if int64(len(data)) > math.MaxInt64-a.end || n > math.MaxInt-a.rows {
 		return fmt.Errorf("%d rows behind %d are too many", n, a.rows)
 	}
-	if _, err := a.f.WriteAt(data, a.end); err != nil {
+	if err := aside.WriteAt(a.f, data, a.end); err != nil {
 		return a.undo(err)
 	}
 	if n == 0 {

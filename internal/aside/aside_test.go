@@ -2,6 +2,7 @@ package aside_test
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -170,5 +171,52 @@ func TestFolder(t *testing.T) {
 	}
 	if _, err := aside.CreateFolder(filepath.Join(dir, "file"), true); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("over a file: %v", err)
+	}
+}
+
+// TestCopyRange copies between files that grow, in every place and of any size.
+func TestCopyRange(t *testing.T) {
+	dir := t.TempDir()
+	want := make([]byte, 1<<20+12345)
+	for i := range want {
+		want[i] = byte(i * 7 / 5)
+	}
+	from, err := os.Create(filepath.Join(dir, "from"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer from.Close()
+	if err := aside.WriteAt(from, want, 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{0, 1, 4095, 4096, 256 << 10, len(want) - 3} {
+		to, err := aside.Create(filepath.Join(dir, "to"), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := to.Write(want[:5]); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := aside.CopyRange(to.File, 5, from, 3, int64(n)); err != nil || got != int64(n) {
+			t.Errorf("%d bytes: %d, %v", n, got, err)
+		}
+		if err := to.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(filepath.Join(dir, "to"))
+		if err != nil || string(got) != string(want[:5])+string(want[3:3+n]) {
+			t.Errorf("%d bytes: other ones, %v", n, err)
+		}
+	}
+	to, err := aside.Create(filepath.Join(dir, "to"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer to.Abort()
+	if n, err := aside.CopyRange(to.File, 0, from, 10, int64(len(want))); err != io.ErrUnexpectedEOF || n != int64(len(want)-10) {
+		t.Errorf("more than there is: %d, %v", n, err)
+	}
+	if n, err := to.Write(want); err != nil || n != len(want) {
+		t.Errorf("%d, %v", n, err)
 	}
 }

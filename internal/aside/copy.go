@@ -57,3 +57,13 @@ func WriteAt(to *os.File, b []byte, at int64) error {
 	}
 	return nil
 }
+
+// Write is os.File's in pieces, as WriteAt has them.
+func (f *File) Write(b []byte) (n int, err error) {
+	for err == nil && n < len(b) {
+		var k int
+		k, err = f.File.Write(b[n:min(n+copyPiece, len(b))])
+		n += k
+	}
+	return n, err
+}
