@@ -302,7 +302,9 @@ def test_killed(tmp_path: Path, workers: int) -> None:
         w.from_indexed_dataset(D(), chunksize=10)
     """
     p = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], cwd=tmp_path)
-    time.sleep(1.5)
+    end = time.monotonic() + 60
+    while len(list(tmp_path.glob("pid-*"))) < workers and time.monotonic() < end:
+        time.sleep(0.05)
     p.kill()
     p.wait()
     pids = [int(f[4:]) for f in os.listdir(tmp_path) if f.startswith("pid-")]
