@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -62,9 +63,9 @@ type Options struct {
 	// error.
 	Fill any
 
-	// Chunk is how many bytes of an array are in memory at a time, as far as
-	// the formats allow; 0 is 1 MiB, which is the fastest. A row is never
-	// divided.
+	// Chunk is about how many bytes of an array are in memory at a time, as far
+	// as the formats allow; 0 leaves it to them, which is the fastest. A row is
+	// never divided. The default is wrong where the disk wants larger steps.
 	Chunk int
 	// Compression is what the output packs its data with, "zstd" or "gzip:9";
 	// "" is the format's own choice, and Format.Compressions what there is.
@@ -303,42 +304,24 @@ func (j *job) choose() error {
 	if r, ok := j.r.(interface{ Notes() []Note }); ok {
 		j.report.Notes = append(j.report.Notes, r.Notes()...)
 	}
-	var refused error
-	if r, ok := j.r.(interface{ Refused() error }); ok {
-		refused = r.Refused()
+	at := make(map[string]int, len(members))
+	for i := len(members) - 1; i >= 0; i-- { // of two with one name the first
+		at[members[i].Name] = i
 	}
-	switch {
-	case j.opts.Arrays != nil:
-		for _, name := range j.opts.Arrays {
-			i := slices.IndexFunc(members, func(m array.Member) bool { return m.Name == name })
-			if i < 0 {
-				if _, err := j.r.Stream(name, 0); err != nil && refused != nil {
-					return err // why it is not served
-				}
-				return fmt.Errorf("%s: no array %q; there are %s", j.in, name, names(members))
-			}
-			j.list = append(j.list, item{src: members[i], name: members[i].Name})
-		}
-	case refused != nil && !j.opts.Skip:
-		return &RefusedError{Err: refused}
-	default:
-		if refused != nil {
-			j.note("", "left out: %v", refused)
-		}
-		for _, m := range members {
-			j.list = append(j.list, item{src: m, name: m.Name})
-		}
-	}
-	for old, name := range j.opts.Rename {
-		i := slices.IndexFunc(j.list, func(it item) bool { return it.src.Name == old })
-		if i >= 0 {
-			j.list[i].name = name
-		} else if !j.to.beton {
-			return fmt.Errorf("%s: no array %q to rename; there are %s", j.in, old, names(members))
-		}
+	if err := j.pick(members, at); err != nil {
+		return err
 	}
 	if len(j.list) == 0 {
 		return fmt.Errorf("%s: holds no arrays", j.in)
+	}
+	for _, old := range slices.Sorted(maps.Keys(j.opts.Rename)) {
+		i := slices.IndexFunc(j.list, func(it item) bool { return it.src.Name == old })
+		switch {
+		case i >= 0:
+			j.list[i].name = j.opts.Rename[old]
+		case !j.to.beton || !j.part(old):
+			return fmt.Errorf("%s: no array %q to rename; there are %s", j.in, old, names(members))
+		}
 	}
 	seen := map[string]bool{}
 	for i := range j.list {
@@ -350,16 +333,59 @@ func (j *job) choose() error {
 			return fmt.Errorf("two arrays would be called %q; rename one", it.name)
 		}
 		seen[it.name] = true
-		if j.total < 0 {
-			continue
-		}
-		if n, err := it.src.Spec.Bytes(); err == nil {
+		if n, err := it.src.Spec.Bytes(); err == nil && j.total >= 0 {
 			j.total += int64(n)
 		} else {
-			j.total = -1
+			j.total = -1 // rows that the input doesn't tell
 		}
 	}
 	return nil
+}
+
+// pick lists the arrays that are asked for; at finds members by their names.
+func (j *job) pick(members []array.Member, at map[string]int) error {
+	var refused error
+	if r, ok := j.r.(interface{ Refused() error }); ok {
+		refused = r.Refused()
+	}
+	if j.opts.Arrays == nil {
+		switch {
+		case refused != nil && !j.opts.Skip:
+			return &RefusedError{Err: refused}
+		case refused != nil:
+			j.note("", "left out: %v", refused)
+		}
+		for _, m := range members {
+			j.list = append(j.list, item{src: m, name: m.Name})
+		}
+		return nil
+	}
+	for _, name := range j.opts.Arrays {
+		i, ok := at[name]
+		if !ok {
+			if s, err := j.r.Stream(name, 0); err == nil {
+				s.Close()
+			} else if refused != nil {
+				return err // why it is not served
+			}
+			return fmt.Errorf("%s: no array %q; there are %s", j.in, name, names(members))
+		}
+		j.list = append(j.list, item{src: members[i], name: members[i].Name})
+	}
+	return nil
+}
+
+// part tells whether a name is that of a struct's field, with its array's before
+// it.
+func (j *job) part(name string) bool {
+	return slices.ContainsFunc(j.list, func(it item) bool {
+		path, ok := strings.CutPrefix(name, it.src.Name+".")
+		if !ok {
+			return false
+		}
+		list, err := parts(it.src.Spec.DType)
+		return err == nil && slices.ContainsFunc(list, func(p part) bool { return p.path == path })
+	})
 }
 
 // stem is a path's last part without the extension.

@@ -43,7 +43,7 @@ type grammar struct {
 	Fill    *string `placeholder:"VALUE" help:"What stands for missing values of Arrow's and Parquet's columns that have no NaN: a number, true, false, or text."`
 	Decode  bool    `help:"Decode the JPEGs of a .beton to pixels."`
 
-	Chunk       term.Size `default:"0" placeholder:"SIZE" help:"Bytes of an array in memory at a time (default 1MiB)."`
+	Chunk       term.Size `default:"0" placeholder:"SIZE" help:"Bytes of an array in memory at a time; by default what is fastest, 1MiB or less."`
 	Compression string    `placeholder:"CODEC[:LEVEL]" help:"What OUT is compressed with; --formats tells what there is."`
 	RowGroup    int       `default:"0" placeholder:"N" help:"Rows stored together: Parquet's row groups, Arrow's batches, chunks of Zarr and HDF5."`
 	Overwrite   bool      `help:"Replace an existing output."`
