@@ -32,13 +32,13 @@ _HEADER_LIMIT = 100_000_000  # the format's own
 
 # In the order in which the original writes tensors: the widest first.
 _TYPES: dict[str, np.dtype] = {
-    "C64": np.dtype("<c8"),
     "U64": np.dtype("<u8"),
     "I64": np.dtype("<i8"),
     "F64": np.dtype("<f8"),
+    "C64": np.dtype("<c8"),
+    "F32": np.dtype("<f4"),
     "U32": np.dtype("<u4"),
     "I32": np.dtype("<i4"),
-    "F32": np.dtype("<f4"),
     "BF16": np.dtype("<u2"),
     "F16": np.dtype("<f2"),
     "U16": np.dtype("<u2"),

@@ -198,6 +198,11 @@ def _by_pandas(
     return Rows(name, kind, (-1,) if width == 1 else (-1, width), blocks, file=str(path))
 
 
+def _by_number(usecols: Any) -> bool:
+    """Whether columns are chosen by their numbers, if at all."""
+    return usecols is None or np.asarray(usecols).dtype.kind in "iu"
+
+
 _OWN = {"skiprows", "max_rows", "comments", "usecols", "encoding", "ndmin", "converters", "header"}
 
 
@@ -227,7 +232,8 @@ def from_csv(
 
     kwargs: comments (the sign, or None), usecols, encoding, ndmin (2: one column stays (rows, 1)),
     converters, as numpy.loadtxt has them; header=0 passes over a line of names. Others go to pandas.read_csv,
-    with which the file is then read. chunk_size bounds the bytes of text held at once, about.
+    with which the file is then read, as are columns by their names. chunk_size bounds the bytes of text held
+    at once, about.
 
     The pack is changed when all is there, or not at all; other arrays of it stay (drop_if_exists: they
     don't). Returns None, or with return_npk_obj the opened NumPack.
@@ -243,7 +249,7 @@ def from_csv(
     if max_rows is not None:
         options["max_rows"] = max_rows
     lines = max(1, min(_LINES, chunk_size // 100))
-    if set(options) <= _OWN:
+    if set(options) <= _OWN and _by_number(options.get("usecols")):
         kinds = _kinds(dtype, options.get("converters"))
         table = _Table(path, delimiter, options, lines, dtype is None)
         for kind, empty in kinds:
