@@ -18,10 +18,9 @@ func mapShared(f *os.File, size int, huge bool, err error) ([]byte, *os.File, er
 	var at, p unsafe.Pointer
 	flags := unix.MAP_SHARED
 	if err == nil && huge {
-		if at, err = reserve(size); err == nil {
-			flags |= unix.MAP_FIXED
+		if room, e := reserve(size); e == nil { // else it lies anywhere
+			at, flags = room, flags|unix.MAP_FIXED
 		}
-		err = os.NewSyscallError("mmap", err)
 	}
 	if err == nil {
 		p, err = unix.MmapPtr(int(f.Fd()), 0, at, uintptr(size), unix.PROT_READ|unix.PROT_WRITE, flags)
