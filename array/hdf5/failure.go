@@ -55,7 +55,7 @@ const maxErrors = 64
 
 // noteError is called for each entry of the stack.
 func noteError(_ uintptr, e *errorRecord, _ uintptr) uintptr {
-	if len(noted.errors) == maxErrors {
+	if len(noted.errors) == maxErrors || e == nil {
 		return 1
 	}
 	noted.errors = append(noted.errors, goString(e.desc, 512))

@@ -186,7 +186,7 @@ func readDamaged(t *testing.T, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	step := 11
+	step := 211
 	if s := os.Getenv("HDF5_HOSTILE_STEP"); s != "" {
 		if step, err = strconv.Atoi(s); err != nil {
 			t.Fatal(err)
@@ -218,7 +218,7 @@ func readDamaged(t *testing.T, name string) {
 
 // readAll reads all of a file in every way.
 func readAll(path string) error {
-	f, err := hdf5.Open(path, &hdf5.OpenOptions{MaxArray: 64 << 20, MaxChunk: 64 << 20})
+	f, err := hdf5.Open(path, &hdf5.OpenOptions{MaxArray: 4 << 20, MaxChunk: 4 << 20})
 	if err != nil {
 		return err
 	}
@@ -232,7 +232,7 @@ func readAll(path string) error {
 			continue
 		}
 		total := 0
-		for total < 64<<20 {
+		for total < 4<<20 {
 			a, err := s.Next()
 			if err != nil {
 				if err != io.EOF {

@@ -43,6 +43,7 @@ const (
 	layoutChunked    = 2
 	layoutVirtual    = 3
 
+	fillByUser = 2 // H5D_fill_value_t
 	fillNever  = 1 // H5D_fill_time_t
 	allocEarly = 1 // H5D_alloc_time_t
 
@@ -126,6 +127,7 @@ type library struct {
 	Pget_chunk_opts            func(id hid, opts *uint32) int32 // may be nil
 	Pget_nfilters              func(id hid) int32
 	Pget_filter                func(id hid, i uint32, flags *uint32, n *uintptr, values *uint32, nameSize uintptr, name *byte, config *uint32) int32
+	Pfill_value_defined        func(id hid, status *int32) int32
 	Pget_fill_value            func(id hid, t hid, value unsafe.Pointer) int32
 	Pget_external_count        func(id hid) int32
 	Zfilter_avail              func(id int32) int32
@@ -237,7 +239,7 @@ func (l *library) symbols() []symbol {
 		must(&l.Pset_fill_time, "H5Pset_fill_time"), must(&l.Pset_alloc_time, "H5Pset_alloc_time"), must(&l.Pset_obj_track_times, "H5Pset_obj_track_times"),
 		must(&l.Pset_char_encoding, "H5Pset_char_encoding"), must(&l.Pset_create_intermediate, "H5Pset_create_intermediate_group"),
 		must(&l.Pset_chunk_cache, "H5Pset_chunk_cache"),
-		must(&l.Pget_nfilters, "H5Pget_nfilters"), must(&l.Pget_filter, "H5Pget_filter2"), must(&l.Pget_fill_value, "H5Pget_fill_value"),
+		must(&l.Pget_nfilters, "H5Pget_nfilters"), must(&l.Pget_filter, "H5Pget_filter2"), must(&l.Pfill_value_defined, "H5Pfill_value_defined"), must(&l.Pget_fill_value, "H5Pget_fill_value"),
 		must(&l.Pget_external_count, "H5Pget_external_count"), must(&l.Zfilter_avail, "H5Zfilter_avail"),
 		must(&l.Dopen, "H5Dopen2"), must(&l.Dcreate, "H5Dcreate2"), must(&l.Dclose, "H5Dclose"), must(&l.Dget_space, "H5Dget_space"), must(&l.Dget_type, "H5Dget_type"),
 		must(&l.Dget_create_plist, "H5Dget_create_plist"), must(&l.Dget_offset, "H5Dget_offset"), must(&l.Dget_storage_size, "H5Dget_storage_size"), must(&l.Dread, "H5Dread"), must(&l.Dwrite, "H5Dwrite"),

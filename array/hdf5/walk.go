@@ -64,7 +64,11 @@ func noteLink(_ hid, name, info unsafe.Pointer, _ uintptr) uintptr {
 	if len(noted.names) >= noted.limit {
 		return 1
 	}
-	noted.names = append(noted.names, link{goString(name, maxName), *(*int32)(info), *(*uint64)(unsafe.Add(info, 24))})
+	l := link{name: goString(name, maxName), kind: -1}
+	if info != nil { // which damaged files have it be
+		l.kind, l.address = *(*int32)(info), *(*uint64)(unsafe.Add(info, 24))
+	}
+	noted.names = append(noted.names, l)
 	return 0
 }
 
@@ -296,13 +300,8 @@ func (l *library) describe(id hid) (*dataset, error) {
 	if err := l.chunking(plist, d); err != nil {
 		return nil, err
 	}
-	if !d.vlen {
-		item := make([]byte, max(l.Tget_size(t), 1))
-		if l.Pget_fill_value(plist, t, unsafe.Pointer(&item[0])) < 0 {
-			l.forget() // none is defined
-		} else if slices.ContainsFunc(item, func(b byte) bool { return b != 0 }) {
-			d.fill = item
-		}
+	if d.fill, err = l.fillValue(plist, t, d.vlen); err != nil {
+		return nil, err
 	}
 	// With a user block 1.10 tells a place also where there is none.
 	if d.layout == layoutContiguous && l.Dget_storage_size(id) > 0 {
@@ -310,6 +309,25 @@ func (l *library) describe(id hid) (*dataset, error) {
 	}
 	l.forget()
 	return d, nil
+}
+
+// fillValue reads the element that stands where none was written; nil for zero.
+func (l *library) fillValue(plist, t hid, vlen bool) ([]byte, error) {
+	var status int32
+	if l.Pfill_value_defined(plist, &status) < 0 {
+		return nil, l.fail("read its fill value")
+	}
+	if status != fillByUser || vlen {
+		return nil, nil
+	}
+	item := make([]byte, l.Tget_size(t)) // element has looked at the size
+	if l.Pget_fill_value(plist, t, unsafe.Pointer(&item[0])) < 0 {
+		return nil, l.fail("read its fill value")
+	}
+	if slices.ContainsFunc(item, func(b byte) bool { return b != 0 }) {
+		return item, nil
+	}
+	return nil, nil
 }
 
 // dims reads the dimensions.
