@@ -26,6 +26,10 @@ type Base struct {
 	// of a sample lie in one page, and those pages are full. It is called once for
 	// each sample, in order, on one goroutine. Nil adds none.
 	Added func(sample int) ([]any, error)
+
+	// Mark makes the marks of builtin fields that File has none of, on
+	// Options.Workers goroutines: every value of them is read then.
+	Mark bool
 }
 
 // checkBase says whether the base files fit the new one.

@@ -35,7 +35,10 @@ type adoption struct {
 	markEnd []int
 
 	sumBytes []byte
-	text     []byte // for a name or marks that cannot be borrowed
+
+	mark bool                 // make the marks that the file lacks
+	made map[int]*stringSpool // by field: those that were made
+	text []byte               // for a name or marks that cannot be borrowed
 }
 
 // adopt puts the samples of the base files before all others.
@@ -43,7 +46,7 @@ func (p *pipeline) adopt(ctx context.Context, bases []Base) (err error) {
 	defer recovered(&err) // of callbacks
 	at := int64(p.pages.End())
 	for _, b := range bases {
-		a := &adoption{p: p, f: b.File, added: b.Added, row: p.rows}
+		a := &adoption{p: p, f: b.File, added: b.Added, mark: b.Mark, row: p.rows}
 		if at, err = a.run(ctx, at); err != nil {
 			return err
 		}
@@ -72,6 +75,9 @@ func (a *adoption) run(ctx context.Context, at int64) (end int64, err error) {
 	}
 	p.data += a.used.bytes
 	p.basePages += (end - at) / int64(p.pageSize)
+	if err := a.makeMarks(ctx); err != nil {
+		return 0, err
+	}
 	if err := a.copyRows(ctx); err != nil {
 		return 0, err
 	}
@@ -293,7 +299,9 @@ func (a *adoption) texts(lo, n int) error {
 		}
 		a.ends = append(a.ends, len(a.keys))
 		for j, k := range p.plan.marked {
-			a.mark(i, j, k)
+			if err := a.marksOf(i, j, k); err != nil {
+				return err
+			}
 		}
 	}
 	first := a.row + int64(lo)
@@ -323,17 +331,59 @@ func (a *adoption) key(s Section, i int) {
 	a.keys = append(a.keys, name...)
 }
 
-// mark appends the marks that sample i has of field k, the j-th with marks.
-func (a *adoption) mark(i, j, k int) {
-	if k < len(a.f.fields) {
+// marksOf appends the marks that sample i has of field k, the j-th with marks.
+func (a *adoption) marksOf(i, j, k int) error {
+	before := len(a.marks)
+	if s := a.made[k]; s != nil {
+		var err error
+		if a.marks, err = s.append(a.marks, int64(i)); err != nil {
+			return err
+		}
+	} else if k < len(a.f.fields) {
 		marks, err := a.f.Marks(i, k, a.text)
 		if err != nil {
 			a.p.lostMarks.Add(1)
 		}
 		a.marks = append(a.marks, marks...)
-		a.p.markBytes[j] += int64(len(marks))
 	}
+	a.p.markBytes[j] += int64(len(a.marks) - before)
 	a.markEnd = append(a.markEnd, len(a.marks))
+	return nil
+}
+
+// makeMarks makes the marks of the fields that the file has none of, into a
+// spool for each.
+func (a *adoption) makeMarks(ctx context.Context) error {
+	p := a.p
+	if !a.mark || p.plain {
+		return nil
+	}
+	for _, k := range a.f.unmarked() {
+		if !slices.Contains(p.plan.marked, k) {
+			continue
+		}
+		if a.made == nil {
+			a.made = map[int]*stringSpool{}
+		}
+		s := &stringSpool{}
+		a.made[k] = s
+		row, end := int64(0), make([]int, 1)
+		err := a.f.makeMarks(ctx, p.workers, k, func(entry []byte) error {
+			marks := EntryMarks(entry)
+			at, err := s.place(p.part, fmt.Sprintf("made%d-%d", a.row, k), len(marks))
+			if err != nil {
+				return err
+			}
+			end[0] = len(marks)
+			err = s.write(marks, at, end, row)
+			row++
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // copyTable copies the allocation table into its spool, in the order that it

@@ -69,14 +69,15 @@ func (f *File) readTrailer() error {
 		return err
 	}
 	for _, s := range list {
-		if s.Flags&FlagRequired != 0 && !s.Tag.known() {
+		if s.Flags&FlagRequired != 0 && !s.Tag.Known() {
 			return &UnsupportedError{File: f.src.Name(), What: fmt.Sprintf("the samples cannot be read without the extension section %v, which this package does not know", s.Tag)}
 		}
 	}
 	return nil
 }
 
-func (t Tag) known() bool {
+// Known says whether this package reads and writes the sections of a tag itself.
+func (t Tag) Known() bool {
 	return t == TagClasses || t == TagNames || t == TagNameIndex || t == TagMarks || t == TagSums
 }
 

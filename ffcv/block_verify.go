@@ -35,7 +35,7 @@ func (v *verify) block(ctx context.Context) error {
 		switch {
 		case s.Tag == TagMarks:
 			err = v.marks(ctx, s)
-		case seen[s.Tag] && s.Tag.known():
+		case seen[s.Tag] && s.Tag.Known():
 			err = v.emit(f.sectionError(s, -1, "there is one before it"))
 		case s.Tag == TagClasses:
 			err = v.note(f.guard(func() error { _, err := f.classes(s); return err }))

@@ -326,6 +326,9 @@ func (f *File) WriteMarks(ctx context.Context, path string, opts *MarksOptions) 
 	return stats, nil
 }
 
+// LacksMarks says whether WriteMarks, or Base.Mark, would make marks for the file.
+func (f *File) LacksMarks() bool { return f.row >= 0 && len(f.unmarked()) > 0 }
+
 // unmarked lists the builtin fields of one region that make marks and have none
 // in the file.
 func (f *File) unmarked() (list []int) {

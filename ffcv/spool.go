@@ -73,6 +73,25 @@ func (s *stringSpool) place(p *partial, kind string, n int) (at int64, err error
 	return at, err
 }
 
+// append appends string i to dst.
+func (s *stringSpool) append(dst []byte, i int64) ([]byte, error) {
+	if s.text == nil {
+		return dst, nil
+	}
+	var b [16]byte // where it begins, and ends
+	if i == 0 {
+		if _, err := s.ends.ReadAt(b[8:], 0); err != nil {
+			return dst, err
+		}
+	} else if _, err := s.ends.ReadAt(b[:], 8*(i-1)); err != nil {
+		return dst, err
+	}
+	at, end := binary.LittleEndian.Uint64(b[:]), binary.LittleEndian.Uint64(b[8:])
+	dst = append(dst, make([]byte, end-at)...)
+	_, err := s.text.ReadAt(dst[len(dst)-int(end-at):], int64(at))
+	return dst, err
+}
+
 // write writes strings to their place: the first is number first of all, and
 // each ends in b at one of ends. It may be called concurrently, and while place
 // gives others theirs.

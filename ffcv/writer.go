@@ -219,7 +219,7 @@ func (w *Writer) create(specs []FieldSpec) (err error) {
 func checkSections(list []NewSection) error {
 	seen := map[Tag]bool{}
 	for _, s := range list {
-		if s.Tag.known() || s.Tag == TagSide || seen[s.Tag] {
+		if s.Tag.Known() || s.Tag == TagSide || seen[s.Tag] {
 			return fmt.Errorf("extension section %v: the tag is taken", s.Tag)
 		}
 		seen[s.Tag] = true

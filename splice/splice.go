@@ -113,13 +113,10 @@ func (o *Options) extension(f *ffcv.File) (classes []string, err error) {
 		}
 		classes = f.Classes()
 		for _, s := range list {
-			switch s.Tag {
-			case ffcv.TagClasses:
-				if classes == nil {
-					warn(fmt.Sprintf("%s: the class names are damaged and left behind", f.Name()))
-				}
-			case ffcv.TagNames, ffcv.TagNameIndex, ffcv.TagMarks, ffcv.TagSums:
-			default:
+			switch {
+			case s.Tag == ffcv.TagClasses && classes == nil:
+				warn(fmt.Sprintf("%s: the class names are damaged and left behind", f.Name()))
+			case !s.Tag.Known():
 				warn(fmt.Sprintf("%s: the extension section %v is left behind: what it holds is not known", f.Name(), s.Tag))
 			}
 		}

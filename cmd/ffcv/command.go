@@ -25,6 +25,7 @@ type grammar struct {
 	Dump    dumpCommand      `cmd:"" help:"Print the samples of a file."`
 	Verify  verifyCommand    `cmd:"" help:"Read all of a file, or of several, and print every flaw."`
 	Marks   marksCommand     `cmd:"" help:"Make checkpoints of a file's JPEGs and put them beside it."`
+	Seal    sealCommand      `cmd:"" help:"Add checksums of all samples to a file, and checkpoints of JPEGs."`
 	Merge   mergeCommand     `cmd:"" help:"Write the samples of several files into one; pages are copied as they are."`
 	Subset  subsetCommand    `cmd:"" help:"Write some samples of a file into a new one."`
 	Split   splitCommand     `cmd:"" help:"Divide the samples of a file among new ones."`

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/betongo/betongo/splice"
+)
+
+type sealCommand struct {
+	fileFlags
+	Output        string `short:"o" placeholder:"OUT" help:"The file to write; unless given, the new file takes the old one's place once it is whole."`
+	NoCheckpoints bool   `help:"Add checksums only, no checkpoints of JPEGs."`
+	Workers       int    `default:"0" placeholder:"N" help:"Goroutines that make checksums and checkpoints; 0 is one a processor."`
+	Force         bool   `help:"Replace an existing file."`
+	JSON          bool   `name:"json" help:"Print what was done as one JSON object."`
+}
+
+// Validate is kong's hook.
+func (c *sealCommand) Validate() error {
+	s := spliceFlags{Workers: c.Workers}
+	if err := s.check(); err != nil {
+		return err
+	}
+	return c.fileFlags.Validate()
+}
+
+// Run is kong's hook.
+func (c *sealCommand) Run(e *env) error {
+	path := c.Output
+	if path == "" {
+		path, c.Force = c.File, true
+	} else if err := checkOutputs([]string{path}, []string{c.File}); err != nil {
+		return err
+	}
+	f, err := c.openWhole()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	flags := spliceFlags{Workers: c.Workers, Force: c.Force, JSON: c.JSON}
+	s := flags.begin(e, nil)
+	stats, err := splice.Seal(e.ctx, path, f, &splice.SealOptions{Options: s.opts, NoCheckpoints: c.NoCheckpoints})
+	if errors.Is(err, splice.ErrSealed) && c.Output == "" && !c.JSON {
+		s.progress.Clear()
+		_, err = fmt.Fprintf(e.stdout, "%s: sealed already, nothing to add\n", c.File)
+		return err
+	}
+	return s.end(err, []string{path}, stats)
+}
