@@ -257,6 +257,9 @@ func (f *File) addColumn(i int, field *arrow.Field, at arrow.Layout) error {
 		}
 		c.err = err
 	}
+	if c.err == nil {
+		c.err = c.CheckRow(len(f.data))
+	}
 	if c.err == nil && c.Scalar && f.rows != 1 {
 		return f.bad(-1, field.Name, "%d rows of a column that says it is a scalar", f.rows)
 	}

@@ -107,6 +107,7 @@ type leafOut struct {
 	elements, packed, text []byte
 	def, rep               []int16
 	levels                 int // rows that def and rep are made for
+	ones                   []byte
 	short                  []int32
 	byteArrays             []parquet.ByteArray
 	fixed                  []parquet.FixedLenByteArray
@@ -261,8 +262,11 @@ func (l *leafOut) texts(elements []byte, count int) error {
 	if !ok {
 		return l.wrong()
 	}
-	_, err := cw.WriteBatch(l.byteArrays, l.def, l.rep)
-	return err
+	def, rep := l.def, l.rep
+	if len(l.sizes) == 0 {
+		def, rep = nil, nil
+	}
+	return batch(cw, l, l.byteArrays, def, rep)
 }
 
 func (l *leafOut) wrong() error { return fmt.Errorf("%v is written by %T", l.DType, l.cw) }
@@ -285,7 +289,6 @@ func as[T int32 | int64 | float32 | float64 | bool](b []byte) []T {
 
 // put gives n stored values to the library.
 func (l *leafOut) put(b []byte, n int, def, rep []int16) error {
-	var err error
 	if len(l.sizes) == 0 {
 		rep = nil
 		if !l.nullable {
@@ -294,28 +297,45 @@ func (l *leafOut) put(b []byte, n int, def, rep []int16) error {
 	}
 	switch cw := l.cw.(type) {
 	case *file.BooleanColumnChunkWriter:
-		_, err = cw.WriteBatch(as[bool](b), def, rep)
+		return batch(cw, l, as[bool](b), def, rep)
 	case *file.Int64ColumnChunkWriter:
-		_, err = cw.WriteBatch(as[int64](b), def, rep)
+		return batch(cw, l, as[int64](b), def, rep)
 	case *file.Float32ColumnChunkWriter:
-		_, err = cw.WriteBatch(as[float32](b), def, rep)
+		return batch(cw, l, as[float32](b), def, rep)
 	case *file.Float64ColumnChunkWriter:
-		_, err = cw.WriteBatch(as[float64](b), def, rep)
+		return batch(cw, l, as[float64](b), def, rep)
 	case *file.Int32ColumnChunkWriter:
-		_, err = cw.WriteBatch(l.wide(b, n), def, rep)
+		return batch(cw, l, l.wide(b, n), def, rep)
 	case *file.FixedLenByteArrayColumnChunkWriter:
 		size := l.Stored()
 		l.fixed = l.fixed[:0]
 		for i := range n {
 			l.fixed = append(l.fixed, parquet.FixedLenByteArray(b[i*size:(i+1)*size]))
 		}
-		_, err = cw.WriteBatch(l.fixed, def, rep)
+		return batch(cw, l, l.fixed, def, rep)
 	case *file.ByteArrayColumnChunkWriter: // no values at all
-		_, err = cw.WriteBatch(nil, def, rep)
-	default:
-		err = l.wrong()
+		_, err := cw.WriteBatch(nil, def, rep)
+		return err
 	}
-	return err
+	return l.wrong()
+}
+
+// batch gives values to the library. WriteBatch makes a text of every level, for
+// an assertion that is off; where all values are there, WriteBatchSpaced does
+// without.
+func batch[T any](cw interface {
+	WriteBatch(values []T, def, rep []int16) (int64, error)
+	WriteBatchSpaced(values []T, def, rep []int16, valid []byte, at int64)
+}, l *leafOut, values []T, def, rep []int16) error {
+	if len(def) == 0 || len(def) != len(values) {
+		_, err := cw.WriteBatch(values, def, rep)
+		return err
+	}
+	for len(l.ones) < len(values)/8+1 {
+		l.ones = append(l.ones, 0xff)
+	}
+	cw.WriteBatchSpaced(values, def, rep, l.ones, 0)
+	return nil
 }
 
 // wide makes numbers of 4 bytes of n smaller ones.

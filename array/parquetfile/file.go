@@ -183,6 +183,9 @@ func (f *File) addColumn(top *node, field arrow.Field) error {
 	if errors.As(err, &broken) {
 		return err
 	}
+	if err == nil {
+		err = c.CheckRow(len(f.data))
+	}
 	if c.err = err; err != nil {
 		return nil
 	}

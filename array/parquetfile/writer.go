@@ -3,6 +3,7 @@ package parquetfile
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -300,7 +301,7 @@ func (w *Writer) begin(columns []*written) (*output, error) {
 		version = parquet.DataPageV2
 	}
 	props := []parquet.WriterProperty{parquet.WithCreatedBy(createdBy), parquet.WithVersion(parquet.V2_LATEST),
-		parquet.WithCompression(compressions[w.opts.Compression]), parquet.WithDataPageVersion(version), parquet.WithBatchSize(16 << 10),
+		parquet.WithCompression(compressions[w.opts.Compression]), parquet.WithDataPageVersion(version), parquet.WithBatchSize(math.MaxInt32),
 		parquet.WithStats(!w.opts.NoStatistics), parquet.WithDictionaryDefault(w.opts.Dictionary == ForAll)}
 	if w.opts.Level != 0 {
 		props = append(props, parquet.WithCompressionLevel(w.opts.Level))
@@ -351,8 +352,9 @@ func (o *output) groupRows() int {
 	return int(max(1, min(int64(o.w.opts.RowGroupRows), o.w.opts.RowGroupBytes/max(row, 1))))
 }
 
-// piece is how many bytes of rows are encoded at a time.
-const piece = 1 << 20
+// piece is how many bytes of rows are encoded at a time, and so may be in a page
+// beyond its size.
+const piece = 64 << 10
 
 // group writes some rows of the columns that were kept.
 func (o *output) group(first, n int) error {

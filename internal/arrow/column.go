@@ -63,6 +63,16 @@ func (l *Leaf) run() int {
 	return n
 }
 
+// CheckRow tells of rows so large that a file of some bytes hardly has them: one
+// is made room for before it is read.
+func (c *Column) CheckRow(file int) error {
+	const free, ratio = 16 << 20, 1024
+	if c.Row > free && c.Row/ratio > file {
+		return unsupported(c.Field, fmt.Sprintf("rows of %d bytes in a file of %d", c.Row, file))
+	}
+	return nil
+}
+
 // Texts returns the leaves whose elements have each their own length.
 func (c *Column) Texts() []int {
 	var list []int
