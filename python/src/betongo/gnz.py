@@ -58,11 +58,12 @@ class _Entry:
         return self.dtype.itemsize * math.prod(self.shape)
 
     def over(self, buffer: Any) -> Array:
-        """The array over the bytes of its file."""
+        """The array over the bytes of its file, which it keeps."""
+        order: Any = self.order
         if self.size == 0:
-            return np.empty(self.shape, self.dtype, "F" if self.order == "F" else "C")
-        order: Any = "F" if self.order == "F" else "C"
-        return np.ndarray(self.shape, self.dtype, buffer, self.offset, order=order)
+            return np.empty(self.shape, self.dtype, order)
+        flat = np.frombuffer(buffer, self.dtype, math.prod(self.shape), self.offset)
+        return flat.reshape(self.shape, order=order)
 
     def format(self) -> dict[str, Any]:
         doc = {"dtype": self.dtype.str, "offset": self.offset, "order": self.order, "shape": list(self.shape)}
@@ -262,11 +263,7 @@ class GNZFile(Mapping[str, Array]):
         if m is None:
             return
         if self.mode == "r+":
-            m.flush()
-        try:
-            m.close()
-        except BufferError:
-            pass  # arrays keep it
+            m.flush()  # it is gone with the last array over it
 
     def __enter__(self) -> GNZFile:
         return self

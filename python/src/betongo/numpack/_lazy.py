@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ._format import Bitmap
+from ._rows import Maps
 
 if TYPE_CHECKING:
     from ._store import Store
@@ -36,11 +38,17 @@ class LazyArray:
     """
 
     def __init__(
-        self, name: str, dtype: np.dtype[Any], shape: tuple[int, ...], parts: list[Array], dead: Bitmap | None
+        self,
+        name: str,
+        dtype: np.dtype[Any],
+        shape: tuple[int, ...],
+        parts: Sequence[Array],
+        starts: Sequence[int],
+        dead: Bitmap | None,
     ) -> None:
         self._name, self._dtype, self._shape = name, dtype, shape
         self._parts, self._dead = parts, dead
-        self._starts = np.cumsum([0, *(len(p) for p in parts)])
+        self._starts = np.array(starts, np.int64)  # of each part, and the end
         self._whole: Array | None = None
         if len(parts) <= 1 and dead is None:
             self._whole = parts[0] if parts else np.empty(shape, dtype)
@@ -50,7 +58,8 @@ class LazyArray:
     def _of(cls, store: Store, name: str) -> LazyArray:
         t = store.table(name)
         dead = None if t.dead is None or t.dead.left == t.rows else t.dead.copy()
-        return cls(name, t.dtype, t.logical, [store.map(t, p) for p in t.parts], dead)
+        starts = [*(p.start for p in t.parts), t.rows]
+        return cls(name, t.dtype, t.logical, Maps(store.folder, replace(t)), starts, dead)
 
     # What it is
 
@@ -116,10 +125,13 @@ class LazyArray:
         if self._dead is not None:
             return self._gather(self._dead.span(lo, hi))
         out = np.empty((hi - lo, *self._shape[1:]), self._dtype)
-        for start, part in zip(self._starts.tolist(), self._parts):
-            a, b = max(lo, start), min(hi, start + len(part))
-            if a < b:
-                out[a - lo : b - lo] = part[a - start : b - start]
+        ends = self._starts
+        first = int(np.searchsorted(ends, lo, "right")) - 1
+        for k in range(first, int(np.searchsorted(ends, hi, "left")) if lo < hi else first):
+            start = int(ends[k])
+            part = self._parts[k]
+            a, b = max(lo, start), min(hi, int(ends[k + 1]))
+            out[a - lo : b - lo] = part[a - start : b - start]
         return out
 
     def _gather(self, at: Array) -> Array:
@@ -217,7 +229,7 @@ class LazyArray:
         if any(d < -1 for d in np.atleast_1d(want).tolist()):
             raise ValueError(f"array {self._name!r}: shape {want}, of whose dimensions one may be -1")
         whole = self._all().reshape(want)
-        return LazyArray(self._name, self._dtype, whole.shape, [whole], None)
+        return LazyArray(self._name, self._dtype, whole.shape, [whole], [0, len(whole)], None)
 
     def copy(self) -> Array:
         """All rows, in memory."""

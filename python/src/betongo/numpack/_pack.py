@@ -16,7 +16,8 @@ import numpy as np
 from ._folder import is_pack, lock
 from ._format import DTYPE_NAMES, META, number_of
 from ._lazy import LazyArray
-from ._store import Array, Store
+from ._rows import Array, Files
+from ._store import Store
 
 if TYPE_CHECKING:
     from .batch_mode import BatchModeContext
@@ -304,8 +305,8 @@ class NumPack:
             store = self._written([array_name])
             if store.table(array_name).patch:
                 store.flush()
-            rows = LazyArray._of(store, array_name)
-        return _batches(rows, buffer_size or 1)
+            files = Files(store.folder, store.table(array_name)).hold()
+        return files.batches(buffer_size or 1)
 
     def update(self, array_name: str) -> None:
         """Writes an array anew without the rows that were dropped; does nothing where there are none."""
@@ -457,12 +458,6 @@ def _rows(indexes: Any, left: int) -> Array:
             f"indexes of dtype {rows.dtype} and shape {rows.shape}: want integers in one dimension"
         )
     return rows.astype(np.int64)
-
-
-def _batches(rows: LazyArray, size: int) -> Iterator[Array]:
-    with rows:
-        for lo in range(0, len(rows), size):
-            yield rows[lo : lo + size]
 
 
 def _clear(path: Path) -> None:

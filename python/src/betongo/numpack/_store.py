@@ -7,10 +7,8 @@ the metadata tell of them. The Go package array/npk does the same with the same 
 from __future__ import annotations
 
 import errno
-import mmap
 import os
 import struct
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -40,17 +38,16 @@ from ._format import (
     number_of,
     parse_list,
     parse_meta,
-    row_bytes,
     segment_dir,
     segment_file,
     too_large,
 )
+from ._rows import BUFFER, Files, SavedRows, map_part, pieces
 
 __all__: list[str] = []
 
 Array = np.ndarray[Any, Any]
 
-BUFFER = 1 << 20  # bytes that are copied at once
 MAX_PATCH = 64 << 20  # bytes of replaced rows that wait in memory
 
 
@@ -167,51 +164,26 @@ class Store:
             raise KeyError(f"{self.path}: no array {name!r}") from None
 
     def map(self, t: Table, p: Part) -> Array:
-        """A part's rows over a map of its file, read-only. The map lives as long as a view of it does."""
-        shape = (p.rows, *t.shape[1:])
-        size = p.rows * t.row
-        if size == 0:
-            return np.empty(shape, t.dtype)
-        fd = self.folder.open(p.file)
-        try:
-            have = os.fstat(fd).st_size
-            if have < size:
-                path = self.folder.join(p.file)
-                raise errors.FormatError(f"{path}: array {t.name!r}: {have} bytes, want {size}", file=path)
-            m = mmap.mmap(fd, size, access=mmap.ACCESS_READ)
-        finally:
-            os.close(fd)
-        return np.frombuffer(m, t.dtype).reshape(shape)
+        """A part's rows over a map of its file, read-only."""
+        return map_part(self.folder, t, p)
 
     def read_rows(self, t: Table, lo: int, hi: int) -> Array:
         """Reads rows lo to hi of those that are left into new memory."""
         if t.dead is not None and t.dead.left != t.rows:
-            return self.gather(t, np.arange(lo, hi, dtype=np.int64))
-        out = np.empty((hi - lo, *t.shape[1:]), t.dtype)
-        if out.nbytes:
-            view = memoryview(out.reshape(-1).view(np.uint8))
-            for p in t.parts:
-                a, b = max(lo, p.start), min(hi, p.end)
-                if a < b:
-                    self._pread(t, p, (a - p.start) * t.row, view[(a - lo) * t.row : (b - lo) * t.row])
-        for row, data in t.patch.items() if len(t.patch) else ():
+            if not t.patch:
+                with Files(self.folder, t) as files:
+                    return files.read_left(lo, hi)
+            return self.gather_at(t, t.dead.span(lo, hi))
+        return self._read_at(t, lo, hi)
+
+    def _read_at(self, t: Table, lo: int, hi: int) -> Array:
+        """Reads rows lo to hi, dropped ones included."""
+        with Files(self.folder, t) as files:
+            out = files.read(lo, hi)
+        for row, data in t.patch.items():
             if lo <= row < hi:
                 out[row - lo] = data
         return out
-
-    def _pread(self, t: Table, p: Part, at: int, into: memoryview) -> None:
-        with os.fdopen(self.folder.open(p.file), "rb", buffering=0) as f:
-            f.seek(at)
-            while len(into):
-                n = f.readinto(into[: 1 << 30])
-                if not n:
-                    path, end = self.folder.join(p.file), f.tell()
-                    raise errors.FormatError(
-                        f"{path}: array {t.name!r}: the file ends at byte {end}, {len(into)} bytes too early",
-                        file=path,
-                        offset=end,
-                    )
-                into = into[n:]
 
     def locate(self, t: Table, rows: Array) -> Array:
         """Where rows lie in the data; negative ones count from the end; IndexError."""
@@ -233,7 +205,7 @@ class Store:
             for p in t.parts:
                 inside = (at >= p.start) & (at < p.end) if len(t.parts) > 1 else slice(None)
                 if len(t.parts) == 1 or inside.any():  # type: ignore[union-attr]
-                    out[inside] = self.map(t, p)[at[inside] - p.start]
+                    out[inside] = map_part(self.folder, t, p)[at[inside] - p.start]
         if t.patch:
             for i, row in enumerate(at.tolist()):
                 if row in t.patch:
@@ -526,7 +498,7 @@ class Store:
         keep, self.segment_bytes = self.segment_bytes, segment
         try:
             step = max(1, BUFFER * 4 // max(t.row, 1)) if t.row else max(t.left, 1)
-            self.save(name, _Rows(self, t, step))  # type: ignore[arg-type]
+            self.save(name, SavedRows(self, t, step))  # type: ignore[arg-type]
         finally:
             self.segment_bytes = keep
 
@@ -680,39 +652,3 @@ class Store:
             self.begin()
         except OSError:
             pass  # another one is at it, or has taken the folder away
-
-
-class _Rows:
-    """Rows of an array of the pack, read when they are sliced: what save takes in an array's place."""
-
-    def __init__(self, store: Store, t: Table, step: int, lo: int = 0, hi: int | None = None) -> None:
-        self.store, self.t, self.step = store, t, step
-        self.lo, self.hi = lo, t.left if hi is None else hi
-        self.dtype, self.shape = t.dtype, (self.hi - self.lo, *t.shape[1:])
-
-    def __len__(self) -> int:
-        return self.hi - self.lo
-
-    def __getitem__(self, rows: slice) -> _Rows:
-        lo, hi, _ = rows.indices(len(self))
-        return _Rows(self.store, self.t, self.step, self.lo + lo, self.lo + max(lo, hi))
-
-    def pieces(self) -> Iterator[Array]:
-        for at in range(self.lo, self.hi, self.step):
-            yield self.store.read_rows(self.t, at, min(at + self.step, self.hi))
-
-
-def pieces(a: Any, dtype: np.dtype[Any]) -> Iterator[memoryview]:
-    """The bytes of rows in C order, little-endian; about a megabyte at a time where they must be copied."""
-    if isinstance(a, _Rows):
-        for rows in a.pieces():
-            yield from pieces(rows, dtype)
-        return
-    if a.nbytes == 0:
-        return
-    if a.flags.c_contiguous and a.dtype == dtype:
-        yield memoryview(a.reshape(-1).view(np.uint8))
-        return
-    step = max(1, BUFFER // row_bytes(a.shape, dtype))
-    for i in range(0, len(a), step):
-        yield memoryview(np.array(a[i : i + step], dtype, order="C").reshape(-1).view(np.uint8))
