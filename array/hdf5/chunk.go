@@ -39,6 +39,11 @@ type worker struct {
 	plain []byte
 	work  [2][]byte // between two filters
 	coder coder
+
+	// What is to be written.
+	at     [maxRank + 1]uint64
+	packed []byte
+	mask   uint32
 }
 
 // maxAtOnce bounds the memory of workers besides the first.

@@ -57,6 +57,20 @@ func (l *library) elementAt(t hid, depth int) (element, error) {
 		l.forget()
 		return element{}, unsupported(fmt.Sprintf("elements of %d bytes", size))
 	}
+	e, err := l.elementOf(t, size, depth)
+	if err != nil || e.vlen {
+		return e, err
+	}
+	// The library writes as much as it thinks the type has into memory that is
+	// as large as it is here. In damaged files parts don't make up the whole.
+	if n, err := (array.Spec{DType: e.dtype, Shape: e.shape}).Bytes(); err != nil || uintptr(n) != size {
+		return element{}, &FormatError{Offset: -1, Msg: fmt.Sprintf("a type of %d bytes, whose parts have %d", size, n)}
+	}
+	return e, nil
+}
+
+// elementOf reads a type by its class.
+func (l *library) elementOf(t hid, size uintptr, depth int) (element, error) {
 	switch class := l.Tget_class(t); class {
 	case classInteger, classBitfield:
 		return l.integer(t, size)

@@ -13,7 +13,9 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/betongo/betongo/array"
@@ -538,5 +540,123 @@ func TestClosed(t *testing.T) {
 	}
 	if _, err := f.Array("lzf"); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("an array of a closed file: %v", err)
+	}
+}
+
+// TestUserBlock: files begin with something else, as MATLAB's of level 7.3 do.
+func TestUserBlock(t *testing.T) {
+	need(t)
+	whole, err := os.ReadFile(filepath.Join(goldens, "basic_earliest.h5"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int{512, 1024, 4096} {
+		head := make([]byte, size)
+		copy(head, "MATLAB 7.3 MAT-file, Platform: GLNXA64")
+		path := filepath.Join(t.TempDir(), "x.mat")
+		if err := os.WriteFile(path, append(head, whole...), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		f := open(t, path)
+		same(t, f, golden(t))
+		for _, m := range f.Members() {
+			if m.Name == "contig" && m.Attrs["description"] != "Random matrix" {
+				t.Errorf("attributes %v", m.Attrs)
+			}
+		}
+	}
+}
+
+// TestExtent: what lies in one piece in both files is copied by the system.
+func TestExtent(t *testing.T) {
+	need(t)
+	dir := t.TempDir()
+	a := typed(t, "<f4", pattern(3000*4), 1000, 3)
+	save(t, filepath.Join(dir, "a.h5"), hdf5.CreateOptions{}, map[string]array.Array{"x": a}, nil, false)
+	f := open(t, filepath.Join(dir, "a.h5"))
+	s, err := f.Stream("x", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := hdf5.Create(filepath.Join(dir, "b.h5"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := w.Add(array.Member{Name: "x", Spec: a.Spec})
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, ok := s.(array.ExtentStream)
+	to, ok2 := k.(array.ExtentSink)
+	if !ok || !ok2 || !from.Extents() || !to.Extents() {
+		t.Fatalf("%T and %T tell no extents", s, k)
+	}
+	if err := errors.Join(array.Copy(k, s, nil), s.Close(), k.Close(), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	same(t, open(t, filepath.Join(dir, "b.h5")), map[string]array.Array{"x": a})
+}
+
+// TestConcurrent: a file is read by many goroutines at once.
+func TestConcurrent(t *testing.T) {
+	need(t)
+	path := filepath.Join(t.TempDir(), "x.h5")
+	list := samples(t)
+	save(t, path, hdf5.CreateOptions{Compression: "gzip", Chunk: 100}, list, nil, false)
+	f := open(t, path)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Add(1)
+		go func() { // ends with the list
+			defer wg.Done()
+			for name, want := range list {
+				a, err := f.Array(name)
+				if err != nil || !bytes.Equal(a.AsContiguous().Data, want.Data) {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+			if len(f.Members()) != len(list) {
+				t.Error("members")
+			}
+		}()
+	}
+	wg.Wait()
+}
+
+// TestDeterministic: the same arrays give the same bytes.
+func TestDeterministic(t *testing.T) {
+	need(t)
+	for name, o := range options() {
+		var files [2][]byte
+		for i := range files {
+			path := filepath.Join(t.TempDir(), "x.h5")
+			w, err := hdf5.Create(path, &o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.SetAttrs(map[string]any{"a": "text", "b": 1}); err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range []string{"x", "g/y"} {
+				a := typed(t, "<i4", pattern(4000), 100, 10)
+				s, err := w.Add(array.Member{Name: name, Spec: a.Spec, Attrs: map[string]any{"c": []string{"d"}}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := errors.Join(s.Write(a), s.Close()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if files[i], err = os.ReadFile(path); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second / 50)
+		}
+		if !bytes.Equal(files[0], files[1]) {
+			t.Errorf("%s: two files differ", name)
+		}
 	}
 }

@@ -164,34 +164,52 @@ func (o *output) band(rows []byte, lo, hi int) error {
 	size := d.chunkSize()
 	g := newGrid(d, lo, hi)
 	o.ws = workers(o.ws, size, g.jobs())
-	return parallel(o.ws, g.jobs(), func(w *worker, job int) error {
-		var at [maxRank + 1]uint64
-		g.at(job, at[:len(d.dims)])
-		var ext [maxRank]int
-		extent := ext[:len(d.dims)]
-		off := g.region(at[:], hi, extent)
-		plain := rows[off:]
-		if d.direct(extent) {
-			plain = plain[:size]
-		} else {
-			w.plain = grow(w.plain, size)
-			if !slices.Equal(extent, d.chunks) {
-				fill(w.plain, d.fill) // what lies outside of the array
-			}
-			copyBlock(w.plain, g.inside, rows[off:], g.steps, extent, g.item)
-			plain = w.plain
-		}
-		packed, mask, err := w.pack(d, plain, o.level)
+	// Packed all at once, written one after the other: the same rows give the
+	// same file.
+	for first := 0; first < g.jobs(); first += len(o.ws) {
+		ws := o.ws[:min(len(o.ws), g.jobs()-first)]
+		err := parallel(ws, len(ws), func(_ *worker, i int) error { return ws[i].packChunk(o, g, rows, hi, first+i) })
 		if err != nil {
 			return err
 		}
-		return o.l.locked(func() error {
-			if o.l.Dwrite_chunk(o.id, 0, mask, &at[0], uintptr(len(packed)), unsafe.Pointer(&packed[0])) < 0 {
-				return o.l.fail("write the chunk at %v", at[:len(d.dims)])
+		for _, w := range ws {
+			if err := o.l.locked(func() error { return o.write(w) }); err != nil {
+				return err
 			}
-			return nil
-		})
-	})
+		}
+	}
+	return nil
+}
+
+// packChunk packs chunk number job of rows up to hi, for write.
+func (w *worker) packChunk(o *output, g *grid, rows []byte, hi, job int) (err error) {
+	d := o.d
+	size := d.chunkSize()
+	g.at(job, w.at[:len(d.dims)])
+	var ext [maxRank]int
+	extent := ext[:len(d.dims)]
+	off := g.region(w.at[:], hi, extent)
+	plain := rows[off:]
+	if d.direct(extent) {
+		plain = plain[:size]
+	} else {
+		w.plain = grow(w.plain, size)
+		if !slices.Equal(extent, d.chunks) {
+			fill(w.plain, d.fill) // what lies outside of the array
+		}
+		copyBlock(w.plain, g.inside, rows[off:], g.steps, extent, g.item)
+		plain = w.plain
+	}
+	w.packed, w.mask, err = w.pack(d, plain, o.level)
+	return err
+}
+
+// write writes the chunk that a worker packed; the library is locked.
+func (o *output) write(w *worker) error {
+	if o.l.Dwrite_chunk(o.id, 0, w.mask, &w.at[0], uintptr(len(w.packed)), unsafe.Pointer(&w.packed[0])) < 0 {
+		return o.l.fail("write the chunk at %v", w.at[:len(o.d.dims)])
+	}
+	return nil
 }
 
 // flush writes the rows of a row of chunks that isn't full.
