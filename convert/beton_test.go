@@ -385,3 +385,63 @@ func TestBetonGoldens(t *testing.T) {
 		t.Errorf("%d files converted", n)
 	}
 }
+
+// FuzzBetonRecord: whatever a section tells, arrays are listed and read without
+// a panic, and none is larger than the file allows.
+func FuzzBetonRecord(f *testing.F) {
+	const room = 1024
+	tag := ffcv.Tag('A' | 'R'<<8 | 'R'<<16 | 'Y'<<24)
+	dir := f.TempDir()
+	path := filepath.Join(dir, "x.beton")
+	in := filepath.Join(dir, "x.gnz")
+	w, err := ffcv.Create(path, []ffcv.FieldSpec{{Name: "x", Field: fields.NDArray{DType: array.Float32, Shape: []int{1}}}, {Name: "i", Field: fields.Int{}}, {Name: "b", Field: fields.Bytes{}}},
+		&ffcv.Options{Sections: []ffcv.NewSection{{Tag: tag, Data: bytes.Repeat([]byte{' '}, room)}}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	err = w.WriteStream(f.Context(), func(yield func(ffcv.Sample, error) bool) {
+		for i := range 3 {
+			if !yield(ffcv.Sample{Values: []any{[]float32{7}, i, []byte("abc")[:i]}}, nil) {
+				return
+			}
+		}
+	}, nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	at := bytes.Index(whole, bytes.Repeat([]byte{' '}, room))
+	for _, text := range []string{
+		`{"version":1,"arrays":[{"name":"x","dtype":"<f4","shape":[],"fields":["x"]}]}`,
+		`{"version":1,"attrs":{"a":[1,2.5,null]},"arrays":[{"name":"t","dtype":"[('a', '<f4'), ('b', '<i8')]","shape":[],"fields":["x","i"],"attrs":{"u":"m"}}]}`,
+		`{"version":1,"arrays":[{"name":"x","dtype":"|V3","shape":[9],"fields":["b"]}]}`,
+		`{"version":2}`,
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		b := bytes.Clone(whole)
+		copy(b[at:at+room], text[:min(len(text), room)])
+		if err := os.WriteFile(in, b, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		file, err := convert.Open(in, nil)
+		if err != nil {
+			return
+		}
+		defer file.Close()
+		for _, m := range file.Members() {
+			if n, err := m.Spec.Bytes(); err != nil || n > len(b) {
+				t.Errorf("%v in a file of %d bytes, %v", m.Spec, len(b), err)
+			}
+			if got, err := collect(file, m.Name, m.Spec); err == nil && m.Spec.DType.Order() != '>' {
+				if n, _ := m.Spec.Bytes(); n != len(got) {
+					t.Errorf("%q %v: %d bytes", m.Name, m.Spec, len(got))
+				}
+			}
+		}
+	})
+}
