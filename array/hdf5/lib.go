@@ -122,8 +122,6 @@ type library struct {
 	Pset_alloc_time            func(id hid, when int32) int32
 	Pset_obj_track_times       func(id hid, track bool) int32
 	Pset_char_encoding         func(id hid, encoding int32) int32
-	Pset_create_intermediate   func(id hid, create uint32) int32
-	Pset_chunk_cache           func(id hid, slots, bytes uintptr, w0 float64) int32
 	Pget_chunk_opts            func(id hid, opts *uint32) int32 // may be nil
 	Pget_nfilters              func(id hid) int32
 	Pget_filter                func(id hid, i uint32, flags *uint32, n *uintptr, values *uint32, nameSize uintptr, name *byte, config *uint32) int32
@@ -190,13 +188,11 @@ type library struct {
 	Tarray_create              func(base hid, rank uint32, dims *uint64) hid
 	Tenum_create               func(base hid) hid
 	Tenum_insert               func(id hid, name string, value unsafe.Pointer) int32
-	Tequal                     func(a, b hid) int32
 	Gcreate                    func(loc hid, name string, lcpl, gcpl, gapl hid) hid
 	Oopen                      func(loc hid, name string, lapl hid) hid
 	Oclose                     func(id hid) int32
 	Iget_type                  func(id hid) int32
 	Lget_val                   func(loc hid, name string, buf unsafe.Pointer, size uintptr, lapl hid) int32
-	Lexists                    func(loc hid, name string, lapl hid) int32
 	Literate                   func(loc hid, index, order int32, at *uint64, op, data uintptr) int32
 	Aopen                      func(loc hid, name string, aapl hid) hid
 	Acreate                    func(loc hid, name string, t, space, acpl, aapl hid) hid
@@ -209,11 +205,10 @@ type library struct {
 	Eset_auto                  func(stack hid, op, data uintptr) int32
 	Ewalk                      func(stack hid, direction int32, op, data uintptr) int32
 	Eclear                     func(stack hid) int32
-	Eget_msg                   func(id hid, kind *int32, msg *byte, size uintptr) uintptr
 	onLink, onAttr, onError    uintptr // the callbacks of this package
 	classFile, classLink       hid     // H5P_FILE_ACCESS, H5P_LINK_CREATE
 	classData                  hid     // H5P_DATASET_CREATE
-	classGroup, classAccess    hid     // H5P_GROUP_CREATE, H5P_DATASET_ACCESS
+	classGroup                 hid     // H5P_GROUP_CREATE
 	classFileCreate, classAttr hid     // H5P_FILE_CREATE, H5P_ATTRIBUTE_CREATE
 	ints                       [8]hid  // I8 I16 I32 I64 U8 U16 U32 U64, little-endian
 	float32s, float64s, cstr   hid
@@ -237,8 +232,8 @@ func (l *library) symbols() []symbol {
 		{&l.Pget_chunk_opts, []string{"H5Pget_chunk_opts"}, true},
 		must(&l.Pset_deflate, "H5Pset_deflate"), must(&l.Pset_shuffle, "H5Pset_shuffle"), must(&l.Pset_fletcher32, "H5Pset_fletcher32"),
 		must(&l.Pset_fill_time, "H5Pset_fill_time"), must(&l.Pset_alloc_time, "H5Pset_alloc_time"), must(&l.Pset_obj_track_times, "H5Pset_obj_track_times"),
-		must(&l.Pset_char_encoding, "H5Pset_char_encoding"), must(&l.Pset_create_intermediate, "H5Pset_create_intermediate_group"),
-		must(&l.Pset_chunk_cache, "H5Pset_chunk_cache"),
+		must(&l.Pset_char_encoding, "H5Pset_char_encoding"),
+
 		must(&l.Pget_nfilters, "H5Pget_nfilters"), must(&l.Pget_filter, "H5Pget_filter2"), must(&l.Pfill_value_defined, "H5Pfill_value_defined"), must(&l.Pget_fill_value, "H5Pget_fill_value"),
 		must(&l.Pget_external_count, "H5Pget_external_count"), must(&l.Zfilter_avail, "H5Zfilter_avail"),
 		must(&l.Dopen, "H5Dopen2"), must(&l.Dcreate, "H5Dcreate2"), must(&l.Dclose, "H5Dclose"), must(&l.Dget_space, "H5Dget_space"), must(&l.Dget_type, "H5Dget_type"),
@@ -258,12 +253,12 @@ func (l *library) symbols() []symbol {
 		must(&l.Tget_array_dims, "H5Tget_array_dims2"), must(&l.Tget_tag, "H5Tget_tag"), must(&l.Tset_size, "H5Tset_size"), must(&l.Tset_order, "H5Tset_order"),
 		must(&l.Tset_precision, "H5Tset_precision"), must(&l.Tset_fields, "H5Tset_fields"), must(&l.Tset_ebias, "H5Tset_ebias"), must(&l.Tset_strpad, "H5Tset_strpad"),
 		must(&l.Tset_cset, "H5Tset_cset"), must(&l.Tset_tag, "H5Tset_tag"), must(&l.Tinsert, "H5Tinsert"), must(&l.Tarray_create, "H5Tarray_create2"),
-		must(&l.Tenum_create, "H5Tenum_create"), must(&l.Tenum_insert, "H5Tenum_insert"), must(&l.Tequal, "H5Tequal"),
+		must(&l.Tenum_create, "H5Tenum_create"), must(&l.Tenum_insert, "H5Tenum_insert"),
 		must(&l.Gcreate, "H5Gcreate2"), must(&l.Oopen, "H5Oopen"), must(&l.Oclose, "H5Oclose"), must(&l.Iget_type, "H5Iget_type"),
-		must(&l.Lget_val, "H5Lget_val"), must(&l.Lexists, "H5Lexists"), must(&l.Literate, "H5Literate2", "H5Literate1", "H5Literate"),
+		must(&l.Lget_val, "H5Lget_val"), must(&l.Literate, "H5Literate2", "H5Literate1", "H5Literate"),
 		must(&l.Aopen, "H5Aopen"), must(&l.Acreate, "H5Acreate2"), must(&l.Aclose, "H5Aclose"), must(&l.Aexists, "H5Aexists"), must(&l.Adelete, "H5Adelete"),
 		must(&l.Aget_space, "H5Aget_space"), must(&l.Aget_type, "H5Aget_type"), must(&l.Aread, "H5Aread"), must(&l.Awrite, "H5Awrite"), must(&l.Aiterate, "H5Aiterate2"),
-		must(&l.Eset_auto, "H5Eset_auto2"), must(&l.Ewalk, "H5Ewalk2"), must(&l.Eclear, "H5Eclear2"), must(&l.Eget_msg, "H5Eget_msg"),
+		must(&l.Eset_auto, "H5Eset_auto2"), must(&l.Ewalk, "H5Ewalk2"), must(&l.Eclear, "H5Eclear2"),
 	}
 }
 
@@ -356,7 +351,7 @@ func (l *library) bind(handle uintptr) error {
 		name string
 	}{
 		{&l.classFile, "H5P_CLS_FILE_ACCESS_ID_g"}, {&l.classFileCreate, "H5P_CLS_FILE_CREATE_ID_g"}, {&l.classLink, "H5P_CLS_LINK_CREATE_ID_g"},
-		{&l.classData, "H5P_CLS_DATASET_CREATE_ID_g"}, {&l.classGroup, "H5P_CLS_GROUP_CREATE_ID_g"}, {&l.classAccess, "H5P_CLS_DATASET_ACCESS_ID_g"},
+		{&l.classData, "H5P_CLS_DATASET_CREATE_ID_g"}, {&l.classGroup, "H5P_CLS_GROUP_CREATE_ID_g"},
 		{&l.classAttr, "H5P_CLS_ATTRIBUTE_CREATE_ID_g"},
 		{&l.ints[0], "H5T_STD_I8LE_g"}, {&l.ints[1], "H5T_STD_I16LE_g"}, {&l.ints[2], "H5T_STD_I32LE_g"}, {&l.ints[3], "H5T_STD_I64LE_g"},
 		{&l.ints[4], "H5T_STD_U8LE_g"}, {&l.ints[5], "H5T_STD_U16LE_g"}, {&l.ints[6], "H5T_STD_U32LE_g"}, {&l.ints[7], "H5T_STD_U64LE_g"},

@@ -127,10 +127,29 @@ func (w *Writer) begin() error {
 			return err
 		}
 	}
-	if w.id = l.Fcreate(w.out.Name(), fileTruncate, 0, fapl); w.id < 0 {
+	fcpl, err := l.newTimeless(l.classFileCreate)
+	if err != nil {
+		return err
+	}
+	defer l.Pclose(fcpl)
+	if w.id = l.Fcreate(w.out.Name(), fileTruncate, fcpl, fapl); w.id < 0 {
 		return l.fail("make the file")
 	}
 	return nil
+}
+
+// newTimeless makes a list for objects that keep no times, so that the same
+// arrays give the same file.
+func (l *library) newTimeless(class hid) (hid, error) {
+	id := l.Pcreate(class)
+	if id >= 0 && l.Pset_obj_track_times(id, false) < 0 {
+		l.Pclose(id)
+		id = -1
+	}
+	if id < 0 {
+		return -1, l.fail("make a creation list")
+	}
+	return id, nil
 }
 
 // setLatest asks for the newest form that the library knows: each release has
@@ -180,36 +199,46 @@ func (w *Writer) AddGroup(name string, attrs map[string]any) error {
 	return nil
 }
 
-// group opens or makes a group; the library is locked.
+// group opens or makes a group, with those it lies in; the library is locked.
 func (w *Writer) group(name string) (hid, error) {
 	l := w.l
-	if w.names[name] {
-		id := l.Oopen(w.id, "/"+name, 0)
-		if id < 0 {
-			return -1, l.fail("open it")
+	for i, c := range name + "/" {
+		if c != '/' || i == 0 || w.names[name[:i]] {
+			continue
 		}
-		return id, nil
+		gcpl, err := l.newTimeless(l.classGroup)
+		if err != nil {
+			return -1, err
+		}
+		lcpl := l.newLink()
+		id := l.Gcreate(w.id, name[:i], lcpl, gcpl, 0)
+		if id < 0 {
+			err = l.fail("make it")
+		}
+		l.Pclose(lcpl)
+		l.Pclose(gcpl)
+		if err != nil {
+			return -1, err
+		}
+		l.Oclose(id)
+		w.names[name[:i]] = true
 	}
-	lcpl := l.Pcreate(l.classLink)
-	defer l.Pclose(lcpl)
-	l.Pset_char_encoding(lcpl, charUTF8)
-	l.Pset_create_intermediate(lcpl, 1)
-	id := l.Gcreate(w.id, name, lcpl, 0, 0)
+	id := l.Oopen(w.id, "/"+name, 0)
 	if id < 0 {
-		return -1, l.fail("make it")
+		return -1, l.fail("open it")
 	}
-	w.noteGroups(name)
 	return id, nil
 }
 
-// noteGroups notes a group and those that it lies in.
-func (w *Writer) noteGroups(name string) {
-	w.names[name] = true
-	for i, c := range name {
-		if c == '/' {
-			w.names[name[:i]] = true
-		}
+// newLink makes a list for links with names of UTF-8; 0, the default, where that
+// can't be.
+func (l *library) newLink() hid {
+	id := l.Pcreate(l.classLink)
+	if id < 0 || l.Pset_char_encoding(id, charUTF8) < 0 {
+		l.forget()
+		return 0
 	}
+	return id
 }
 
 // vacant tells whether an array can get a name, or a group have it.
@@ -322,14 +351,16 @@ func (w *Writer) make(m array.Member, o *output) error {
 		return err
 	}
 	defer l.Pclose(dcpl)
-	lcpl := l.Pcreate(l.classLink)
+	group, err := w.group(m.Name[:max(0, strings.LastIndexByte(m.Name, '/'))])
+	if err != nil {
+		return err
+	}
+	defer l.Oclose(group)
+	lcpl := l.newLink()
 	defer l.Pclose(lcpl)
-	l.Pset_char_encoding(lcpl, charUTF8)
-	l.Pset_create_intermediate(lcpl, 1)
-	if o.id = l.Dcreate(w.id, m.Name, t, space, lcpl, dcpl, 0); o.id < 0 {
+	if o.id = l.Dcreate(group, m.Name[strings.LastIndexByte(m.Name, '/')+1:], t, space, lcpl, dcpl, 0); o.id < 0 {
 		return l.fail("make it")
 	}
-	w.noteGroups(m.Name)
 	w.names[m.Name] = false
 	if err := l.setAttrs(o.id, m.Attrs); err != nil {
 		return err
@@ -344,11 +375,11 @@ func (w *Writer) make(m array.Member, o *output) error {
 
 // newLayout makes the list of how a dataset is stored.
 func (l *library) newLayout(d *dataset, level int) (hid, error) {
-	id := l.Pcreate(l.classData)
-	if id < 0 {
-		return -1, l.fail("make a creation list")
+	id, err := l.newTimeless(l.classData)
+	if err != nil {
+		return -1, err
 	}
-	ok := l.Pset_obj_track_times(id, false) >= 0 && l.Pset_layout(id, d.layout) >= 0
+	ok := l.Pset_layout(id, d.layout) >= 0
 	if d.layout == layoutContiguous && !d.vlen {
 		// Its place is given out now, and every byte of it is written here.
 		ok = ok && l.Pset_alloc_time(id, allocEarly) >= 0 && l.Pset_fill_time(id, fillNever) >= 0
