@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/text"
+	"github.com/betongo/betongo/internal/formattest"
 )
 
 const golden = "../../testdata/formats/text/"
@@ -45,17 +45,7 @@ func streamed(t *testing.T, f *text.File) []byte {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var all []byte
-		for {
-			rows, err := s.Next()
-			if err == io.EOF {
-				break
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			all = append(all, rows.Data...)
-		}
+		all := formattest.Drain(t, s, nil)
 		if i == 0 {
 			first = all
 		} else if !bytes.Equal(all, first) {

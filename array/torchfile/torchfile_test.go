@@ -181,20 +181,7 @@ func read(t testing.TB, name string) {
 		}
 		want := a.AsContiguous().Data
 		s, err := f.Stream(m.Name, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got []byte
-		for {
-			rows, err := s.Next()
-			if err == io.EOF {
-				break
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			got = append(got, rows.Data...)
-		}
+		got := formattest.Drain(t, s, err)
 		if !bytes.Equal(got, want) {
 			t.Fatalf("array %q streams otherwise", m.Name)
 		}
