@@ -147,8 +147,11 @@ def _by_numpy(table: _Table, name: str, kind: np.dtype, empty: bool) -> Rows:
 
     def blocks(_: int) -> Iterator[np.ndarray]:
         for at, lines in table.batches():
-            if kind.kind in "iu" and table.guess and _NO_INTEGER.search("".join(lines)):
-                raise _NoNumber(table.path, f"lines {at} and on: not all are integers")
+            if kind.kind in "iu" and table.guess:
+                # NumPy would take them: cut to integers, and before 1.23 negative ones around to large ones.
+                text = "".join(lines)
+                if _NO_INTEGER.search(text) or (kind.kind == "u" and "-" in text):
+                    raise _NoNumber(table.path, f"lines {at} and on: not all are of {kind}")
             rows = table.parse(at, lines, kind, use)
             if rows.shape[1] != width:
                 raise FormatError(

@@ -118,7 +118,10 @@ class DLPackBuffer:
         array = self._array.copy() if copy else self._array
         if not array.flags.writeable:
             raise BufferError("a read-only array needs NumPy 2.1 and a consumer of DLPack 1.0, or copy=True")
-        return array.__dlpack__(stream=stream)
+        try:
+            return array.__dlpack__(stream=stream)
+        except (TypeError, RuntimeError) as e:  # what NumPy said before it had BufferErrors
+            raise BufferError(str(e)) from e
 
     def __dlpack_device__(self) -> tuple[int, int]:
         """The computer's memory: (1, 0)."""
@@ -146,8 +149,9 @@ def from_dlpack(obj: Any) -> np.ndarray:
         obj = _Capsule(obj)
     elif not hasattr(obj, "__dlpack__"):
         raise TypeError(f"Expected a DLPack capsule or an object with __dlpack__, got {type(obj)}")
+    take = np.from_dlpack if hasattr(np, "from_dlpack") else np._from_dlpack  # NumPy 1.22's name
     try:
-        return np.from_dlpack(obj)
+        return take(obj)
     except RuntimeError as e:  # NumPy's word for what the protocol calls a BufferError
         raise BufferError(str(e)) from e
 
