@@ -149,7 +149,7 @@ def from_dlpack(obj: Any) -> np.ndarray:
         obj = _Capsule(obj)
     elif not hasattr(obj, "__dlpack__"):
         raise TypeError(f"Expected a DLPack capsule or an object with __dlpack__, got {type(obj)}")
-    take = np.from_dlpack if hasattr(np, "from_dlpack") else np._from_dlpack  # NumPy 1.22's name
+    take = getattr(np, "from_dlpack" if hasattr(np, "from_dlpack") else "_from_dlpack")  # 1.22's name
     try:
         return take(obj)
     except RuntimeError as e:  # NumPy's word for what the protocol calls a BufferError
