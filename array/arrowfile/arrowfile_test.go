@@ -189,3 +189,59 @@ func TestFeather1(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestDictionaries reads dictionaries that grow, and that another one follows.
+func TestDictionaries(t *testing.T) {
+	for _, test := range []struct{ file, d, n string }{
+		{"dictionaries.arrows", `"a" "bb" "a" "ccc" "a" "x" "x"`, "20 -1 10 30 30 7 7"},
+		{"deltas.arrow", `"a" "bb" "a" "ccc" "a"`, "20 -1 10 30 30"},
+	} {
+		f := open(t, filepath.Join("testdata", test.file), &arrowfile.OpenOptions{Fill: -1})
+		for name, want := range map[string]string{"d": test.d, "n": test.n} {
+			s, err := f.Stream(name, 8)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, err := read(t, s)
+			if err != nil {
+				t.Fatalf("%s: %v", test.file, err)
+			}
+			if got := text(t, a); got != want {
+				t.Errorf("%s: %q: got %s, want %s", test.file, name, got, want)
+			}
+		}
+	}
+}
+
+// TestFill: what stands for a missing value must fit the type.
+func TestFill(t *testing.T) {
+	path := filepath.Join("testdata", "deltas.arrow")
+	for _, fill := range []any{nil, "-", 1 << 40, 0.5, true} {
+		f := open(t, path, &arrowfile.OpenOptions{Fill: fill})
+		if _, err := f.Array("n"); err == nil || !strings.Contains(err.Error(), "row 1 of the batch has no value") {
+			t.Errorf("%v: got %v", fill, err)
+		}
+	}
+	if _, err := arrowfile.Open(path, &arrowfile.OpenOptions{Fill: []int{1}}); err == nil {
+		t.Error("filled with a list")
+	}
+}
+
+func TestColumns(t *testing.T) {
+	f := open(t, filepath.Join(goldens, "basic.arrow"), &arrowfile.OpenOptions{Columns: []string{"i", "lst", "vec"}})
+	m := f.Members()
+	if len(m) != 2 || m[0].Name != "i" || m[1].Name != "vec" || f.Refused() == nil {
+		t.Errorf("got %v, refused %v", m, f.Refused())
+	}
+	if _, err := f.Array("f"); err == nil || !strings.Contains(err.Error(), `no array "f"`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestMaxText(t *testing.T) {
+	f := open(t, filepath.Join(goldens, "basic.arrow"), &arrowfile.OpenOptions{MaxText: 1})
+	_, err := f.Array("bin")
+	if err == nil || !strings.Contains(err.Error(), "OpenOptions.MaxText allows 1") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -97,6 +97,9 @@ func FuzzParse(f *testing.F) {
 	for _, b := range readable(f) {
 		f.Add(b)
 	}
+	for _, b := range seeds(f) {
+		f.Add(b)
+	}
 	members, arrays := samples(f, 3)
 	for _, name := range []string{"x.parquet"} {
 		path := filepath.Join(f.TempDir(), name)

@@ -67,6 +67,9 @@ const (
 	defaultGroupRows  = 1 << 20
 	defaultGroupBytes = 128 << 20
 	createdBy         = "betongo"
+	// pageSize is about how many bytes a page has: so many stay in a processor's
+	// cache while the library goes over them several times.
+	pageSize = 128 << 10
 )
 
 // Writer writes a file beside its place, where Close puts it. All columns have
@@ -302,7 +305,7 @@ func (w *Writer) begin(columns []*written) (*output, error) {
 	}
 	props := []parquet.WriterProperty{parquet.WithCreatedBy(createdBy), parquet.WithVersion(parquet.V2_LATEST),
 		parquet.WithCompression(compressions[w.opts.Compression]), parquet.WithDataPageVersion(version), parquet.WithBatchSize(math.MaxInt32),
-		parquet.WithStats(!w.opts.NoStatistics), parquet.WithDictionaryDefault(w.opts.Dictionary == ForAll)}
+		parquet.WithDataPageSize(pageSize), parquet.WithStats(!w.opts.NoStatistics), parquet.WithDictionaryDefault(w.opts.Dictionary == ForAll)}
 	if w.opts.Level != 0 {
 		props = append(props, parquet.WithCompressionLevel(w.opts.Level))
 	}
