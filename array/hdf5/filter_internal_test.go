@@ -4,6 +4,7 @@ import (
 	"bytes"
 	stdadler "hash/adler32"
 	"math/rand/v2"
+	"os"
 	"testing"
 )
 
@@ -163,6 +164,32 @@ func FuzzUnpack(f *testing.F) {
 	})
 }
 
+// TestHeader: the attributes of the goldens are found in their headers.
+func TestHeader(t *testing.T) {
+	for _, name := range []string{"basic_earliest.h5", "basic_latest.h5"} {
+		b, err := os.ReadFile("../../testdata/formats/hdf5/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := &heap{b: b, address: 8, length: 8}
+		found := map[string]bool{}
+		for at := range b {
+			for _, name := range []string{"desc", "description"} {
+				ref := h.attr(uint64(at), name)
+				if len(ref) < h.refSize() {
+					continue
+				}
+				if s, err := h.text(ref[:h.refSize()], 1<<20); err == nil {
+					found[string(s)] = true
+				}
+			}
+		}
+		if !found["nested"] || !found["Random matrix"] {
+			t.Errorf("%s: found %v", name, found)
+		}
+	}
+}
+
 // FuzzSuperblock: what begins a file is checked before the library sees it.
 func FuzzSuperblock(f *testing.F) {
 	f.Add([]byte(signature+"\x00\x00\x00\x00\x00\x08\x08\x00\x04\x00\x10\x00\x00\x00\x00\x00"+"\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff\x60\x00\x00\x00\x00\x00\x00\x00"), 0)
@@ -183,6 +210,14 @@ func FuzzSuperblock(f *testing.F) {
 func FuzzHeap(f *testing.F) {
 	f.Add([]byte("GCOL\x01\x00\x00\x00\x40\x00\x00\x00\x00\x00\x00\x00"+"\x01\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00hello\x00\x00\x00"+
 		"\x00\x00\x00\x00\x00\x00\x00\x00\x18\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), uint64(8), uint32(1), uint32(5))
+	for _, name := range []string{"basic_earliest.h5", "basic_latest.h5"} {
+		b, err := os.ReadFile("../../testdata/formats/hdf5/" + name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b, uint64(bytes.Index(b, []byte("OHDR"))+8), uint32(1), uint32(3))
+		f.Add(b, uint64(104), uint32(1), uint32(3)) // the root's header in the earlier form
+	}
 	f.Fuzz(func(t *testing.T, b []byte, at uint64, index, n uint32) {
 		for _, size := range []int{2, 4, 8} {
 			h := &heap{b: append(make([]byte, 8), b...), address: size, length: size}
@@ -193,6 +228,9 @@ func FuzzHeap(f *testing.F) {
 			}
 			for i := range size {
 				ref[4+i] = byte(at >> (8 * i))
+			}
+			if a := h.attr(at, "desc"); len(a) > len(b) {
+				t.Fatal(len(a))
 			}
 			s, err := h.text(ref, 1<<20)
 			if err == nil && len(s) > len(b) {
