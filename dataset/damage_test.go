@@ -227,3 +227,67 @@ func TestPolicies(t *testing.T) {
 		}
 	}
 }
+
+// TestVerify compares samples of composites with the checksums of their files:
+// a damaged one is passed over, under whatever numbers it comes.
+func TestVerify(t *testing.T) {
+	path := func(first int) string {
+		return ffcvtest.Write(t, []ffcv.FieldSpec{{Name: "v", Field: fields.NDArray{DType: array.Uint8, Shape: []int{100}}}, {Name: "n", Field: fields.Int{}}}, 50,
+			func(i int) []any { return []any{bytes.Repeat([]byte{byte(first + i)}, 100), first + i} }, nil)
+	}
+	one, two := path(0), path(50)
+	b, err := os.ReadFile(two)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := ffcv.HeaderSize + 2*ffcv.DescriptorSize
+	b[binary.LittleEndian.Uint64(b[at+7*16:])+3]++ // value "v" of sample 57
+	if err := os.WriteFile(two, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	concat := opened(t, nil, one, two)
+	labels, err := dataset.NewSelect(concat, dataset.Field{Name: "n", As: "label"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	vectors, err := dataset.NewSelect(concat, dataset.Field{Name: "v"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	join, err := dataset.NewJoin(vectors, labels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	few, err := dataset.NewRange(join, 10, 60)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		ds  loader.Dataset
+		bad []int
+	}{"concat": {concat, []int{57}}, "labels": {labels, nil}, "join": {join, []int{57}}, "range": {few, []int{47}}} {
+		var bad []int
+		l, err := loader.New(c.ds, &loader.Options{BatchSize: 16, Verify: loader.VerifyOnFirstRead, OnError: loader.Skip, ExactlyOnce: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for b, err := range l.Epoch(t.Context(), 0) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range b.Skipped() {
+				if !strings.Contains(s.Err.Error(), "checksum 0x") || !strings.Contains(s.Err.Error(), two) {
+					t.Errorf("%s: %v", name, s.Err)
+				}
+				bad = append(bad, s.Sample)
+			}
+			n += len(b.Samples())
+			b.Release()
+		}
+		l.Close()
+		if !slices.Equal(bad, c.bad) || n != c.ds.Len()-len(bad) {
+			t.Errorf("%s: %d samples without %v, want without %v", name, n, bad, c.bad)
+		}
+	}
+}

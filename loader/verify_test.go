@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/betongo/betongo/array"
-	"github.com/betongo/betongo/dataset"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/ffcvtest"
@@ -57,16 +56,8 @@ func TestVerifyOnFirstRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		both, err := dataset.NewConcat(f, f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, ds := range []loader.Dataset{f, both} {
-			for _, workers := range []int{1, 3} {
-				t.Run(fmt.Sprintf("%s/%d/%d", name, ds.Len(), workers), func(t *testing.T) {
-					checkVerify(t, ds, workers, bad)
-				})
-			}
+		for _, workers := range []int{1, 3} {
+			t.Run(fmt.Sprintf("%s/%d", name, workers), func(t *testing.T) { checkVerify(t, f, workers, bad) })
 		}
 	}
 }
@@ -79,14 +70,14 @@ func checkVerify(t *testing.T, ds loader.Dataset, workers int, bad map[int]strin
 	}
 	opts.Verify, opts.OnError = loader.VerifyOnFirstRead, loader.Skip
 	opts.MaxFailures, opts.ExactlyOnce = -1, true // nothing in the place of what failed
-	for range 2 { // the second epoch from what is known
+	for range 2 {                                 // the second epoch from what is known
 		got := delivered(t, ds, opts)
 		for _, i := range got {
-			if bad[i%500] != "" {
+			if bad[i] != "" {
 				t.Errorf("sample %d came", i)
 			}
 		}
-		if want := ds.Len() / 500 * (500 - len(bad)); len(got) != want {
+		if want := ds.Len() - len(bad); len(got) != want {
 			t.Errorf("%d samples, want %d", len(got), want)
 		}
 	}
