@@ -52,6 +52,8 @@ var parquetFormat = &format{
 			opts.Compression = parquetfile.Snappy
 		case "none":
 			opts.Compression = parquetfile.None
+		case "zstd":
+			opts.Level = max(level, 1) // as pyarrow has it
 		case "lz4":
 			opts.Compression = parquetfile.LZ4Raw
 		}
