@@ -27,13 +27,18 @@
 //
 // # Trust
 //
-// The superblock, each array's size and place, and each chunk's, are checked
-// here; gzip, shuffle, fletcher32 and lzf are unpacked by this package, within
-// the size that a chunk has. All else of a file is the C library's to read:
-// groups, types, attributes, other filters. It promises nothing for a file that
-// somebody damaged on purpose: it may take memory or crash the process. Such
-// files belong into a process of their own. Links to other files, and datasets
-// whose data lie in others, are not followed.
+// Checked here, before the library is asked: the superblock, each array's type,
+// size and place, the size of each chunk. Read here, within the sizes that are
+// declared and the options allow: chunks of gzip, shuffle, fletcher32 and lzf,
+// arrays in one piece, strings of any length. The library reads all else: groups,
+// types, dimensions, where chunks are, attributes, other filters. It promises
+// nothing for a file that is damaged: it may take memory, time, or crash the
+// process. Of 4,700 files with one bit changed each, 1.14 and 2.0 crashed at none,
+// 1.10 and 1.12 at two. Files of strangers belong into a process of their own.
+//
+// Links to other files, and datasets whose data lie in others, are not followed.
+// Filters besides those above are plugins as a rule, which the library loads from
+// where HDF5_PLUGIN_PATH tells.
 //
 // The library isn't safe for concurrent use. This package calls it one call at
 // a time; unpacking, packing and views don't wait for it. A program that loads
