@@ -208,8 +208,14 @@ func interleave(dst, re, im []byte, reType, imType, t array.DType) error {
 	return nil
 }
 
+// columnChunk is how many bytes of an array in columns are given at a time where
+// nothing else is asked for: of each column then some rows lie together, and
+// fewer small pieces are read.
+const columnChunk = 8 << 20
+
 // Stream gives the rows of an array in C order, about chunk bytes at a time (0
-// is array.DefaultChunk) and at least one row. A compressed variable, and text,
+// is 8 MiB, and array.DefaultChunk for one column or row) and at least one row. A
+// compressed variable, and text,
 // are brought into memory as a whole; of any other it needs memory for two
 // chunks.
 func (f *File) Stream(name string, chunk int) (array.Stream, error) {
@@ -250,6 +256,9 @@ func (f *File) rows(l *leaf, p part, whole array.Strided, chunk int) (array.Stre
 	e := array.Extent{Spec: whole.Spec, File: f.file, Offset: l.v.at + p.pos}
 	if whole.Spec.Flat() {
 		return array.StreamExtent(l.Name, e, chunk)
+	}
+	if chunk <= 0 {
+		chunk = columnChunk
 	}
 	return array.StreamFortran(l.Name, e, whole, chunk)
 }
