@@ -297,6 +297,16 @@ def test_bfloat16() -> None:
     assert bfloat16(middle).tolist() == [0x3F81, 0x3F80, 0x3F80, 0xBF81]
 
 
+def test_safetensors_names(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="__metadata__"):
+        io.to_safetensors_file(
+            made(tmp_path / "p.npk", __metadata__=np.arange(3)), tmp_path / "x.safetensors"
+        )
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    io.from_tensor_dict({"x": np.array([1, -3.5], ml_dtypes.bfloat16)}, tmp_path / "q.npk")
+    same(everything(tmp_path / "q.npk")["x"], np.array([1, -3.5], np.float32))
+
+
 def test_float8(tmp_path: Path) -> None:
     """The floats of 8 bits, by values that their definition tells."""
     codes = np.array([0x00, 0x01, 0x08, 0x38, 0x7E, 0x7F, 0xB8, 0xFE], np.uint8)

@@ -49,6 +49,7 @@ _TYPES: dict[str, np.dtype] = {
     "U8": np.dtype("u1"),
     "BOOL": np.dtype("?"),
 }
+_OTHERS = ("bfloat16", "float8_e4m3fn", "float8_e5m2")
 _RANK = {name: i for i, name in enumerate(_TYPES)}
 _NAMES = {t: name for name, t in _TYPES.items() if name not in ("BF16", "F8_E4M3", "F8_E5M2")}
 
@@ -310,6 +311,10 @@ def to_safetensors_file(
     with reading(input_path) as pack:
         arrays = [_as(pack.rows(n), _wanted(dtype, n)) for n in pack.names(array_names)]
         arrays.sort(key=lambda a: (_RANK[a[0]], a[1].name))
+        if any(rows.name == "__metadata__" for _, rows in arrays):
+            raise ValueError(
+                f"{input_path}: an array is called __metadata__, which SafeTensors has for its own"
+            )
         head: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
         end = 0
         for kind, rows in arrays:
@@ -382,7 +387,8 @@ def from_tensor_dict(
 def array_of(value: Any) -> np.ndarray:
     """A NumPy array of an array, or of a tensor wherever it is."""
     if isinstance(value, np.ndarray):
-        return value
+        # ml_dtypes' types, which NumPy knows by that library alone.
+        return value.astype(np.float32) if value.dtype.name in _OTHERS else value
     if type(value).__module__.partition(".")[0] == "torch" or hasattr(value, "detach"):
         with warnings.catch_warnings():  # that it is a copy is no matter here
             warnings.simplefilter("ignore", UserWarning)
