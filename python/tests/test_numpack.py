@@ -401,11 +401,16 @@ def test_drop_if_exists(tmp_path):
         p.save({"c": np.arange(2)})
     mine = tmp_path / "mine"
     mine.mkdir()
-    (mine / "thesis.txt").write_text("years of work")
-    for drop in (True, False):
-        with pytest.raises(FileExistsError):
-            NumPack(mine, drop_if_exists=drop).open()
-    assert (mine / "thesis.txt").exists()
+    for name in ("thesis.txt", "data_2020.csv"):
+        (mine / name).write_text("years of work")
+        for drop in (True, False):
+            with pytest.raises(FileExistsError):
+                NumPack(mine, drop_if_exists=drop).open()
+        assert (mine / name).exists()
+        (mine / name).unlink()
+    (mine / "data_a.npkd").write_bytes(b"x")  # as NumPack leaves it behind a kill
+    with NumPack(mine, drop_if_exists=True):
+        assert files(mine) == []
     (tmp_path / "plain").write_bytes(b"x")
     with pytest.raises(OSError):
         NumPack(tmp_path / "plain").open()

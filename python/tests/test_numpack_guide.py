@@ -38,6 +38,23 @@ def data(folder):
     return arrays
 
 
+# Our own documentation
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["Packs: `betongo.numpack`", "Files that grow: `betongo.npy_append_array`", "GNZ1: `betongo.gnz`"],
+)
+def test_docs(folder, title):
+    docs = Path(__file__).resolve().parents[2] / "docs" / "python-arrays.md"
+    if not docs.exists():
+        pytest.skip("no docs")
+    section = docs.read_text().split(f"## {title}\n")[1].split("\n## ")[0]
+    (block,) = [part.split("```")[0] for part in section.split("```python\n")[1:]]
+    exec(compile(block, title, "exec"), {})
+    assert list(folder.iterdir())
+
+
 # 01: getting started
 
 

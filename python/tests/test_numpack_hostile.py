@@ -73,15 +73,15 @@ def test_truncations_and_flips(tmp_path):
     count = 0
     for name, data in whole.items():
         file = path / name
-        for n in range(len(data)):
+        for n in range(0, len(data), 1 + len(data) // 70):
             file.write_bytes(data[:n])
             assert refused(path), (name, n)
-        for _ in range(60):
+        for _ in range(30):
             at = rng.randrange(len(data))
             file.write_bytes(data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :])
             count += refused(path)
         file.write_bytes(data)
-    assert count > 20
+    assert count > 10
     assert content(path)["left"] == [1, 2, 4, 5, 6, 7, 8, 9]
 
 

@@ -264,8 +264,13 @@ def regular(fd: int, path: str) -> None:
         raise OSError(errno.EINVAL, "not a regular file", path)
 
 
+_OWN = re.compile(
+    r"data_.*\.(?:npkd|npkseg)|data_.*_segments|deleted_.*\.npkb|metadata\.npkm|npk\.(?:lock|patch|journal)",
+    re.DOTALL,
+)
+
+
 def is_pack(path: Path, meta: str) -> bool:
     """Whether a folder may be deleted as a pack: it has metadata, or nothing but files of one."""
     names = os.listdir(path)
-    own = re.compile(r"(data_|deleted_|npk\.|metadata\.npkm)", re.DOTALL)
-    return meta in names or all(own.match(n) for n in names)
+    return meta in names or all(_OWN.fullmatch(n) or LEFTOVER.fullmatch(n) for n in names)
