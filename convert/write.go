@@ -179,7 +179,7 @@ func rowBytes(spec array.Spec) int64 {
 
 // stream opens an array of the input as the output takes it.
 func (j *job) stream(it *item) (array.Stream, error) {
-	s, err := j.r.Stream(it.src.Name, j.opts.Chunk)
+	s, err := j.r.Stream(it.src.Name, j.chunk(it.src))
 	if err != nil {
 		return nil, err
 	}
@@ -190,6 +190,25 @@ func (j *job) stream(it *item) (array.Stream, error) {
 		s = &promoted{s}
 	}
 	return s, nil
+}
+
+// In Fortran order the rows of a step lie in as many runs as there are columns.
+// Runs of less than shortRun bytes are gathered from a map, all of which then
+// counts as memory: steps are larger instead, within bounds.
+const (
+	shortRun     = 512
+	fortranChunk = 4 << 20
+	fortranMost  = 32 << 20
+)
+
+// chunk is how many bytes of an array are asked for at a time.
+func (j *job) chunk(m array.Member) int {
+	item := int64(m.Spec.DType.ItemSize())
+	if j.opts.Chunk > 0 || !m.Fortran || len(m.Spec.Shape) < 2 || item == 0 {
+		return j.opts.Chunk
+	}
+	rows := shortRun/item + 1
+	return int(min(max(rows*min(rowBytes(m.Spec), fortranMost), fortranChunk), fortranMost))
 }
 
 // promoted gives a scalar as a row.
