@@ -44,6 +44,19 @@ def same(a: Any, b: Any) -> None:
     np.testing.assert_array_equal(a, b)
 
 
+# -- our own documentation
+
+
+@pytest.mark.parametrize(
+    "title", ["Conversions: `betongo.numpack.io`", "One memory: `betongo.numpack.io.zero_copy`"]
+)
+def test_documentation(title: str) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "python-arrays.md").read_text()
+    section = text.split(f"## {title}\n")[1].split("\n## ")[0]
+    (block,) = [part.split("```")[0] for part in section.split("```python\n")[1:]]
+    exec(compile(block, title, "exec"), {})
+
+
 # -- PyTorch
 
 

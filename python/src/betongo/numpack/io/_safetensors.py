@@ -312,9 +312,7 @@ def to_safetensors_file(
         arrays = [_as(pack.rows(n), _wanted(dtype, n)) for n in pack.names(array_names)]
         arrays.sort(key=lambda a: (_RANK[a[0]], a[1].name))
         if any(rows.name == "__metadata__" for _, rows in arrays):
-            raise ValueError(
-                f"{input_path}: an array is called __metadata__, which SafeTensors has for its own"
-            )
+            raise ValueError(f"{input_path}: an array is called __metadata__, the name of SafeTensors' own")
         head: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
         end = 0
         for kind, rows in arrays:
