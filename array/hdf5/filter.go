@@ -239,7 +239,7 @@ func unshuffle(dst, src []byte, item int) {
 	switch item {
 	case 4:
 		a, b, c, d := src[:n], src[n:2*n], src[2*n:3*n], src[3*n:4*n]
-		for i := range a {
+		for i := unshuffle4(dst, a, b, c, d); i < n; i++ {
 			binary.LittleEndian.PutUint32(dst[4*i:], uint32(a[i])|uint32(b[i])<<8|uint32(c[i])<<16|uint32(d[i])<<24)
 		}
 	case 8:

@@ -27,7 +27,7 @@ func TestAdler(t *testing.T) {
 
 func TestShuffle(t *testing.T) {
 	for item := 1; item <= 17; item++ {
-		for _, n := range []int{0, 1, item - 1, item, item + 1, 7 * item, 8 * item, 9*item + 1, 64*item + item - 1} {
+		for _, n := range []int{0, 1, item - 1, item, item + 1, 7 * item, 8 * item, 9*item + 1, 64*item + item - 1, 1000*item + 1} {
 			src := noise(n)
 			want := make([]byte, 0, n)
 			count := n / item
