@@ -114,6 +114,10 @@ def test_npy_arguments(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         io.to_npy(tmp_path / "none.npk", tmp_path / "x.npy")
     assert not (tmp_path / "none.npk").exists()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="0: "):
+        io.to_npy(tmp_path / "empty", tmp_path / "x.npy")
+    assert not list((tmp_path / "empty").iterdir())
     with pytest.raises(FileNotFoundError):
         io.from_npy(tmp_path / "none.npy", p)
     io.to_npy(p, tmp_path / "x.bin", single_file=False)

@@ -106,7 +106,7 @@ def reading(path: str | os.PathLike[str]) -> Iterator[PackReader]:
     try:
         yield reader
     finally:
-        reader.store.close()
+        reader.store.release()  # close would make a pack of an empty folder
 
 
 def _extents(store: Store, t: Table) -> list[Extent]:
@@ -137,7 +137,7 @@ def package_files(path: Path) -> list[tuple[str, list[Extent | bytes]]]:
         files[META] = [format_meta(tables)]
         return sorted(files.items())
     finally:
-        store.close()
+        store.release()
 
 
 # -- writing --------------------------------------------------------------------------------------------
