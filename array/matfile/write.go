@@ -130,7 +130,6 @@ type sink struct {
 	batch []byte // rows that wait
 	row   int    // bytes of one
 	first int    // the number of batch's first
-	rows  int
 }
 
 // begin lays the variable out, if it is known how many rows there will be.
