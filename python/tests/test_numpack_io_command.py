@@ -5,16 +5,17 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from packs import GOLDEN, everything, has, made, same
 
-from betongo.numpack import NumPack, io
+from betongo.numpack import io
 from betongo.numpack.io import _command
 
-GOLDEN = Path(__file__).parents[2] / "testdata" / "formats"
 LIBRARIES = ("torch", "pyarrow", "pyarrow.parquet", "pyarrow.feather", "h5py", "zarr")
 
 
@@ -31,22 +32,6 @@ def without(monkeypatch: pytest.MonkeyPatch) -> None:
     """No library can be imported."""
     for name in LIBRARIES:
         monkeypatch.setitem(sys.modules, name, None)
-
-
-def made(path: Path, **arrays: np.ndarray) -> Path:
-    with NumPack(path, drop_if_exists=True) as npk:
-        npk.save(arrays)
-    return path
-
-
-def everything(path: Path) -> dict[str, np.ndarray]:
-    with NumPack(path) as npk:
-        return {name: np.array(npk.load(name)) for name in npk.get_member_list()}
-
-
-def same(a: Any, b: Any) -> None:
-    assert (a.dtype, a.shape) == (b.dtype, b.shape)
-    np.testing.assert_array_equal(a, b)
 
 
 ARRAYS = [
@@ -96,9 +81,10 @@ def test_library_reads_what_the_command_wrote(tmp_path: Path, monkeypatch: pytes
             for name in LIBRARIES:
                 m.setitem(sys.modules, name, None)
             there(p, tmp_path / file)
-        from importlib.util import find_spec
-
-        if find_spec(library) is not None:
+        new = library != "zarr" or (
+            has("zarr") and version("zarr") >= "3"
+        )  # what the command writes is of version 3
+        if has(library) and new:
             back(tmp_path / file, tmp_path / "out.npk", drop_if_exists=True)
             same(everything(tmp_path / "out.npk")["x"], array)
 
