@@ -226,6 +226,9 @@ func (r *reader) view() ([]byte, bool) {
 
 // read makes n rows from lo on.
 func (r *reader) read(dst []byte, lo, n int) error {
+	if r.c.Row == 0 { // there is nothing to be made, of however many rows
+		return nil
+	}
 	if len(r.leaves) > 1 || len(r.leaves) == 1 && r.leaves[0].Count*r.leaves[0].DType.ItemSize() != r.c.Row {
 		clear(dst) // what lies between the fields
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"unsafe"
 
 	"github.com/betongo/betongo/internal/arrow"
@@ -104,13 +105,13 @@ type leafOut struct {
 	nullable bool
 	cw       file.ColumnChunkWriter
 
-	elements, packed, text []byte
-	def, rep               []int16
-	levels                 int // rows that def and rep are made for
-	ones                   []byte
-	short                  []int32
-	byteArrays             []parquet.ByteArray
-	fixed                  []parquet.FixedLenByteArray
+	elements, packed, present []byte
+	def, rep                  []int16
+	levels                    int // rows that def and rep are made for
+	ones                      []byte
+	short                     []int32
+	byteArrays                []parquet.ByteArray
+	fixed                     []parquet.FixedLenByteArray
 }
 
 func newLeafOut(c *arrow.Column, i int) *leafOut {
@@ -208,7 +209,7 @@ func (l *leafOut) times(elements []byte, count int) error {
 	}
 	full := int16(len(l.sizes)) + 1
 	kept := 0
-	list := room(&l.text, len(elements))
+	list := room(&l.present, len(elements))
 	for i := range count {
 		e := elements[8*i : 8*i+8]
 		def := full
@@ -243,19 +244,22 @@ func (l *leafOut) times(elements []byte, count int) error {
 // texts writes values of no fixed size.
 func (l *leafOut) texts(elements []byte, count int) error {
 	size := l.DType.ItemSize()
-	l.text, l.byteArrays = l.text[:0], l.byteArrays[:0]
+	// Not the bytes of the call before: the library's statistics keep the least
+	// and the largest value as they are given.
+	text := make([]byte, 0, len(elements))
+	l.byteArrays = l.byteArrays[:0]
 	ends := room(&l.packed, 8*count)
 	for i := range count {
 		var err error
-		if l.text, err = l.AppendText(l.text, elements[i*size:(i+1)*size]); err != nil {
+		if text, err = l.AppendText(text, elements[i*size:(i+1)*size]); err != nil {
 			return err
 		}
-		binary.LittleEndian.PutUint64(ends[8*i:], uint64(len(l.text)))
+		binary.LittleEndian.PutUint64(ends[8*i:], uint64(len(text)))
 	}
 	begin := uint64(0)
 	for i := range count {
 		end := binary.LittleEndian.Uint64(ends[8*i:])
-		l.byteArrays = append(l.byteArrays, parquet.ByteArray(l.text[begin:end]))
+		l.byteArrays = append(l.byteArrays, parquet.ByteArray(text[begin:end]))
 		begin = end
 	}
 	cw, ok := l.cw.(*file.ByteArrayColumnChunkWriter)
@@ -308,6 +312,7 @@ func (l *leafOut) put(b []byte, n int, def, rep []int16) error {
 		return batch(cw, l, l.wide(b, n), def, rep)
 	case *file.FixedLenByteArrayColumnChunkWriter:
 		size := l.Stored()
+		b = slices.Clone(b) // the statistics keep the least and the largest
 		l.fixed = l.fixed[:0]
 		for i := range n {
 			l.fixed = append(l.fixed, parquet.FixedLenByteArray(b[i*size:(i+1)*size]))

@@ -196,6 +196,10 @@ func (s *stream) take() int {
 // read makes the next rows, which fill dst.
 func (s *stream) read(dst []byte) (int, error) {
 	n := s.take()
+	if s.c.Row == 0 { // there is nothing to be made, of however many rows
+		s.lo += n
+		return n, nil
+	}
 	direct := s.c.Plain()
 	if !direct && (len(s.leaves) > 1 || s.leaves[0].Count*s.leaves[0].DType.ItemSize() != s.c.Row) {
 		clear(dst) // what lies between the fields
