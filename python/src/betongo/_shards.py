@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import pickle
 import shutil
@@ -75,11 +74,11 @@ class _Keys:
 
 def write(writer: DatasetWriter, shards: list[str], pipeline: Pipeline, workers: int) -> None:
     """Writes the file of all shards, with processes that each take one after another."""
-    from .writer import Bar, WorkerError, how_ended
+    from .writer import Bar, WorkerError, how_ended, starting
 
     path = os.path.realpath(writer.fname)
     folder = tempfile.mkdtemp(prefix=os.path.basename(path)[:64] + ".partial-", dir=os.path.dirname(path))
-    context: Any = multiprocessing.get_context(writer._start_method)
+    context = starting(writer._start_method)
     processes: list[Any] = []
     bar = Bar(writer._progress, None)
     try:

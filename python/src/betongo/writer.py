@@ -55,6 +55,13 @@ class _Remote(Exception):
         return f'\n"""\n{self.args[0]}"""'
 
 
+def starting(method: str | None) -> Any:
+    """The context that processes are started in, see DatasetWriter's start_method."""
+    if method is None and sys.platform == "linux" and multiprocessing.get_start_method(allow_none=True) is None:
+        method = "fork"
+    return multiprocessing.get_context(method)
+
+
 class DatasetWriter:
     """Writes a dataset into a .beton file.
 
@@ -67,7 +74,8 @@ class DatasetWriter:
     seed: of the random choices of fields (RGBImageField's 'proportion'). classes: names of the values 0, 1, …
     of the label field, kept in the file. plain leaves out what FFCV's own writer would not have written:
     class names and checkpoints of JPEGs. large_samples: let samples span pages; FFCV reads such a file right
-    with os_cache=True only. start_method: of the processes, multiprocessing's default when None. progress: a
+    with os_cache=True only. start_method: of the processes; when None, what set_start_method fixed, else
+    fork on Linux, as before Python 3.14, so that a dataset need not be picklable, elsewhere the platform's. progress: a
     bar on stderr; None for one when stderr is a terminal.
 
     A sample is a tuple or list with a value for each field, or a dict by the fields' names. One that can't be
@@ -369,7 +377,7 @@ class _Job:
         """Feeds the file from processes of its own."""
         self._where = where
         w = self._writer
-        context: Any = multiprocessing.get_context(method)
+        context = starting(method)
         for k in range(workers):
             args = (self._connector, self._id, k, dataset, indices, w.fields, w.page_size, names)
             p = context.Process(target=_feed.work, args=args, name=f"betongo-writer-{k}")
