@@ -52,7 +52,10 @@ func newOut(to io.Writer, c Compression) (*out, error) {
 	var err error
 	switch c {
 	case ZSTD:
-		o.codec, err = zstd.NewWriter(to, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true))
+		// Numbers rarely repeat themselves, but their highest bytes are a few: only
+		// with the entropy of all literals do floats get any smaller.
+		o.codec, err = zstd.NewWriter(to, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithAllLitEntropyCompression(true),
+			zstd.WithWindowSize(1<<20), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
 	case LZ4:
 		w := lz4.NewWriter(to)
 		o.codec, err = w, w.Apply(lz4.ChecksumOption(false), lz4.ConcurrencyOption(1))
