@@ -21,6 +21,7 @@ var betonFormat = &format{
 	file:   attrs{kind: jsonAttrs},
 	member: attrs{kind: jsonAttrs},
 	takes:  takesBeton,
+	remark: remarkBeton,
 }
 
 // Names of the two arrays that a field of values of any length becomes: all

@@ -161,7 +161,7 @@ func byName(name string) (*format, error) {
 
 // byExtension finds a format by the longest extension that fits.
 func byExtension(path string) *format {
-	path = strings.ToLower(strings.TrimRight(path, "/"+string(filepath.Separator)))
+	path = strings.ToLower(strings.TrimRight(filepath.ToSlash(path), "/"))
 	var best *format
 	length := 0
 	for _, f := range formats {

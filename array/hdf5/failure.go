@@ -39,9 +39,10 @@ func (e *failure) Error() string {
 
 // errorRecord is H5E_error2_t.
 type errorRecord struct {
-	class, major, minor hid
-	line                uint32
-	fn, file, desc      unsafe.Pointer
+	_    [3]hid            // class, major and minor number
+	_    uint32            // line
+	_    [2]unsafe.Pointer // function and file
+	desc unsafe.Pointer
 }
 
 // noted is what the callbacks hand over. The library's lock guards it.
