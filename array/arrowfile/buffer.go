@@ -21,11 +21,13 @@ type buffer struct {
 	raw  []byte // in the file; of one that is compressed what lies behind its size
 	size int64  // unpacked
 
-	codec arrow.Codec
-	in    io.Reader // nil before the first read
-	free  func()
-	at    int64 // where kept begins
-	kept  []byte
+	codec  arrow.Codec
+	passed arrow.Passed
+	src    *bytes.Reader // of raw
+	in     io.Reader     // nil before the first read
+	free   func()
+	at     int64 // where kept begins
+	kept   []byte
 }
 
 var errShort = errors.New("it is shorter than its rows need")
@@ -66,11 +68,11 @@ var zstdReaders = sync.Pool{New: func() any {
 var lz4Readers = sync.Pool{New: func() any { return lz4.NewReader(nil) }}
 
 func (b *buffer) open() error {
-	src := bytes.NewReader(b.raw)
+	b.src = bytes.NewReader(b.raw)
 	switch b.codec {
 	case arrow.ZSTD:
 		d := zstdReaders.Get().(*zstd.Decoder)
-		if err := d.Reset(src); err != nil {
+		if err := d.Reset(b.src); err != nil {
 			return err
 		}
 		b.in, b.free = d, func() {
@@ -80,7 +82,7 @@ func (b *buffer) open() error {
 		}
 	default:
 		d := lz4Readers.Get().(*lz4.Reader)
-		d.Reset(src)
+		d.Reset(b.src)
 		b.in, b.free = d, func() {
 			d.Reset(nil)
 			lz4Readers.Put(d)
@@ -104,6 +106,7 @@ func (b *buffer) bytes(lo, hi int64) ([]byte, error) {
 		return nil, errShort
 	}
 	if b.codec == arrow.NoCodec {
+		b.passed.To(b.raw, int(lo))
 		return b.raw[lo:hi:hi], nil
 	}
 	if b.in == nil {
@@ -128,6 +131,7 @@ func (b *buffer) bytes(lo, hi int64) ([]byte, error) {
 		if err := b.fill(need); err != nil {
 			return nil, err
 		}
+		b.passed.To(b.raw, len(b.raw)-b.src.Len())
 	}
 	return b.kept[:hi-lo], nil
 }

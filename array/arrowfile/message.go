@@ -66,11 +66,12 @@ type batch struct {
 	views   []byte // 8 bytes each
 	codec   arrow.Codec
 	dicts   int // dictionary messages that go before it
+	mapped  bool
 }
 
 // batch reads a record batch's table.
 func (f *File) batch(m *message, t arrow.Table) (*batch, error) {
-	k := &batch{at: m.at, body: f.data[m.at:m.end:m.end], codec: arrow.NoCodec, dicts: len(f.dicts)}
+	k := &batch{at: m.at, body: f.data[m.at:m.end:m.end], codec: arrow.NoCodec, dicts: len(f.dicts), mapped: f.m != nil}
 	rows := t.Int(0, 8, 0)
 	k.nodes, _ = t.Vector(1, 16)
 	k.buffers, _ = t.Vector(2, 16)
@@ -119,7 +120,11 @@ func (k *batch) buffer(i int) (*buffer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newBuffer(k.body[lo:hi:hi], k.codec)
+	b, err := newBuffer(k.body[lo:hi:hi], k.codec)
+	if err == nil {
+		b.passed.Mapped = k.mapped
+	}
+	return b, err
 }
 
 // variadic returns how many data buffers views have before the view number n,

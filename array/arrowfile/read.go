@@ -434,6 +434,7 @@ func (s *stream) Next() (array.Array, error) {
 	lo, hi := s.lo*s.c.Row, (s.lo+n)*s.c.Row
 	a := array.Array{Spec: s.spec(n)}
 	if s.whole != nil {
+		s.r.leaves[0].data.passed.To(s.whole, lo)
 		a.Data = s.whole[lo:hi:hi]
 	} else {
 		if cap(s.buf) < hi-lo {

@@ -9,6 +9,8 @@ import (
 	"io"
 	"sync"
 
+	"github.com/betongo/betongo/internal/arrow"
+
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/s2"
@@ -46,8 +48,10 @@ type pages struct {
 	codec int32
 	most  int // bytes a page may have
 
-	buf []byte
-	un  unpacker
+	chunk  []byte // all bytes of the chunk
+	passed arrow.Passed
+	buf    []byte
+	un     unpacker
 }
 
 // unpacker keeps what decompresses from page to page.
@@ -64,6 +68,7 @@ func (p *pages) next() (page, []byte, error) {
 	if len(p.b) == 0 {
 		return page{}, nil, io.EOF
 	}
+	p.passed.To(p.chunk, len(p.chunk)-len(p.b))
 	t := &thrift{b: p.b}
 	h := t.page()
 	if t.err != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/internal/arrow"
 )
 
 // leaf begins to read a leaf in a row group.
@@ -15,7 +16,8 @@ func (f *File) leaf(c *column, i, group int) *leaf {
 	info := &c.leaves[i]
 	l := &leaf{Leaf: &c.Leaves[i], node: info.node, cuts: info.cuts, sizes: info.sizes, spans: info.spans}
 	k := &f.meta.groups[group].chunks[info.node.leaf]
-	l.pages = pages{b: f.data[k.at : k.at+k.size], at: k.at, codec: k.codec, most: f.opts.MaxPage}
+	b := f.data[k.at : k.at+k.size]
+	l.pages = pages{b: b, chunk: b, at: k.at, codec: k.codec, most: f.opts.MaxPage, passed: arrow.Passed{Mapped: f.m != nil}}
 	return l
 }
 
