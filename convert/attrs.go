@@ -15,6 +15,9 @@ import (
 type attrs struct {
 	kind attrKind
 	only []string // these names and no others; nil for any
+	// check says whether a value can be written as it is; nil for all. Others are
+	// written as JSON text.
+	check func(key string, v any) error
 }
 
 type attrKind int
@@ -54,7 +57,9 @@ func carried(key string, v any, to attrs) (*any, string) {
 	}
 	switch to.kind {
 	case anyAttrs:
-		return &v, ""
+		if to.check == nil || to.check(key, v) == nil {
+			return &v, ""
+		}
 	case textAttrs:
 		if _, ok := v.(string); ok {
 			return &v, ""
@@ -64,12 +69,15 @@ func carried(key string, v any, to attrs) (*any, string) {
 	if !ok {
 		return nil, fmt.Sprintf("isn't kept: JSON can't tell a %T", v)
 	}
-	if to.kind == textAttrs {
+	if to.kind != jsonAttrs {
 		text, err := json.Marshal(plain)
 		if err != nil {
 			return nil, "isn't kept: " + err.Error()
 		}
 		var s any = string(text)
+		if to.check != nil && to.check(key, s) != nil {
+			return nil, "isn't kept: " + to.check(key, s).Error()
+		}
 		return &s, "is kept as JSON text"
 	}
 	if changed {

@@ -201,7 +201,7 @@ var hdf5Format = &format{
 		return created(hdf5.Create(path, &hdf5.CreateOptions{Overwrite: o.Overwrite, Compression: name, Level: level, Chunks: chunks(o.RowGroup)}))
 	},
 	scalars: true, order: true,
-	file: attrs{kind: anyAttrs}, member: attrs{kind: anyAttrs},
+	file: attrs{kind: anyAttrs, check: hdf5.CheckAttr}, member: attrs{kind: anyAttrs, check: hdf5.CheckAttr},
 	takes: takesHDF5,
 	remark: func(m array.Member) string {
 		if m.Spec.DType.Kind() == 'U' {
