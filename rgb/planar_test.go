@@ -139,6 +139,17 @@ func TestRenderAllKinds(t *testing.T) {
 	}
 }
 
+// leastAllocs is testing.AllocsPerRun of the quietest of some rounds: what
+// finalizers and the runtime allocate meanwhile counts in one or the other, what
+// f does in each.
+func leastAllocs(runs int, f func()) float64 {
+	least := testing.AllocsPerRun(runs, f)
+	for round := 0; least > 0 && round < 3; round++ {
+		least = min(least, testing.AllocsPerRun(runs, f))
+	}
+	return least
+}
+
 // TestRenderAllocatesNothing repeats what a worker does all day.
 func TestRenderAllocatesNothing(t *testing.T) {
 	list := album(t)[:8]
@@ -149,7 +160,7 @@ func TestRenderAllocatesNothing(t *testing.T) {
 	for i := range list {
 		list[i].Marks, _ = rgb.AppendMarks(nil, list[i].Data)
 	}
-	if n := testing.AllocsPerRun(20, func() {
+	if n := leastAllocs(20, func() {
 		for _, e := range list {
 			if err := s.Render(dst, e, randomResized(rnd, e.Width, e.Height), true, &target); err != nil {
 				t.Fatal(err)

@@ -185,7 +185,7 @@ func TestRenderViewsAllocatesNothing(t *testing.T) {
 		views[i] = multiCrop(rnd, list[i].Width, list[i].Height, &large, &small)
 	}
 	var s rgb.Scratch
-	if n := testing.AllocsPerRun(20, func() {
+	if n := leastAllocs(20, func() {
 		for i, e := range list {
 			if err := s.RenderViews(e, views[i]); err != nil {
 				t.Fatal(err)

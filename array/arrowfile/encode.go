@@ -227,7 +227,6 @@ type body struct {
 	w       *Writer
 	at      int64 // of the body in the file
 	end     int64 // of what is written
-	rows    int   // of the first column
 	nodes   []arrow.Node
 	buffers []arrow.Buffer
 }

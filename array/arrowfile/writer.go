@@ -38,7 +38,6 @@ type Writer struct {
 	names   map[string]bool
 	body    *body // of the only batch; nil where there are several
 	rows    int   // of the first column
-	head    int64 // before body
 }
 
 type writing = array.Writing

@@ -358,18 +358,3 @@ func (f *frontTexts) next() ([]byte, error) {
 	f.same = f.same[1:]
 	return f.last, nil
 }
-
-// fixedTexts are values of one size.
-type fixedTexts struct {
-	b    []byte
-	size int
-}
-
-func (f *fixedTexts) next() ([]byte, error) {
-	if len(f.b) < f.size {
-		return nil, errShort
-	}
-	v := f.b[:f.size]
-	f.b = f.b[f.size:]
-	return v, nil
-}
