@@ -158,7 +158,7 @@ func (m *moduleInfo) peers(ctx context.Context) (*peers, error) {
 		}
 		out, err := m.output(ctx, nil, v.python, "-m", "uv", "pip", "install", "--quiet", "--python", v.python, "--only-binary", ":all:", "-r", file)
 		if err != nil {
-			return nil, skipped("the formats' libraries can't be fetched here: " + lastLine(out))
+			return nil, absent("the formats' libraries can't be fetched here: " + lastLine(out))
 		}
 	}
 	if err := m.numpack(ctx, dir, p.formats); err != nil {
@@ -188,7 +188,7 @@ func findPython(ctx context.Context) (python, version string, err error) {
 			return executable, version, nil
 		}
 	}
-	return "", "", skipped("it needs Python 3.12 or later with venv and pip; none of " + strings.Join(pythons, ", ") + " is one")
+	return "", "", absent("it needs Python 3.12 or later with venv and pip; none of " + strings.Join(pythons, ", ") + " is one")
 }
 
 // works tells whether both can import what the tests want.
@@ -210,7 +210,7 @@ func (p *peers) works(ctx context.Context) error {
 // optimisation, in a third of the time.
 func (m *moduleInfo) numpack(ctx context.Context, dir, python string) error {
 	if _, err := exec.LookPath("cargo"); err != nil {
-		return skipped(numpack + " is built by cargo, and there is none")
+		return absent(numpack + " is built by cargo, and there is none")
 	}
 	env := []string{
 		"PATH=" + filepath.Dir(python) + string(filepath.ListSeparator) + os.Getenv("PATH"),
@@ -221,7 +221,7 @@ func (m *moduleInfo) numpack(ctx context.Context, dir, python string) error {
 	source := filepath.Join(dir, "source")
 	out, err := m.output(ctx, env, python, append(pip, "download", "--no-deps", "--no-build-isolation", "--no-binary", ":all:", "--dest", source, numpack)...)
 	if err != nil {
-		return skipped(numpack + " can't be fetched here: " + lastLine(out))
+		return absent(numpack + " can't be fetched here: " + lastLine(out))
 	}
 	names, err := filepath.Glob(filepath.Join(source, "*.tar.gz"))
 	if err != nil || len(names) != 1 {
@@ -234,8 +234,12 @@ func (m *moduleInfo) numpack(ctx context.Context, dir, python string) error {
 	if err := withoutBLAS(filepath.Join(folder, "Cargo.toml")); err != nil {
 		return err
 	}
-	if err := m.command(env, python, append(pip, "install", "--no-deps", "--no-build-isolation", folder)...)(ctx); err != nil {
-		return err
+	out, err = m.output(ctx, env, python, append(pip, "install", "--no-deps", "--no-build-isolation", folder)...)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return absent(numpack + " can't be built here: " + lastLine(out))
 	}
 	return errors.Join(os.RemoveAll(filepath.Join(dir, "target")), os.RemoveAll(source))
 }

@@ -26,6 +26,7 @@ func TestReport(t *testing.T) {
 		{"a failure", []step{bad, ok}, false, "1 of 2 steps failed", []string{"FAILED", "second line", "good"}},
 		{"a skip", []step{ok, skip("race", "no compiler")}, false, "", []string{"1 skipped", "no compiler"}},
 		{"a skip when strict", []step{ok, skip("race", "no compiler")}, true, "1 of 2 steps were skipped", []string{"no compiler"}},
+		{"a peer that isn't there when strict", []step{ok, {"arrays", func(context.Context) error { return absent("no cargo") }}}, true, "", []string{"1 skipped", "no cargo"}},
 		{"nothing", nil, false, "no step ran", nil},
 		{"only skips", []step{skip("race", "no compiler")}, false, "no step ran", nil},
 	} {

@@ -6,7 +6,8 @@
 //	go run ./internal/ci -full     each fuzz target for a minute
 //
 // With -strict, or with CI set in the environment, a step that had to be
-// skipped is a failure. The exit status is 1 when a step failed.
+// skipped is a failure, but for want of other projects' programs that are
+// fetched and built to test beside them. The exit status is 1 when a step failed.
 package main
 
 import (

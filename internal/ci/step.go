@@ -20,6 +20,12 @@ type skipped string
 
 func (s skipped) Error() string { return string(s) }
 
+// absent says what of others' a step lacks here that no clone can be asked to
+// have: it is skipped, and -strict lets that pass.
+type absent string
+
+func (a absent) Error() string { return string(a) }
+
 // skip makes a step that is not to run.
 func skip(name, why string) step {
 	return step{name, func(context.Context) error { return skipped(why) }}
@@ -32,10 +38,16 @@ type result struct {
 	took time.Duration
 }
 
-func (r *result) skipped() (why string, ok bool) {
+// skipped says why the step did not run; allowed if that is no failure even when
+// no step may be skipped.
+func (r *result) skipped() (why string, ok, allowed bool) {
 	var s skipped
+	var a absent
+	if errors.As(r.err, &a) {
+		return string(a), true, true
+	}
 	ok = errors.As(r.err, &s)
-	return string(s), ok
+	return string(s), ok, false
 }
 
 // runAll runs the steps one after another, also those after a failed one:
@@ -63,7 +75,7 @@ func runAll(ctx context.Context, out io.Writer, steps []step) []result {
 
 // outcome returns the word for it and, unless all is well, why.
 func (r *result) outcome() (word, why string) {
-	if why, ok := r.skipped(); ok {
+	if why, ok, _ := r.skipped(); ok {
 		return "skipped", why
 	}
 	if r.err != nil {
@@ -79,7 +91,7 @@ func indent(s string) string {
 // report prints the table of all steps and returns an error when one failed,
 // or with strict when one was skipped.
 func report(out io.Writer, results []result, strict bool) error {
-	var ok, failed, left int
+	var ok, failed, left, refused int
 	var total time.Duration
 	fmt.Fprintf(out, "\n%-28s %-8s %8s\n", "step", "result", "seconds")
 	for _, r := range results {
@@ -89,6 +101,9 @@ func report(out io.Writer, results []result, strict bool) error {
 			ok++
 		case "skipped":
 			left++
+			if _, _, allowed := r.skipped(); !allowed {
+				refused++
+			}
 		default:
 			failed++
 		}
@@ -100,8 +115,8 @@ func report(out io.Writer, results []result, strict bool) error {
 	switch {
 	case failed > 0:
 		return fmt.Errorf("%d of %d steps failed", failed, len(results))
-	case strict && left > 0:
-		return fmt.Errorf("%d of %d steps were skipped, and with -strict none may be", left, len(results))
+	case strict && refused > 0:
+		return fmt.Errorf("%d of %d steps were skipped, and with -strict none may be", refused, len(results))
 	case ok == 0:
 		return errors.New("no step ran")
 	}
