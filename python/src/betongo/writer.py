@@ -57,7 +57,8 @@ class _Remote(Exception):
 
 def starting(method: str | None) -> Any:
     """The context that processes are started in, see DatasetWriter's start_method."""
-    if method is None and sys.platform == "linux" and multiprocessing.get_start_method(allow_none=True) is None:
+    fixed = multiprocessing.get_start_method(allow_none=True)
+    if method is None and fixed is None and sys.platform == "linux":
         method = "fork"
     return multiprocessing.get_context(method)
 
@@ -73,10 +74,10 @@ class DatasetWriter:
 
     seed: of the random choices of fields (RGBImageField's 'proportion'). classes: names of the values 0, 1, …
     of the label field, kept in the file. plain leaves out what FFCV's own writer would not have written:
-    class names and checkpoints of JPEGs. large_samples: let samples span pages; FFCV reads such a file right
-    with os_cache=True only. start_method: of the processes; when None, what set_start_method fixed, else
-    fork on Linux, as before Python 3.14, so that a dataset need not be picklable, elsewhere the platform's. progress: a
-    bar on stderr; None for one when stderr is a terminal.
+    class names, checkpoints of JPEGs and checksums. large_samples: let samples span pages; FFCV reads such a
+    file right with os_cache=True only. start_method: of the processes; when None, what set_start_method
+    fixed, else fork on Linux, as before Python 3.14, so that a dataset need not be picklable, and elsewhere
+    the platform's. progress: a bar on stderr; None for one when stderr is a terminal.
 
     A sample is a tuple or list with a value for each field, or a dict by the fields' names. One that can't be
     had or written raises WriteError with its index. A writer may be used again; it is for one thread.
