@@ -60,8 +60,8 @@ type Options struct {
 	// Overwrite allows to replace an existing file, at the very end.
 	Overwrite bool
 
-	// Plain leaves out the extension block: no class names, no keys, no marks;
-	// what FFCV itself would have written.
+	// Plain leaves out the extension block: no class names, no keys, no marks, no
+	// checksums; what FFCV itself would have written.
 	Plain bool
 
 	// LargeSamples gives a sample that is larger than a page a run of whole

@@ -267,7 +267,7 @@ func TestNothingAllocated(t *testing.T) {
 			s.LoadCrop(&dst, rgb.Encoded{Width: 200, Height: 150, Data: src.Pix}, rgb.Rect{W: 90, H: 140}, 64, 64)
 		},
 	} {
-		if n := leastAllocs(20, f); n != 0 {
+		if n := testing.AllocsPerRun(20, f); n != 0 {
 			t.Errorf("%s allocates %v times", name, n)
 		}
 	}

@@ -362,7 +362,7 @@ func TestPlaceAllocatesNothing(t *testing.T) {
 		}
 		dst := make([]byte, 1<<18)
 		fill := []uint16{1, 2, 3, 4}[:src.Channels]
-		if n := leastAllocs(5, func() {
+		if n := testing.AllocsPerRun(5, func() {
 			for i := range list {
 				p := &list[i]
 				out := dst[:p.Width*p.Height*src.Channels*src.Depth]

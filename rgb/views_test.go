@@ -184,11 +184,13 @@ func TestRenderViewsAllocatesNothing(t *testing.T) {
 		list[i].Marks, _ = rgb.AppendMarks(nil, list[i].Data)
 		views[i] = multiCrop(rnd, list[i].Width, list[i].Height, &large, &small)
 	}
-	var s rgb.Scratch
-	if n := leastAllocs(20, func() {
-		for i, e := range list {
-			if err := s.RenderViews(e, views[i]); err != nil {
-				t.Fatal(err)
+	if n := leastAllocs(20, func() func() {
+		s := new(rgb.Scratch)
+		return func() {
+			for i, e := range list {
+				if err := s.RenderViews(e, views[i]); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 	}); n != 0 {

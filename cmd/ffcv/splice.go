@@ -20,7 +20,7 @@ import (
 // spliceFlags say how the verbs that make files out of files write them.
 type spliceFlags struct {
 	Workers int  `default:"0" placeholder:"N" help:"Goroutines that copy values; 0 is one a processor."`
-	Plain   bool `help:"Write no extension block (class names, sample names, checkpoints): FFCV's own format and nothing else."`
+	Plain   bool `help:"Write no extension block (class names, sample names, checkpoints, checksums): FFCV's own format and nothing else."`
 	Force   bool `help:"Replace an existing file."`
 	JSON    bool `name:"json" help:"Print what was done as one JSON object a file."`
 }

@@ -38,7 +38,7 @@ type outputFlags struct {
 	Shuffle      bool      `help:"Write the samples in a random order, which --seed decides."`
 	Seed         uint64    `default:"0" placeholder:"S" help:"Seed of --shuffle and of the proportion mode."`
 	OnError      string    `default:"fail" enum:"fail,skip" placeholder:"fail|skip" help:"What to do with a sample that cannot be read: fail (the default), or skip it and report it."`
-	Plain        bool      `help:"Write no extension block (class names, sample names, checkpoints): FFCV's own format and nothing else."`
+	Plain        bool      `help:"Write no extension block (class names, sample names, checkpoints, checksums): FFCV's own format and nothing else."`
 	Force        bool      `help:"Replace an existing file."`
 	JSON         bool      `name:"json" help:"Print what was done as one JSON object on standard output."`
 }
