@@ -71,9 +71,11 @@ func add(ctx context.Context, path string, f *ffcv.File, columns []Column, o Opt
 	own := int64(f.Header().PageSize)
 	copied = copied && (o.PageSize == 0 || o.PageSize == own)
 	w := o.writer(path, own, f)
-	if w.Classes, err = o.extension(f); err != nil {
+	kept, err := o.extension(f)
+	if err != nil {
 		return ffcv.Stats{}, err
 	}
+	kept.put(w)
 	if copied {
 		values := make([]any, len(columns))
 		w.Base = []ffcv.Base{{File: f, Added: func(i int) (_ []any, err error) {

@@ -54,9 +54,11 @@ func Append(ctx context.Context, path string, f *ffcv.File, ds ffcv.Dataset, opt
 	w := o.writer(path, int64(f.Header().PageSize), f)
 	w.Base = []ffcv.Base{{File: f}}
 	w.Seed = o.Seed
-	if w.Classes, err = o.extension(f); err != nil {
+	kept, err := o.extension(f)
+	if err != nil {
 		return ffcv.Stats{}, fmt.Errorf("append to %s: %w", f.Name(), err)
 	}
+	kept.put(w)
 	if o.Classes != nil {
 		w.Classes = o.Classes
 	}

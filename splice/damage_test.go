@@ -25,11 +25,11 @@ func TestDamagedExtension(t *testing.T) {
 		{"number of names", ffcv.TagNames, 0, far, "the names of "},
 		{"marks", ffcv.TagMarks, 16 + 8*5, far, "the marks of "},
 		{"classes", ffcv.TagClasses, 0, far, "the class names are damaged"},
-		{"unknown section", ffcv.TagMarks, -16, []byte("XYZW"), "the extension section XYZW is left behind"},
+		{"a section twice", ffcv.TagMarks, -16, []byte("abcd"), "the extension section abcd is left behind: there is one before it"},
 		{"directory", ffcv.TagClasses, -8, far, "left behind where it is damaged"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			path := everyKind{60, 0}.write(t, ffcv.Options{}, nil)
+			path := everyKind{60, 0}.write(t, ffcv.Options{Sections: []ffcv.NewSection{{Tag: foreignTag, Data: []byte("kept")}}}, nil)
 			f := open(t, path)
 			list, err := f.Sections()
 			if err != nil {

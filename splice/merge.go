@@ -1,9 +1,11 @@
 package splice
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 
@@ -32,13 +34,7 @@ func Merge(ctx context.Context, path string, files []*ffcv.File, opts *Options) 
 			return ffcv.Stats{}, &PageSizeError{File: f.Name(), PageSize: int64(b), First: files[0].Name(), Want: int64(a)}
 		}
 	}
-	lists := make([][]string, len(files))
-	for i, f := range files {
-		if lists[i], err = o.extension(f); err != nil {
-			return ffcv.Stats{}, fmt.Errorf("merge: %w", err)
-		}
-	}
-	classes, err := reconcile(files, lists)
+	kept, err := o.join(files)
 	if err != nil {
 		return ffcv.Stats{}, fmt.Errorf("merge: %w", err)
 	}
@@ -46,7 +42,7 @@ func Merge(ctx context.Context, path string, files []*ffcv.File, opts *Options) 
 		o.PageSize = 0 // the copied pages'
 	}
 	w := o.writer(path, int64(files[0].Header().PageSize), files...)
-	w.Classes = classes
+	kept.put(w)
 	var ds ffcv.Dataset = none{}
 	var all []*samples
 	for _, f := range files {
@@ -102,6 +98,39 @@ func sameFields(f, g *ffcv.File) error {
 		}
 	}
 	return nil // that the arguments are the same the writer finds
+}
+
+// join returns what of the files' extension blocks their merger carries along.
+func (o *Options) join(files []*ffcv.File) (c carried, err error) {
+	lists := make([][]string, len(files))
+	all := map[ffcv.Tag]int{} // in how many files there is one
+	for i, f := range files {
+		own, err := o.extension(f)
+		if err != nil {
+			return carried{}, err
+		}
+		lists[i] = own.classes
+		for _, s := range own.sections {
+			all[s.Tag]++
+		}
+		if i == 0 {
+			c.sections = own.sections
+			continue
+		}
+		c.sections = slices.DeleteFunc(c.sections, func(s ffcv.NewSection) bool {
+			return !slices.ContainsFunc(own.sections, func(t ffcv.NewSection) bool { return t.Tag == s.Tag && bytes.Equal(t.Data, s.Data) })
+		})
+	}
+	for _, s := range c.sections {
+		delete(all, s.Tag)
+	}
+	for _, tag := range slices.Sorted(maps.Keys(all)) {
+		if o.Warn != nil && !o.Plain {
+			o.Warn(fmt.Sprintf("the extension section %v is left behind: not all files have it alike", tag))
+		}
+	}
+	c.classes, err = reconcile(files, lists)
+	return c, err
 }
 
 // reconcile returns the class names of files that shall be one: the longest

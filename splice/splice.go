@@ -6,8 +6,9 @@
 // every byte of a value is the same in the new file. Merge, Append, and Add of
 // fields without bytes in data pages copy the pages as they are and move the
 // pointers; the others place the values anew, packed as a writer packs them.
-// Names of samples, marks and class names come along. FFCV reads the files: all
-// bytes of a sample are in one page.
+// Names of samples, marks and class names come along, and so do sections of the
+// extension block that other packages keep: Merge takes those that all files
+// have alike. FFCV reads the files: all bytes of a sample are in one page.
 //
 // A file is collected beside its target and takes its place when it is whole
 // (see ffcv.Writer): after an error, or a kill, nothing is changed. Memory does
@@ -17,6 +18,7 @@ package splice
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 	"sync/atomic"
@@ -99,9 +101,22 @@ func closeReplaced(path string, files []*ffcv.File) error {
 	return nil
 }
 
-// extension returns a file's class names, and tells which sections of it don't
-// come along. An error is one of reading.
-func (o *Options) extension(f *ffcv.File) (classes []string, err error) {
+// carried is what of a file's extension block goes into a new one as it is.
+type carried struct {
+	classes  []string
+	sections []ffcv.NewSection // those that this package does not know
+}
+
+// put has a new file carry it along.
+func (c *carried) put(w *ffcv.Options) { w.Classes, w.Sections = c.classes, c.sections }
+
+// maxCarried bounds what of a section that is not known is taken along: it
+// passes through memory.
+const maxCarried = 64 << 20
+
+// extension returns what of a file's extension block comes along, and tells
+// which sections of it don't. An error is one of reading.
+func (o *Options) extension(f *ffcv.File) (c carried, err error) {
 	warn := o.Warn
 	if warn == nil || o.Plain {
 		warn = func(string) {}
@@ -111,18 +126,29 @@ func (o *Options) extension(f *ffcv.File) (classes []string, err error) {
 		if err != nil {
 			warn(fmt.Sprintf("what the extension block holds is left behind where it is damaged: %v", err))
 		}
-		classes = f.Classes()
+		c.classes = f.Classes()
+		seen := map[ffcv.Tag]bool{}
 		for _, s := range list {
 			switch {
-			case s.Tag == ffcv.TagClasses && classes == nil:
+			case s.Tag == ffcv.TagClasses && c.classes == nil:
 				warn(fmt.Sprintf("%s: the class names are damaged and left behind", f.Name()))
-			case !s.Tag.Known():
-				warn(fmt.Sprintf("%s: the extension section %v is left behind: what it holds is not known", f.Name(), s.Tag))
+			case s.Tag.Known():
+			case seen[s.Tag]:
+				warn(fmt.Sprintf("%s: the extension section %v is left behind: there is one before it", f.Name(), s.Tag))
+			case s.Length > maxCarried:
+				warn(fmt.Sprintf("%s: the extension section %v is left behind: it has %d bytes, and at most %d are taken along", f.Name(), s.Tag, s.Length, maxCarried))
+			default:
+				b, err := io.ReadAll(f.OpenSection(s))
+				if err != nil {
+					return err
+				}
+				c.sections = append(c.sections, ffcv.NewSection{Tag: s.Tag, Data: b})
 			}
+			seen[s.Tag] = true
 		}
 		return nil
 	})
-	return classes, err
+	return c, err
 }
 
 // write creates a file and lets do write it.

@@ -69,7 +69,7 @@ func split(ctx context.Context, f *ffcv.File, parts []Part, o SplitOptions) ([]f
 	if err := d.plan(ctx); err != nil {
 		return nil, err
 	}
-	if d.classes, err = o.extension(f); err != nil {
+	if d.kept, err = o.extension(f); err != nil {
 		return nil, err
 	}
 	defer d.from.warnLost(o.Warn)
@@ -84,11 +84,11 @@ type dealer struct {
 	o     SplitOptions
 	order *order
 
-	classes []string              // of f
-	ends    []float64             // where each part ends, of all samples as 1
-	counts  []int64               // samples of each part
-	groups  map[int64]*groupCount // by label; one without ByClass
-	queues  []chan []int
+	kept   carried               // of f
+	ends   []float64             // where each part ends, of all samples as 1
+	counts []int64               // samples of each part
+	groups map[int64]*groupCount // by label; one without ByClass
+	queues []chan []int
 
 	mu    sync.Mutex // of what the writers' callbacks use
 	done  []ffcv.Progress
@@ -269,7 +269,7 @@ func (d *dealer) dealAll(ctx context.Context) error {
 func (d *dealer) writePart(ctx context.Context, k int, specs []ffcv.FieldSpec) (ffcv.Stats, error) {
 	path := d.parts[k].Path
 	opts := d.o.writer(path, int64(d.f.Header().PageSize), d.f)
-	opts.Classes = d.classes
+	d.kept.put(opts)
 	if d.o.Progress != nil {
 		opts.Progress = func(p ffcv.Progress) { d.progress(k, p) }
 	}

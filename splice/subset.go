@@ -25,9 +25,11 @@ func Subset(ctx context.Context, path string, f *ffcv.File, s Selection, opts *O
 		return ffcv.Stats{}, fmt.Errorf("subset: %w", err)
 	}
 	w := o.writer(path, int64(f.Header().PageSize), f)
-	if w.Classes, err = o.extension(f); err != nil {
+	kept, err := o.extension(f)
+	if err != nil {
 		return ffcv.Stats{}, fmt.Errorf("subset: %w", err)
 	}
+	kept.put(w)
 	w.Progress = o.of(n)
 	from := newSamples(f)
 	stats, err := write(path, specs, w, func(w *ffcv.Writer) error {
