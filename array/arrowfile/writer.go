@@ -337,7 +337,7 @@ func (w *Writer) completeOne(schema *arrow.Schema) error {
 
 // move brings the body to another place, in a file of its own.
 func (w *Writer) move(to int64) error {
-	f, err := aside.Create(w.f.Target(), w.opts.Overwrite)
+	f, err := w.f.Another()
 	if err != nil {
 		return err
 	}
@@ -384,17 +384,8 @@ func Save(path string, members []array.Member, arrays []array.Strided, attrs map
 	if err := w.SetAttrs(attrs); err != nil {
 		return err
 	}
-	for i, m := range members {
-		s, err := w.Add(m)
-		if err == nil {
-			err = array.Copy(s, array.StreamOf(arrays[i], 0), nil)
-		}
-		if err == nil {
-			err = s.Close()
-		}
-		if err != nil {
-			return err
-		}
+	if err := arrow.AddAll(w, members, arrays); err != nil {
+		return err
 	}
 	return w.Close()
 }

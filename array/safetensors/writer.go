@@ -295,7 +295,7 @@ func (w *Writer) finish() error {
 // move copies the data to another file, where they lie from data on as infos
 // tell.
 func (w *Writer) move(infos []Info, data int64) error {
-	f, err := aside.Create(w.f.Target(), w.opts.Overwrite)
+	f, err := w.f.Another()
 	if err != nil {
 		return err
 	}

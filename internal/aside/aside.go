@@ -4,7 +4,10 @@
 // Until Commit the target is as it was; after it, it is the new one, also when
 // the machine stops right then. What is written beside has the target's name
 // with ".partial-XXXXXX" behind it; a process that is killed leaves that, and
-// nothing else.
+// a NAME.lock that nobody holds.
+//
+// Only one writer has a target at a time: another one is refused, by Hold's
+// *HeldError.
 package aside
 
 import (
@@ -24,6 +27,7 @@ type File struct {
 	target    string
 	overwrite bool
 	done      bool
+	lock      *Lock
 }
 
 // Create makes a file beside target, with mode 0666 less the umask. A symbolic
@@ -37,15 +41,40 @@ func Create(target string, overwrite bool) (*File, error) {
 	if err := Check(target, overwrite, false); err != nil {
 		return nil, err
 	}
-	var f *os.File
+	lock, err := Hold(target)
+	if err != nil {
+		return nil, err
+	}
+	f, err := create(target)
+	if err != nil {
+		return nil, errors.Join(err, lock.Release())
+	}
+	return &File{File: f, target: target, overwrite: overwrite, lock: lock}, nil
+}
+
+// create makes the file that stands beside target.
+func create(target string) (f *os.File, err error) {
 	_, err = Beside(target, func(name string) (err error) {
 		f, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 		return err
 	})
+	return f, err
+}
+
+// Another makes a second file for f's target, for what can't be moved in its
+// place. It has the target's lock from then on, so that f is for reading, and
+// for Abort.
+func (f *File) Another() (*File, error) {
+	if f.done {
+		return nil, &fs.PathError{Op: "write", Path: f.target, Err: fs.ErrClosed}
+	}
+	other, err := create(f.target)
 	if err != nil {
 		return nil, err
 	}
-	return &File{File: f, target: target, overwrite: overwrite}, nil
+	lock := f.lock
+	f.lock = nil
+	return &File{File: other, target: f.target, overwrite: f.overwrite, lock: lock}, nil
 }
 
 // Target returns the path that Commit puts the file at.
@@ -70,9 +99,9 @@ func (f *File) Commit() error {
 		err = os.Rename(f.Name(), f.target)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
+		return errors.Join(err, os.Remove(f.Name()), f.lock.Release())
 	}
-	return SyncDir(filepath.Dir(f.target))
+	return errors.Join(SyncDir(filepath.Dir(f.target)), f.lock.Release())
 }
 
 // Abort closes and removes what was written. Behind Commit it does nothing, so
@@ -82,18 +111,27 @@ func (f *File) Abort() error {
 		return nil
 	}
 	f.done = true
-	return errors.Join(f.File.Close(), os.Remove(f.Name()))
+	return errors.Join(f.File.Close(), os.Remove(f.Name()), f.lock.Release())
 }
 
 // Close is Abort: a file that isn't committed is no file.
 func (f *File) Close() error { return f.Abort() }
 
-// WriteFile puts b at target, as Create and Commit do.
+// WriteFile puts b at target, as Create and Commit do, but for the lock: of
+// two writers whose files are whole from the start the last one wins.
 func WriteFile(target string, b []byte, overwrite bool) error {
-	f, err := Create(target, overwrite)
+	target, err := Resolve(target)
 	if err != nil {
 		return err
 	}
+	if err := Check(target, overwrite, false); err != nil {
+		return err
+	}
+	part, err := create(target)
+	if err != nil {
+		return err
+	}
+	f := &File{File: part, target: target, overwrite: overwrite}
 	if _, err := f.Write(b); err != nil {
 		return errors.Join(err, f.Abort())
 	}
@@ -105,6 +143,7 @@ type Folder struct {
 	name, target string
 	overwrite    bool
 	done         bool
+	lock         *Lock
 }
 
 // CreateFolder makes a folder beside target, with mode 0777 less the umask. A
@@ -118,11 +157,15 @@ func CreateFolder(target string, overwrite bool) (*Folder, error) {
 	if err := Check(target, overwrite, true); err != nil {
 		return nil, err
 	}
-	name, err := Beside(target, func(name string) error { return os.Mkdir(name, 0o777) })
+	lock, err := Hold(target)
 	if err != nil {
 		return nil, err
 	}
-	return &Folder{name: name, target: target, overwrite: overwrite}, nil
+	name, err := Beside(target, func(name string) error { return os.Mkdir(name, 0o777) })
+	if err != nil {
+		return nil, errors.Join(err, lock.Release())
+	}
+	return &Folder{name: name, target: target, overwrite: overwrite, lock: lock}, nil
 }
 
 // Path returns where a slash-separated name lies while it is written; the
@@ -160,7 +203,7 @@ func (d *Folder) Commit() error {
 	if old != "" {
 		err = errors.Join(err, os.RemoveAll(old))
 	}
-	return err
+	return errors.Join(err, d.lock.Release())
 }
 
 // renameNew renames to a name that nothing has.
@@ -178,7 +221,7 @@ func (d *Folder) Abort() error {
 		return nil
 	}
 	d.done = true
-	return os.RemoveAll(d.name)
+	return errors.Join(os.RemoveAll(d.name), d.lock.Release())
 }
 
 // syncTree syncs the files and folders below root, and root.
@@ -258,14 +301,20 @@ func Resolve(path string) (string, error) {
 // what is added to it, names stay within the 255 bytes that systems allow.
 const maxBase = 200
 
+// short cuts a name down to maxBase bytes.
+func short(base string) string {
+	if len(base) <= maxBase {
+		return base
+	}
+	return strings.ToValidUTF8(base[:maxBase], "")
+}
+
 // Beside finds a name beside target that nothing has, NAME.partial-XXXXXX, and
 // makes it by create, whose fs.ErrExist has it try another.
 func Beside(target string, create func(name string) error) (string, error) {
 	const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
 	dir, base := filepath.Split(target)
-	if len(base) > maxBase {
-		base = strings.ToValidUTF8(base[:maxBase], "")
-	}
+	base = short(base)
 	for try := 0; ; try++ {
 		var suffix [6]byte
 		for i := range suffix {
