@@ -4,15 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
-	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/betongo/betongo/internal/scripttest"
 	golden "github.com/betongo/betongo/testdata/ffcv"
 )
 
@@ -50,20 +49,8 @@ func TestScripts(t *testing.T) {
 					ts.Check(err)
 				}
 			},
-			// exits CODE COMMAND… runs a command that ends with the code.
-			"exits": func(ts *testscript.TestScript, _ bool, args []string) {
-				err := ts.Exec(args[1], args[2:]...)
-				var exit *exec.ExitError
-				code := 0
-				if errors.As(err, &exit) {
-					code = exit.ExitCode()
-				} else {
-					ts.Check(err)
-				}
-				if strconv.Itoa(code) != args[0] {
-					ts.Fatalf("exit code %d, want %s", code, args[0])
-				}
-			},
+			// exits CODE COMMAND… runs a command, which must end with the code.
+			"exits": scripttest.Code,
 			// joined FILE… writes the files one after another into one of that name.
 			"joined": func(ts *testscript.TestScript, _ bool, args []string) {
 				var all []byte

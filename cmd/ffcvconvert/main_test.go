@@ -4,22 +4,16 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/hdf5"
-	"github.com/betongo/betongo/array/npy"
 	"github.com/betongo/betongo/convert"
+	"github.com/betongo/betongo/internal/scripttest"
 )
 
 func TestMain(m *testing.M) {
@@ -40,22 +34,13 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
-			switch cond {
-			case "root":
-				return os.Getuid() == 0, nil
-			case "hdf5":
+			if cond == "hdf5" {
 				_, _, err := hdf5.Version()
 				return err == nil, nil
 			}
-			return false, fmt.Errorf("unknown condition %q", cond)
+			return scripttest.Condition(cond)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code":   code,
-			"array":  saveArray,
-			"rows":   rows,
-			"await":  await,
-			"fields": fields,
-		},
+		Cmds: scripttest.Commands(map[string]scripttest.Command{"fields": fields}),
 	})
 }
 
@@ -73,75 +58,6 @@ func TestRunCancelled(t *testing.T) {
 	}
 	if names, err := os.ReadDir(dir); err != nil || len(names) != 1 {
 		t.Errorf("files left: %v, %v", names, err)
-	}
-}
-
-// code N PROGRAM ARG… runs the program, which must end with that exit code.
-func code(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: code N PROGRAM ARG…")
-	}
-	got := 0
-	if err := ts.Exec(args[1], args[2:]...); err != nil {
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) {
-			ts.Fatalf("%v", err)
-		}
-		got = exit.ExitCode()
-	}
-	if strconv.Itoa(got) != args[0] {
-		ts.Fatalf("got exit code %d, want %s", got, args[0])
-	}
-}
-
-// array DTYPE SHAPE FILE writes a .npy whose bytes count from 0; the shape is
-// like 3x4, or 0d.
-func saveArray(ts *testscript.TestScript, neg bool, args []string) {
-	d, err := array.ParseDType(args[0])
-	ts.Check(err)
-	spec := array.Spec{DType: d}
-	if args[1] != "0d" {
-		for _, s := range strings.Split(args[1], "x") {
-			n, err := strconv.Atoi(s)
-			ts.Check(err)
-			spec.Shape = append(spec.Shape, n)
-		}
-	}
-	size, err := spec.Bytes()
-	ts.Check(err)
-	data := make([]byte, size)
-	for i := range data {
-		data[i] = byte(i)
-	}
-	a, err := array.New(spec, data)
-	ts.Check(err)
-	ts.Check(npy.Save(ts.MkAbs(args[2]), a.Strided(), nil))
-}
-
-// rows N FILE writes a csv of one column i.
-func rows(ts *testscript.TestScript, neg bool, args []string) {
-	n, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	b := []byte("i\n")
-	for i := range n {
-		b = append(strconv.AppendInt(b, int64(i), 10), '\n')
-	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b, 0o666))
-}
-
-// await PATTERN waits until a file matches; ! await checks that none does.
-func await(ts *testscript.TestScript, neg bool, args []string) {
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
-		names, err := filepath.Glob(ts.MkAbs(args[0]))
-		ts.Check(err)
-		switch {
-		case neg && len(names) > 0:
-			ts.Fatalf("found %v", names)
-		case neg || len(names) > 0:
-			return
-		case time.Now().After(end):
-			ts.Fatalf("no file matches %s", args[0])
-		}
 	}
 }
 

@@ -13,18 +13,16 @@ import (
 	"image/jpeg"
 	"image/png"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/betongo/betongo/array"
-	"github.com/betongo/betongo/array/npy"
 	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/scripttest"
 	"github.com/betongo/betongo/rgb"
 )
 
@@ -37,21 +35,9 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "script"),
-		Condition: func(cond string) (bool, error) {
-			if cond == "root" {
-				return os.Getuid() == 0, nil
-			}
-			return false, fmt.Errorf("unknown condition %q", cond)
-		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code":  code,
-			"photo": photo,
-			"mask":  mask,
-			"array": saveArray,
-			"rows":  rows,
-			"await": await,
-		},
+		Dir:       filepath.Join("testdata", "script"),
+		Condition: scripttest.Condition,
+		Cmds:      scripttest.Commands(map[string]scripttest.Command{"photo": photo, "mask": mask}),
 	})
 }
 
@@ -132,24 +118,6 @@ func valueText(v any) string {
 	return fmt.Sprint(v)
 }
 
-// code N PROGRAM ARG… runs the program, which must end with that exit code.
-func code(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: code N PROGRAM ARG…")
-	}
-	got := 0
-	if err := ts.Exec(args[1], args[2:]...); err != nil {
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) {
-			ts.Fatalf("%v", err)
-		}
-		got = exit.ExitCode()
-	}
-	if strconv.Itoa(got) != args[0] {
-		ts.Fatalf("got exit code %d, want %s", got, args[0])
-	}
-}
-
 // photo WxH[@ORIENTATION] FILE… writes JPEGs.
 func photo(ts *testscript.TestScript, neg bool, args []string) {
 	size, orientation, _ := strings.Cut(args[0], "@")
@@ -202,54 +170,4 @@ func withOrientation(data []byte, orientation uint16) []byte {
 	out = append(out, 0xff, 0xe1)
 	out = binary.BigEndian.AppendUint16(out, uint16(len(exif)+2))
 	return append(append(out, exif...), data[2:]...)
-}
-
-// array DTYPE SHAPE FILE writes a .npy whose bytes count from 0.
-func saveArray(ts *testscript.TestScript, neg bool, args []string) {
-	d, err := array.ParseDType(args[0])
-	ts.Check(err)
-	spec := array.Spec{DType: d}
-	for _, s := range strings.Split(args[1], "x") {
-		n, err := strconv.Atoi(s)
-		ts.Check(err)
-		spec.Shape = append(spec.Shape, n)
-	}
-	size, err := spec.Bytes()
-	ts.Check(err)
-	data := make([]byte, size)
-	for i := range data {
-		data[i] = byte(i)
-	}
-	a, err := array.New(spec, data)
-	ts.Check(err)
-	var b bytes.Buffer
-	ts.Check(npy.Write(&b, a))
-	ts.Check(os.WriteFile(ts.MkAbs(args[2]), b.Bytes(), 0o666))
-}
-
-// rows N FILE writes a csv of one column i.
-func rows(ts *testscript.TestScript, neg bool, args []string) {
-	n, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	b := []byte("i\n")
-	for i := range n {
-		b = append(strconv.AppendInt(b, int64(i), 10), '\n')
-	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b, 0o666))
-}
-
-// await PATTERN waits until a file matches; ! await checks that none does.
-func await(ts *testscript.TestScript, neg bool, args []string) {
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
-		names, err := filepath.Glob(ts.MkAbs(args[0]))
-		ts.Check(err)
-		switch {
-		case neg && len(names) > 0:
-			ts.Fatalf("found %v", names)
-		case neg || len(names) > 0:
-			return
-		case time.Now().After(end):
-			ts.Fatalf("no file matches %s", args[0])
-		}
-	}
 }

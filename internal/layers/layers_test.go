@@ -63,6 +63,7 @@ var rooms = []room{
 	{"dataset", 5, []string{"loader", "ffcv", "fields", "alloc", "internal/hash", "internal/pagecache"}},
 	{"convert", 5, []string{"*"}}, // joins all formats, .beton among them
 	{"internal/term", 4, nil},
+	{"internal/scripttest", 3, []string{"array", "array/npy"}},
 	{"internal/ffcvtest", 4, []string{"ffcv", "fields", "testdata/ffcv"}},
 	{"internal/engine", 6, []string{"*"}},
 	{"internal/layers", 6, nil},
@@ -73,7 +74,7 @@ var rooms = []room{
 }
 
 // forTests are the rooms that serve tests: of the layer just below them too.
-var forTests = []string{"fields/fieldtest", "internal/ffcvtest", "internal/formattest", "internal/leak", "testdata/ffcv", "testdata/photos"}
+var forTests = []string{"fields/fieldtest", "internal/ffcvtest", "internal/formattest", "internal/leak", "internal/scripttest", "testdata/ffcv", "testdata/photos"}
 
 // find returns the room of a package, given by its folder.
 func find(dir string) *room {
