@@ -91,10 +91,8 @@ func (o *OpenOptions) orDefault() (OpenOptions, error) {
 	if got.MaxText < 0 || got.MaxArray < 0 {
 		return got, fmt.Errorf("arrowfile: limits of %d characters and %d bytes", got.MaxText, got.MaxArray)
 	}
-	switch got.Fill.(type) {
-	case nil, bool, int, int64, float64, string:
-	default:
-		return got, fmt.Errorf("arrowfile: fill with %v of %T; want bool, int, float64 or string", got.Fill, got.Fill)
+	if err := arrow.CheckFill(got.Fill); err != nil {
+		return got, fmt.Errorf("arrowfile: %w", err)
 	}
 	if got.MaxText == 0 {
 		got.MaxText = defaultMaxText
@@ -105,13 +103,8 @@ func (o *OpenOptions) orDefault() (OpenOptions, error) {
 	return got, nil
 }
 
-// column is one that may be asked for.
-type column struct {
-	*arrow.Column
-	field int          // in the schema
-	at    arrow.Layout // before it in a batch
-	err   error        // why it isn't served
-}
+// column is one that may be asked for. Its own is what lies before it in a batch.
+type column = arrow.Entry[arrow.Layout]
 
 // Compression is how the buffers of a file are packed.
 type Compression string

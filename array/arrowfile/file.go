@@ -4,10 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"os"
-	"slices"
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/internal/arrow"
@@ -27,8 +25,7 @@ type File struct {
 	batches []*batch
 	dicts   []dictionary
 	rows    int
-	columns []column
-	index   map[string]int
+	columns arrow.Catalogue[arrow.Layout]
 }
 
 // Open maps a file, and reads and checks the schema and where everything lies.
@@ -91,11 +88,11 @@ func (f *File) parse() error {
 		}
 		f.rows += k.rows
 	}
-	f.index = make(map[string]int, len(f.schema.Fields))
+	f.columns = arrow.Catalogue[arrow.Layout]{File: f.name, Only: f.opts.Columns, Rows: f.rows, Size: len(f.data)}
 	at := arrow.Layout{}
 	for i := range f.schema.Fields {
 		field := &f.schema.Fields[i]
-		if err := f.addColumn(i, field, at); err != nil {
+		if err := f.columns.Add(field, at, f.verify, f.measure); err != nil {
 			return err
 		}
 		l := field.Layout()
@@ -223,56 +220,6 @@ func (f *File) take(m *message) error {
 	return nil
 }
 
-// addColumn finds out how a field is served.
-func (f *File) addColumn(i int, field *arrow.Field, at arrow.Layout) error {
-	if f.opts.Columns != nil && !slices.Contains(f.opts.Columns, field.Name) {
-		return nil
-	}
-	c := column{field: i, at: at}
-	if _, ok := f.index[field.Name]; ok {
-		c.err = fmt.Errorf("a column of that name is there already")
-	} else {
-		f.index[field.Name] = len(f.columns)
-	}
-	found, measure, err := arrow.NewColumn(field, nil)
-	if err != nil || c.err != nil {
-		c.err = errors.Join(c.err, err)
-		c.Column = &arrow.Column{Field: field, Member: array.Member{Name: field.Name}}
-		f.columns = append(f.columns, c)
-		return nil
-	}
-	c.Column = found
-	// Every buffer is long enough for its rows, before anybody is told of them.
-	if err := f.verify(&c); err != nil {
-		return err
-	}
-	if measure {
-		var widths []int
-		if widths, err = f.measure(&c); err == nil {
-			c.Column, _, err = arrow.NewColumn(field, widths)
-		}
-		var broken *FormatError
-		if errors.As(err, &broken) {
-			return err
-		}
-		c.err = err
-	}
-	if c.err == nil {
-		c.err = c.CheckRow(len(f.data))
-	}
-	if c.err == nil && c.Scalar && f.rows != 1 {
-		return f.bad(-1, field.Name, "%d rows of a column that says it is a scalar", f.rows)
-	}
-	if c.err == nil && !c.Scalar {
-		c.Member.Spec.Shape[0] = f.rows
-		if _, err := c.Member.Spec.Bytes(); err != nil {
-			return f.bad(-1, field.Name, "%v", err)
-		}
-	}
-	f.columns = append(f.columns, c)
-	return nil
-}
-
 // Name returns the path as Open got it.
 func (f *File) Name() string { return f.name }
 
@@ -289,34 +236,11 @@ func (f *File) Batches() []int {
 }
 
 // Members returns the columns that are served, in the file's order.
-func (f *File) Members() []array.Member {
-	list := make([]array.Member, 0, len(f.columns))
-	for i := range f.columns {
-		if c := &f.columns[i]; c.err == nil {
-			m := c.Member
-			m.Spec.Shape = slices.Clone(m.Spec.Shape)
-			m.Attrs = maps.Clone(m.Attrs)
-			list = append(list, m)
-		}
-	}
-	return list
-}
+func (f *File) Members() []array.Member { return f.columns.Members() }
 
 // Refused returns why columns of the file aren't among its Members, joined; nil
 // where all are.
-func (f *File) Refused() error {
-	var errs []error
-	for i := range f.columns {
-		if c := &f.columns[i]; c.err != nil {
-			errs = append(errs, f.named(c))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func (f *File) named(c *column) error {
-	return fmt.Errorf("%s%w", array.Place(f.name, c.Field.Name, "", -1), c.err)
-}
+func (f *File) Refused() error { return f.columns.Refused() }
 
 // Attrs returns what is kept beside the schema, text by keys; nil for nothing.
 // Pandas' notes are among it, under the key "pandas".
@@ -327,18 +251,7 @@ func (f *File) find(name string) (*column, error) {
 	if f.data == nil {
 		return nil, fmt.Errorf("%s: %w", f.name, errClosed)
 	}
-	i, ok := f.index[name]
-	if !ok && name == "" && len(f.columns) == 1 {
-		i, ok = 0, true
-	}
-	if !ok {
-		return nil, fmt.Errorf("%s: no array %q", f.name, name)
-	}
-	c := &f.columns[i]
-	if c.err != nil {
-		return nil, f.named(c)
-	}
-	return c, nil
+	return f.columns.Find(name)
 }
 
 // Close unmaps and closes the file. A second Close does nothing.

@@ -32,7 +32,7 @@ type leaf struct {
 // leaf finds a leaf's buffers in a batch and checks that all of the batch's rows
 // are in them.
 func (f *File) leaf(k *batch, c *column, l *arrow.Leaf) (*leaf, error) {
-	return f.leafAt(k, c.Field, c.at, l)
+	return f.leafAt(k, c.Field, c.Own, l)
 }
 
 func (f *File) leafAt(k *batch, field *arrow.Field, at arrow.Layout, l *arrow.Leaf) (*leaf, error) {

@@ -39,16 +39,7 @@ func (f *File) measure(c *column) ([]int, error) {
 	for _, i := range c.Texts() {
 		l := &c.Leaves[i]
 		longest := 0
-		take := func(_ int, text []byte) error {
-			if n := l.Measure(text); n > longest {
-				if n > f.opts.MaxText {
-					return &array.UnsupportedError{DType: l.Type.Type.String(),
-						Why: fmt.Sprintf("a text of %d characters or bytes makes all as wide; OpenOptions.MaxText allows %d", n, f.opts.MaxText)}
-				}
-				longest = n
-			}
-			return nil
-		}
+		take := func(_ int, text []byte) error { return l.Longer(text, &longest, f.opts.MaxText) }
 		var err error
 		if l.Type.Dict != nil {
 			err = f.eachDict(c, l, 0, len(f.dicts), func(r *leaf, _ bool) error { return measured(r, take) })
@@ -268,7 +259,6 @@ func (f *File) Array(name string) (array.Strided, error) {
 			parts++
 		}
 	}
-	spec := array.Spec{DType: c.Member.Spec.DType, Shape: slices.Clone(c.Member.Spec.Shape)}
 	if parts == 1 {
 		r, err := f.reader(c, only, make([]*values, len(c.Leaves)))
 		if err != nil {
@@ -276,17 +266,14 @@ func (f *File) Array(name string) (array.Strided, error) {
 		}
 		defer r.close()
 		if b, ok := r.view(); ok {
-			if s, ok := c.inPlace(spec, b); ok {
+			if s, ok := inPlace(c, b); ok {
 				return s, nil
 			}
 		}
 	}
-	size, err := spec.Bytes()
+	spec, size, err := f.columns.Whole(c, f.opts.MaxArray)
 	if err != nil {
-		return array.Strided{}, f.bad(-1, name, "%v", err)
-	}
-	if int64(size) > f.opts.MaxArray {
-		return array.Strided{}, fmt.Errorf("%s%d bytes to read at once, OpenOptions.MaxArray is %d; a stream reads them in parts", array.Place(f.name, name, "", -1), size, f.opts.MaxArray)
+		return array.Strided{}, err
 	}
 	b, err := f.readAll(c, size)
 	if err != nil {
@@ -297,7 +284,8 @@ func (f *File) Array(name string) (array.Strided, error) {
 }
 
 // inPlace is a batch's rows as they lie, a tensor's in its own order.
-func (c *column) inPlace(spec array.Spec, b []byte) (array.Strided, bool) {
+func inPlace(c *column, b []byte) (array.Strided, bool) {
+	spec := array.Spec{DType: c.Member.Spec.DType, Shape: slices.Clone(c.Member.Spec.Shape)}
 	if c.Plain() {
 		a, err := array.New(spec, b)
 		return a.Strided(), err == nil
@@ -403,36 +391,14 @@ func (s *stream) advance() error {
 	return nil
 }
 
-// take is how many rows of about so many bytes come next.
-func (s *stream) take(bytes int) int {
-	left := s.r.k.rows - s.lo
-	if s.c.Row == 0 {
-		return left
-	}
-	return min(left, max(1, bytes/s.c.Row))
-}
-
-// spec is that of n rows.
-func (s *stream) spec(n int) array.Spec {
-	spec := s.c.Member.Spec
-	if s.c.Scalar {
-		return spec
-	}
-	if len(s.shape) == 0 || s.shape[0] != n {
-		s.shape = append([]int{n}, spec.Shape[1:]...)
-	}
-	spec.Shape = s.shape
-	return spec
-}
-
 // Next returns the next rows.
 func (s *stream) Next() (array.Array, error) {
 	if err := s.advance(); err != nil {
 		return array.Array{}, err
 	}
-	n := s.take(s.chunk)
+	n := s.c.Step(s.r.k.rows-s.lo, s.chunk)
 	lo, hi := s.lo*s.c.Row, (s.lo+n)*s.c.Row
-	a := array.Array{Spec: s.spec(n)}
+	a := array.Array{Spec: s.c.Part(n, &s.shape)}
 	if s.whole != nil {
 		s.r.leaves[0].data.passed.To(s.whole, lo)
 		a.Data = s.whole[lo:hi:hi]
@@ -479,8 +445,8 @@ func (s *stream) NextExtent(bytes int) (array.Extent, error) {
 	if s.whole == nil && s.c.Row > 0 {
 		return array.Extent{}, errors.ErrUnsupported
 	}
-	n := s.take(bytes)
-	e := array.Extent{Spec: s.spec(n), File: s.f.file, Offset: s.r.leaves[0].at + int64(s.lo)*int64(s.c.Row)}
+	n := s.c.Step(s.r.k.rows-s.lo, bytes)
+	e := array.Extent{Spec: s.c.Part(n, &s.shape), File: s.f.file, Offset: s.r.leaves[0].at + int64(s.lo)*int64(s.c.Row)}
 	s.lo += n
 	return e, nil
 }

@@ -4,9 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
-	"slices"
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/internal/arrow"
@@ -21,16 +19,16 @@ type File struct {
 	m       *mmap.Map
 	data    []byte
 	meta    *meta
-	columns []column
-	index   map[string]int
+	columns arrow.Catalogue[place]
 }
 
 // column is one that may be asked for.
-type column struct {
-	*arrow.Column
+type column = arrow.Entry[place]
+
+// place is where a column is found in the file.
+type place struct {
 	top    *node
 	leaves []leafInfo // as Column.Leaves
-	err    error      // why it isn't served
 }
 
 // leafInfo is where a leaf is found in the file.
@@ -106,13 +104,13 @@ func (f *File) parse() error {
 	if stored != nil && len(stored.Fields) != len(m.root.children) {
 		stored = nil
 	}
-	f.index = make(map[string]int, len(m.root.children))
+	f.columns = arrow.Catalogue[place]{File: f.name, Only: f.opts.Columns, Rows: int(m.rows), Size: len(f.data)}
 	for i, top := range m.root.children {
 		field := fieldOf(top)
 		if stored != nil && stored.Fields[i].Name == top.name {
 			field, _ = merge(field, stored.Fields[i])
 		}
-		if err := f.addColumn(top, field); err != nil {
+		if err := f.columns.Add(&field, place{top: top}, f.find, f.measure); err != nil {
 			return err
 		}
 	}
@@ -155,58 +153,11 @@ func (f *File) checkGroups(limit int64) error {
 	return nil
 }
 
-// addColumn finds out how a field is served.
-func (f *File) addColumn(top *node, field arrow.Field) error {
-	if f.opts.Columns != nil && !slices.Contains(f.opts.Columns, field.Name) {
-		return nil
-	}
-	c := column{top: top}
-	c.Column = &arrow.Column{Field: &field, Member: array.Member{Name: field.Name}}
-	defer func() { f.columns = append(f.columns, c) }()
-	if _, ok := f.index[field.Name]; ok {
-		c.err = errors.New("a column of that name is there already")
-		return nil
-	}
-	f.index[field.Name] = len(f.columns)
-	found, measure, err := arrow.NewColumn(&field, nil)
-	if err == nil {
-		c.Column = found
-		err = c.find(f.meta)
-	}
-	if err == nil && measure {
-		var widths []int
-		if widths, err = f.measure(&c); err == nil {
-			c.Column, _, err = arrow.NewColumn(&field, widths)
-		}
-	}
-	var broken *FormatError
-	if errors.As(err, &broken) {
-		return err
-	}
-	if err == nil {
-		err = c.CheckRow(len(f.data))
-	}
-	if c.err = err; err != nil {
-		return nil
-	}
-	rows := int(f.meta.rows)
-	if c.Scalar && rows != 1 {
-		return f.bad(-1, field.Name, "%d rows of a column that says it is a scalar", rows)
-	}
-	if !c.Scalar {
-		c.Member.Spec.Shape[0] = rows
-		if _, err := c.Member.Spec.Bytes(); err != nil {
-			return f.bad(-1, field.Name, "%v", err)
-		}
-	}
-	return nil
-}
-
 // find finds the column's leaves in the file.
-func (c *column) find(m *meta) error {
+func (f *File) find(c *column) error {
 	for i := range c.Leaves {
 		l := &c.Leaves[i]
-		n, cuts := c.top.route(l.Path)
+		n, cuts := c.Own.top.route(l.Path)
 		if n == nil {
 			return &array.UnsupportedError{DType: c.Field.Type.String(), Why: "its parts aren't as Arrow's schema tells"}
 		}
@@ -226,12 +177,12 @@ func (c *column) find(m *meta) error {
 		for k := len(info.sizes) - 1; k >= 0; k-- {
 			info.spans[k] = info.spans[k+1] * info.sizes[k]
 		}
-		for _, g := range m.groups {
+		for _, g := range f.meta.groups {
 			if err := g.chunks[n.leaf].err; err != nil {
 				return err
 			}
 		}
-		c.leaves = append(c.leaves, info)
+		c.Own.leaves = append(c.Own.leaves, info)
 	}
 	return nil
 }
@@ -252,56 +203,22 @@ func (f *File) RowGroups() []int {
 func (f *File) CreatedBy() string { return f.meta.by }
 
 // Members returns the columns that are served, in the file's order.
-func (f *File) Members() []array.Member {
-	list := make([]array.Member, 0, len(f.columns))
-	for i := range f.columns {
-		if c := &f.columns[i]; c.err == nil {
-			m := c.Member
-			m.Spec.Shape = slices.Clone(m.Spec.Shape)
-			m.Attrs = maps.Clone(m.Attrs)
-			list = append(list, m)
-		}
-	}
-	return list
-}
+func (f *File) Members() []array.Member { return f.columns.Members() }
 
 // Refused returns why columns of the file aren't among its Members, joined; nil
 // where all are.
-func (f *File) Refused() error {
-	var errs []error
-	for i := range f.columns {
-		if c := &f.columns[i]; c.err != nil {
-			errs = append(errs, f.named(c))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func (f *File) named(c *column) error {
-	return fmt.Errorf("%s%w", array.Place(f.name, c.Field.Name, "", -1), c.err)
-}
+func (f *File) Refused() error { return f.columns.Refused() }
 
 // Attrs returns what is kept in the footer, text by keys; nil for nothing.
 // Pandas' notes are among it, under the key "pandas".
 func (f *File) Attrs() map[string]any { return arrow.Attrs(f.meta.pairs) }
 
-// find returns a column by name; "" is the only one.
-func (f *File) find(name string) (*column, error) {
+// column returns a column by name; "" is the only one.
+func (f *File) column(name string) (*column, error) {
 	if f.data == nil {
 		return nil, fmt.Errorf("%s: %w", f.name, errClosed)
 	}
-	i, ok := f.index[name]
-	if !ok && name == "" && len(f.columns) == 1 {
-		i, ok = 0, true
-	}
-	if !ok {
-		return nil, fmt.Errorf("%s: no array %q", f.name, name)
-	}
-	c := &f.columns[i]
-	if c.err != nil {
-		return nil, f.named(c)
-	}
-	return c, nil
+	return f.columns.Find(name)
 }
 
 // Close unmaps the file. A second Close does nothing.

@@ -23,6 +23,7 @@ import (
 	"fmt"
 
 	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/internal/arrow"
 )
 
 // FormatError says that a file is no Parquet, or a broken one.
@@ -66,10 +67,8 @@ func (o *OpenOptions) orDefault() (OpenOptions, error) {
 	if got.MaxText < 0 || got.MaxArray < 0 || got.MaxPage < 0 {
 		return got, fmt.Errorf("parquetfile: limits of %d characters, %d and %d bytes", got.MaxText, got.MaxArray, got.MaxPage)
 	}
-	switch got.Fill.(type) {
-	case nil, bool, int, int64, float64, string:
-	default:
-		return got, fmt.Errorf("parquetfile: fill with %v of %T; want bool, int, float64 or string", got.Fill, got.Fill)
+	if err := arrow.CheckFill(got.Fill); err != nil {
+		return got, fmt.Errorf("parquetfile: %w", err)
 	}
 	if got.MaxText == 0 {
 		got.MaxText = defaultMaxText

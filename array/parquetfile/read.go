@@ -13,7 +13,7 @@ import (
 
 // leaf begins to read a leaf in a row group.
 func (f *File) leaf(c *column, i, group int) *leaf {
-	info := &c.leaves[i]
+	info := &c.Own.leaves[i]
 	l := &leaf{Leaf: &c.Leaves[i], node: info.node, cuts: info.cuts, sizes: info.sizes, spans: info.spans}
 	k := &f.meta.groups[group].chunks[info.node.leaf]
 	b := f.data[k.at : k.at+k.size]
@@ -54,16 +54,7 @@ func (l *leaf) measure(longest *int, rows, most int) error {
 	if l.Count == 0 {
 		return nil
 	}
-	take := func(text []byte) error {
-		if n := l.Measure(text); n > *longest {
-			if n > most {
-				return &array.UnsupportedError{DType: l.Type.Type.String(),
-					Why: fmt.Sprintf("a text of %d characters or bytes makes all as wide; OpenOptions.MaxText allows %d", n, most)}
-			}
-			*longest = n
-		}
-		return nil
-	}
+	take := func(text []byte) error { return l.Longer(text, longest, most) }
 	return l.rows(rows, func(_, n int) error {
 		if _, ok := l.texts.(*dictTexts); ok {
 			for ; !l.measured && len(l.dictTexts) > 0; l.dictTexts = l.dictTexts[1:] {
@@ -89,17 +80,13 @@ func (l *leaf) measure(longest *int, rows, most int) error {
 
 // Array reads a whole column into memory, at most OpenOptions.MaxArray bytes.
 func (f *File) Array(name string) (array.Strided, error) {
-	c, err := f.find(name)
+	c, err := f.column(name)
 	if err != nil {
 		return array.Strided{}, err
 	}
-	spec := array.Spec{DType: c.Member.Spec.DType, Shape: slices.Clone(c.Member.Spec.Shape)}
-	size, err := spec.Bytes()
+	spec, size, err := f.columns.Whole(c, f.opts.MaxArray)
 	if err != nil {
-		return array.Strided{}, f.bad(-1, name, "%v", err)
-	}
-	if int64(size) > f.opts.MaxArray {
-		return array.Strided{}, fmt.Errorf("%s%d bytes to read at once, OpenOptions.MaxArray is %d; a stream reads them in parts", array.Place(f.name, name, "", -1), size, f.opts.MaxArray)
+		return array.Strided{}, err
 	}
 	// Memory grows with what was there to be read.
 	out := make([]byte, 0, min(size, 64<<20))
@@ -114,7 +101,7 @@ func (f *File) Array(name string) (array.Strided, error) {
 		} else if err != nil {
 			return array.Strided{}, err
 		}
-		n := s.take() * c.Row
+		n := s.c.Step(s.rows-s.lo, s.chunk) * c.Row
 		if len(out)+n > cap(out) {
 			out = slices.Grow(out, min(size-len(out), max(n, len(out))))
 		}
@@ -132,7 +119,7 @@ func (f *File) Array(name string) (array.Strided, error) {
 // array.DefaultChunk) and at least one row, never those of two row groups. In
 // memory are the chunk and one page.
 func (f *File) Stream(name string, chunk int) (array.Stream, error) {
-	c, err := f.find(name)
+	c, err := f.column(name)
 	if err != nil {
 		return nil, err
 	}
@@ -186,18 +173,9 @@ func (s *stream) drop() {
 	s.leaves = nil
 }
 
-// take is how many rows come next.
-func (s *stream) take() int {
-	left := s.rows - s.lo
-	if s.c.Row == 0 {
-		return left
-	}
-	return min(left, max(1, s.chunk/s.c.Row))
-}
-
 // read makes the next rows, which fill dst.
 func (s *stream) read(dst []byte) (int, error) {
-	n := s.take()
+	n := s.c.Step(s.rows-s.lo, s.chunk)
 	if s.c.Row == 0 { // there is nothing to be made, of however many rows
 		s.lo += n
 		return n, nil
@@ -232,19 +210,12 @@ func (s *stream) Next() (array.Array, error) {
 	if err := s.advance(); err != nil {
 		return array.Array{}, err
 	}
-	dst := room(&s.buf, s.take()*s.c.Row)
+	dst := room(&s.buf, s.c.Step(s.rows-s.lo, s.chunk)*s.c.Row)
 	n, err := s.read(dst)
 	if err != nil {
 		return array.Array{}, err
 	}
-	spec := s.c.Member.Spec
-	if !s.c.Scalar {
-		if len(s.shape) == 0 || s.shape[0] != n {
-			s.shape = append([]int{n}, spec.Shape[1:]...)
-		}
-		spec.Shape = s.shape
-	}
-	return array.Array{Spec: spec, Data: dst}, nil
+	return array.Array{Spec: s.c.Part(n, &s.shape), Data: dst}, nil
 }
 
 // Close ends the stream.

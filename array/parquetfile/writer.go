@@ -487,17 +487,8 @@ func Save(path string, members []array.Member, arrays []array.Strided, attrs map
 	if err := w.Plan(members); err != nil {
 		return err
 	}
-	for i, m := range members {
-		s, err := w.Add(m)
-		if err == nil {
-			err = array.Copy(s, array.StreamOf(arrays[i], 0), nil)
-		}
-		if err == nil {
-			err = s.Close()
-		}
-		if err != nil {
-			return err
-		}
+	if err := arrow.AddAll(w, members, arrays); err != nil {
+		return err
 	}
 	return w.Close()
 }

@@ -73,6 +73,29 @@ func (c *Column) CheckRow(file int) error {
 	return nil
 }
 
+// Part returns the spec of n of the column's rows. It has the shape that room
+// keeps, which is the same for parts of as many rows, one after another.
+func (c *Column) Part(n int, room *[]int) array.Spec {
+	spec := c.Member.Spec
+	if c.Scalar {
+		return spec
+	}
+	if s := *room; len(s) == 0 || s[0] != n {
+		*room = append([]int{n}, spec.Shape[1:]...)
+	}
+	spec.Shape = *room
+	return spec
+}
+
+// Step returns how many rows, of those that are left, are about some bytes; at
+// least one, and all where they have none.
+func (c *Column) Step(left, bytes int) int {
+	if c.Row == 0 {
+		return left
+	}
+	return min(left, max(1, bytes/c.Row))
+}
+
 // Texts returns the leaves whose elements have each their own length.
 func (c *Column) Texts() []int {
 	var list []int

@@ -204,6 +204,21 @@ func (l *Leaf) Measure(text []byte) int {
 	return len(text)
 }
 
+// Longer takes the length of a text into longest, if it is longer, which may be
+// up to most.
+func (l *Leaf) Longer(text []byte, longest *int, most int) error {
+	n := l.Measure(text)
+	if n <= *longest {
+		return nil
+	}
+	if n > most {
+		return &array.UnsupportedError{DType: l.Type.Type.String(),
+			Why: fmt.Sprintf("a text of %d characters or bytes makes all as wide; OpenOptions.MaxText allows %d", n, most)}
+	}
+	*longest = n
+	return nil
+}
+
 // AppendText is the way back of PutText.
 func (l *Leaf) AppendText(text, element []byte) ([]byte, error) {
 	if l.DType.Kind() == 'S' {
@@ -232,6 +247,15 @@ func (l *Leaf) AppendText(text, element []byte) ([]byte, error) {
 
 // NaT is what NumPy has for a time that isn't known.
 const NaT = math.MinInt64
+
+// CheckFill tells of a value that can't stand for missing ones.
+func CheckFill(fill any) error {
+	switch fill.(type) {
+	case nil, bool, int, int64, float64, string:
+		return nil
+	}
+	return fmt.Errorf("fill with %v of %T; want bool, int, float64 or string", fill, fill)
+}
 
 // FillNulls writes over the elements that are missing: NaN, or NaT, or else fill
 // as far as the type can hold it. It tells which it couldn't.
