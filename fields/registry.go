@@ -14,7 +14,7 @@ const nameKey = "field"
 var registry = struct {
 	sync.RWMutex
 	byName map[string]Constructor
-}{byName: map[string]Constructor{audioName: newAudio, rasterName: newImage}}
+}{byName: map[string]Constructor{audioName: newAudio, rasterName: newImage, lz4Name: newLZ4}}
 
 // Register makes a kind of custom field known by name, so that files whose
 // arguments carry {"field": name} (PackArgs) are read without being told more.
