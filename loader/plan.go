@@ -262,7 +262,7 @@ func (p *plan) setRun() {
 	slow, size := false, p.rowSize
 	for i := range p.outputs {
 		o := &p.outputs[i]
-		slow = slow || o.perSample()
+		slow = slow || o.perSample() || o.kind == kindPacked
 		size += o.rowBytes
 		if o.varies() {
 			size += 4 << 10 // a guess
