@@ -49,7 +49,7 @@ func newColumn(s Spec) (column, error) {
 	if s.File != "" {
 		return fail("file= is for arrays; a table's field has column=")
 	}
-	switch f := s.Field.Field.(type) {
+	switch f := plainField(s.Field.Field).(type) {
 	case nil:
 		return fail("no type")
 	case fields.Int:
@@ -74,7 +74,7 @@ func newColumn(s Spec) (column, error) {
 		c.cell = cellNPY
 	case c.cell == cellPath && s.Inline == InlineBase64:
 		c.cell = cellBase64
-	case c.cell == cellPath && s.Inline == InlineYes && s.Field.Field.TypeID() == fields.TypeBytes:
+	case c.cell == cellPath && s.Inline == InlineYes && plainField(s.Field.Field).TypeID() == fields.TypeBytes:
 		c.cell = cellText
 	case c.cell == cellPath:
 		return fail("inline=true: an image is no text; expected base64 or false")
