@@ -161,6 +161,13 @@ func (p *plan) bindFollower(b *output, o *Output) (err error) {
 		if f.Type == fields.TypeBytes {
 			in, ok = array.Spec{DType: array.Uint8, Shape: []int{0}}, true
 		}
+		if packed, is := packedField(f); is {
+			b.packed = packed
+			in, ok = arraySpec(packed.Plain())
+			if packed.Plain().TypeID() == fields.TypeBytes {
+				in, ok = array.Spec{DType: array.Uint8, Shape: []int{0}}, true
+			}
+		}
 		if !ok {
 			return fmt.Errorf("%T takes arrays and bytes, field %q is of type %d (%T)", o.Decoder, f.Name, f.Type, f.Field)
 		}

@@ -41,6 +41,14 @@ func (p *plan) probe(id int, ptr uint64, size int64) error {
 	if size <= probeSize {
 		return nil
 	}
+	return p.lookAt(id, ptr, size)
+}
+
+// lookAt is probe for a region of any size, that bytes far more are made of.
+func (p *plan) lookAt(id int, ptr uint64, size int64) error {
+	if size == 0 {
+		return nil
+	}
 	if ptr > math.MaxUint64-uint64(size) {
 		return fmt.Errorf("%d bytes at pointer %d: beyond any file", size, ptr)
 	}
@@ -194,6 +202,14 @@ func (w *worker) regionsOf(f *flight, o *output, from, n int) (int, error) {
 			if r.size = int64(size); r.size%int64(o.itemBytes) != 0 {
 				return pos, p.flaw(id, o, fmt.Sprintf("%d bytes, want a multiple of %d for items %v", size, o.itemBytes, o.of.Item))
 			}
+		case kindPacked:
+			size, err := w.packedSize(o, id, o.member(row))
+			if err != nil {
+				return pos, err
+			}
+			if r.size = size; size%int64(o.itemBytes) != 0 {
+				return pos, p.flaw(id, o, fmt.Sprintf("%d bytes, want a multiple of %d for items %v", size, o.itemBytes, o.of.Item))
+			}
 		default:
 			v, err := imageInfo(row[o.src.Offset:])
 			if err != nil {
@@ -209,7 +225,7 @@ func (w *worker) regionsOf(f *flight, o *output, from, n int) (int, error) {
 				f.batch.columns[w.out].Images[pos] = v
 			}
 		}
-		if o.varies() {
+		if o.varies() && o.kind != kindPacked {
 			if err := p.probe(id, r.ptr, r.size); err != nil {
 				return pos, err
 			}
@@ -217,7 +233,7 @@ func (w *worker) regionsOf(f *flight, o *output, from, n int) (int, error) {
 		list[pos] = r
 		total += min(r.size, math.MaxInt64/int64(len(list)+1))
 	}
-	if n > 0 && (!p.lends || total/int64(n) >= hintSize) {
+	if n > 0 && o.kind != kindPacked && (!p.lends || total/int64(n) >= hintSize) {
 		w.addRanges(list[:n])
 	}
 	return 0, nil

@@ -60,6 +60,7 @@ const (
 	kindMember   kind = iota // the bytes of the metadata member itself
 	kindRegion               // one region, of a size known beforehand
 	kindBlob                 // a region whose pointer and size the member holds
+	kindPacked               // bytes of any length through fields.Packed
 	kindRawImage             // an image as stored
 	kindImage                // an image through an ImageDecoder
 	kindDecoder              // member and regions through a Decoder
@@ -84,7 +85,8 @@ type output struct {
 
 	image  func(dst []byte, src rgb.Encoded, rng *rand.Rand, s *rgb.Scratch) error
 	decode func(dst, meta []byte, data [][]byte, rng *rand.Rand) error
-	key    uint64 // of the decoder's random numbers
+	packed fields.Packed // of a packed field: what unpacks
+	key    uint64        // of the decoder's random numbers
 	what   string // the decoder's work, for Explain
 	marked bool   // images are decoded with the help of marks
 
@@ -130,7 +132,9 @@ type stage struct {
 }
 
 // varies tells whether rows differ in length.
-func (o *output) varies() bool { return o.kind == kindBlob || o.kind == kindRawImage }
+func (o *output) varies() bool {
+	return o.kind == kindBlob || o.kind == kindPacked || o.kind == kindRawImage
+}
 
 // perSample tells whether samples are worked on one by one.
 func (o *output) perSample() bool {
@@ -390,6 +394,10 @@ func (p *plan) bindDefault(b *output, raw bool) error {
 			err := p.bindRaster(b, wholeRaster{empty: p.total == 0})
 			b.what = "whole raster"
 			return err
+		}
+		if packed, ok := packedField(f); ok && !raw {
+			b.bindPacked(packed)
+			return nil
 		}
 		b.kind, b.value, b.what = kindMember, array.Spec{DType: array.Uint8, Shape: []int{f.Size}}, "copy of the metadata"
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/betongo/betongo/array"
-	"github.com/betongo/betongo/fields"
 )
 
 // bindRows finds how the rows of an output lie in a batch: Output.Ragged,
@@ -25,7 +24,7 @@ func (b *output) bindRows(o *Output) error {
 		return fmt.Errorf("option Width %d: want 0 or more, and 0 with Ragged", o.Width)
 	}
 	if item {
-		if b.kind != kindBlob || b.src.Type != fields.TypeBytes {
+		if !b.ofBytes() {
 			return fmt.Errorf("option Item is for Bytes fields, field %q is of type %d", b.src.Name, b.src.Type)
 		}
 		size, err := o.Item.Bytes()
@@ -44,8 +43,11 @@ func (b *output) bindRows(o *Output) error {
 	b.least = int64(o.Width * b.itemBytes)
 	if b.ragged = o.Ragged; b.ragged {
 		b.what = "copy, one row after another"
-		if b.kind == kindRawImage {
+		switch b.kind {
+		case kindRawImage:
 			b.what = "copy as stored, one row after another"
+		case kindPacked:
+			b.what = "unpack, one row after another"
 		}
 	}
 	return nil

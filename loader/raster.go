@@ -160,7 +160,11 @@ func (w *worker) picture(o *output, id int, row, dst, member []byte, data [][]by
 		if err := w.lie(o.lead, row, id); err != nil {
 			return err
 		}
-		return o.follow(dst, data[0], &w.place)
+		b, err := w.unpacked(o, member, data)
+		if err != nil {
+			return err
+		}
+		return o.follow(dst, b, &w.place)
 	}
 	b, src := o.raster, &w.pixels
 	if err := b.field.DecodeRaster(src, member, data); err != nil {

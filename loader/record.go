@@ -133,6 +133,8 @@ func newLayout(p *plan) *layout {
 			}
 			add(StageRead, o.name, "read")
 			add(StageDecode, o.name, o.what)
+		case o.kind == kindPacked:
+			add(StageDecode, o.name, o.what)
 		case p.lends:
 			add(StageCopy, o.name, o.what)
 		default:

@@ -52,6 +52,7 @@ type worker struct {
 	views  []rgb.View // of outputs that share a decode
 	held   [][]byte   // their values before the operations, by output
 	pixels rgb.Raster // a raster as stored
+	plain  []byte     // a packed value that an output follows with
 	place  rgb.Placement
 	shape  [3]int
 
@@ -203,6 +204,8 @@ func (w *worker) output(f *flight, o *output, lo, hi int) (pos int, err error) {
 	}
 	w.meter.open(w.out)
 	switch {
+	case o.kind == kindPacked:
+		pos, err = w.unpack(f, o, lo, hi)
 	case o.varies():
 		pos, err = w.blobs(f, o, lo, hi)
 	case o.kind == kindRegion:
