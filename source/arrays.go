@@ -79,8 +79,8 @@ func (a *Arrays) open(s Spec) error {
 	return nil
 }
 
-// choose settles the field for rows of that spec, or says why they don't fit.
-func (c *arrayColumn) choose(row array.Spec) error {
+// choosePlain is choose for the field whose values they become.
+func (c *arrayColumn) choosePlain(row array.Spec) error {
 	c.row = row
 	count, err := row.Count()
 	if err != nil {
@@ -199,7 +199,7 @@ func (a *Arrays) Sample(ctx context.Context, i int) (values []any, key string, e
 }
 
 func (c *arrayColumn) value(row array.Array) (any, error) {
-	switch c.Field.Field.(type) {
+	switch plainField(c.Field.Field).(type) {
 	case fields.Int:
 		return wholeAt(row.DType, row.Data)
 	case fields.Float:

@@ -67,10 +67,14 @@ func (e *SpecError) Unwrap() error { return e.Err }
 //	         compression (auto or none), max_resolution (by nearest pixels),
 //	         inline (false or base64): masks, depth maps and whatever else must
 //	         not change by a bit
-//	int float json
-//	bytes    inline (true, false or base64)
-//	ndarray  dtype, shape (as 32x4), inline (true or false)
+//	int float
+//	json     lz4 (true or false)
+//	bytes    inline (true, false or base64), lz4
+//	ndarray  dtype, shape (as 32x4), inline (true or false), lz4
 //	torch    as ndarray
+//
+// lz4=true keeps the values in a fields.LZ4, each compressed where that takes an
+// eighth off.
 //
 // and for all of them column (a table's column) and file (an array's .npy
 // file).
@@ -94,6 +98,9 @@ func ParseSpec(text string, image fields.RGBImage) (Spec, error) {
 		}
 	}
 	p.spec.Field.Field = p.field(typ)
+	if p.lz4 {
+		p.spec.Field.Field = fields.LZ4{Of: p.spec.Field.Field}
+	}
 	return p.spec, nil
 }
 
@@ -136,17 +143,19 @@ type specParser struct {
 	image  fields.RGBImage
 	raster fields.Image
 	array  array.Spec
+	lz4    bool
 }
 
 // kinds returns the keys of each type.
 func (p *specParser) kinds() map[string]map[string]setting {
 	img := &p.image
 	arrays := func() map[string]setting {
-		return map[string]setting{"dtype": p.dtype, "shape": p.shape, "inline": p.inline(InlineYes, InlineNo)}
+		return map[string]setting{"dtype": p.dtype, "shape": p.shape, "inline": p.inline(InlineYes, InlineNo), "lz4": truth(&p.lz4)}
 	}
 	return map[string]map[string]setting{
-		"int": {}, "float": {}, "json": {},
-		"bytes":   {"inline": p.inline(InlineYes, InlineNo, InlineBase64)},
+		"int": {}, "float": {},
+		"json":    {"lz4": truth(&p.lz4)},
+		"bytes":   {"inline": p.inline(InlineYes, InlineNo, InlineBase64), "lz4": truth(&p.lz4)},
 		"ndarray": arrays(),
 		"torch":   arrays(),
 		"image": {

@@ -30,6 +30,11 @@ func TestParseSpec(t *testing.T) {
 		{"rgba=image:channels=4,inline=base64", source.Spec{Field: source.Field{Name: "rgba", Field: fields.Image{Channels: 4}}, Inline: source.InlineBase64}},
 		{"x=ndarray:dtype=<f4,shape=32x4", source.Spec{Field: source.Field{Name: "x", Field: fields.NDArray{DType: array.Float32, Shape: []int{32, 4}}}}},
 		{"x=ndarray:file=a=b:c.npy", source.Spec{Field: source.Field{Name: "x", Field: fields.NDArray{}}, File: "a=b:c.npy"}},
+		{"b=bytes:inline=true,lz4=true", source.Spec{Field: source.Field{Name: "b", Field: fields.LZ4{Of: fields.Bytes{}}}, Inline: source.InlineYes}},
+		{"j=json:lz4=true,column=c", source.Spec{Field: source.Field{Name: "j", Field: fields.LZ4{Of: fields.JSON{}}}, Column: "c"}},
+		{"j=json:lz4=false", source.Spec{Field: source.Field{Name: "j", Field: fields.JSON{}}}},
+		{"x=ndarray:dtype=<i4,shape=9,lz4=true", source.Spec{Field: source.Field{Name: "x", Field: fields.LZ4{Of: fields.NDArray{DType: array.Int32, Shape: []int{9}}}}}},
+		{"x=torch:lz4=true,file=x.npy", source.Spec{Field: source.Field{Name: "x", Field: fields.LZ4{Of: fields.TorchTensor{}}}, File: "x.npy"}},
 		{"t=torch:dtype=float32,shape=1", source.Spec{Field: source.Field{Name: "t", Field: fields.TorchTensor{DType: array.Float32, Shape: []int{1}}}}},
 	}
 	for _, tt := range tests {
@@ -52,6 +57,8 @@ func TestParseSpecErrors(t *testing.T) {
 		{"x=int:column=", `"column=": expected KEY=VALUE`},
 		{"x=int:dtype=<f4", `key "dtype": this type has column, file`},
 		{"x=int:column=a,column=b", "given twice"},
+		{"x=bytes:lz4=yes", "lz4=yes: expected true or false"},
+		{"x=int:lz4=true", `key "lz4": this type has column, file`},
 		{"x=rgb:mode=png", "mode=png: expected"},
 		{"x=rgb:quality=0", "quality=0: expected a whole number from 1 to 100"},
 		{"x=rgb:quality=101", "from 1 to 100"},
