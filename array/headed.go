@@ -11,6 +11,7 @@ import (
 
 	"github.com/betongo/betongo/internal/aside"
 	"github.com/betongo/betongo/internal/literal"
+	"github.com/betongo/betongo/internal/regular"
 )
 
 // A file with a small header, for programs that read a file by hand:
@@ -72,7 +73,7 @@ func rowType(row Spec) string {
 // LoadWithHeader reads a file of SaveWithHeader into memory. The file must hold
 // exactly the rows that its header tells.
 func LoadWithHeader(path string) (Array, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return Array{}, err
 	}

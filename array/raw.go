@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/betongo/betongo/internal/aside"
+	"github.com/betongo/betongo/internal/regular"
 )
 
 // ToFileOptions say how ToFile writes; nil and the zero value are binary.
@@ -95,7 +96,7 @@ func FromFile(path string, opts *FromFileOptions) (Array, error) {
 	if opts == nil || !opts.DType.Valid() {
 		return Array{}, fmt.Errorf("%s: a raw file needs a dtype", path)
 	}
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return Array{}, err
 	}

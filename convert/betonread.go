@@ -11,6 +11,7 @@ import (
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/regular"
 	"github.com/betongo/betongo/rgb"
 )
 
@@ -62,7 +63,7 @@ type betonPart struct {
 
 func openBeton(path string, o *Options) (File, error) {
 	// Read and not mapped: what was passed stays with the system.
-	file, err := os.Open(path)
+	file, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}

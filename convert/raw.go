@@ -12,6 +12,7 @@ import (
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/internal/aside"
 	"github.com/betongo/betongo/internal/mmap"
+	"github.com/betongo/betongo/internal/regular"
 )
 
 var rawFormat = &format{
@@ -57,7 +58,7 @@ func openRaw(path string, o *Options) (_ File, err error) {
 		f.text.Shape = f.m.Spec.Shape
 		return f, nil
 	}
-	if f.file, err = os.Open(path); err != nil {
+	if f.file, err = regular.Open(path); err != nil {
 		return nil, err
 	}
 	if err := f.layout(r); err != nil {

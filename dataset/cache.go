@@ -10,6 +10,7 @@ import (
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/internal/pagecache"
+	"github.com/betongo/betongo/internal/regular"
 	"github.com/betongo/betongo/loader"
 )
 
@@ -37,17 +38,12 @@ const bundleAlign = 1 << 20
 func newBundle(list []string) (*bundle, error) {
 	b := &bundle{files: make([]*os.File, len(list)), bases: make([]int64, len(list)), sizes: make([]int64, len(list))}
 	err := eachPath(list, func(i int) error {
-		info, err := os.Stat(list[i]) // before the open, which would wait for a writer on a named pipe
-		if err == nil && !info.Mode().IsRegular() {
-			err = fmt.Errorf("open %s: not a regular file (%s)", list[i], info.Mode().Type())
-		}
-		if err != nil {
+		var err error
+		if b.files[i], err = regular.Open(list[i]); err != nil {
 			return err
 		}
-		if b.files[i], err = os.Open(list[i]); err != nil {
-			return err
-		}
-		if info, err = b.files[i].Stat(); err == nil {
+		info, err := b.files[i].Stat()
+		if err == nil {
 			b.sizes[i] = info.Size()
 		}
 		return err

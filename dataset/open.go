@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/regular"
 )
 
 // Options are the choices of Open. nil and zero are the defaults.
@@ -136,10 +137,7 @@ func fetch(path string) {
 		most    = 64 // fields; more come by the map
 		trailer = 64 // bytes before the allocation table
 	)
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-		return
-	}
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return
 	}

@@ -3,10 +3,9 @@ package ffcv
 import (
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 
 	"github.com/betongo/betongo/internal/pagecache"
+	"github.com/betongo/betongo/internal/regular"
 )
 
 // CacheSource reads the size bytes of r, which must be safe for concurrent use,
@@ -28,13 +27,7 @@ func newCache(name string, r io.ReaderAt, size int64, opts pagecache.Options) (S
 
 // openCached is CacheSource over the regular file at path.
 func openCached(path string, opts *OpenOptions) (Source, error) {
-	// Asked before the open, which would wait for a writer on a named pipe.
-	if info, err := os.Stat(path); err != nil {
-		return nil, err
-	} else if !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("not a regular file (%s)", info.Mode().Type())}
-	}
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}

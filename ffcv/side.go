@@ -7,11 +7,11 @@ import (
 	"hash/crc32"
 	"io/fs"
 	"math"
-	"os"
 	"runtime/debug"
 	"slices"
 
 	"github.com/betongo/betongo/internal/mmap"
+	"github.com/betongo/betongo/internal/regular"
 )
 
 // A side file holds marks of a dataset whose file brings none. It begins with a
@@ -146,10 +146,7 @@ type MarksFile struct {
 // where there is a side file that may be replaced, ErrUnsupported for one of a
 // newer version.
 func OpenMarks(path string, of Identity) (*MarksFile, error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("not a regular file (%s)", info.Mode().Type())}
-	}
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}

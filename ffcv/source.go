@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/betongo/betongo/internal/mmap"
+	"github.com/betongo/betongo/internal/regular"
 )
 
 // Range is a run of bytes of a file.
@@ -62,7 +63,7 @@ func (s *mapSource) open() (*os.File, bool) {
 	if s.info == nil {
 		return nil, false
 	}
-	f, err := os.Open(s.Name())
+	f, err := regular.Open(s.Name())
 	if err != nil {
 		return nil, false
 	}

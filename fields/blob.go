@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
+
+	"github.com/betongo/betongo/internal/regular"
 )
 
 // blobSize is {ptr u8, size u8}, packed, so of alignment 1.
@@ -82,7 +83,7 @@ func blobData(kind string, meta []byte, data [][]byte) ([]byte, error) {
 
 // encodeFile reads a file straight into the region.
 func encodeFile(meta []byte, name string, at At) error {
-	f, err := os.Open(name)
+	f, err := regular.Open(name)
 	if err != nil {
 		return err
 	}
@@ -90,9 +91,6 @@ func encodeFile(meta []byte, name string, at At) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("read %s: not a regular file (%v)", name, info.Mode().Type())
 	}
 	if info.Size() > math.MaxInt {
 		return fmt.Errorf("read %s: %d bytes are more than memory can hold", name, info.Size())

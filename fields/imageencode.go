@@ -8,9 +8,9 @@ import (
 	"image/color"
 	"image/draw"
 	"io"
-	"os"
 	"sync"
 
+	"github.com/betongo/betongo/internal/regular"
 	"github.com/betongo/betongo/rgb"
 )
 
@@ -310,7 +310,7 @@ func (e *imageEncoder) count(p *imagePlan) {
 
 // readFile appends a file's bytes to dst.
 func readFile(dst []byte, name string) ([]byte, error) {
-	f, err := os.Open(name)
+	f, err := regular.Open(name)
 	if err != nil {
 		return dst, err
 	}

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/betongo/betongo/internal/regular"
 )
 
 // Quarantined is a line of a quarantine list: a sample that is not to be loaded.
@@ -66,7 +67,7 @@ func WriteQuarantine(w io.Writer, list []Quarantined) error {
 // QuarantineFile returns the samples of the quarantine list in a file, for
 // Options.Quarantine.
 func QuarantineFile(path string) (samples []int, err error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/betongo/betongo/internal/aside"
+	"github.com/betongo/betongo/internal/regular"
 )
 
 // maxState is how many bytes ReadState reads at most.
@@ -19,7 +20,7 @@ const maxState = 1 << 20
 // ReadState reads a state that Save has written. Without a file there the error
 // is fs.ErrNotExist.
 func ReadState(path string) (*State, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("loader: state: %w", err)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/npy"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/regular"
 )
 
 // column is a column of a table with the way in which its cells are read.
@@ -163,7 +163,7 @@ func (c *column) name(dir, text string) (any, error) {
 
 // readNPY reads a whole .npy file that must hold one value of the spec.
 func readNPY(path string, spec array.Spec) (array.Array, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return array.Array{}, err
 	}

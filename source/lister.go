@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/betongo/betongo/internal/regular"
 	"github.com/betongo/betongo/internal/roll"
 	"github.com/betongo/betongo/rgb"
 )
@@ -181,7 +182,7 @@ const sniffSize = 64
 
 // notImage returns why the file is not an image, or "" when it is one.
 func notImage(path string) string {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return err.Error()
 	}

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
 
+	"github.com/betongo/betongo/internal/regular"
 	"github.com/betongo/betongo/rgb"
 )
 
@@ -39,7 +39,7 @@ func maskOf(dir, image, key string) (string, error) {
 func pictureSize(name string) (width, height int, err error) {
 	// A JPEG's size comes after its EXIF block, which may hold a small picture.
 	const head = 64 << 10
-	f, err := os.Open(name)
+	f, err := regular.Open(name)
 	if err != nil {
 		return 0, 0, err
 	}

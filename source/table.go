@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/regular"
 )
 
 // Table is a file of records, one a sample: comma- or tab-separated values
@@ -54,7 +55,7 @@ func OpenTable(ctx context.Context, path string, specs []Spec) (t *Table, err er
 		}
 		t.columns = append(t.columns, c)
 	}
-	if t.file, err = os.Open(path); err != nil {
+	if t.file, err = regular.Open(path); err != nil {
 		return nil, fmt.Errorf("table: %w", err)
 	}
 	if err = t.index(ctx); err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/internal/arrow"
 	"github.com/betongo/betongo/internal/mmap"
+	"github.com/betongo/betongo/internal/regular"
 )
 
 // File is an open file. Its methods are safe for concurrent use, except for
@@ -43,7 +44,7 @@ func Open(path string, opts *OpenOptions) (*File, error) {
 	f := &File{name: path, opts: o, m: m, data: m.Bytes()}
 	err = f.parse()
 	if err == nil {
-		f.file, err = os.Open(path)
+		f.file, err = regular.Open(path)
 	}
 	if err != nil {
 		return nil, errors.Join(err, m.Close())

@@ -7,6 +7,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/internal/mmap"
+	"github.com/betongo/betongo/internal/regular"
 )
 
 // OpenOptions say how Open reads. There is nothing to say yet; nil and the
@@ -25,7 +26,7 @@ type File struct {
 // Open reads the header of a file and none of its data. Arrays must lie within
 // the file, behind the header, and beside one another.
 func Open(path string, _ *OpenOptions) (*File, error) {
-	file, err := os.Open(path)
+	file, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/internal/regular"
 )
 
 // AppendOptions say how Append works; there is nothing to choose yet.
@@ -135,7 +136,7 @@ func (a *Appender) begin(n *node) error {
 		return nil
 	})
 	if err == nil {
-		a.os, err = os.OpenFile(a.path, os.O_RDWR, 0) // to sync by
+		a.os, err = regular.OpenFile(a.path, os.O_RDWR, 0) // to sync by
 	}
 	if err != nil {
 		err = a.l.explain(err, a.path, n.Name)

@@ -54,6 +54,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/internal/mmap"
+	"github.com/betongo/betongo/internal/regular"
 )
 
 // OpenOptions say how Open reads; nil and the zero value are the defaults. Each
@@ -135,7 +136,7 @@ func Open(path string, opts *OpenOptions) (*File, error) {
 	if f.m, err = mmap.Open(path); err != nil {
 		return nil, err
 	}
-	if f.file, err = os.Open(path); err == nil {
+	if f.file, err = regular.Open(path); err == nil {
 		err = f.read()
 	}
 	if err != nil {

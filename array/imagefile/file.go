@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/internal/regular"
 	"github.com/betongo/betongo/rgb"
 )
 
@@ -134,7 +135,7 @@ const headSize = 64 << 10
 
 // lookFile reads a file's header, or the file where that isn't enough.
 func lookFile(path string) (shape, error) {
-	file, err := os.Open(path)
+	file, err := regular.Open(path)
 	if err != nil {
 		return shape{}, err
 	}
@@ -247,6 +248,9 @@ func (f *File) Array(name string) (array.Strided, error) {
 	return a.Strided(), f.decode(a.Data, f.names, &decoders)
 }
 
+// maxFile is how many bytes an image's file may have.
+const maxFile = 4 << 30
+
 // decode decodes some images, several at a time.
 func (f *File) decode(dst []byte, names []string, decoders *[]decoder) error {
 	if *decoders == nil {
@@ -259,7 +263,7 @@ func (f *File) decode(dst []byte, names []string, decoders *[]decoder) error {
 		g.Go(func() error {
 			d := &(*decoders)[w]
 			for i := w; i < len(names); i += workers {
-				data, err := os.ReadFile(f.place(names[i]))
+				data, err := regular.ReadFile(f.place(names[i]), maxFile)
 				if err == nil {
 					err = d.decode(dst[i*size:(i+1)*size:(i+1)*size], data, f.shape)
 				}

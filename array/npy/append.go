@@ -15,6 +15,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/internal/aside"
+	"github.com/betongo/betongo/internal/regular"
 )
 
 // What is wrong with a file that can't be appended to as it is.
@@ -45,7 +46,7 @@ type AppendOptions struct {
 // of one in Fortran order, so that what is there stays where it is. Each
 // Append hands its bytes to the system: when the process is killed, at most
 // what was being appended is lost; Sync makes them outlive the machine. Its
-// methods are safe for concurrent use. Only one Appender may write to a file.
+// methods are safe for concurrent use. Only one Appender has a file.
 type Appender struct {
 	path string
 	opts AppendOptions
@@ -64,48 +65,63 @@ type Appender struct {
 	scratch []byte
 	closed  bool
 	broken  error
+	lock    *aside.Lock
 }
 
 // OpenAppender opens a file to append to. One that isn't there is created by
 // the first Append, with the type and dimensions of its array. The error is
-// ErrNeedsRecovery or ErrNotAppendable where those are the reason.
+// ErrNeedsRecovery or ErrNotAppendable where those are the reason. Until Close
+// other writers are kept out, and told who writes; where another is at it, that
+// is the error.
 func OpenAppender(path string, opts *AppendOptions) (*Appender, error) {
 	if opts == nil {
 		opts = &AppendOptions{}
 	}
 	a := &Appender{path: path, opts: *opts}
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return a, nil
-	case err != nil:
+	if info, err := os.Stat(path); err == nil {
+		if err := regular.Check(path, info); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if a.lock, err = aside.Hold(path); err != nil {
 		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, &fs.PathError{Op: "append to", Path: path, Err: errors.New("not a regular file")}
-	case opts.Overwrite:
-		if err := os.Remove(path); err != nil {
-			return nil, err
-		}
-		return a, nil
-	case info.Size() == 0:
-		return a, nil // killed before its header
 	}
-	if opts.Recover {
-		if _, err := Recover(path, nil); err != nil {
-			return nil, err
-		}
-	}
-	if err := a.open(); err != nil {
+	if err := a.begin(); err != nil {
 		if a.f != nil {
 			a.f.Close()
 		}
-		return nil, fmt.Errorf("%s: npy: %w", path, err)
+		return nil, errors.Join(err, a.lock.Release())
 	}
 	return a, nil
 }
 
+// begin opens the file, or finds that the first Append is to make it.
+func (a *Appender) begin() error {
+	info, err := os.Stat(a.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case a.opts.Overwrite:
+		return os.Remove(a.path)
+	case info.Size() == 0:
+		return nil // killed before its header
+	}
+	if a.opts.Recover {
+		if _, err := recoverHeld(a.path, &RecoverOptions{}); err != nil {
+			return err
+		}
+	}
+	if err := a.open(); err != nil {
+		return fmt.Errorf("%s: npy: %w", a.path, err)
+	}
+	return nil
+}
+
 func (a *Appender) open() (err error) {
-	if a.f, err = os.OpenFile(a.path, os.O_RDWR, 0); err != nil {
+	if a.f, err = regular.OpenFile(a.path, os.O_RDWR, 0); err != nil {
 		return err
 	}
 	var size int64
@@ -300,7 +316,7 @@ func (a *Appender) create(rows array.Array) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(a.path, os.O_RDWR|os.O_CREATE, 0o666)
+	f, err := regular.OpenFile(a.path, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
 		return err
 	}
@@ -392,5 +408,5 @@ func (a *Appender) Close() error {
 	if a.f != nil {
 		err = errors.Join(err, a.f.Close())
 	}
-	return err
+	return errors.Join(err, a.lock.Release())
 }

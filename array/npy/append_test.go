@@ -17,6 +17,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/npy"
+	"github.com/betongo/betongo/internal/aside"
 )
 
 // TestMain is also the program that TestKill ends.
@@ -269,8 +270,10 @@ func TestForeignHeaders(t *testing.T) {
 			if err != nil || ok != tt.room {
 				t.Errorf("%s: appendable %v, %v; want %v", tt.name, ok, err, tt.room)
 			}
-			if _, err := npy.OpenAppender(path, nil); (err == nil) != tt.room || err != nil && !errors.Is(err, npy.ErrNotAppendable) {
+			if a, err := npy.OpenAppender(path, nil); (err == nil) != tt.room || err != nil && !errors.Is(err, npy.ErrNotAppendable) {
 				t.Errorf("%s: open: %v", tt.name, err)
+			} else if err == nil {
+				a.Close()
 			}
 			if err := npy.EnsureAppendable(path, &npy.EnsureOptions{InPlace: inPlace}); err != nil {
 				t.Fatalf("%s: %v", tt.name, err)
@@ -422,5 +425,34 @@ func BenchmarkAppend(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestAppendHeld: a second Appender, and what else writes into the file, is
+// refused until the first one is closed.
+func TestAppendHeld(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.npy")
+	a, err := npy.OpenAppender(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Append(rowsOf(t, "<i2", []int{3}, 1)); err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("%s: is being written by process %d ", path, os.Getpid())
+	_, err1 := npy.OpenAppender(path, nil)
+	_, err2 := npy.OpenAppender(path, &npy.AppendOptions{Overwrite: true})
+	_, err3 := npy.Recover(path, nil)
+	_, err4 := npy.CreateMap(path, rowsOf(t, "<i2", []int{2}, 1).Spec, false, true)
+	for i, err := range []error{err1, err2, err3, err4} {
+		if !errors.Is(err, aside.ErrHeld) || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%d: %v; want %s…", i+1, err, want)
+		}
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if rows, err := npy.Recover(path, nil); err != nil || rows != 3 {
+		t.Errorf("behind it: %d rows, %v", rows, err)
 	}
 }

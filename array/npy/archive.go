@@ -15,6 +15,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/internal/mmap"
+	"github.com/betongo/betongo/internal/regular"
 )
 
 // FormatError says that a file is no .npy or .npz file, or a broken one.
@@ -72,7 +73,7 @@ func OpenArchive(path string, opts *OpenOptions) (*Archive, error) {
 		return nil, err
 	}
 	a.m = m
-	if a.file, err = os.Open(path); err != nil {
+	if a.file, err = regular.Open(path); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
 	if b := m.Bytes(); len(b) >= 4 && (string(b[:4]) == "PK\x03\x04" || string(b[:4]) == "PK\x05\x06") {

@@ -8,12 +8,13 @@ import (
 	"slices"
 
 	"github.com/betongo/betongo/internal/aside"
+	"github.com/betongo/betongo/internal/regular"
 )
 
 // NeedsRecovery tells whether a .npy file has other data than its header tells,
 // as a writer that was killed leaves it.
 func NeedsRecovery(path string) (bool, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return false, err
 	}
@@ -36,12 +37,22 @@ type RecoverOptions struct {
 // Recover makes header and data of a .npy file fit: an unfinished row at the
 // end is cut off and the header tells the rows that are there, which are fewer
 // than before where data are missing. It returns their number. A file that
-// needs none of it stays as it is.
+// needs none of it stays as it is; one that an Appender has open is refused.
 func Recover(path string, opts *RecoverOptions) (rows int, err error) {
 	if opts == nil {
 		opts = &RecoverOptions{}
 	}
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	lock, err := aside.Hold(path)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, lock.Release()) }()
+	return recoverHeld(path, opts)
+}
+
+// recoverHeld is Recover of a file that is held.
+func recoverHeld(path string, opts *RecoverOptions) (rows int, err error) {
+	f, err := regular.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return 0, err
 	}
@@ -99,7 +110,7 @@ func Recover(path string, opts *RecoverOptions) (rows int, err error) {
 // IsAppendable tells whether the header of a .npy file has room for any number
 // of rows. It says nothing about whether the file needs recovery.
 func IsAppendable(path string) (bool, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return false, err
 	}
@@ -142,7 +153,7 @@ func EnsureAppendable(path string, opts *EnsureOptions) (err error) {
 	if opts.InPlace {
 		flags = os.O_RDWR
 	}
-	f, err := os.OpenFile(path, flags, 0)
+	f, err := regular.OpenFile(path, flags, 0)
 	if err != nil {
 		return err
 	}
@@ -169,7 +180,11 @@ func EnsureAppendable(path string, opts *EnsureOptions) (err error) {
 		return err
 	}
 	if opts.InPlace {
-		return shift(f, h.off, size, header)
+		lock, err := aside.Hold(path)
+		if err != nil {
+			return err
+		}
+		return errors.Join(shift(f, h.off, size, header), lock.Release())
 	}
 	return h.replace(f, path, header)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/internal/mmap"
+	"github.com/betongo/betongo/internal/regular"
 )
 
 // OpenOptions say how Open reads; there is nothing to choose yet.
@@ -26,18 +27,15 @@ type File struct {
 // ReadHeader reads and checks what lies before the data, and nothing else of
 // the file.
 func ReadHeader(path string) (*Header, error) {
-	info, err := os.Stat(path) // before the open, which would wait on a pipe
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file (%s)", path, info.Mode().Type())
-	}
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
 	prefix := make([]byte, prefixSize)
 	n, err := f.ReadAt(prefix, 0)
 	if err != nil && err != io.EOF {
@@ -81,7 +79,7 @@ func Open(path string, opts *OpenOptions) (*File, error) {
 	}
 	f := &File{m: m}
 	if f.h, err = Parse(m.Bytes()); err == nil {
-		f.file, err = os.Open(path)
+		f.file, err = regular.Open(path)
 	}
 	if err != nil {
 		return nil, errors.Join(named(err, path), m.Close())

@@ -21,6 +21,7 @@ import (
 	"unsafe"
 
 	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/internal/regular"
 )
 
 // FormatError says what of a file is no table, or not of the type asked for.
@@ -424,13 +425,9 @@ type scanner struct {
 }
 
 func (f *File) scan() (*scanner, error) {
-	file, err := os.Open(f.path)
+	file, err := regular.Open(f.path)
 	if err != nil {
 		return nil, err
-	}
-	if info, err := file.Stat(); err == nil && info.IsDir() {
-		file.Close()
-		return nil, fmt.Errorf("%s: a folder", f.path)
 	}
 	s := &scanner{f: f, file: file, lines: bufio.NewScanner(file), blank: strings.TrimSpace(f.opts.Delimiter) == "" && f.opts.Delimiter != "\t"}
 	s.lines.Buffer(make([]byte, 1<<16), maxLine)

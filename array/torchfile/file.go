@@ -13,6 +13,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/internal/mmap"
+	"github.com/betongo/betongo/internal/regular"
 )
 
 // OpenOptions say how Open and Load read; nil and the zero value are the
@@ -60,7 +61,7 @@ func Open(path string, opts *OpenOptions) (*File, error) {
 		return nil, err
 	}
 	f := &File{m: m}
-	if f.file, err = os.Open(path); err == nil {
+	if f.file, err = regular.Open(path); err == nil {
 		budget := opts.budget()
 		s := &source{name: path, b: m.Bytes(), budget: budget}
 		if f.value, err = s.read(); err == nil {
@@ -76,14 +77,7 @@ func Open(path string, opts *OpenOptions) (*File, error) {
 // Load reads a whole file into memory and returns its value, as File.Value does;
 // it needs no Close.
 func Load(path string, opts *OpenOptions) (any, error) {
-	info, err := os.Stat(path) // before the open, which would wait on a pipe
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file (%s)", path, info.Mode().Type())
-	}
-	b, err := os.ReadFile(path)
+	b, err := regular.ReadFile(path, 1<<62)
 	if err != nil {
 		return nil, err
 	}

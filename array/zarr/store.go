@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/flate"
+
+	"github.com/betongo/betongo/internal/regular"
 )
 
 // store is where values lie by their keys, which have slashes. It is safe for
@@ -165,7 +167,7 @@ type zipStore struct {
 }
 
 func openZip(path string) (store, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}

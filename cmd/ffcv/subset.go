@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/npy"
 	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/regular"
 	"github.com/betongo/betongo/internal/term"
 	"github.com/betongo/betongo/splice"
 )
@@ -124,7 +124,7 @@ func readIndices(text string) ([]int, error) {
 	if strings.HasSuffix(text, ".npy") {
 		return npyIndices(text)
 	}
-	f, err := os.Open(text)
+	f, err := regular.Open(text)
 	if err != nil {
 		return nil, fmt.Errorf("--indices: %w", err)
 	}

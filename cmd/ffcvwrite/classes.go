@@ -3,13 +3,16 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/regular"
 	"github.com/betongo/betongo/internal/term"
 )
+
+// maxClasses is how many bytes a file of class names may have.
+const maxClasses = 1 << 30
 
 // readClasses returns the class names of a text file, one a line, or those of
 // a .beton. A file that cannot be read is a failure, one that names no classes
@@ -18,7 +21,7 @@ func readClasses(path string) ([]string, error) {
 	if strings.EqualFold(filepath.Ext(path), ".beton") {
 		return betonClasses(path)
 	}
-	text, err := os.ReadFile(path)
+	text, err := regular.ReadFile(path, maxClasses)
 	if err != nil {
 		return nil, fmt.Errorf("--classes: %w", err)
 	}

@@ -24,6 +24,8 @@ import (
 	"sync"
 
 	mmapgo "github.com/edsrzf/mmap-go"
+
+	"github.com/betongo/betongo/internal/regular"
 )
 
 // IsFault says whether a recovered panic is such a fault.
@@ -50,13 +52,7 @@ type Map struct {
 // its old size. The file itself is closed again, the map keeps it alive. An
 // empty file gives empty Bytes. Anything but a regular file is refused.
 func Open(path string) (*Map, error) {
-	// Asked before the open, which would wait for a writer on a named pipe.
-	if info, err := os.Stat(path); err != nil {
-		return nil, err
-	} else if err := checkRegular(path, info); err != nil {
-		return nil, err
-	}
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +68,7 @@ func File(f *os.File) (*Map, error) {
 		return nil, err
 	}
 	path := f.Name()
-	if err := checkRegular(path, info); err != nil {
+	if err := regular.Check(path, info); err != nil {
 		return nil, err
 	}
 	m := &Map{name: path, size: info.Size()}
@@ -87,13 +83,6 @@ func File(f *os.File) (*Map, error) {
 		return nil, &fs.PathError{Op: "map", Path: path, Err: err}
 	}
 	return m, nil
-}
-
-func checkRegular(path string, info fs.FileInfo) error {
-	if info.Mode().IsRegular() {
-		return nil
-	}
-	return &fs.PathError{Op: "map", Path: path, Err: fmt.Errorf("not a regular file (%s)", info.Mode().Type())}
 }
 
 // Bytes returns the file's bytes, read-only and valid until Close; nil after.

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	mmapgo "github.com/edsrzf/mmap-go"
+
+	"github.com/betongo/betongo/internal/regular"
 )
 
 // Writable is a map of a whole regular file whose bytes can be written to: they
@@ -23,12 +25,7 @@ type Writable struct {
 // OpenWritable maps a file that exists for reading and writing. Its size can't
 // change by that. An empty file gives empty Bytes.
 func OpenWritable(path string) (*Writable, error) {
-	if info, err := os.Stat(path); err != nil {
-		return nil, err
-	} else if err := checkRegular(path, info); err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	f, err := regular.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
 	}
