@@ -84,15 +84,60 @@ type ExtentSink interface {
 	WriteExtent(rows Extent) error
 }
 
+// FortranStream is a Stream of an array that may lie in Fortran order.
+type FortranStream interface {
+	Stream
+	// Fortran returns all elements in that order, as an array of one dimension,
+	// and how many are a row of axis 0; nil where they don't lie so, or rows were
+	// given already. It comes in the place of Next, and is valid until Close of
+	// this stream.
+	Fortran() (elements Stream, each int)
+}
+
+// FortranSink is a Sink of a format that may have arrays in Fortran order.
+type FortranSink interface {
+	Sink
+	// Fortran has Write and WriteExtent take all elements in that order, as rows
+	// of one dimension. It does nothing and is false where the array isn't
+	// stored so, or rows were written already.
+	Fortran() bool
+}
+
 // copyExtent is how many bytes the system copies between two calls of did.
 const copyExtent = 64 << 20
 
 // Copy brings all rows that a stream has left to a sink, and closes neither.
 // Where the rows lie in a file as the sink's format has them, the system copies
-// them from file to file by itself. After each step did, unless it is nil, gets
+// them from file to file by itself; from Fortran order to Fortran order nothing
+// is turned round. After each step did, unless it is nil, gets
 // the number of rows that were copied (1 of a scalar); an error of it ends the
 // copy, as one of stream or sink does.
 func Copy(to Sink, from Stream, did func(rows int) error) error {
+	if in, ok := from.(FortranStream); ok {
+		if out, ok := to.(FortranSink); ok {
+			if elements, each := in.Fortran(); elements != nil && out.Fortran() {
+				return copyRows(to, elements, inRows(did, each))
+			}
+		}
+	}
+	return copyRows(to, from, did)
+}
+
+// inRows has did count elements, each of which are a row.
+func inRows(did func(rows int) error, each int) func(int) error {
+	if did == nil {
+		return nil
+	}
+	rest := 0
+	return func(n int) error {
+		rest += n
+		rows := rest / each
+		rest -= rows * each
+		return did(rows)
+	}
+}
+
+func copyRows(to Sink, from Stream, did func(rows int) error) error {
 	step := func() (Spec, error) {
 		rows, err := from.Next()
 		if err == nil {

@@ -18,6 +18,9 @@ type Taker struct {
 	// Extent takes rows from where they lie in a file; nil where the format
 	// must have the bytes in its hands.
 	Extent func(rows Extent) error
+	// Fortran takes an array's elements in Fortran order instead, as rows of one
+	// dimension; nil where the format doesn't have them so. Its End isn't called.
+	Fortran *Taker
 	// End is called once, with the number of rows: with nil when they are
 	// complete, else with the error for which they aren't, or os.ErrClosed when
 	// the writer was aborted. It returns what went wrong besides. End may be nil.
@@ -33,7 +36,7 @@ func newSink(m Member, t Taker) (*sink, error) {
 	if !m.Spec.DType.Valid() {
 		return nil, fmt.Errorf("array %q: no dtype", m.Name)
 	}
-	s := &sink{name: m.Name, spec: Spec{DType: m.Spec.DType, Shape: slices.Clone(m.Spec.Shape)}, want: 1, take: t}
+	s := &sink{name: m.Name, spec: Spec{DType: m.Spec.DType, Shape: slices.Clone(m.Spec.Shape)}, want: 1, each: 1, take: t}
 	row := s.spec
 	if len(s.spec.Shape) > 0 {
 		s.want = s.spec.Shape[0]
@@ -56,6 +59,7 @@ type sink struct {
 	size    int // bytes of a row
 	want    int // rows; -1 for any number
 	rows    int // so far
+	each    int // of them are a row of the array: 1 but for elements in Fortran order
 	take    Taker
 	err     error
 	closed  bool
@@ -137,6 +141,17 @@ func (s *sink) WriteExtent(rows Extent) error {
 	return nil
 }
 
+func (s *sink) Fortran() bool {
+	if s.take.Fortran == nil || s.closed || s.err != nil || s.rows > 0 || s.want <= 0 || s.size == 0 || len(s.spec.Shape) < 2 {
+		return false
+	}
+	count := s.want * s.size / s.spec.DType.ItemSize() // newSink has checked the size
+	s.each = count / s.want
+	s.spec.Shape, s.want, s.size = []int{count}, count, s.spec.DType.ItemSize()
+	s.take.Rows, s.take.Extent = s.take.Fortran.Rows, s.take.Fortran.Extent
+	return true
+}
+
 func (s *sink) Close() error {
 	if s.closed {
 		return s.err
@@ -162,7 +177,7 @@ func (s *sink) end(err error) error {
 	if s.take.End == nil {
 		return nil
 	}
-	return s.take.End(s.rows, err)
+	return s.take.End(s.rows/s.each, err)
 }
 
 // Writing is what a writer of any format keeps in mind: that one array is

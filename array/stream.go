@@ -149,6 +149,11 @@ func StreamOf(s Strided, chunk int) Stream {
 		s.part(first, rows).CopyTo(buf)
 		return nil
 	}
+	if s.IsFortran() {
+		return &fortranStream{f, func(spec Spec) (Stream, error) {
+			return StreamOf(Array{Spec: spec, Data: s.Transpose().AsContiguous().Data}.Strided(), min(chunk, DefaultChunk)), nil
+		}}
+	}
 	return f
 }
 
@@ -225,6 +230,27 @@ func readAt(f *os.File, b []byte, off int64, name string) error {
 	return &FormatError{File: f.Name(), Array: name, Offset: off + int64(n), Msg: err.Error()}
 }
 
+// fortranStream may give its elements as they lie.
+type fortranStream struct {
+	*funcStream
+	elements func(Spec) (Stream, error) // all, as an array of one dimension
+}
+
+func (s *fortranStream) Fortran() (Stream, int) {
+	if s.closed || s.next > 0 || s.row == 0 || len(s.spec.Shape) < 2 {
+		return nil, 0
+	}
+	count, err := s.spec.Count()
+	if err != nil || count == 0 {
+		return nil, 0
+	}
+	elements, err := s.elements(Spec{DType: s.spec.DType, Shape: []int{count}})
+	if err != nil {
+		return nil, 0 // the rows say why
+	}
+	return elements, count / s.spec.Shape[0]
+}
+
 // minRun is how many bytes of a column must lie together for them to be read
 // one by one; shorter ones are gathered from the map.
 const minRun = 512
@@ -255,7 +281,9 @@ func StreamFortran(name string, e Extent, whole Strided, chunk int) (Stream, err
 		}
 		return err
 	}
-	return f, nil
+	return &fortranStream{f, func(spec Spec) (Stream, error) {
+		return StreamExtent(name, Extent{Spec: spec, File: e.File, Offset: e.Offset}, min(chunk, DefaultChunk))
+	}}, nil
 }
 
 // columns brings each column's run into memory, and so no more of the file than
@@ -281,6 +309,18 @@ type castStream struct {
 	Stream
 	t   DType
 	buf []byte
+}
+
+func (c *castStream) Fortran() (Stream, int) {
+	in, ok := c.Stream.(FortranStream)
+	if !ok {
+		return nil, 0
+	}
+	elements, each := in.Fortran()
+	if elements == nil {
+		return nil, 0
+	}
+	return CastStream(elements, c.t), each
 }
 
 func (c *castStream) Next() (Array, error) {

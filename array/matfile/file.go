@@ -9,6 +9,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/internal/mmap"
+	"github.com/betongo/betongo/internal/regular"
 )
 
 // ErrHDF5 is what Open gives for a file of level 7.3.
@@ -31,7 +32,7 @@ type File struct {
 // Open reads the headers of all arrays and none of the data, but what of a
 // compressed variable lies before a header.
 func Open(path string, _ *OpenOptions) (*File, error) {
-	file, err := os.Open(path)
+	file, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -293,6 +294,22 @@ func (s *complexStream) Next() (array.Array, error) {
 	s.buf = slices.Grow(s.buf[:0], count*s.t.ItemSize())[:count*s.t.ItemSize()]
 	err = interleave(s.buf, part[0].Data, part[1].Data, part[0].DType, part[1].DType, s.t)
 	return array.Array{Spec: array.Spec{DType: s.t, Shape: part[0].Shape}, Data: s.buf}, err
+}
+
+// Fortran returns both parts' elements as they lie, joined.
+func (s *complexStream) Fortran() (array.Stream, int) {
+	var parts [2]array.Stream
+	each := 0
+	for i, from := range []array.Stream{s.re, s.im} {
+		in, ok := from.(array.FortranStream)
+		if !ok {
+			return nil, 0
+		}
+		if parts[i], each = in.Fortran(); parts[i] == nil {
+			return nil, 0
+		}
+	}
+	return &complexStream{t: s.t, re: parts[0], im: parts[1]}, each
 }
 
 // cut divides some rows before row n.

@@ -95,7 +95,7 @@ func (w *Writer) Add(m array.Member) (array.Sink, error) {
 	if err := v.begin(); err != nil {
 		return nil, errors.Join(w.state.Named(fmt.Errorf("array %q: %w", m.Name, err)), v.drop())
 	}
-	s, err := w.state.Begin(m, array.Taker{Rows: v.put, End: v.end})
+	s, err := w.state.Begin(m, v.taker())
 	if err != nil {
 		return nil, errors.Join(err, v.drop())
 	}
@@ -114,7 +114,7 @@ func (w *Writer) Abort() error { return w.state.Abort(w.f.Abort) }
 
 // block is how many bytes of rows are brought into Fortran order at a time: of
 // each column, what lies together is written at once.
-const block = 32 << 20
+const block = 16 << 20
 
 // sink writes a variable.
 type sink struct {
@@ -127,9 +127,40 @@ type sink struct {
 	scratch *os.File // for a variable that is compressed, or whose rows nobody knows yet
 	spool   *os.File // such rows
 
-	batch []byte // rows that wait
-	row   int    // bytes of one
-	first int    // the number of batch's first
+	batch  []byte // rows that wait
+	turned []byte // rows in Fortran order
+	row    int    // bytes of one
+	first  int    // the number of batch's first; of elements in Fortran order
+}
+
+// taker is how rows come here. Numbers in Fortran order, and in one dimension,
+// go straight to their place.
+func (s *sink) taker() array.Taker {
+	t := array.Taker{Rows: s.put, End: s.end}
+	d := s.m.Spec.DType
+	if d.IsStruct() || d.Kind() == 'S' || d.Kind() == 'U' {
+		return t
+	}
+	straight := &array.Taker{Rows: func(rows array.Array) error { return s.scatter(rows, rows.Shape[0]) }}
+	if d.Order() != '>' && d.Kind() != 'c' {
+		straight.Extent = s.extent
+	}
+	if t.Fortran = straight; s.spool == nil && s.m.Spec.Flat() {
+		t.Extent = straight.Extent
+	}
+	return t
+}
+
+// extent takes numbers from where they lie in a file.
+func (s *sink) extent(rows array.Extent) error {
+	count, err := rows.Count()
+	if err != nil {
+		return err
+	}
+	item := rows.DType.ItemSize()
+	err = rows.CopyTo(s.to, s.base+s.lay.planes[0].at+int64(s.first)*int64(item))
+	s.first += count
+	return err
 }
 
 // begin lays the variable out, if it is known how many rows there will be.
@@ -206,7 +237,7 @@ func (s *sink) put(rows array.Array) error {
 		if err := s.flush(); err != nil {
 			return err
 		}
-		return s.scatter(rows.Data, n)
+		return s.scatter(rows, n)
 	}
 	if len(s.batch)+len(rows.Data) > block {
 		if err := s.flush(); err != nil {
@@ -227,16 +258,20 @@ func (s *sink) flush() error {
 	}
 	b := s.batch
 	s.batch = b[:0]
-	return s.scatter(b, len(b)/s.row)
+	return s.scatter(s.rows(b, len(b)/s.row), len(b)/s.row)
 }
 
-// scatter writes n rows to where they belong.
-func (s *sink) scatter(b []byte, n int) error {
+// rows is the array of n rows in memory.
+func (s *sink) rows(b []byte, n int) array.Array {
 	spec := array.Spec{DType: s.m.Spec.DType}
 	if len(s.m.Spec.Shape) > 0 {
 		spec.Shape = append([]int{n}, s.m.Spec.Shape[1:]...)
 	}
-	rows := array.Array{Spec: spec, Data: b}
+	return array.Array{Spec: spec, Data: b}
+}
+
+// scatter writes n rows, or elements in Fortran order, to where they belong.
+func (s *sink) scatter(rows array.Array, n int) error {
 	for _, p := range s.lay.planes {
 		part, err := p.view(rows)
 		if err != nil {
@@ -250,19 +285,40 @@ func (s *sink) scatter(b []byte, n int) error {
 	return nil
 }
 
-// column writes some rows of a plane, column by column.
-func (s *sink) column(p plane, part array.Strided, n int) error {
-	a := part.Transpose().AsContiguous()
+// fortran brings an array's elements into Fortran order and MATLAB's byte
+// order, in memory that is used again.
+func (s *sink) fortran(part array.Strided) (array.Array, error) {
+	part = part.Transpose()
+	size, err := part.Bytes()
+	if err != nil {
+		return array.Array{}, err
+	}
+	a := array.Array{Spec: part.Spec}
+	if part.IsContiguous() {
+		a = part.AsContiguous()
+	} else {
+		s.turned = slices.Grow(s.turned[:0], size)[:size]
+		a.Data = s.turned
+		part.CopyTo(a.Data)
+	}
 	if a.DType.Order() == '>' {
 		a = array.SwapBytes(a)
 	}
-	item := a.DType.ItemSize()
-	if len(part.Shape) <= 1 || part.Shape[0] == p.rows || p.rows == 1 {
-		// All rows, or one dimension, which is a row of MATLAB's.
-		_, err := s.to.WriteAt(a.Data, s.base+p.at+int64(s.first)*int64(item))
+	return a, nil
+}
+
+// column writes some rows of a plane, column by column.
+func (s *sink) column(p plane, part array.Strided, n int) error {
+	a, err := s.fortran(part)
+	if err != nil {
 		return err
 	}
+	item := a.DType.ItemSize()
 	at := s.base + p.at + int64(s.first)*int64(item)
+	if len(part.Shape) <= 1 || part.Shape[0] == p.rows || p.rows == 1 {
+		// All rows, or one dimension, which is a row of MATLAB's.
+		return aside.WriteAt(s.to, a.Data, at)
+	}
 	for run := n * item; len(a.Data) > 0; a.Data = a.Data[run:] {
 		if _, err := s.to.WriteAt(a.Data[:run], at); err != nil {
 			return err
@@ -301,13 +357,14 @@ func (s *sink) unspool(rows int) error {
 	if err := s.open(); err != nil {
 		return err
 	}
+	var buf []byte
 	for done := 0; done < rows && s.row > 0; {
 		n := min(rows-done, max(1, block/s.row))
-		b := make([]byte, n*s.row)
-		if _, err := spool.ReadAt(b, int64(done)*int64(s.row)); err != nil {
+		buf = slices.Grow(buf[:0], n*s.row)[:n*s.row]
+		if _, err := spool.ReadAt(buf, int64(done)*int64(s.row)); err != nil {
 			return err
 		}
-		if err := s.scatter(b, n); err != nil {
+		if err := s.scatter(s.rows(buf, n), n); err != nil {
 			return err
 		}
 		done += n
@@ -344,7 +401,7 @@ func (s *sink) deflate() error {
 // drop removes what was put aside.
 func (s *sink) drop() error {
 	err := errors.Join(remove(s.scratch), remove(s.spool))
-	s.scratch, s.spool, s.batch = nil, nil, nil
+	s.scratch, s.spool, s.batch, s.turned = nil, nil, nil, nil
 	return err
 }
 

@@ -76,6 +76,7 @@ func (w *Writer) Add(m array.Member) (array.Sink, error) {
 	taker := array.Taker{Rows: e.write, End: e.end}
 	if e.fortran {
 		taker.Rows = e.scatter
+		taker.Fortran = &array.Taker{Rows: e.write, Extent: e.copy}
 	} else if w.zip == nil || e.spooled() {
 		taker.Extent = e.copy
 	}
