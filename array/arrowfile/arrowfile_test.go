@@ -1,51 +1,47 @@
 package arrowfile_test
 
 import (
-	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
-	"math"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/arrowfile"
+	"github.com/betongo/betongo/internal/formattest"
 )
 
 var goldens = filepath.Join("..", "..", "testdata", "formats", "arrow")
 
-func dtype(t testing.TB, s string) array.DType {
-	t.Helper()
-	d, err := array.ParseDType(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
+// files are the golden files that can be read.
+func files(t testing.TB) []string { return formattest.Goldens(t, "arrow", 11, "v1.feather") }
+
+// table is what tests of tables know of the format.
+var table = formattest.Table{
+	Path: "x.arrow",
+	Open: func(path string, fill any) (formattest.TableFile, error) {
+		return arrowfile.Open(path, &arrowfile.OpenOptions{Fill: fill})
+	},
+	Create: func(path string, o formattest.TableOptions) (formattest.TableWriter, error) {
+		opts := arrowfile.CreateOptions{BatchRows: o.Rows}
+		if o.Packed {
+			opts.Compression = arrowfile.LZ4
+		}
+		return arrowfile.Create(path, &opts)
+	},
+	Parts: func(f formattest.TableFile) []int { return f.(*arrowfile.File).Batches() },
+	Views: true,
 }
 
-// read returns all rows of a stream, in one.
-func read(t testing.TB, s array.Stream) (array.Array, error) {
+// way is one of writing.
+func way(opts arrowfile.CreateOptions) func(path string) (formattest.TableWriter, error) {
+	return func(path string) (formattest.TableWriter, error) { return arrowfile.Create(path, &opts) }
+}
+
+func save(t testing.TB, path string, opts *arrowfile.CreateOptions, members []array.Member, arrays []array.Array) error {
 	t.Helper()
-	var all array.Array
-	defer s.Close()
-	for {
-		a, err := s.Next()
-		if err == io.EOF {
-			return all, nil
-		}
-		if err != nil {
-			return all, err
-		}
-		if all.Shape == nil {
-			all = array.Array{Spec: array.Spec{DType: a.DType, Shape: slices.Clone(a.Shape)}, Data: slices.Clone(a.Data)}
-			continue
-		}
-		all.Shape[0] += a.Shape[0]
-		all.Data = append(all.Data, a.Data...)
-	}
+	w, err := arrowfile.Create(path, opts)
+	return formattest.Save(t, w, err, members, arrays, nil, 0)
 }
 
 func open(t testing.TB, path string, opts *arrowfile.OpenOptions) *arrowfile.File {
@@ -58,122 +54,33 @@ func open(t testing.TB, path string, opts *arrowfile.OpenOptions) *arrowfile.Fil
 	return f
 }
 
-// text lists an array's elements.
-func text(t testing.TB, a array.Array) string {
-	t.Helper()
-	s, err := format(a)
-	if err != nil {
-		t.Fatal(err)
+func TestGolden(t *testing.T) { table.Golden(t, files(t)) }
+
+func TestTable(t *testing.T) {
+	ways := formattest.Ways{}
+	for _, opts := range []arrowfile.CreateOptions{{}, {Compression: arrowfile.ZSTD}, {Compression: arrowfile.LZ4}, {BatchRows: 3},
+		{Layout: arrowfile.IsStream}, {Layout: arrowfile.IsStream, BatchRows: 40, Compression: arrowfile.LZ4}} {
+		ways[fmt.Sprintf("%+v", opts)] = way(opts)
 	}
-	return s
+	table.Test(t, ways)
 }
 
-func format(a array.Array) (string, error) {
-	var b strings.Builder
-	size := a.DType.ItemSize()
-	n, err := a.Count()
-	if err != nil {
-		return "", err
-	}
-	for i := range n {
-		e := a.Data[i*size : (i+1)*size]
-		if i > 0 {
-			b.WriteByte(' ')
+// TestInteropWrite has pyarrow and pandas read what is written here.
+func TestInteropWrite(t *testing.T) {
+	formattest.InteropWrite(t, func(rows int) formattest.Ways {
+		return formattest.Ways{
+			"none.arrow":    way(arrowfile.CreateOptions{}),
+			"zstd.feather":  way(arrowfile.CreateOptions{Compression: arrowfile.ZSTD}),
+			"lz4.arrow":     way(arrowfile.CreateOptions{Compression: arrowfile.LZ4}),
+			"batches.arrow": way(arrowfile.CreateOptions{BatchRows: 3 + rows/3}),
+			"stream.arrows": way(arrowfile.CreateOptions{}),
+			"many.arrows":   way(arrowfile.CreateOptions{BatchRows: 1 + rows/2, Compression: arrowfile.LZ4}),
 		}
-		switch a.DType.Kind() {
-		case 'f':
-			f, err := array.Cast(array.Array{Spec: array.Spec{DType: a.DType, Shape: []int{1}}, Data: e}, array.Float64)
-			if err != nil {
-				return "", err
-			}
-			fmt.Fprint(&b, math.Float64frombits(binary.LittleEndian.Uint64(f.Data)))
-		case 'i':
-			f, err := array.Cast(array.Array{Spec: array.Spec{DType: a.DType, Shape: []int{1}}, Data: e}, array.Int64)
-			if err != nil {
-				return "", err
-			}
-			fmt.Fprint(&b, int64(binary.LittleEndian.Uint64(f.Data)))
-		case 'U':
-			var r []rune
-			for ; len(e) > 0; e = e[4:] {
-				if c := binary.LittleEndian.Uint32(e); c != 0 {
-					r = append(r, rune(c))
-				}
-			}
-			fmt.Fprintf(&b, "%q", string(r))
-		default:
-			fmt.Fprintf(&b, "%x", e)
-		}
-	}
-	return b.String(), nil
+	})
 }
 
-// golden is what is in the files that pyarrow wrote.
-var golden = []struct{ name, spec, values string }{
-	{"i", "<i8 (3,)", "1 2 3"},
-	{"f", "<f4 (3,)", "0.5 1.5 NaN"},
-	{"h", "<f2 (3,)", "1 2 3"},
-	{"b", "|b1 (3,)", "01 00 01"},
-	{"s", "<U2 (3,)", `"a" "bb" "-"`},
-	{"bin", "|S2 (3,)", "0001 0000 7a00"},
-	{"vec", "<f4 (3, 4)", "0 1 2 3 4 5 6 7 8 9 10 11"},
-	{"d", "<U1 (3,)", `"x" "y" "x"`},
-	{"tensor", "<f4 (3, 2, 2)", "0 1 2 3 4 5 6 7 8 9 10 11"},
-}
-
-func files(t testing.TB) []string {
-	t.Helper()
-	list, err := filepath.Glob(filepath.Join(goldens, "*"))
-	if err != nil || len(list) != 11 {
-		t.Fatalf("%d golden files: %v", len(list), err)
-	}
-	return slices.DeleteFunc(list, func(p string) bool { return filepath.Base(p) == "v1.feather" })
-}
-
-func TestGolden(t *testing.T) {
-	for _, path := range files(t) {
-		t.Run(filepath.Base(path), func(t *testing.T) {
-			f := open(t, path, &arrowfile.OpenOptions{Fill: "-"})
-			want := golden
-			if strings.HasPrefix(filepath.Base(path), "basic") {
-				want = golden[:len(golden)-1]
-			}
-			members := f.Members()
-			if len(members) != len(want) {
-				t.Fatalf("got %d members, want %d: %v", len(members), len(want), f.Refused())
-			}
-			if err := f.Refused(); err == nil || !strings.Contains(err.Error(), `"lst"`) || !errors.As(err, new(*array.UnsupportedError)) {
-				t.Errorf("refused: %v", err)
-			}
-			for i, w := range want {
-				if members[i].Name != w.name || members[i].Spec.String() != w.spec {
-					t.Errorf("member %d is %q %v, want %q %s", i, members[i].Name, members[i].Spec, w.name, w.spec)
-				}
-				s, err := f.Array(w.name)
-				if err != nil {
-					t.Error(err)
-					continue
-				}
-				if got := text(t, s.AsContiguous()); got != w.values {
-					t.Errorf("%q: got %s, want %s", w.name, got, w.values)
-				}
-				for _, chunk := range []int{1, 5, 0} {
-					st, err := f.Stream(w.name, chunk)
-					if err != nil {
-						t.Fatal(err)
-					}
-					a, err := read(t, st)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if got := text(t, a); got != w.values || a.Spec.String() != w.spec {
-						t.Errorf("%q by %d: got %v %s, want %s", w.name, chunk, a.Spec, got, w.values)
-					}
-				}
-			}
-		})
-	}
-}
+// TestInteropRead reads what pyarrow writes in every way.
+func TestInteropRead(t *testing.T) { table.InteropRead(t, "arrow", 3) }
 
 func TestMissingValues(t *testing.T) {
 	f := open(t, filepath.Join(goldens, "basic.arrow"), nil)
@@ -193,8 +100,8 @@ func TestFeather1(t *testing.T) {
 // TestDictionaries reads dictionaries that grow, and that another one follows.
 func TestDictionaries(t *testing.T) {
 	for _, test := range []struct{ file, d, n string }{
-		{"dictionaries.arrows", `"a" "bb" "a" "ccc" "a" "x" "x"`, "20 -1 10 30 30 7 7"},
-		{"deltas.arrow", `"a" "bb" "a" "ccc" "a"`, "20 -1 10 30 30"},
+		{"dictionaries.arrows", "<U3(7,) a bb a ccc a x x", "<i4(7,) 20 -1 10 30 30 7 7"},
+		{"deltas.arrow", "<U3(5,) a bb a ccc a", "<i4(5,) 20 -1 10 30 30"},
 	} {
 		f := open(t, filepath.Join("testdata", test.file), &arrowfile.OpenOptions{Fill: -1})
 		for name, want := range map[string]string{"d": test.d, "n": test.n} {
@@ -202,11 +109,11 @@ func TestDictionaries(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			a, err := read(t, s)
+			a, err := formattest.Rows(t, s)
 			if err != nil {
 				t.Fatalf("%s: %v", test.file, err)
 			}
-			if got := text(t, a); got != want {
+			if got := formattest.Text(a.Strided()); got != want {
 				t.Errorf("%s: %q: got %s, want %s", test.file, name, got, want)
 			}
 		}

@@ -3,7 +3,6 @@ package arrowfile_test
 import (
 	"bytes"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -12,62 +11,15 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/arrowfile"
+	"github.com/betongo/betongo/internal/formattest"
 )
-
-// readable are the golden files' bytes.
-func readable(t testing.TB) map[string][]byte {
-	t.Helper()
-	all := map[string][]byte{}
-	for _, path := range files(t) {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[filepath.Base(path)] = b
-	}
-	return all
-}
-
-// use reads what can be read of a file, some megabytes of each column.
-func use(t testing.TB, f *arrowfile.File) error {
-	t.Helper()
-	var errs []error
-	for _, m := range f.Members() {
-		s, err := f.Stream(m.Name, 1<<16)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		for n := 0; n < 4<<20; {
-			a, err := s.Next()
-			if err == io.EOF {
-				break
-			}
-			if err != nil {
-				errs = append(errs, err)
-				break
-			}
-			if _, err := array.New(a.Spec, a.Data); err != nil {
-				t.Errorf("%q: %v", m.Name, err)
-			}
-			n += len(a.Data) + 1
-		}
-		s.Close()
-		if n, err := m.Spec.Bytes(); err == nil && n < 4<<20 {
-			if _, err := f.Array(m.Name); err != nil {
-				errs = append(errs, err)
-			}
-		}
-	}
-	return errors.Join(errs...)
-}
 
 var small = &arrowfile.OpenOptions{Fill: "-", MaxArray: 16 << 20}
 
 // TestTruncated cuts golden files at every byte: that is an error, or for a
 // stream, whose end nothing tells, fewer batches.
 func TestTruncated(t *testing.T) {
-	for name, b := range readable(t) {
+	for name, b := range formattest.ReadAll(t, files(t)) {
 		for n := range b {
 			f, err := arrowfile.Parse(b[:n], small)
 			if err != nil {
@@ -79,7 +31,7 @@ func TestTruncated(t *testing.T) {
 			if !strings.HasSuffix(name, ".arrows") {
 				t.Fatalf("%s: %d of %d bytes were read", name, n, len(b))
 			}
-			if err := use(t, f); err != nil {
+			if err := formattest.Use(t, f); err != nil {
 				t.Fatalf("%s, %d bytes: %v", name, n, err)
 			}
 			if rows := f.Members()[0].Spec.Shape[0]; rows > 2 && n < len(b)-8 {
@@ -95,12 +47,12 @@ func TestBytesChanged(t *testing.T) {
 	if testing.Short() {
 		t.Skip("reads files some ten thousand times")
 	}
-	for _, b := range readable(t) {
+	for _, b := range formattest.ReadAll(t, files(t)) {
 		for i, old := range b {
 			for _, c := range []byte{0xff, old + 1} {
 				b[i] = c
 				if f, err := arrowfile.Parse(b, small); err == nil {
-					use(t, f)
+					formattest.Use(t, f)
 				} else if !errors.As(err, new(*arrowfile.FormatError)) {
 					t.Fatalf("byte %d: %v", i, err)
 				}
@@ -115,7 +67,7 @@ func TestClaims(t *testing.T) {
 	a := array.Array{Spec: array.Spec{DType: array.Uint8, Shape: []int{0x123457}}, Data: make([]byte, 0x123457)}
 	for _, c := range []arrowfile.Compression{arrowfile.LZ4, arrowfile.ZSTD} {
 		path := filepath.Join(t.TempDir(), "x.arrow")
-		if err := save(t, path, &arrowfile.CreateOptions{Compression: c}, []array.Member{{Name: "a", Spec: a.Spec}}, []array.Array{a}, nil, 0); err != nil {
+		if err := save(t, path, &arrowfile.CreateOptions{Compression: c}, []array.Member{{Name: "a", Spec: a.Spec}}, []array.Array{a}); err != nil {
 			t.Fatal(err)
 		}
 		b, err := os.ReadFile(path)
@@ -144,13 +96,13 @@ func TestClaims(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, b := range readable(f) {
+	for _, b := range formattest.ReadAll(f, files(f)) {
 		f.Add(b)
 	}
-	members, arrays := samples(f, 3)
+	members, arrays := formattest.Columns(f, 3)
 	for _, name := range []string{"x.arrow", "x.arrows"} {
 		path := filepath.Join(f.TempDir(), name)
-		if err := save(f, path, &arrowfile.CreateOptions{Compression: arrowfile.ZSTD, BatchRows: 2}, members[:12], arrays[:12], nil, 0); err != nil {
+		if err := save(f, path, &arrowfile.CreateOptions{Compression: arrowfile.ZSTD, BatchRows: 2}, members[:12], arrays[:12]); err != nil {
 			f.Fatal(err)
 		}
 		b, err := os.ReadFile(path)
@@ -161,7 +113,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if f, err := arrowfile.Parse(b, small); err == nil {
-			use(t, f)
+			formattest.Use(t, f)
 		}
 	})
 }

@@ -9,16 +9,17 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/arrowfile"
+	"github.com/betongo/betongo/internal/formattest"
 )
 
 // TestViews: without compression and missing values the bytes are the file's own.
 func TestViews(t *testing.T) {
-	a := sample(t, array.Float32, 100, 3, 4)
-	b := sample(t, dtype(t, "<c8"), 100)
+	a := formattest.Sample(t, array.Float32, 100, 3, 4)
+	b := formattest.Sample(t, formattest.DType(t, "<c8"), 100)
 	members := []array.Member{{Name: "a", Spec: a.Spec}, {Name: "b", Spec: b.Spec}}
 	for _, batch := range []int{0, 30} {
 		path := filepath.Join(t.TempDir(), "x.arrow")
-		if err := save(t, path, &arrowfile.CreateOptions{BatchRows: batch}, members, []array.Array{a, b}, nil, 0); err != nil {
+		if err := save(t, path, &arrowfile.CreateOptions{BatchRows: batch}, members, []array.Array{a, b}); err != nil {
 			t.Fatal(err)
 		}
 		data, err := os.ReadFile(path)
@@ -55,11 +56,11 @@ func TestViews(t *testing.T) {
 
 // TestExtents has the system copy from file to file.
 func TestExtents(t *testing.T) {
-	a := sample(t, array.Int16, 1000, 5)
+	a := formattest.Sample(t, array.Int16, 1000, 5)
 	dir := t.TempDir()
 	first, second := filepath.Join(dir, "a.arrow"), filepath.Join(dir, "b.arrow")
 	m := array.Member{Name: "a", Spec: a.Spec}
-	if err := save(t, first, &arrowfile.CreateOptions{BatchRows: 300}, []array.Member{m}, []array.Array{a}, nil, 0); err != nil {
+	if err := save(t, first, &arrowfile.CreateOptions{BatchRows: 300}, []array.Member{m}, []array.Array{a}); err != nil {
 		t.Fatal(err)
 	}
 	f := open(t, first, nil)

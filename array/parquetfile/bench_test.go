@@ -7,13 +7,14 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/parquetfile"
+	"github.com/betongo/betongo/internal/formattest"
 )
 
 const benchBytes = 64 << 20
 
 func benchArray(b *testing.B, shape ...int) array.Array {
 	b.Helper()
-	a := sample(b, array.Float32, shape...)
+	a := formattest.Sample(b, array.Float32, shape...)
 	return a
 }
 

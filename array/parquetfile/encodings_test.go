@@ -1,12 +1,12 @@
 package parquetfile_test
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/parquetfile"
+	"github.com/betongo/betongo/internal/formattest"
 )
 
 // TestEncodings reads one table that pyarrow wrote in many ways (peer.py in
@@ -43,7 +43,7 @@ func TestEncodings(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := read(t, s)
+			got, err := formattest.Rows(t, s)
 			if w := want[m.Name]; err != nil || !got.Spec.Equal(w.Spec) || string(got.Data) != string(w.Data) {
 				t.Errorf("%s: %q: %v: got %v %x, want %v %x", file, m.Name, err, got.Spec, got.Data, w.Spec, w.Data)
 			}
@@ -51,20 +51,12 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
-// seeds are the files that pyarrow wrote in many ways.
-func seeds(t testing.TB) [][]byte {
+// encoded are the files that pyarrow wrote in many ways.
+func encoded(t testing.TB) []string {
 	t.Helper()
 	list, err := filepath.Glob("testdata/*.parquet")
-	if err != nil || len(list) == 0 {
-		t.Fatalf("no files: %v", err)
+	if err != nil {
+		t.Fatal(err)
 	}
-	var all [][]byte
-	for _, path := range list {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, b)
-	}
-	return all
+	return list
 }

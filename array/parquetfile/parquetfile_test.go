@@ -1,11 +1,7 @@
 package parquetfile_test
 
 import (
-	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
-	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,39 +9,41 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/parquetfile"
+	"github.com/betongo/betongo/internal/formattest"
 )
 
 var goldens = filepath.Join("..", "..", "testdata", "formats", "parquet")
 
-func dtype(t testing.TB, s string) array.DType {
-	t.Helper()
-	d, err := array.ParseDType(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
+// files are the golden files of one table.
+func files(t testing.TB) []string {
+	return formattest.Goldens(t, "parquet", 12, "numpack_style.parquet")
 }
 
-// read returns all rows of a stream, in one.
-func read(t testing.TB, s array.Stream) (array.Array, error) {
+// table is what tests of tables know of the format.
+var table = formattest.Table{
+	Path: "x.parquet",
+	Open: func(path string, fill any) (formattest.TableFile, error) {
+		return parquetfile.Open(path, &parquetfile.OpenOptions{Fill: fill})
+	},
+	Create: func(path string, o formattest.TableOptions) (formattest.TableWriter, error) {
+		opts := parquetfile.CreateOptions{RowGroupRows: o.Rows}
+		if o.Packed {
+			opts.Compression = parquetfile.LZ4Raw
+		}
+		return parquetfile.Create(path, &opts)
+	},
+	Parts: func(f formattest.TableFile) []int { return f.(*parquetfile.File).RowGroups() },
+}
+
+// way is one of writing.
+func way(opts parquetfile.CreateOptions) func(path string) (formattest.TableWriter, error) {
+	return func(path string) (formattest.TableWriter, error) { return parquetfile.Create(path, &opts) }
+}
+
+func save(t testing.TB, path string, opts *parquetfile.CreateOptions, members []array.Member, arrays []array.Array) error {
 	t.Helper()
-	var all array.Array
-	defer s.Close()
-	for {
-		a, err := s.Next()
-		if err == io.EOF {
-			return all, nil
-		}
-		if err != nil {
-			return all, err
-		}
-		if all.Shape == nil {
-			all = array.Array{Spec: array.Spec{DType: a.DType, Shape: slices.Clone(a.Shape)}, Data: slices.Clone(a.Data)}
-			continue
-		}
-		all.Shape[0] += a.Shape[0]
-		all.Data = append(all.Data, a.Data...)
-	}
+	w, err := parquetfile.Create(path, opts)
+	return formattest.Save(t, w, err, members, arrays, nil, 0)
 }
 
 func open(t testing.TB, path string, opts *parquetfile.OpenOptions) *parquetfile.File {
@@ -58,122 +56,33 @@ func open(t testing.TB, path string, opts *parquetfile.OpenOptions) *parquetfile
 	return f
 }
 
-// text lists an array's elements.
-func text(t testing.TB, a array.Array) string {
-	t.Helper()
-	s, err := format(a)
-	if err != nil {
-		t.Fatal(err)
+func TestGolden(t *testing.T) { table.Golden(t, files(t)) }
+
+func TestTable(t *testing.T) {
+	ways := formattest.Ways{}
+	for _, opts := range []parquetfile.CreateOptions{{}, {Compression: parquetfile.ZSTD}, {Compression: parquetfile.LZ4Raw, Dictionary: parquetfile.ForAll}, {RowGroupRows: 3, PageVersion: 2},
+		{Compression: parquetfile.Snappy, RowGroupBytes: 1000, Dictionary: parquetfile.ForNone}, {Compression: parquetfile.Gzip, PageVersion: 2, NoStatistics: true}, {Compression: parquetfile.Brotli}} {
+		ways[fmt.Sprintf("%+v", opts)] = way(opts)
 	}
-	return s
+	table.Test(t, ways)
 }
 
-func format(a array.Array) (string, error) {
-	var b strings.Builder
-	size := a.DType.ItemSize()
-	n, err := a.Count()
-	if err != nil {
-		return "", err
-	}
-	for i := range n {
-		e := a.Data[i*size : (i+1)*size]
-		if i > 0 {
-			b.WriteByte(' ')
+// TestInteropWrite has pyarrow and pandas read what is written here.
+func TestInteropWrite(t *testing.T) {
+	formattest.InteropWrite(t, func(rows int) formattest.Ways {
+		return formattest.Ways{
+			"none.parquet":   way(parquetfile.CreateOptions{}),
+			"zstd.parquet":   way(parquetfile.CreateOptions{Compression: parquetfile.ZSTD, PageVersion: 2}),
+			"lz4.parquet":    way(parquetfile.CreateOptions{Compression: parquetfile.LZ4Raw, Dictionary: parquetfile.ForAll}),
+			"snappy.parquet": way(parquetfile.CreateOptions{Compression: parquetfile.Snappy, RowGroupRows: 3 + rows/3}),
+			"gzip.parquet":   way(parquetfile.CreateOptions{Compression: parquetfile.Gzip, NoStatistics: true}),
+			"brotli.parquet": way(parquetfile.CreateOptions{Compression: parquetfile.Brotli, Dictionary: parquetfile.ForNone}),
 		}
-		switch a.DType.Kind() {
-		case 'f':
-			f, err := array.Cast(array.Array{Spec: array.Spec{DType: a.DType, Shape: []int{1}}, Data: e}, array.Float64)
-			if err != nil {
-				return "", err
-			}
-			fmt.Fprint(&b, math.Float64frombits(binary.LittleEndian.Uint64(f.Data)))
-		case 'i':
-			f, err := array.Cast(array.Array{Spec: array.Spec{DType: a.DType, Shape: []int{1}}, Data: e}, array.Int64)
-			if err != nil {
-				return "", err
-			}
-			fmt.Fprint(&b, int64(binary.LittleEndian.Uint64(f.Data)))
-		case 'U':
-			var r []rune
-			for ; len(e) > 0; e = e[4:] {
-				if c := binary.LittleEndian.Uint32(e); c != 0 {
-					r = append(r, rune(c))
-				}
-			}
-			fmt.Fprintf(&b, "%q", string(r))
-		default:
-			fmt.Fprintf(&b, "%x", e)
-		}
-	}
-	return b.String(), nil
+	})
 }
 
-// golden is what is in the files that pyarrow wrote.
-var golden = []struct{ name, spec, values string }{
-	{"i", "<i8 (3,)", "1 2 3"},
-	{"f", "<f4 (3,)", "0.5 1.5 NaN"},
-	{"h", "<f2 (3,)", "1 2 3"},
-	{"b", "|b1 (3,)", "01 00 01"},
-	{"s", "<U2 (3,)", `"a" "bb" "-"`},
-	{"bin", "|S2 (3,)", "0001 0000 7a00"},
-	{"vec", "<f4 (3, 4)", "0 1 2 3 4 5 6 7 8 9 10 11"},
-	{"d", "<U1 (3,)", `"x" "y" "x"`},
-	{"tensor", "<f4 (3, 2, 2)", "0 1 2 3 4 5 6 7 8 9 10 11"},
-}
-
-func files(t testing.TB) []string {
-	t.Helper()
-	list, err := filepath.Glob(filepath.Join(goldens, "*"))
-	if err != nil || len(list) != 12 {
-		t.Fatalf("%d golden files: %v", len(list), err)
-	}
-	return slices.DeleteFunc(list, func(p string) bool { return filepath.Base(p) == "numpack_style.parquet" })
-}
-
-func TestGolden(t *testing.T) {
-	for _, path := range files(t) {
-		t.Run(filepath.Base(path), func(t *testing.T) {
-			f := open(t, path, &parquetfile.OpenOptions{Fill: "-"})
-			want := golden
-			if !strings.HasPrefix(filepath.Base(path), "tensor") {
-				want = golden[:len(golden)-1]
-			}
-			members := f.Members()
-			if len(members) != len(want) {
-				t.Fatalf("got %d members, want %d: %v", len(members), len(want), f.Refused())
-			}
-			if err := f.Refused(); err == nil || !strings.Contains(err.Error(), `"lst"`) || !errors.As(err, new(*array.UnsupportedError)) {
-				t.Errorf("refused: %v", err)
-			}
-			for i, w := range want {
-				if members[i].Name != w.name || members[i].Spec.String() != w.spec {
-					t.Errorf("member %d is %q %v, want %q %s", i, members[i].Name, members[i].Spec, w.name, w.spec)
-				}
-				s, err := f.Array(w.name)
-				if err != nil {
-					t.Error(err)
-					continue
-				}
-				if got := text(t, s.AsContiguous()); got != w.values {
-					t.Errorf("%q: got %s, want %s", w.name, got, w.values)
-				}
-				for _, chunk := range []int{1, 5, 0} {
-					st, err := f.Stream(w.name, chunk)
-					if err != nil {
-						t.Fatal(err)
-					}
-					a, err := read(t, st)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if got := text(t, a); got != w.values || a.Spec.String() != w.spec {
-						t.Errorf("%q by %d: got %v %s, want %s", w.name, chunk, a.Spec, got, w.values)
-					}
-				}
-			}
-		})
-	}
-}
+// TestInteropRead reads what pyarrow writes in every way.
+func TestInteropRead(t *testing.T) { table.InteropRead(t, "parquet", -1) }
 
 func TestMissingValues(t *testing.T) {
 	f := open(t, filepath.Join(goldens, "basic_none.parquet"), nil)
@@ -200,7 +109,7 @@ func TestRowGroups(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a, err := read(t, st); err != nil || string(a.Data) != string(s.Data) {
+		if a, err := formattest.Rows(t, st); err != nil || string(a.Data) != string(s.Data) {
 			t.Errorf("%q: %v: streamed values differ", m.Name, err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/parquetfile"
+	"github.com/betongo/betongo/internal/formattest"
 
 	"github.com/apache/arrow-go/v18/parquet/file"
 )
@@ -16,9 +17,9 @@ import (
 // also by values that the library only borrows.
 func TestStatistics(t *testing.T) {
 	const rows = 200_000
-	text := sample(t, dtype(t, "|S7"), rows)
-	void := sample(t, dtype(t, "|V3"), rows)
-	number := sample(t, array.Int64, rows)
+	text := formattest.Sample(t, formattest.DType(t, "|S7"), rows)
+	void := formattest.Sample(t, formattest.DType(t, "|V3"), rows)
+	number := formattest.Sample(t, array.Int64, rows)
 	first := func(a array.Array) (least, most []byte) {
 		size := a.DType.ItemSize()
 		least, most = a.Data[:size], a.Data[:size]
@@ -35,7 +36,7 @@ func TestStatistics(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "x.parquet")
 	members := []array.Member{{Name: "s", Spec: text.Spec}, {Name: "v", Spec: void.Spec}, {Name: "n", Spec: number.Spec}}
-	if err := save(t, path, nil, members, []array.Array{text, void, number}, nil, 0); err != nil {
+	if err := save(t, path, nil, members, []array.Array{text, void, number}); err != nil {
 		t.Fatal(err)
 	}
 	in, err := os.Open(path)
@@ -64,7 +65,7 @@ func TestStatistics(t *testing.T) {
 			t.Errorf("column %d: %x to %x, want %x to %x", i, s.EncodeMin(), s.EncodeMax(), least, most)
 		}
 	}
-	if err := save(t, path, &parquetfile.CreateOptions{Overwrite: true, NoStatistics: true}, members, []array.Array{text, void, number}, nil, 0); err != nil {
+	if err := save(t, path, &parquetfile.CreateOptions{Overwrite: true, NoStatistics: true}, members, []array.Array{text, void, number}); err != nil {
 		t.Fatal(err)
 	}
 }

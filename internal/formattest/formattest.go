@@ -29,6 +29,23 @@ func Read(t testing.TB, name string) []byte {
 	return b
 }
 
+// ReadAll returns files by their names, without the folders.
+func ReadAll(t testing.TB, paths []string) map[string][]byte {
+	t.Helper()
+	all := map[string][]byte{}
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[filepath.Base(path)] = b
+	}
+	if len(all) == 0 {
+		t.Fatal("no files")
+	}
+	return all
+}
+
 // Put writes a file of that name into a folder of the test's own and returns its
 // path.
 func Put(t testing.TB, name string, b []byte) string {
@@ -168,7 +185,7 @@ func Text(a array.Strided) string {
 	}
 	var out []string
 	for n := c.DType.ItemSize(); len(c.Data) > 0; c.Data = c.Data[n:] {
-		out = append(out, array.FormatElement(c.Data, c.DType))
+		out = append(out, array.FormatElement(c.Data[:n], c.DType))
 	}
 	return name + array.ShapeString(a.Shape) + " " + strings.Join(out, " ")
 }
