@@ -61,6 +61,9 @@ type Options struct {
 	// have of them. It changes no batch but what becomes of damaged samples. A
 	// dataset without checksums is then an error of New; ffcv seal adds them.
 	Verify Verify
+	// VerifyFields are further fields to compare when Verify says so, of which no
+	// output is made: those whose values a program reads by itself.
+	VerifyFields []string
 	// Rank and WorldSize share an epoch among WorldSize loaders, as PyTorch's
 	// DistributedSampler does: each gets the same number of samples, some twice
 	// when they don't divide. WorldSize 0 means 1.

@@ -32,6 +32,7 @@ type plan struct {
 	columnOf []int    // by field
 	marker   Marker   // nil: the dataset keeps no marks
 	verifier Verifier // nil: values are taken as they are
+	verified []int    // fields to compare that may have no output
 
 	rowHinter RowHinter // nil: not told of rows
 	sized     bool      // sizes of regions are looked up

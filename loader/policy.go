@@ -467,7 +467,7 @@ func (w *worker) wrap(f *flight, pos int, err error) error {
 	return w.sampleError(f, pos, w.out, err)
 }
 
-func (w *worker) sampleError(f *flight, pos, out int, err error) error {
+func (w *worker) sampleError(f *flight, pos, out int, err error) *SampleError {
 	p, id := w.plan, f.batch.ids[pos]
 	e := &SampleError{File: p.name, FileSample: id, Sample: id, Offset: -1, Err: err, name: p.name}
 	field, ptr := 0, uint64(math.MaxUint64)

@@ -1,6 +1,11 @@
 package loader
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+
+	"github.com/betongo/betongo/ffcv"
+)
 
 // Verify says when a loader compares samples with the checksums that their
 // files have of them.
@@ -32,7 +37,7 @@ type Verifier interface {
 
 // setVerify finds out what is to be compared.
 func (p *plan) setVerify(opts *Options) error {
-	p.verifier = nil
+	p.verifier, p.verified = nil, nil
 	switch {
 	case opts.Verify == VerifyNever:
 		return nil
@@ -47,6 +52,13 @@ func (p *plan) setVerify(opts *Options) error {
 		return fmt.Errorf("loader: Verify: %w", err)
 	}
 	p.verifier = v
+	for _, name := range opts.VerifyFields {
+		k := slices.IndexFunc(p.fields, func(f ffcv.Field) bool { return f.Name == name })
+		if k < 0 {
+			return fmt.Errorf("loader: VerifyFields: %s has no field %q", p.name, name)
+		}
+		p.verified = append(p.verified, k)
+	}
 	return nil
 }
 
@@ -72,22 +84,37 @@ func (w *worker) verify(f *flight, lo, hi int) (end int) {
 		if f.passed(pos) {
 			continue
 		}
-		for out = range w.plan.outputs {
-			err := error(nil)
-			w.verifyBuf, err = w.plan.verifier.VerifyValue(f.batch.ids[pos], w.plan.outputs[out].field, w.verifyBuf)
-			if err == nil {
-				continue
-			}
-			err = w.sampleError(f, pos, out, err)
-			if !f.passes {
-				f.fail(pos, err)
-				finished = true
-				return pos
-			}
-			f.pass(pos, err)
-			break
+		err := w.verifySample(f, pos, &out)
+		if err == nil {
+			continue
 		}
+		if !f.passes {
+			f.fail(pos, err)
+			finished = true
+			return pos
+		}
+		f.pass(pos, err)
 	}
 	finished = true
 	return hi
+}
+
+// verifySample compares what a position is made of. out is kept at the output
+// at hand, at -1 for none.
+func (w *worker) verifySample(f *flight, pos int, out *int) (err error) {
+	p, id := w.plan, f.batch.ids[pos]
+	for *out = range p.outputs {
+		if w.verifyBuf, err = p.verifier.VerifyValue(id, p.outputs[*out].field, w.verifyBuf); err != nil {
+			return w.sampleError(f, pos, *out, err)
+		}
+	}
+	*out = -1
+	for _, k := range p.verified {
+		if w.verifyBuf, err = p.verifier.VerifyValue(id, k, w.verifyBuf); err != nil {
+			e := w.sampleError(f, pos, -1, err)
+			e.Field = p.fields[k].Name
+			return e
+		}
+	}
+	return nil
 }

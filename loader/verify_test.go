@@ -15,6 +15,7 @@ import (
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/ffcvtest"
 	"github.com/betongo/betongo/loader"
+	"github.com/betongo/betongo/transform"
 )
 
 // verified are 500 samples, of which numbers 40 (in a data page) and 300 (in
@@ -138,5 +139,86 @@ func TestVerifyRefused(t *testing.T) {
 	defer f.Close()
 	if _, err := loader.New(f, &loader.Options{Verify: 7}); err == nil {
 		t.Error("Verify 7: no error")
+	}
+}
+
+// A JPEG with a flipped bit that still decodes comes with wrong pixels, or as
+// the sample that can't be loaded that it is: by each policy, whatever part of
+// it a crop would have decoded, and also where the program reads it by itself.
+func TestVerifyPictures(t *testing.T) {
+	const bad = 17
+	sound := photoFile(t, true)
+	path, offset := ffcvtest.FlipPicture(t, sound.Name(), bad, "image")
+	n := sound.Len()
+	crops := map[string]loader.Output{
+		"a small crop": {Name: "image", Decoder: transform.RandomResizedCrop{Width: 32, Height: 32, Scale: [2]float64{0.05, 0.1}}},
+		"whole":        {Name: "image", Decoder: loader.Raw{}},
+		"by itself":    {Name: "image", Disabled: true},
+	}
+	for name, open := range map[string]*ffcv.OpenOptions{"mapped": nil, "cached": {Memory: 1 << 20}} {
+		f := ffcvtest.Map(t, path, open)
+		for crop, out := range crops {
+			t.Run(name+"/"+crop, func(t *testing.T) {
+				opts := loader.Options{BatchSize: 8, Workers: 2, Outputs: []loader.Output{out}}
+				if got := delivered(t, f, opts); len(got) != n {
+					t.Fatalf("unverified: %d samples, want %d", len(got), n)
+				}
+				opts.Verify, opts.VerifyFields = loader.VerifyOnFirstRead, []string{"image"}
+				checkPolicies(t, f, opts, bad, offset)
+			})
+		}
+	}
+	if _, err := loader.New(sound, &loader.Options{Verify: loader.VerifyOnFirstRead, VerifyFields: []string{"imge"}}); err == nil || !strings.Contains(err.Error(), `"imge"`) {
+		t.Errorf("a field that there isn't: %v", err)
+	}
+}
+
+// checkPolicies loads a dataset of which one value differs from its checksum,
+// with each policy.
+func checkPolicies(t *testing.T, f *ffcv.File, opts loader.Options, bad int, offset int64) {
+	t.Helper()
+	l, err := loader.New(f, &opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for b, err := range l.Epoch(t.Context(), 0) {
+		if err == nil {
+			b.Release()
+			continue
+		}
+		var e *loader.SampleError
+		if !errors.As(err, &e) || e.File != f.Name() || e.Field != "image" || e.Sample != bad || e.Offset != offset {
+			t.Errorf("fail: %#v", err)
+		}
+		for _, want := range []string{f.Name(), "sample 17", `field "image"`, fmt.Sprintf("at byte %d", offset), "checksum 0x"} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%q doesn't say %q", err, want)
+			}
+		}
+	}
+	for name, policy := range map[string]loader.Policy{
+		"skip": loader.Skip, "sample": loader.SubstituteSample(3), "zeros": loader.SubstituteValue(nil),
+	} {
+		opts.OnError = policy
+		l, err := loader.New(f, &opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for epoch := range 2 {
+			ids := []int{}
+			for b, err := range l.Epoch(t.Context(), epoch) {
+				if err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				ids = append(ids, b.Samples()...)
+				b.Release()
+			}
+			r, _ := l.Report(epoch)
+			if r.Failed != 1 || len(r.List) != 1 || r.List[0].Sample != bad || len(ids) != f.Len() || ids[bad] == bad && name != "zeros" || name == "sample" && ids[bad] != 3 {
+				t.Errorf("%s: epoch %d: %+v; sample %d in row %d", name, epoch, r, ids[bad], bad)
+			}
+		}
+		l.Close()
 	}
 }

@@ -17,6 +17,7 @@ import (
 type policyFlags struct {
 	OnError    string `default:"fail" placeholder:"fail|skip|zeros|N" help:"What to do with a sample that cannot be loaded: fail (the default), skip it (a good one of its batch comes twice), or put zeros or sample N there."`
 	Quarantine string `placeholder:"FILE" help:"A list of samples to leave alone, a number a line: they are skipped in any case."`
+	Verify     bool   `help:"Compare each value with its checksum before it is used for the first time. What differs is a sample that cannot be loaded, where it might come as pixels that nobody stored."`
 
 	onError loader.Policy
 }
@@ -43,6 +44,9 @@ func (p *policyFlags) check() error {
 // set puts them into a loader's options.
 func (p *policyFlags) set(o *loader.Options) (err error) {
 	o.OnError = p.onError
+	if p.Verify {
+		o.Verify = loader.VerifyOnFirstRead
+	}
 	if p.Quarantine != "" {
 		o.Quarantine, err = loader.QuarantineFile(p.Quarantine)
 	}

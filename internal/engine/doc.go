@@ -65,8 +65,9 @@
 // During an epoch the client may send stop, state and stats, whose answers come
 // among the batches: {"state": …}, {"stats": …}, or an error that has "do" with their
 // name. Without one it may ask for get, the batch of the samples in the payload, for
-// replay, which is followed by such a batch, and for images, whole pictures, also on
-// a connection without a loader.
+// replay, which is followed by such a batch, and, also on a connection without a
+// loader, for images, whole pictures, and for verify: whether values are as their
+// checksums say, which a loader with "verify":"first_read" asks itself.
 package engine
 
 // Protocol is the version of the frames' meaning. A client of another one is

@@ -73,7 +73,7 @@ func FuzzFrames(f *testing.F) {
 // what they don't have.
 func FuzzRequests(f *testing.F) {
 	f.Add([]byte(`{"do":"loader","paths":["x"],"batch_size":2,"order":{"name":"weighted","weights":2},"indices":1,"outputs":[{"name":"image","decoder":{"op":"RandomResizedCrop","width":8,"height":8,"scale":[0.1,1]},"ops":[{"op":"Cutout","size":2,"fill":[1,2,3]},{"op":"Normalize","dtype":"<f2"}]}]}`), []byte("0123456789012345678901234567"))
-	f.Add([]byte(`{"order":{"name":"repeated","order":{"name":"keyed"}},"on_error":{"policy":"substitute","sample":3},"state":{"version":1}}`), []byte{})
+	f.Add([]byte(`{"order":{"name":"repeated","order":{"name":"keyed"}},"on_error":{"policy":"substitute","sample":3},"verify":"first_read","state":{"version":1}}`), []byte{})
 	f.Add([]byte(`{"outputs":[{"item":{"dtype":"<i4","shape":[-1]},"decoder":{"op":"Boxes","format":"cornersize","ondamage":true}}]}`), []byte{})
 	f.Fuzz(func(t *testing.T, object, payload []byte) {
 		var q loaderRequest
@@ -105,7 +105,7 @@ func FuzzRequests(f *testing.F) {
 func FuzzConnection(f *testing.F) {
 	var seed bytes.Buffer
 	w := &link{socket: &tape{Reader: bytes.NewReader(nil)}}
-	for _, o := range []string{`{"do":"hello","protocol":1}`, `{"do":"loader","paths":["/nowhere"]}`, `{"do":"epoch","epoch":0}`, `{"do":"state"}`, `{"do":"images","path":"/","ids":1}`} {
+	for _, o := range []string{`{"do":"hello","protocol":1}`, `{"do":"loader","paths":["/nowhere"]}`, `{"do":"epoch","epoch":0}`, `{"do":"state"}`, `{"do":"images","path":"/","ids":1}`, `{"do":"verify","path":"/","fields":["x"],"ids":1}`} {
 		w.write([]byte(o), []byte("12345678"), nil)
 	}
 	seed = w.socket.(*tape).out

@@ -18,6 +18,7 @@ type handler func(c *conn, r *request) error
 var handlers = map[string]handler{
 	"hello":  (*conn).hello,
 	"images": (*conn).images,
+	"verify": (*conn).verify,
 
 	"loader": (*conn).loader,
 	"epoch":  (*conn).epoch,

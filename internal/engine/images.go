@@ -53,17 +53,22 @@ func (c *conn) images(r *request) error {
 	}
 	field := f.FieldIndex(q.Field)
 	if field < 0 {
-		var names []string
-		for _, d := range f.Fields() {
-			names = append(names, d.Name)
-		}
-		return unknown("images: field", q.Field, names)
+		return unknownField("images", q.Field, f)
 	}
 	answer, pixels, err := pictures(f, field, ids)
 	if err != nil {
 		return err
 	}
 	return c.answer(answer, pixels)
+}
+
+// unknownField is the error of a field that a file hasn't.
+func unknownField(do, name string, f *ffcv.File) error {
+	var names []string
+	for _, d := range f.Fields() {
+		names = append(names, d.Name)
+	}
+	return unknown(do+": field", name, names)
 }
 
 // pictures decodes the pictures of samples, one after another.

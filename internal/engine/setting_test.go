@@ -51,6 +51,8 @@ func TestWrongSettings(t *testing.T) {
 		{"option", object{"order": object{"name": "repeated", "order": object{"name": "kyed"}}}, []string{"kyed", `"keyed"`}},
 		{"protocol", object{"indices": 5}, []string{"5", "0 bytes"}},
 		{"option", object{"on_error": object{"policy": "skp"}}, []string{"skp", `"skip"`}},
+		{"option", object{"verify": "first_raed"}, []string{"verify", "first_raed", `"first_read"`}},
+		{"option", object{"verify": true}, []string{"verify", "bool"}},
 		{"option", object{"outputs": []object{{"name": "imge"}}}, []string{"imge"}},
 		{"option", object{"outputs": []object{{"name": "image", "decodr": nil}}}, []string{"decodr", `"decoder"`}},
 		{"option", image(object{"op": "RandomResizeCrop"}), []string{`"image"`, "RandomResizeCrop", `"RandomResizedCrop"`}},

@@ -61,6 +61,8 @@ type loaderRequest struct {
 	OnError     *policyRequest           `json:"on_error"`
 	MaxFailures int                      `json:"max_failures"`
 	Quarantine  []int                    `json:"quarantine"`
+	Verify      string                   `json:"verify"`        // "first_read"; "" and "never": no
+	VerifyToo   []string                 `json:"verify_fields"` // those that the client reads by itself
 	Outputs     []outputRequest          `json:"outputs"`
 	Custom      map[string]customRequest `json:"custom"` // fields that only the program knows
 	State       json.RawMessage          `json:"state"`
@@ -156,7 +158,7 @@ func (s *stream) setOptions(q *loaderRequest, rest *numbers) error {
 	s.opts = loader.Options{
 		BatchSize: q.BatchSize, Workers: q.Workers, Seed: q.Seed, DropLast: q.DropLast, BatchesAhead: q.Ahead,
 		Allocator: s.slots, MarksFile: q.MarksFile, MarksMemory: q.MarksMemory, Rank: q.Rank, WorldSize: q.World,
-		ExactlyOnce: q.ExactlyOnce, MaxFailures: q.MaxFailures, Quarantine: q.Quarantine,
+		ExactlyOnce: q.ExactlyOnce, MaxFailures: q.MaxFailures, Quarantine: q.Quarantine, VerifyFields: q.VerifyToo,
 		Warn: s.warn, OutputsAt: s.outputsAt,
 	}
 	var err error
@@ -169,7 +171,10 @@ func (s *stream) setOptions(q *loaderRequest, rest *numbers) error {
 		return err
 	}
 	s.given, _ = s.opts.Order.(*given)
-	s.opts.OnError, err = policy(q.OnError)
+	if s.opts.OnError, err = policy(q.OnError); err != nil {
+		return err
+	}
+	s.opts.Verify, err = verifying(q.Verify)
 	return err
 }
 

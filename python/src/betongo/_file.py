@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 import numpy as np
 
-from . import _block, _value
+from . import _block, _sums, _value
 from ._names import unknown
 from .errors import FormatError, SampleError, UnsupportedError
 
@@ -101,15 +101,26 @@ class File:
     Raises FileNotFoundError and other OSErrors as `open` does, `FormatError` for a file that is not a sound
     .beton, `UnsupportedError` for one of a newer version or with an array type that is not served.
 
+    verify="first_read" has the engine compare what is given out with its checksums, once: metadata rows, and
+    values as far as the file tells where they lie (of a custom field of somebody else's only the row). What
+    differs is a SampleError; a file without checksums is an UnsupportedError.
+
     Safe for use by several threads. It pickles as its path, and a forked child may go on using it. What is
     mapped stays mapped as long as any array made from it lives, `close` or not. The file must not be
     shortened meanwhile.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], custom_fields: Mapping[str, type[Field]] | None = None
+        self,
+        path: str | os.PathLike[str],
+        custom_fields: Mapping[str, type[Field]] | None = None,
+        *,
+        verify: str | None = None,
     ) -> None:
         self.path = os.fspath(path)
+        if verify not in (None, "first_read"):
+            raise ValueError(f'verify is {verify!r}: want None or "first_read"')
+        self.verify = verify
         self._custom = dict(custom_fields or {})
         self._handlers: dict[str, Any] | None = None
         self._sorted: tuple[np.ndarray, np.ndarray] | None = None
@@ -125,6 +136,7 @@ class File:
             self._data = self._block.offset
             self._pages = min(self._pages, self._data)
         self._block.check_required()
+        self._sums: _sums.Sums | None = _sums.Sums(self) if verify else None
 
     # -- opening -----------------------------------------------------------------------------------------
 
@@ -302,6 +314,13 @@ class File:
     @property
     def metadata(self) -> np.ndarray:
         """The metadata rows, a read-only structured view of the map, shape (num_samples,)."""
+        if self._sums is not None:
+            self._sums.check(None, [])
+        return self.rows
+
+    @property
+    def rows(self) -> np.ndarray:
+        """`metadata` as it is in the file, compared with nothing."""
         dtype = self.metadata_type
         if dtype.itemsize == 0:
             return np.zeros(self.num_samples, dtype)
@@ -355,6 +374,14 @@ class File:
         """Returns the first sample made from `path` (see `key`); KeyError without such a one."""
         return self._block.find(path)
 
+    def opaque(self) -> dict[str, dict[str, int]]:
+        """Returns the fields that only the program knows, with the size and alignment of their metadata."""
+        return {
+            f.name: {"size": f.member.itemsize, "align": f.member.alignment}
+            for f in self.fields
+            if f.type == CUSTOM and not f.kind and f.member is not None
+        }
+
     def _sample(self, i: int) -> int:
         n = int(i)
         if not 0 <= n < self.num_samples:
@@ -375,10 +402,11 @@ class File:
         IndexError, KeyError for what is not there; SampleError for a damaged value.
         """
         i, k = self._sample(i), self.index(field)
+        self.check(i, k)
         f = self.fields[k]
         if f.name in self._custom:
             return self._run_decoder(i, k)
-        member = self.metadata[f"f{k}"][i]
+        member = self.rows[f"f{k}"][i]
         if f.type == FLOAT:
             return float(member)
         if f.type == INT:
@@ -394,11 +422,22 @@ class File:
         Float and Int have none: uint8 of length 0. A custom field is asked for by its own decoder.
         """
         i, k = self._sample(i), self.index(field)
+        self.check(i, k)
         f = self.fields[k]
         if f.type in (FLOAT, INT) or (f.type == CUSTOM and not f.kind):
             return self._map[:0]
-        member = self.metadata[f"f{k}"][i]
+        member = self.rows[f"f{k}"][i]
         return self._guard(i, k, lambda: self._stored(i, k, member))
+
+    def check(self, samples: int | np.ndarray | None, field: int | None = None) -> None:
+        """Compares samples' (None: all) rows, and values of a field (None: of all), with their checksums, if
+        that was asked for (verify) and as far as it was not done before. SampleError for the first that
+        differs."""
+        if self._sums is None:
+            return
+        if samples is not None:
+            samples = np.atleast_1d(np.asarray(samples, np.int64))
+        self._sums.check(samples, range(self.num_fields) if field is None else [field])
 
     def _guard(self, i: int, k: int, read: Any) -> Any:
         """Runs read, and places what it finds wrong: sample, field and the member's offset."""
@@ -461,7 +500,7 @@ class File:
         manager = OSCacheManager(Reader(self.path, self._custom))
         decoder = field.get_decoder_class()()
         decoder.accept_field(field)
-        decoder.accept_globals(self.metadata[f"f{k}"], manager.read)
+        decoder.accept_globals(self.rows[f"f{k}"], manager.read)
         state = State(jit_mode=False, device="cpu", shape=None, dtype=np.dtype("<u1"))  # type: ignore[arg-type]
         made, query = decoder.declare_state_and_memory(state)
         memory = None
@@ -474,7 +513,7 @@ class File:
         finally:
             Compiler.set_enabled(enabled)
         with manager.schedule_epoch([[i]]) as context:
-            out = code(np.array([i]), memory, self.metadata[f"f{k}"], context.state)
+            out = code(np.array([i]), memory, self.rows[f"f{k}"], context.state)
         return np.array(out[0])
 
     # -- whole columns -------------------------------------------------------------------------------------
@@ -491,7 +530,8 @@ class File:
             raise TypeError(
                 f"{self.path}: field {f.name!r} is {f.type_name}, whose values have no common shape"
             )
-        members = self.metadata[f"f{k}"]
+        self.check(samples, k)
+        members = self.rows[f"f{k}"]
         if samples is not None:
             members = members[samples]
         if f.type in (FLOAT, INT):
@@ -550,10 +590,10 @@ class File:
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "custom": self._custom}
+        return {"path": self.path, "custom": self._custom, "verify": self.verify}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["path"], state["custom"])  # type: ignore[misc]
+        self.__init__(state["path"], state["custom"], verify=state["verify"])  # type: ignore[misc]
 
 
 def _map(path: str) -> np.ndarray:

@@ -29,14 +29,21 @@ __all__ = ["Column", "Dataset", "open"]
 _LOOKED_AT = 1 << 16  # rows of images whose sizes a repr tells
 
 
-def open(path: str | os.PathLike[str], custom_fields: Mapping[str, type[Field]] | None = None) -> Dataset:
+def open(
+    path: str | os.PathLike[str],
+    custom_fields: Mapping[str, type[Field]] | None = None,
+    *,
+    verify: str | None = None,
+) -> Dataset:
     """Opens a .beton file for looking at its samples.
 
-    custom_fields gives the `betongo.fields.Field` class of each custom field by its name. Raises
-    FileNotFoundError (or another OSError), `FormatError` for a file that is not a sound .beton, and
-    `UnsupportedError` for one of a newer version.
+    custom_fields gives the `betongo.fields.Field` class of each custom field by its name. verify="first_read"
+    has the engine compare each value, and its metadata row, with its checksum before it is given out for the
+    first time: what differs is a `SampleError`. Raises FileNotFoundError (or another OSError), `FormatError`
+    for a file that is not a sound .beton, `UnsupportedError` for one of a newer version, or with verify for
+    one without checksums, and ValueError for a verify that is none.
     """
-    return Dataset(path, custom_fields)
+    return Dataset(path, custom_fields, verify=verify)
 
 
 class Dataset:
@@ -52,9 +59,13 @@ class Dataset:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], custom_fields: Mapping[str, type[Field]] | None = None
+        self,
+        path: str | os.PathLike[str],
+        custom_fields: Mapping[str, type[Field]] | None = None,
+        *,
+        verify: str | None = None,
     ) -> None:
-        self.file = File(path, custom_fields)
+        self.file = File(path, custom_fields, verify=verify)
 
     @property
     def path(self) -> str:
@@ -124,11 +135,13 @@ class Dataset:
         return self.file.raw(self._number(i), name)
 
     def loader(self, batch_size: int, **options: Any) -> Loader:
-        """Returns a `betongo.Loader` over this file; options are the Loader's."""
+        """Returns a `betongo.Loader` over this file, which verifies as this does; options are the Loader's."""
         from .loader import Loader
 
         if self.file._custom:
             options.setdefault("custom_fields", self.file._custom)
+        if self.file.verify:
+            options.setdefault("verify", self.file.verify)
         return Loader(self.path, batch_size, **options)
 
     def close(self) -> None:
@@ -173,16 +186,19 @@ class Dataset:
         return np.where(a < 0, a + n, a)
 
     def _sample(self, i: int) -> dict[str, Any]:
+        self.file.check(i)
         # Of fields of one name the first counts.
         return {name: self.file.value(i, self.file.index(name)) for name in dict.fromkeys(self.names)}
 
     def _several(self, samples: np.ndarray) -> dict[str, Any]:
+        self.file.check(samples)
         return {name: self._part(self.file.index(name), samples) for name in dict.fromkeys(self.names)}
 
     def _part(self, k: int, samples: np.ndarray) -> Any:
         """Returns some values of a field: one array where they fit together, else a list."""
         if self._shaped(k):
             return np.array(self.file.column(k, samples))
+        self.file.check(samples, k)
         values = [self.file.value(int(i), k) for i in samples]
         if values and all(isinstance(v, np.ndarray) for v in values):
             if len({(v.shape, v.dtype) for v in values}) == 1:
@@ -214,7 +230,7 @@ class Dataset:
             return "" if f.member is not None else "(custom, nothing describes it)"
         if f.dtype is not None and f.shape is not None:
             return f.dtype.name + (f" {f.shape}" if f.shape else "")
-        members = self.metadata[f"f{k}"][:_LOOKED_AT]
+        members = self.file.rows[f"f{k}"][:_LOOKED_AT]
         of = "" if len(members) == len(self) else f" (the first {len(members):,})"
         if not len(members):
             return ""

@@ -24,7 +24,7 @@ from .epoch_iterator import EpochIterator, Progress
 from .names import refuse_unknown, unknown
 from .program import Program
 from .ranks import ranks
-from .settings import fingerprint, native_order, order_sum, policy, positive, samples_of
+from .settings import fingerprint, native_order, order_sum, policy, positive, samples_of, verification
 from .stored import Stored
 
 if TYPE_CHECKING:
@@ -89,6 +89,9 @@ class Loader:
     - on_error: what becomes of samples that can't be loaded: "fail"; "skip", where another of the batch takes
       their rows; or ("substitute", sample). max_failures of them one after another end an epoch even so (0:
       100). quarantine: samples not to be touched.
+    - verify: "first_read" compares each value of the outputs' fields, and its metadata row, with its checksum
+      before it is used for the first time. What differs is a sample that can't be loaded. UnsupportedError
+      for a file without checksums. None: what was damaged and can still be decoded comes as it is.
     - direct: read past the system's cache. marks_file: where checkpoints of JPEGs are kept for later runs.
 
     A batch never changes as long as anything holds it. Operations of Python run in a thread that works ahead,
@@ -125,6 +128,7 @@ class Loader:
         on_error: Any = "fail",
         max_failures: int = 0,
         quarantine: Sequence[int] | None = None,
+        verify: str | None = None,
         memory: int | None = None,
         direct: bool = False,
         marks_file: str | os.PathLike[str] | None = None,
@@ -138,6 +142,7 @@ class Loader:
         self._args["seed"] = self.seed
         self.fname: str = os.fspath(fname)
         self._path = os.path.abspath(self.fname)
+        self._verify: str = verification(verify)
         self.batch_size: int = positive("batch_size", batch_size)
         self.batches_ahead: int = positive("batches_ahead", batches_ahead)
         self.num_workers: int = int(num_workers) if num_workers >= 1 else os.cpu_count() or 1
@@ -311,9 +316,12 @@ class Loader:
             "on_error": policy(a["on_error"]),
             "max_failures": int(a["max_failures"]),
             "quarantine": [] if a["quarantine"] is None else [int(i) for i in a["quarantine"]],
+            "verify": self._verify,
             "outputs": self._whole(outputs),
             "state": state,
         }
+        if spec["verify"]:  # also what operations of Python read by themselves
+            spec["verify_fields"] = sorted({node.source for node in self.graph.leaf_nodes.values()})
         custom = self._stored.custom()
         if custom:
             spec["custom"] = custom

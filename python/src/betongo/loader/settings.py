@@ -11,7 +11,7 @@ import numpy as np
 from ..pipeline.graph import Split
 from ..traversal_order import TraversalOrder
 
-__all__ = ["fingerprint", "native_order", "order_sum", "policy", "positive", "samples_of"]
+__all__ = ["fingerprint", "native_order", "order_sum", "policy", "positive", "samples_of", "verification"]
 
 
 def native_order(order: TraversalOrder) -> dict[str, Any] | None:
@@ -61,6 +61,15 @@ def policy(on_error: Any) -> dict[str, Any]:
     if not isinstance(on_error, Sequence) or len(on_error) != 2:
         raise ValueError(f'on_error is {on_error!r}: want "fail", "skip" or ("substitute", sample)')
     return {"policy": on_error[0], "sample": int(on_error[1])}
+
+
+def verification(verify: Any) -> str:
+    """Return the engine's name of when values are compared with their checksums, "" for never."""
+    if verify is None:
+        return ""
+    if verify != "first_read":
+        raise ValueError(f'verify is {verify!r}: want None or "first_read"')
+    return str(verify)
 
 
 def order_sum(order: np.ndarray) -> int:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._file import CUSTOM
 from ..reader import Reader
 from .images import Images
 from .regions import Regions
@@ -63,8 +62,4 @@ class Stored:
 
     def custom(self) -> dict[str, dict[str, int]]:
         """Return the fields that only the program knows, with the size and alignment of their metadata."""
-        return {
-            f.name: {"size": f.member.itemsize, "align": f.member.alignment}
-            for f in self._reader.file.fields
-            if f.type == CUSTOM and not f.kind and f.member is not None
-        }
+        return self._reader.file.opaque()
