@@ -61,13 +61,18 @@ func (f *File) member(i, field int, buf []byte) ([]byte, error) {
 	return f.read(f.meta+int64(i)*int64(f.row)+int64(d.Offset), int64(d.Size), buf)
 }
 
-// memberOf is member for a field that must be of one of the two types.
+// memberOf is member for a field whose values must be of one of the two types.
 func (f *File) memberOf(i, field int, a, b fields.TypeID) ([]byte, error) {
 	m, err := f.member(i, field, nil)
 	if err != nil {
 		return nil, err
 	}
-	if d := &f.fields[field]; d.Type != a && d.Type != b {
+	d := &f.fields[field]
+	id := d.Type
+	if id == fields.TypeCustom {
+		id, _ = d.Plain()
+	}
+	if id != a && id != b {
 		return nil, fmt.Errorf("%s: field %q is of type %d, want %d", f.src.Name(), d.Name, d.Type, a)
 	}
 	return m, nil
@@ -91,12 +96,15 @@ func (f *File) Float(i, field int) (float64, error) {
 	return math.Float64frombits(binary.LittleEndian.Uint64(m)), nil
 }
 
-// BytesValue returns the value of a Bytes field, borrowed where the source can
-// lend, and empty rather than nil.
+// BytesValue returns the value of a Bytes field, or of one that keeps such values
+// in fewer bytes, borrowed where the source can lend, and empty rather than nil.
 func (f *File) BytesValue(i, field int) ([]byte, error) {
 	m, err := f.memberOf(i, field, fields.TypeBytes, fields.TypeBytes)
 	if err != nil {
 		return nil, err
+	}
+	if f.fields[field].Type == fields.TypeCustom {
+		return as[[]byte](f, i, field)
 	}
 	return f.sized(i, field, m)
 }
@@ -115,8 +123,8 @@ func (f *File) sized(i, field int, m []byte) ([]byte, error) {
 	return b, nil
 }
 
-// JSON returns the text of a JSON field as it stands in the file, without its
-// final NUL, borrowed where the source can lend. It may hold NaN and Infinity,
+// JSON returns the text of a JSON field, or of one that keeps such texts in fewer
+// bytes, as it stands in the file, without its final NUL, borrowed where the source can lend. It may hold NaN and Infinity,
 // as Python writes them, which encoding/json does not read.
 func (f *File) JSON(i, field int) (json.RawMessage, error) {
 	if _, err := f.memberOf(i, field, fields.TypeJSON, fields.TypeJSON); err != nil {
@@ -125,8 +133,8 @@ func (f *File) JSON(i, field int) (json.RawMessage, error) {
 	return as[json.RawMessage](f, i, field)
 }
 
-// Array returns the value of an NDArray or TorchTensor field, its bytes
-// borrowed where the source can lend.
+// Array returns the value of an NDArray or TorchTensor field, or of one that keeps
+// such values in fewer bytes, its bytes borrowed where the source can lend.
 func (f *File) Array(i, field int) (array.Array, error) {
 	if _, err := f.memberOf(i, field, fields.TypeNDArray, fields.TypeTorchTensor); err != nil {
 		return array.Array{}, err
