@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 	"os"
 
 	"github.com/betongo/betongo/array"
@@ -23,6 +24,9 @@ func (b *betonFile) sizes(field, lo, n int, dst []int) ([]int, error) {
 	}
 	f := b.fields[field]
 	dst = dst[:0]
+	if packed, ok := f.Field.(fields.Packed); ok {
+		return b.packedSizes(packed, field, lo, n, rows, dst)
+	}
 	for i := range n {
 		size := binary.LittleEndian.Uint64(rows[i*b.f.RowSize()+f.Offset+8:])
 		if size > uint64(b.size) {
@@ -41,7 +45,11 @@ const sizeStep = 1 << 14
 
 // totalSize is how many bytes all values of a field have.
 func (b *betonFile) totalSize(field int) (int, error) {
-	total := 0
+	most := b.size
+	if _, packed := b.fields[field].Field.(fields.Packed); packed {
+		most = maxExpansion * min(b.size, math.MaxInt64/2/maxExpansion)
+	}
+	total := int64(0)
 	var list []int
 	for lo := 0; lo < b.f.Len(); lo += sizeStep {
 		var err error
@@ -49,13 +57,13 @@ func (b *betonFile) totalSize(field int) (int, error) {
 			return 0, err
 		}
 		for _, n := range list {
-			total += n
-		}
-		if int64(total) > b.size {
-			return 0, fmt.Errorf("%s: field %q: values of more bytes than the file's %d: they overlap", b.f.Name(), b.fields[field].Name, b.size)
+			if int64(n) > most-total {
+				return 0, fmt.Errorf("%s: field %q: values of more bytes than the file's %d: they overlap", b.f.Name(), b.fields[field].Name, b.size)
+			}
+			total += int64(n)
 		}
 	}
-	return total, nil
+	return int(total), nil
 }
 
 // valuesStream gives all values one behind the other, some at a time.
@@ -72,7 +80,8 @@ type valuesStream struct {
 
 func openValues(b *betonFile, a *betonArray, chunk int) array.Stream {
 	field := a.from[0].field
-	return &valuesStream{b: b, field: field, json: b.fields[field].Type == fields.TypeJSON, chunk: chunk, left: a.m.Spec.Shape[0]}
+	id, _ := b.fields[field].Plain()
+	return &valuesStream{b: b, field: field, json: id == fields.TypeJSON, chunk: chunk, left: a.m.Spec.Shape[0]}
 }
 
 func (s *valuesStream) Next() (array.Array, error) {

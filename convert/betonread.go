@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"slices"
 
@@ -53,6 +54,8 @@ type betonArray struct {
 	open func(b *betonFile, a *betonArray, chunk int) array.Stream // instead of read
 	// packed says that values may have more bytes than the file.
 	packed bool
+	// expands says so too, up to maxExpansion times.
+	expands bool
 }
 
 // betonPart is a field, and where its values lie in an element.
@@ -184,7 +187,18 @@ func (b *betonFile) single(i int) error {
 			from: []betonPart{{i, part{dtype: t}}},
 		})
 	}
-	switch k := f.Field.(type) {
+	_, plain := f.Plain()
+	if f.Type == fields.TypeCustom {
+		switch k := plain.(type) {
+		case fields.NDArray:
+			b.packedArray(i, array.Spec{DType: k.DType, Shape: k.Shape})
+			return nil
+		case fields.TorchTensor:
+			b.packedArray(i, array.Spec{DType: k.DType, Shape: k.Shape})
+			return nil
+		}
+	}
+	switch k := plain.(type) {
 	case fields.Int:
 		values(array.Int64, nil)
 	case fields.Float:
@@ -312,6 +326,9 @@ func (b *betonFile) Stream(name string, chunk int) (array.Stream, error) {
 	row, most := rowBytes(a.m.Spec), b.size
 	if a.packed {
 		most = rgb.MaxPixels * 8
+	}
+	if a.expands {
+		most = maxExpansion * min(b.size, math.MaxInt64/maxExpansion)
 	}
 	if row > most && b.f.Len() > 0 {
 		return nil, &ffcv.FormatError{File: b.f.Name(), Field: name, Sample: -1, Offset: -1, What: fmt.Sprintf("values of %d bytes in a file of %d", row, b.size)}
