@@ -21,7 +21,8 @@ import (
 // text stands in them as it is, NaN and Infinity included, which
 // encoding/json would refuse.
 func (d *dumper) value(line []byte, i, field int) ([]byte, error) {
-	switch d.fields[field].Type {
+	id, _ := d.fields[field].Plain() // of what is compressed the value, as if it weren't
+	switch id {
 	case fields.TypeInt:
 		v, err := d.f.Int(i, field)
 		line = append(line, `{"type":"int","value":`...)
@@ -63,7 +64,8 @@ func (d *dumper) value(line []byte, i, field int) ([]byte, error) {
 
 // plain appends one value for people.
 func (d *dumper) plain(line []byte, i, field int) ([]byte, error) {
-	switch d.fields[field].Type {
+	id, _ := d.fields[field].Plain()
+	switch id {
 	case fields.TypeInt:
 		v, err := d.f.Int(i, field)
 		return strconv.AppendInt(line, v, 10), err
