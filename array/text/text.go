@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 	"unsafe"
 
 	"github.com/betongo/betongo/array"
@@ -178,7 +179,7 @@ func (f *File) first(s *scanner) error {
 		return err
 	}
 	rows := 0
-	for s.counting = true; err == nil; _, err = s.row() {
+	for ; err == nil; err = s.full() {
 		rows++
 	}
 	if err != io.EOF {
@@ -347,7 +348,7 @@ func (f *File) Stream(name string, chunk int) (array.Stream, error) {
 			return nil, err
 		}
 	}
-	return &stream{f: f, s: s, left: f.spec.Shape[0], most: max(1, chunk/max(f.item, 1))}, nil
+	return &stream{f: f, s: s, left: f.spec.Shape[0], most: max(1, chunk/max(f.item, 1)), quick: f.quick()}, nil
 }
 
 // Close does nothing: the file is open only while it is read.
@@ -359,6 +360,7 @@ type stream struct {
 	s      *scanner
 	left   int
 	most   int
+	quick  number // what rows may be read as in one go
 	buf    []byte
 	closed bool
 }
@@ -377,28 +379,42 @@ func (s *stream) Next() (array.Array, error) {
 	}
 	s.buf = s.buf[:n*f.item]
 	for i := range n {
-		words, err := s.s.row()
-		if err == io.EOF {
-			return array.Array{}, &FormatError{File: f.path, Line: s.s.line, Msg: "the file is shorter than when it was opened"}
-		}
-		if err != nil {
+		if err := s.row(s.buf[i*f.item : (i+1)*f.item]); err != nil {
 			return array.Array{}, err
-		}
-		if len(words) != len(f.fields) {
-			return array.Array{}, &FormatError{File: f.path, Line: s.s.line, Msg: fmt.Sprintf("%d columns, want %d", len(words), len(f.fields))}
-		}
-		row := s.buf[i*f.item : (i+1)*f.item]
-		for c := range f.fields {
-			field := &f.fields[c]
-			if err := f.element(row[field.Offset:field.Offset+field.DType.ItemSize()], words[c], field.DType); err != nil {
-				return array.Array{}, &FormatError{File: f.path, Line: s.s.line, Column: c + 1, Msg: err.Error()}
-			}
 		}
 	}
 	s.left -= n
 	spec := array.Spec{DType: f.spec.DType, Shape: slices.Clone(f.spec.Shape)}
 	spec.Shape[0] = n
 	return array.Array{Spec: spec, Data: s.buf}, nil
+}
+
+// row reads the next row.
+func (s *stream) row(row []byte) error {
+	f := s.f
+	err := s.s.full()
+	if err == nil && s.quick != noNumber && s.quickRow(row, s.s.text) {
+		return nil
+	}
+	var words [][]byte
+	if err == nil {
+		words, err = s.s.cut()
+	}
+	switch {
+	case err == io.EOF:
+		return &FormatError{File: f.path, Line: s.s.line, Msg: "the file is shorter than when it was opened"}
+	case err != nil:
+		return err
+	case len(words) != len(f.fields):
+		return &FormatError{File: f.path, Line: s.s.line, Msg: fmt.Sprintf("%d columns, want %d", len(words), len(f.fields))}
+	}
+	for c := range f.fields {
+		field := &f.fields[c]
+		if err := f.element(row[field.Offset:field.Offset+field.DType.ItemSize()], words[c], field.DType); err != nil {
+			return &FormatError{File: f.path, Line: s.s.line, Column: c + 1, Msg: err.Error()}
+		}
+	}
+	return nil
 }
 
 // Close ends the stream.
@@ -420,8 +436,7 @@ type scanner struct {
 	comment []string // words of the last comment before the first row
 	blank   bool     // the delimiter is white space
 	seen    bool     // a row
-
-	counting bool // rows come without words
+	text    []byte   // its line
 }
 
 func (f *File) scan() (*scanner, error) {
@@ -429,7 +444,7 @@ func (f *File) scan() (*scanner, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &scanner{f: f, file: file, lines: bufio.NewScanner(file), blank: strings.TrimSpace(f.opts.Delimiter) == "" && f.opts.Delimiter != "\t"}
+	s := &scanner{f: f, file: file, lines: bufio.NewScanner(file), blank: f.blank()}
 	s.lines.Buffer(make([]byte, 1<<16), maxLine)
 	for range f.opts.Skip {
 		if err := s.next(); err == io.EOF {
@@ -459,38 +474,53 @@ func (s *scanner) next() error {
 // row returns the words of the next line that has any, borrowed until the
 // next call; io.EOF behind the last.
 func (s *scanner) row() ([][]byte, error) {
+	if err := s.full(); err != nil {
+		return nil, err
+	}
+	return s.cut()
+}
+
+// full goes to the next line that is a row, and has it in text.
+func (s *scanner) full() error {
+	comment := s.f.opts.Comment
 	for {
 		if err := s.next(); err != nil {
-			return nil, err
+			return err
 		}
 		b := s.lines.Bytes()
 		if s.line == 1 {
 			b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
 		}
-		if c := s.f.opts.Comment; c != "" {
-			trimmed := bytes.TrimSpace(b)
-			if rest, ok := bytes.CutPrefix(trimmed, []byte(c)); ok {
-				if !s.seen {
-					s.words = s.words[:0]
-					if s.split(bytes.TrimSpace(rest)) == nil {
-						s.comment = copied(s.words)
-					}
-				}
-				continue
-			}
+		s.text = b
+		if len(b) > 0 && b[0] > ' ' && b[0] < utf8.RuneSelf && (comment == "" || b[0] != comment[0]) {
+			break // neither white space nor a comment
 		}
-		if len(bytes.TrimSpace(b)) == 0 {
+		trimmed := bytes.TrimSpace(b)
+		if len(trimmed) == 0 {
 			continue
 		}
-		s.words, s.seen = s.words[:0], true
-		if s.counting {
-			return nil, nil
+		rest, ok := bytes.CutPrefix(trimmed, []byte(comment))
+		if comment == "" || !ok {
+			break
 		}
-		if err := s.split(b); err != nil {
-			return nil, err
+		if !s.seen {
+			s.words = s.words[:0]
+			if s.split(bytes.TrimSpace(rest)) == nil {
+				s.comment = copied(s.words)
+			}
 		}
-		return s.words, nil
 	}
+	s.seen = true
+	return nil
+}
+
+// cut returns the words of text.
+func (s *scanner) cut() ([][]byte, error) {
+	s.words = s.words[:0]
+	if err := s.split(s.text); err != nil {
+		return nil, err
+	}
+	return s.words, nil
 }
 
 // split cuts a line at the delimiters and a comment.
