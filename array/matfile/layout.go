@@ -222,7 +222,11 @@ func (l *layout) text(name string, spec array.Spec, v view) error {
 		return err
 	}
 	end := l.matrix(mxChar, dims, name)
-	err = l.plane(miUint16, dims, func(rows array.Array) (array.Strided, error) {
+	kind := uint32(miUint16)
+	if spec.DType.Kind() == 'U' {
+		kind = miUTF16 // SciPy takes the 16-bit numbers for bytes of UTF-8
+	}
+	err = l.plane(kind, dims, func(rows array.Array) (array.Strided, error) {
 		s, err := v(rows)
 		if err != nil {
 			return s, err

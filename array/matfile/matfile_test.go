@@ -72,6 +72,12 @@ func samples(t testing.TB) []named {
 		}
 	}
 	list = append(list, named{"record", numbered(t, "[('x','<i4'),('y','>f8',(2,)),('in',[('n','<u2'),('z','<c8')]),('t','S3')]", 4)})
+	words, err := array.Of([]rune("é日本żab"), 3, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	words.DType = dtype(t, "<U1")
+	list = append(list, named{"words", words})
 	return append(list, named{"large", numbered(t, "f8", 300, 70)})
 }
 
