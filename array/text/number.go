@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
+	"strconv"
 	"strings"
+	"unsafe"
 
 	"github.com/betongo/betongo/array"
 )
@@ -65,7 +67,7 @@ func (s *stream) quickRow(row, line []byte) bool {
 		field := &f.fields[c]
 		dst := row[field.Offset:]
 		d, n := readDecimal(line)
-		if n == 0 || !s.store(dst, d) && f.element(dst[:field.DType.ItemSize()], line[:n], field.DType) != nil {
+		if n == 0 || !s.store(dst, d, line[:n]) && f.element(dst[:field.DType.ItemSize()], line[:n], field.DType) != nil {
 			return false // what is wrong with a word is told by who has its place
 		}
 		end := line[n:]
@@ -94,24 +96,25 @@ func (s *stream) skip(b []byte) []byte {
 	return b
 }
 
-// store writes a number as an element. False says that another must read it:
-// it isn't exact here, or isn't in the type's range.
-func (s *stream) store(dst []byte, d decimal) bool {
-	switch s.quick {
-	case float64s:
-		v, ok := d.float()
-		if ok {
-			binary.LittleEndian.PutUint64(dst, math.Float64bits(v))
-		}
-		return ok
-	case float32s:
-		v, ok := d.float()
-		if ok {
-			binary.LittleEndian.PutUint32(dst, math.Float32bits(float32(v)))
-		}
-		return ok
+// store writes a number as an element. False says that another must read it: it
+// isn't in the type's range.
+func (s *stream) store(dst []byte, d decimal, word []byte) bool {
+	if s.quick == integers {
+		return d.integer(dst, s.f.fields[0].DType)
 	}
-	return d.integer(dst, s.f.fields[0].DType)
+	v, ok := d.float()
+	if !ok {
+		var err error
+		if v, err = strconv.ParseFloat(unsafe.String(unsafe.SliceData(word), len(word)), 64); err != nil {
+			return false
+		}
+	}
+	if s.quick == float64s {
+		binary.LittleEndian.PutUint64(dst, math.Float64bits(v))
+	} else {
+		binary.LittleEndian.PutUint32(dst, math.Float32bits(float32(v)))
+	}
+	return true
 }
 
 // decimal is a number as it stands in text: mantissa times 10 to the exponent.
