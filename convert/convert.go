@@ -27,6 +27,7 @@ import (
 	"strings"
 
 	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/internal/mmap"
 )
 
 // Options are the choices of Convert and List. nil and the zero value of every
@@ -179,10 +180,18 @@ type Listing struct {
 
 // List tells what is in a file, without reading data. Of opts it takes From,
 // Raw, Text, Fill and Decode.
-func List(path string, opts *Options) (*Listing, error) {
+func List(path string, opts *Options) (l *Listing, err error) {
 	if opts == nil {
 		opts = &Options{}
 	}
+	err = mmap.Guard(func() (err error) {
+		l, err = list(path, opts)
+		return err
+	})
+	return l, err
+}
+
+func list(path string, opts *Options) (*Listing, error) {
 	f, err := find(path, opts.From)
 	if err != nil {
 		return nil, err
@@ -228,7 +237,8 @@ func Convert(ctx context.Context, in, out string, opts *Options) (*Report, error
 	if opts != nil {
 		j.opts = *opts
 	}
-	if err := j.run(); err != nil {
+	// Rows lie in maps of the input, which may be cut short meanwhile.
+	if err := mmap.Guard(j.run); err != nil {
 		return nil, err
 	}
 	return j.report, nil

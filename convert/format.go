@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/internal/regular"
 )
 
 // Format is a format of arrays.
@@ -122,12 +123,7 @@ func (p *peek) zipped() string {
 }
 
 func peekAt(path string) (*peek, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
+	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
@@ -135,9 +131,11 @@ func peekAt(path string) (*peek, error) {
 	if p.folder {
 		return p, nil
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", path)
+	f, err := regular.Open(path)
+	if err != nil {
+		return nil, err
 	}
+	defer f.Close()
 	p.head = make([]byte, peekSize)
 	n, err := io.ReadFull(f, p.head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/betongo/betongo/fields"
-	"github.com/betongo/betongo/internal/mmap"
 )
 
 // checker is one worker's state while it verifies rows. It is not safe for
@@ -50,8 +49,7 @@ func (c *checker) caught(i int, err *error) {
 	if r == nil {
 		return
 	}
-	if mmap.IsFault(r) {
-		e := c.f.faultError()
+	if e := c.f.faultError(r); e != nil {
 		e.Sample = i
 		*err = e
 		return

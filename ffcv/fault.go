@@ -7,9 +7,17 @@ import (
 )
 
 // faultError is the error made of a memory fault, of a file that was cut short
-// under its map.
-func (f *File) faultError() *FormatError {
-	return f.flaw(-1, "memory fault: the file was cut short while it was being read")
+// under its map; nil where r, a recovered panic, is none.
+func (f *File) faultError(r any) *FormatError {
+	fault := mmap.Fault(r)
+	if fault == nil {
+		return nil
+	}
+	e := f.flaw(fault.Offset, "%s", fault.Reason())
+	if fault.Name != "" { // of another file, when values of several are at work
+		e.File = fault.Name
+	}
+	return e
 }
 
 // guard runs do and returns a memory fault in it as an error.
@@ -17,10 +25,11 @@ func (f *File) guard(do func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			if !mmap.IsFault(r) {
+			fault := f.faultError(r)
+			if fault == nil {
 				panic(r)
 			}
-			err = f.faultError()
+			err = fault
 		}
 	}()
 	return do()

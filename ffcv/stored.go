@@ -8,7 +8,6 @@ import (
 	"runtime/debug"
 
 	"github.com/betongo/betongo/fields"
-	"github.com/betongo/betongo/internal/mmap"
 )
 
 // Stored is a value for a writer, in the place of one that a field encodes:
@@ -185,10 +184,10 @@ func (e *encoder) stored(f int, s *Stored, meta []byte) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			if !mmap.IsFault(r) {
+			fault := s.File.faultError(r)
+			if fault == nil {
 				panic(r)
 			}
-			fault := s.File.faultError()
 			fault.Sample = s.Sample
 			err = fault
 		}

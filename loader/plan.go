@@ -297,11 +297,13 @@ func guard(name string, err *error) {
 	if r == nil {
 		return
 	}
-	if mmap.IsFault(r) {
-		*err = &ffcv.FormatError{File: name, Sample: -1, Offset: -1, What: lostBytes}
+	if fault := mmap.Fault(r); fault != nil {
+		e := &ffcv.FormatError{File: name, Sample: -1, Offset: fault.Offset, What: fault.Reason()}
+		if fault.Name != "" {
+			e.File = fault.Name
+		}
+		*err = e
 		return
 	}
 	*err = &PanicError{Value: r, Stack: debug.Stack()}
 }
-
-const lostBytes = "its bytes are gone from memory: the file was cut short while it was open, or can't be read"

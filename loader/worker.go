@@ -172,15 +172,15 @@ func (w *worker) singly(f *flight, out, lo, hi int, r any) (int, error) {
 
 // panicked makes the error of a panic while working on position pos.
 func (w *worker) panicked(f *flight, pos int, r any) error {
-	if mmap.IsFault(r) {
-		return w.wrap(f, pos, w.gone(f.batch.ids[pos]))
+	if fault := mmap.Fault(r); fault != nil {
+		return w.wrap(f, pos, w.gone(f.batch.ids[pos], fault))
 	}
 	return w.wrap(f, pos, newPanic(r))
 }
 
 // gone is the error of a sample whose bytes are gone.
-func (w *worker) gone(id int) error {
-	e := &ffcv.FormatError{File: w.plan.name, Sample: id, Offset: -1, What: lostBytes}
+func (w *worker) gone(id int, fault *mmap.FaultError) error {
+	e := &ffcv.FormatError{File: w.plan.name, Sample: id, Offset: fault.Offset, What: fault.Reason()}
 	l, ok := w.plan.ds.(Locator)
 	if !ok {
 		return e

@@ -213,10 +213,11 @@ func guard(f *ffcv.File, do func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			if !mmap.IsFault(r) {
+			fault := mmap.Fault(r)
+			if fault == nil {
 				panic(r)
 			}
-			err = &ffcv.FormatError{File: f.Name(), Sample: -1, Offset: -1, What: "memory fault: the file was cut short while it was being read"}
+			err = &ffcv.FormatError{File: f.Name(), Sample: -1, Offset: fault.Offset, What: fault.Reason()}
 		}
 	}()
 	return do()

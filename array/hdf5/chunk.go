@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/internal/mmap"
 )
 
 // ours tells whether this package unpacks the chunks itself.
@@ -174,7 +175,7 @@ func parallel(ws []*worker, jobs int, do func(w *worker, job int) error) error {
 				if stop {
 					return nil
 				}
-				if err := do(w, i); err != nil {
+				if err := mmap.Guard(func() error { return do(w, i) }); err != nil {
 					mu.Lock()
 					failed = true
 					mu.Unlock()

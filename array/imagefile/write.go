@@ -17,6 +17,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/internal/aside"
+	"github.com/betongo/betongo/internal/mmap"
 	"github.com/betongo/betongo/rgb"
 )
 
@@ -259,7 +260,11 @@ func (t *taker) images(rows array.Array) error {
 	for w := range min(workers, n) {
 		g.Go(func() error {
 			for i := w; i < n; i += workers {
-				b, err := t.encoders[w].encode(rows.Data[i*size:(i+1)*size], t.s, t.w.quality)
+				var b []byte
+				err := mmap.Guard(func() (err error) { // the rows may lie in a map
+					b, err = t.encoders[w].encode(rows.Data[i*size:(i+1)*size], t.s, t.w.quality)
+					return err
+				})
 				if err == nil {
 					err = os.WriteFile(t.w.folder.Path(t.name(first+i)), b, 0o666)
 				}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/internal/mmap"
+	"github.com/betongo/betongo/internal/regular"
 )
 
 // table is an array of a pack.
@@ -185,7 +186,7 @@ func (p *pack) bytes(t *table, f part) ([]byte, error) {
 	}
 	m := p.maps[f.file]
 	if m == nil {
-		file, err := p.root.Open(filepath.FromSlash(f.file))
+		file, err := regular.OpenIn(p.root, filepath.FromSlash(f.file))
 		if err != nil {
 			return nil, packError(p.root, f.file, err)
 		}

@@ -105,17 +105,13 @@ func openStore(path string) (store, error) {
 type dirStore struct{ root *os.Root }
 
 func (d *dirStore) open(key string) (blob, error) {
-	// A pipe would be waited for, so that the type is asked for first.
-	info, err := d.root.Stat(key)
+	f, err := regular.OpenIn(d.root, key)
 	if err != nil {
 		return blob{}, missing(err)
 	}
-	if !info.Mode().IsRegular() {
-		return blob{}, fmt.Errorf("not a regular file (%s)", info.Mode().Type())
-	}
-	f, err := d.root.Open(key)
+	info, err := f.Stat()
 	if err != nil {
-		return blob{}, missing(err)
+		return blob{}, errors.Join(err, f.Close())
 	}
 	return blob{size: info.Size(), at: f, closer: f}, nil
 }

@@ -93,13 +93,14 @@ func (c *conn) read() error {
 // under its map.
 func caught(err *error) {
 	p := recover()
-	switch {
-	case p == nil:
-	case mmap.IsFault(p):
-		*err = &ffcv.FormatError{Sample: -1, Offset: -1, What: "memory fault: a file was cut short while it was being read"}
-	default:
-		*err = &panicError{p, debug.Stack()}
+	if p == nil {
+		return
 	}
+	if fault := mmap.Fault(p); fault != nil {
+		*err = &ffcv.FormatError{File: fault.Name, Sample: -1, Offset: fault.Offset, What: fault.Reason()}
+		return
+	}
+	*err = &panicError{p, debug.Stack()}
 }
 
 // receive does at once what is not to wait, and queues the rest.

@@ -20,7 +20,6 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"runtime"
 	"sync"
 
 	mmapgo "github.com/edsrzf/mmap-go"
@@ -28,21 +27,13 @@ import (
 	"github.com/betongo/betongo/internal/regular"
 )
 
-// IsFault says whether a recovered panic is such a fault.
-func IsFault(r any) bool {
-	e, ok := r.(runtime.Error)
-	if !ok {
-		return false
-	}
-	_, ok = e.(interface{ Addr() uintptr })
-	return ok
-}
-
 // Map is a read-only map of a whole regular file. Its methods are safe for
 // concurrent use, except that nobody may use the bytes during or after Close.
 type Map struct {
 	name string
 	size int64
+
+	base, end uintptr // of the bytes, for faults
 
 	mu   sync.RWMutex // held for reading while a hint uses data, for writing by Close
 	data mmapgo.MMap  // nil when the file is empty or the map is closed
@@ -82,6 +73,8 @@ func File(f *os.File) (*Map, error) {
 	if err != nil {
 		return nil, &fs.PathError{Op: "map", Path: path, Err: err}
 	}
+	m.base, m.end = span(m.data)
+	m.show()
 	return m, nil
 }
 
@@ -135,6 +128,7 @@ func (m *Map) Close() error {
 	if m.data == nil {
 		return nil
 	}
+	m.hide()
 	if err := m.data.Unmap(); err != nil {
 		return &fs.PathError{Op: "unmap", Path: m.name, Err: err}
 	}

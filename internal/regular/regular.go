@@ -49,17 +49,26 @@ func Open(path string) (*os.File, error) { return OpenFile(path, os.O_RDONLY, 0)
 
 // OpenFile is os.OpenFile for a regular file. One that flag makes is one.
 func OpenFile(path string, flag int, perm fs.FileMode) (*os.File, error) {
-	// Asked before, since to open a device may do something by itself, and
-	// after, since another file may have come there meanwhile: then the open
-	// doesn't wait.
-	if info, err := os.Stat(path); err == nil {
+	return open(path, flag, os.Stat, func(path string, flag int) (*os.File, error) { return os.OpenFile(path, flag, perm) })
+}
+
+// OpenIn is Open for a name in a folder, which links don't lead out of.
+func OpenIn(root *os.Root, name string) (*os.File, error) {
+	return open(name, os.O_RDONLY, root.Stat, func(name string, flag int) (*os.File, error) { return root.OpenFile(name, flag, 0) })
+}
+
+// open asks what there is before, since to open a device may do something by
+// itself, and after, since another file may have come there meanwhile: then the
+// open doesn't wait.
+func open(path string, flag int, stat func(string) (fs.FileInfo, error), open func(string, int) (*os.File, error)) (*os.File, error) {
+	if info, err := stat(path); err == nil {
 		if err := Check(path, info); err != nil {
 			return nil, err
 		}
 	} else if flag&os.O_CREATE == 0 {
 		return nil, err
 	}
-	f, err := os.OpenFile(path, flag|noWait, perm)
+	f, err := open(path, flag|noWait)
 	if err != nil {
 		return nil, err
 	}
