@@ -272,7 +272,7 @@ func TestRefusedToWrite(t *testing.T) {
 	}
 	spec := arange(t, 4, 4).Spec
 	for _, version := range []int{2, 3} {
-		w, err := zarr.Create(filepath.Join(dir, "s"), &zarr.CreateOptions{Version: version})
+		w, err := zarr.Create(filepath.Join(dir, fmt.Sprint("s", version)), &zarr.CreateOptions{Version: version})
 		if err != nil {
 			t.Fatal(err)
 		}
