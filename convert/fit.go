@@ -21,10 +21,11 @@ func (e *DTypeError) Error() string {
 	s := fmt.Sprintf("array %q: %s has no elements of type %s", e.Array, e.Format, e.DType)
 	if e.Err != nil {
 		var u *array.UnsupportedError
-		if errors.As(e.Err, &u) && u.Why != "" {
-			s += ": " + u.Why
-		} else {
+		switch {
+		case !errors.As(e.Err, &u):
 			s += ": " + e.Err.Error()
+		case u.Why != "": // else it says no more than this
+			s += ": " + u.Why
 		}
 	}
 	if e.Nearest.Valid() {
