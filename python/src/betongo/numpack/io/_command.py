@@ -17,7 +17,7 @@ import numpy as np
 
 from ._depend import DependencyError
 from ._pack import PackReader, PackWriter, reading
-from ._rows import DEFAULT_CHUNK_SIZE, FormatError
+from ._rows import DEFAULT_CHUNK_SIZE, FormatError, existing
 
 __all__ = ["converted", "find", "numeric", "write"]
 
@@ -89,8 +89,7 @@ def converted(
     Raises DependencyError without the command, FileNotFoundError, and FormatError with what it said.
     """
     need(package)
-    if not os.path.exists(source):
-        raise FileNotFoundError(f"File not found: {os.fspath(source)}")
+    existing(source)
     listed = {a["name"]: a for a in run(package, source, "--list", source, *flags) if "name" in a}
     picked = dict(pick(listed))
     folder = Path(beside).absolute().parent

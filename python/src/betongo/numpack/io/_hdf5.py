@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from . import _command, _rows
+from . import _command, _groups, _rows
 from ._aside import aside
 from ._depend import have, need
 from ._pack import PackWriter, opened, reading, stored_name
-from ._rows import DEFAULT_CHUNK_SIZE, FormatError, Rows
+from ._rows import DEFAULT_CHUNK_SIZE, FormatError, existing
 
 __all__ = ["from_hdf5", "to_hdf5"]
 
@@ -48,13 +45,11 @@ def from_hdf5(
     broken file; KeyError for a group or dataset that is not there; TypeError for elements that packs do not
     have.
     """
-    path = Path(input_path)
-    if not path.exists():
-        raise FileNotFoundError(f"File not found: {path}")
+    path = existing(input_path)
     chosen = dataset if dataset_names is None else dataset_names
     wanted = [chosen] if isinstance(chosen, str) else chosen
     if not have("h5py"):
-        _by_command(path, output_path, wanted, group, drop_if_exists)
+        _groups.by_command(path, "h5py", "dataset", output_path, wanted, group, drop_if_exists)
         return opened(output_path) if return_npk_obj else None
     h5py = need("h5py")
     try:
@@ -63,7 +58,8 @@ def from_hdf5(
         raise FormatError(path, f"no HDF5 file, or a broken one: {e}") from e
     with file, PackWriter(output_path, drop_if_exists) as pack:
         for name, found in _datasets(h5py, file, path, group, wanted).items():
-            pack.add(_dataset_rows(found, stored_name(name), path), chunk_size)
+            rows = _groups.rows_of(found, stored_name(name), path, found.name, (OSError, RuntimeError))
+            pack.add(rows, chunk_size)
     return opened(output_path) if return_npk_obj else None
 
 
@@ -77,14 +73,7 @@ def _datasets(h5py: Any, file: Any, path: Path, group: str, wanted: Sequence[str
         where.visititems(
             lambda name, item: found.update({name: item}) if isinstance(item, h5py.Dataset) else None
         )
-        bad = [name for name, d in found.items() if d.shape is None or d.dtype.kind not in "biufc"]
-        if bad:
-            warnings.warn(
-                f"{path}: left out, as packs have no such elements: {', '.join(bad)}",
-                UserWarning,
-                stacklevel=3,
-            )
-        return {name: d for name, d in found.items() if name not in bad}
+        return _groups.numbers(found, path)
     found = {}
     for name in wanted:
         item = where.get(name)
@@ -94,52 +83,6 @@ def _datasets(h5py: Any, file: Any, path: Path, group: str, wanted: Sequence[str
             raise TypeError(f"{path}: dataset {name!r} is empty, without a shape")
         found[name] = item
     return found
-
-
-def _dataset_rows(d: Any, name: str, path: Path) -> Rows:
-    shape, dtype = tuple(d.shape), d.dtype
-
-    def blocks(size: int) -> Iterator[np.ndarray]:
-        try:
-            if not shape:
-                yield np.asarray(d[()], dtype)
-                return
-            step = _rows.rows_at_once(shape, dtype, min(size, 16 << 20))
-            if d.chunks:
-                step = max(1, round(step / d.chunks[0])) * d.chunks[0]  # none is unpacked twice
-            for lo in range(0, shape[0], step):
-                yield np.ascontiguousarray(d[lo : lo + step])
-        except (OSError, RuntimeError) as e:
-            raise FormatError(path, f"broken data: {e}", array=d.name) from e
-
-    return Rows(name, dtype, shape, blocks, file=str(path))
-
-
-def _by_command(
-    path: Path,
-    output_path: str | os.PathLike[str],
-    wanted: Sequence[str] | None,
-    group: str,
-    drop_if_exists: bool,
-) -> None:
-    below = group.strip("/") + "/" if group.strip("/") else ""
-
-    def pick(listed: _command.Listed) -> dict[str, str]:
-        inside = {n.strip("/")[len(below) :]: n for n in listed if n.strip("/").startswith(below)}
-        if wanted is None:
-            good = _command.numeric({n: listed[n] for n in inside.values()})
-            return {n: stored_name(n.strip("/")[len(below) :]) for n in good}
-        missing = [n for n in wanted if n.strip("/") not in inside]
-        if missing:
-            raise KeyError(f"{path}: no datasets {missing} in group {group!r}; there are {list(inside)}")
-        return {inside[n.strip("/")]: stored_name(n) for n in wanted}
-
-    with (
-        _command.converted(path, "h5py", output_path, pick) as done,
-        PackWriter(output_path, drop_if_exists) as pack,
-    ):
-        for name in done.names(None):
-            pack.add(done.rows(name), DEFAULT_CHUNK_SIZE)
 
 
 def to_hdf5(
@@ -183,7 +126,4 @@ def to_hdf5(
                 if _rows.count(rows.shape):
                     options["chunks"] = (_rows.rows_at_once(rows.shape, rows.dtype, _CHUNK), *rows.shape[1:])
                 d = where.create_dataset(name, rows.shape, rows.dtype, **options)
-                at = 0
-                for block in rows.blocks(min(chunk_size, 16 << 20)) if d.size else ():
-                    d[at : at + len(block)] = block
-                    at += len(block)
+                _groups.fill(d, rows, min(chunk_size, 16 << 20))

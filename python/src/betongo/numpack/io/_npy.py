@@ -18,7 +18,7 @@ import numpy as np
 from . import _rows
 from ._aside import aside
 from ._pack import PackWriter, opened, reading, stored_name
-from ._rows import DEFAULT_CHUNK_SIZE, Extent, FormatError, Rows
+from ._rows import DEFAULT_CHUNK_SIZE, Extent, FormatError, Rows, existing
 
 __all__ = ["from_npy", "to_npy"]
 
@@ -246,9 +246,7 @@ def from_npy(
     with pickled objects, or a .npz that unpacks to more than the disk has free; TypeError for dtypes that
     packs don't have (strings, times, records).
     """
-    path = Path(input_path)
-    if not path.exists():
-        raise FileNotFoundError(f"File not found: {path}")
+    path = existing(input_path)
     suffix = path.suffix.lower()
     with ExitStack() as stack:
         if suffix == ".npy":

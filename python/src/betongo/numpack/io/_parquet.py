@@ -14,7 +14,7 @@ from . import _command, _rows, _table
 from ._aside import aside
 from ._depend import have, need
 from ._pack import PackWriter, opened, reading, stored_name
-from ._rows import DEFAULT_CHUNK_SIZE, FormatError, Rows
+from ._rows import DEFAULT_CHUNK_SIZE, FormatError, Rows, existing
 
 __all__ = ["from_feather_file", "from_parquet_file", "to_feather_file", "to_parquet_file"]
 
@@ -41,7 +41,7 @@ def from_parquet_file(
     Raises DependencyError where neither is installed; FileNotFoundError; FormatError (a ValueError) for a
     broken file; KeyError for a column that is not there; TypeError for columns that are no numbers.
     """
-    path = _existing(input_path)
+    path = existing(input_path)
     name = path.stem if array_name is None else array_name
     if not have("pyarrow"):
         _by_command(path, output_path, name, columns, drop_if_exists)
@@ -131,7 +131,7 @@ def from_feather_file(
 
     Raises as `from_parquet_file`.
     """
-    path = _existing(input_path)
+    path = existing(input_path)
     name = path.stem if array_name is None else array_name
     if not have("pyarrow"):
         _by_command(path, output_path, name, columns, drop_if_exists)
@@ -207,12 +207,6 @@ def to_feather_file(
 
 
 # -- what both share ------------------------------------------------------------------------------------
-
-
-def _existing(path: str | os.PathLike[str]) -> Path:
-    if not Path(path).exists():
-        raise FileNotFoundError(f"File not found: {os.fspath(path)}")
-    return Path(path)
 
 
 class _named:

@@ -21,6 +21,7 @@ __all__ = [
     "Rows",
     "copy",
     "estimate_chunk_rows",
+    "existing",
     "get_file_size",
     "is_large_file",
     "of_array",
@@ -82,6 +83,13 @@ class Rows:
     def nbytes(self) -> int:
         """Bytes of all its elements."""
         return count(self.shape) * self.dtype.itemsize
+
+
+def existing(path: str | os.PathLike[str]) -> Path:
+    """The path of what is to be read. Raises FileNotFoundError."""
+    if not Path(path).exists():
+        raise FileNotFoundError(f"File not found: {os.fspath(path)}")
+    return Path(path)
 
 
 def count(shape: Sequence[int]) -> int:

@@ -17,7 +17,7 @@ from . import _rows
 from ._aside import aside
 from ._depend import need
 from ._pack import PackWriter, opened, reading
-from ._rows import DEFAULT_CHUNK_SIZE, FormatError, Rows
+from ._rows import DEFAULT_CHUNK_SIZE, FormatError, Rows, existing
 
 __all__ = ["from_csv", "from_txt", "to_csv", "to_txt"]
 
@@ -244,9 +244,7 @@ def from_csv(
     Raises FileNotFoundError; FormatError (a ValueError) with the line for words that are no numbers and for
     rows of different lengths; DependencyError for options of pandas without it.
     """
-    path = Path(input_path)
-    if not path.exists():
-        raise FileNotFoundError(f"File not found: {path}")
+    path = existing(input_path)
     name = path.stem if array_name is None else array_name
     options = {**kwargs, "skiprows": skiprows if skip_header is None else skip_header}
     if max_rows is not None:

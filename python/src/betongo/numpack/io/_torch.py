@@ -15,7 +15,7 @@ from . import _command, _rows
 from ._aside import aside
 from ._depend import have, need
 from ._pack import PackWriter, opened, reading, stored_name
-from ._rows import DEFAULT_CHUNK_SIZE, FormatError, Rows
+from ._rows import DEFAULT_CHUNK_SIZE, FormatError, Rows, existing
 from ._safetensors import array_of
 
 if TYPE_CHECKING:
@@ -74,8 +74,7 @@ def to_tensor(
 
 def _load(torch: Any, path: Path) -> Any:
     """What a file holds; tensors over a map of it where torch can."""
-    if not path.exists():
-        raise FileNotFoundError(f"File not found: {path}")
+    existing(path)
     options: dict[str, Any] = {"map_location": "cpu", "weights_only": True}
     try:
         try:

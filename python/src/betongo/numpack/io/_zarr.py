@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from . import _command, _rows
+from . import _command, _groups, _rows
 from ._aside import aside
 from ._depend import have, need
 from ._pack import PackWriter, opened, reading, stored_name
-from ._rows import DEFAULT_CHUNK_SIZE, FormatError, Rows
+from ._rows import DEFAULT_CHUNK_SIZE, FormatError, Rows, existing
 
 __all__ = ["from_zarr", "to_zarr"]
 
@@ -46,12 +43,10 @@ def from_zarr(
     broken store; KeyError for a group or array that is not there; TypeError for elements that packs do not
     have.
     """
-    path = Path(input_path)
-    if not path.exists():
-        raise FileNotFoundError(f"File not found: {path}")
+    path = existing(input_path)
     wanted = [array_names] if isinstance(array_names, str) else array_names
     if not have("zarr"):
-        _by_command(path, output_path, wanted, group, drop_if_exists)
+        _groups.by_command(path, "zarr", "array", output_path, wanted, group, drop_if_exists)
         return opened(output_path) if return_npk_obj else None
     zarr = need("zarr")
     try:
@@ -60,7 +55,9 @@ def from_zarr(
         raise FormatError(path, f"no Zarr store, or a broken one: {type(e).__name__}: {e}") from e
     with PackWriter(output_path, drop_if_exists) as pack:
         for name, found in _arrays(zarr, store, path, group, wanted).items():
-            pack.add(_array_rows(found, stored_name(name), path), chunk_size)
+            called = stored_name(name)
+            rows = _groups.rows_of(found, called, path, called, (OSError, RuntimeError, ValueError))
+            pack.add(rows, chunk_size)
     return opened(output_path) if return_npk_obj else None
 
 
@@ -86,13 +83,7 @@ def _arrays(zarr: Any, store: Any, path: Path, group: str, wanted: Sequence[str]
             if not isinstance(found[name], zarr.Array):
                 raise KeyError(f"{path}: {name!r} is a group, not an array")
         return found
-    found = dict(_walk(where, ""))
-    bad = [name for name, a in found.items() if np.dtype(a.dtype).kind not in "biufc"]
-    if bad:
-        warnings.warn(
-            f"{path}: left out, as packs have no such elements: {', '.join(bad)}", UserWarning, stacklevel=3
-        )
-    return {name: a for name, a in found.items() if name not in bad}
+    return _groups.numbers(dict(_walk(where, "")), path)
 
 
 def _walk(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
@@ -100,55 +91,6 @@ def _walk(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
         yield prefix + name, a
     for name, inner in group.groups():
         yield from _walk(inner, f"{prefix}{name}/")
-
-
-def _array_rows(a: Any, name: str, path: Path) -> Rows:
-    shape, dtype = tuple(a.shape), np.dtype(a.dtype)
-
-    def blocks(size: int) -> Iterator[np.ndarray]:
-        try:
-            if not shape:
-                yield np.asarray(a[()], dtype)
-                return
-            step = _rows.rows_at_once(shape, dtype, min(size, 16 << 20))
-            step = max(1, round(step / a.chunks[0])) * a.chunks[0]  # none is unpacked twice
-            for lo in range(0, shape[0], step):
-                yield np.ascontiguousarray(a[lo : lo + step])
-        except (OSError, RuntimeError, ValueError) as e:
-            raise FormatError(path, f"broken data: {e}", array=name) from e
-
-    return Rows(name, dtype, shape, blocks, file=str(path))
-
-
-def _by_command(
-    path: Path,
-    output_path: str | os.PathLike[str],
-    wanted: Sequence[str] | None,
-    group: str,
-    drop_if_exists: bool,
-) -> None:
-    below = group.strip("/") + "/" if group.strip("/") else ""
-
-    def pick(listed: _command.Listed) -> dict[str, str]:
-        def told(name: str) -> str:
-            name = name.strip("/")
-            return path.stem if name in ("", path.stem) and len(listed) == 1 else name[len(below) :]
-
-        inside = {told(n): n for n in listed if n.strip("/").startswith(below)}
-        if wanted is None:
-            good = _command.numeric({n: listed[n] for n in inside.values()})
-            return {n: stored_name(told(n)) for n in good}
-        missing = [n for n in wanted if n.strip("/") not in inside]
-        if missing:
-            raise KeyError(f"{path}: no arrays {missing} in group {group!r}; there are {list(inside)}")
-        return {inside[n.strip("/")]: stored_name(n) for n in wanted}
-
-    with (
-        _command.converted(path, "zarr", output_path, pick) as done,
-        PackWriter(output_path, drop_if_exists) as pack,
-    ):
-        for name in done.names(None):
-            pack.add(done.rows(name), DEFAULT_CHUNK_SIZE)
 
 
 def to_zarr(
@@ -198,15 +140,12 @@ def to_zarr(
                     if new
                     else where.create_dataset(name, **make, **codec)
                 )
-                at = 0
-                for block in rows.blocks(_whole(part, rows, min(chunk_size, 16 << 20))) if a.size else ():
-                    a[at : at + len(block)] = block
-                    at += len(block)
+                _groups.fill(a, rows, _whole(part, rows, min(chunk_size, 16 << 20)))
 
 
 def _whole(part: Sequence[int], rows: Rows, size: int) -> int:
     """Bytes of rows of whole chunks, about size, so that none is packed twice."""
-    one = part[0] * _rows.count(rows.shape[1:]) * rows.dtype.itemsize
+    one = max(1, part[0] * _rows.count(rows.shape[1:]) * rows.dtype.itemsize)
     return max(1, size // one) * one
 
 
