@@ -17,6 +17,7 @@ type extension struct {
 	off    int64 // of the first section
 	length int64 // of all sections
 	crc    uint32
+	seal   bool // it begins with a SEAL section
 
 	once    sync.Once
 	list    []Section
@@ -61,6 +62,9 @@ func (f *File) readTrailer() error {
 	f.ext.crc = t.crc
 	f.data = f.ext.off
 	f.pages = min(f.pages, f.data)
+	if f.ext.seal = t.flags&trailerSeal != 0; f.ext.seal {
+		f.readSeal(low)
+	}
 	if t.flags&trailerRequired == 0 {
 		return nil
 	}
@@ -78,7 +82,7 @@ func (f *File) readTrailer() error {
 
 // Known says whether this package reads and writes the sections of a tag itself.
 func (t Tag) Known() bool {
-	return t == TagClasses || t == TagNames || t == TagNameIndex || t == TagMarks || t == TagSums
+	return t == TagClasses || t == TagNames || t == TagNameIndex || t == TagMarks || t == TagSums || t == TagSeal
 }
 
 // Sections lists the sections of the extension block in file order, the ones

@@ -56,6 +56,7 @@ const (
 	trailerSize       = 64
 	trailerVersion    = 1
 	trailerRequired   = 1 // trailer flag: some section has FlagRequired
+	trailerSeal       = 2 // trailer flag: the first section is SEAL
 	maxSections       = 4096
 )
 
@@ -163,6 +164,9 @@ func (b *blockWriter) begin(tag Tag, flags uint32, length int64) {
 	b.left = length
 	if flags&FlagRequired != 0 {
 		b.flags |= trailerRequired
+	}
+	if tag == TagSeal {
+		b.flags |= trailerSeal
 	}
 }
 

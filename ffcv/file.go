@@ -69,6 +69,10 @@ type File struct {
 	apart  atomic.Bool // what the system was told last, see scatter
 	marks  markSections
 	sums   sumsSection
+	// What is left of sealing in place that was not finished, and the SEAL section
+	// of a file for which it was; nil none.
+	unfinished, sealed *sealIntent
+	torn               int64 // bytes of a SEAL section of which not all is there
 }
 
 // Open maps the file at path, or reads it through a cache (OpenOptions.Memory).
@@ -299,6 +303,7 @@ func (f *File) checkTable() error {
 		return f.flaw(table, "allocation table of %d bytes, want %d entries of %d bytes for each of %d samples: the file was cut short",
 			f.src.Size()-table, builtin, alloc.EntrySize, n)
 	}
+	f.endTable(!slices.ContainsFunc(f.fields, func(d Field) bool { return d.Type == fields.TypeCustom }))
 	f.table = alloc.NewTable(func(off, n int64, buf []byte) ([]byte, error) {
 		return f.read(table+off, n, buf)
 	}, f.count, f.ptrs)

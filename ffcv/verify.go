@@ -36,7 +36,7 @@ func (f *File) Verify(ctx context.Context, report func(*FormatError)) error {
 	}
 	v := &verify{f: f, report: report}
 	v.sums, _ = f.Sums() // block tells what is wrong with them
-	for _, part := range []func(context.Context) error{v.checkSums, v.rows, v.entries, v.block} {
+	for _, part := range []func(context.Context) error{func(context.Context) error { return v.seals() }, v.checkSums, v.rows, v.entries, v.block} {
 		if err := part(ctx); err != nil {
 			return err
 		}
@@ -139,20 +139,15 @@ func (v *verify) rows(ctx context.Context) error {
 // entries checks the allocation table against the rows.
 func (v *verify) entries(ctx context.Context) error {
 	f := v.f
-	table := int64(f.header.AllocTable)
-	if n := (f.src.Size() - table) % alloc.EntrySize; n != 0 {
-		if err := v.emit(f.flaw(f.src.Size()-n, "%d bytes after the last whole entry of the allocation table", n)); err != nil {
-			return err
-		}
-	}
 	custom := false
 	for _, d := range f.fields {
 		custom = custom || d.Type == fields.TypeCustom
 	}
-	// N*k does not overflow: Open found room for as many entries.
-	if want := int64(f.Len()) * int64(f.ptrs); !custom && f.count != want {
-		if err := v.emit(f.flaw(table, "allocation table of %d entries, want %d", f.count, want)); err != nil {
-			return err
+	if f.unfinished == nil && f.torn == 0 {
+		if e := f.tailError(custom); e != nil {
+			if err := v.emit(e); err != nil {
+				return err
+			}
 		}
 	}
 	return v.chunks(ctx, f.count, 4096, func() func(context.Context, int64, int64) (chunkResult, error) {
