@@ -31,6 +31,8 @@ type fieldSpec struct {
 	NoCheckpoints bool    `json:"no_checkpoints"`
 	Channels      int     `json:"channels"` // image
 	Plain         bool    `json:"plain"`    // image: not compressed
+	LZ4           bool    `json:"lz4"`      // bytes, json, ndarray, torch: compressed where that is worth it
+	NoShuffle     bool    `json:"no_shuffle"`
 
 	Size     int    `json:"size"` // custom: bytes of metadata
 	Align    int    `json:"align"`
@@ -45,6 +47,15 @@ var modes = map[string]fields.ImageMode{
 
 // field makes the field.
 func (s *fieldSpec) field() (fields.Field, error) {
+	f, err := s.plainField()
+	if err != nil || !s.LZ4 {
+		return f, err
+	}
+	return s.checked(fields.LZ4{Of: f, NoShuffle: s.NoShuffle})
+}
+
+// plainField makes the field whose values are stored.
+func (s *fieldSpec) plainField() (fields.Field, error) {
 	switch s.Kind {
 	case "float":
 		return fields.Float{}, nil

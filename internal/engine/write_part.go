@@ -176,6 +176,9 @@ func (e *entry) value(f fields.Field) (any, error) {
 	if e.form == formPath {
 		return fields.Path(e.data), nil
 	}
+	if p, ok := f.(fields.Packed); ok {
+		f = p.Plain()
+	}
 	switch f := f.(type) {
 	case fields.Bytes:
 		if e.form == formBytes {

@@ -27,6 +27,7 @@ from .fields import (
     ImageField,
     IntField,
     JSONField,
+    LZ4Field,
     NDArrayField,
     RGBImageField,
     TorchTensorField,
@@ -61,6 +62,7 @@ _NATIVE = {
     ImageField,
     IntField,
     JSONField,
+    LZ4Field,
     NDArrayField,
     RGBImageField,
     TorchTensorField,
@@ -73,6 +75,7 @@ _POINTERS = (
     (RGBImageField(), 5),
     (ImageField(), 0),
     (AudioField(), 16),
+    (LZ4Field(BytesField()), 0),
 )
 
 

@@ -73,8 +73,9 @@ class FieldInfo:
 
     `dtype` and `shape` are those of one value where the descriptor tells them (Float, Int, NDArray,
     TorchTensor), else None. `member` is the dtype of the field's member of a metadata row; None for a custom
-    field that nothing describes. `kind` names a custom field that describes itself ("audio", "image"), else
-    "".
+    field that nothing describes. `kind` names a custom field that describes itself ("audio", "image", "lz4"),
+    else "". `of` is the type whose values an lz4 field has, `shuffle` the bytes of its elements that are
+    taken apart, 0 for none.
     """
 
     name: str
@@ -85,10 +86,14 @@ class FieldInfo:
     shape: tuple[int, ...] | None = None
     kind: str = ""
     channels: int = 0
+    of: int = -1
+    shuffle: int = 0
 
     @property
     def type_name(self) -> str:
         """The name of the field's type; of a custom field that describes itself the kind's."""
+        if self.kind == "lz4":
+            return f"LZ4 of {NAMES[self.of]}"
         return self.kind.capitalize() if self.kind else NAMES.get(self.type, str(self.type))
 
 
@@ -96,7 +101,7 @@ class File:
     """A .beton file, mapped and checked.
 
     `custom_fields` gives for each custom field's name its `betongo.fields.Field` class (FFCV's
-    `custom_fields`); fields of this project's own kinds (audio, image) need none.
+    `custom_fields`); fields of this project's own kinds (audio, image, lz4) need none.
 
     Raises FileNotFoundError and other OSErrors as `open` does, `FormatError` for a file that is not a sound
     .beton, `UnsupportedError` for one of a newer version or with an array type that is not served.
@@ -330,10 +335,10 @@ class File:
     def handlers(self) -> dict[str, Any]:
         """The fields as `betongo.fields.Field` objects by their names, FFCV's `Reader.handlers`."""
         if self._handlers is None:
-            from .fields import AudioField, ImageField
+            from .fields import AudioField, ImageField, LZ4Field
             from .types import TYPE_ID_HANDLER
 
-            kinds: dict[str, type[Field]] = {"audio": AudioField, "image": ImageField}
+            kinds: dict[str, type[Field]] = {"audio": AudioField, "image": ImageField, "lz4": LZ4Field}
             made: dict[str, Any] = {}
             for f in self.fields:
                 handler: Any = self._custom.get(f.name) or kinds.get(f.kind) or TYPE_ID_HANDLER.get(f.type)
@@ -396,8 +401,8 @@ class File:
         Int: int. Float: float. Bytes: bytes. JSON: what json.loads makes. NDArray and TorchTensor: an array
         of the field's dtype and shape. RGBImage: uint8 (height, width, 3), RGB, a JPEG decoded by Pillow
         where it is importable, else by the engine. Image: uint8 or uint16 (height, width, channels). Audio:
-        `Audio`. A custom field with a class in custom_fields: what its decoder makes, without the batch
-        dimension.
+        `Audio`. LZ4: what the field whose values it keeps gives. A custom field with a class in
+        custom_fields: what its decoder makes, without the batch dimension.
 
         IndexError, KeyError for what is not there; SampleError for a damaged value.
         """
@@ -532,6 +537,12 @@ class File:
             )
         self.check(samples, k)
         members = self.rows[f"f{k}"]
+        if f.kind == "lz4":
+            numbers = range(self.num_samples) if samples is None else samples
+            out = np.empty((len(numbers), *f.shape), f.dtype)
+            for row, i in zip(out, numbers):
+                row[...] = self.value(int(i), k)
+            return out
         if samples is not None:
             members = members[samples]
         if f.type in (FLOAT, INT):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import io
 import json
+import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Iterable
 
 import numpy as np
@@ -36,6 +37,7 @@ IMAGE = np.dtype(
         "aligned": True,
     }
 )
+LZ4 = np.dtype([("ptr", "<u8"), ("stored", "<u8"), ("size", "<u8")], align=True)
 AUDIO_ENCODINGS = ("pcm_s16le", "mp3", "flac")
 
 
@@ -131,7 +133,71 @@ def custom(name: str, arguments: np.ndarray) -> FieldInfo:
         if dtype not in ("|u1", "<u2"):
             raise ValueError(f"dtype {dtype!r}, want '|u1' or '<u2'")
         return FieldInfo(name, CUSTOM, arguments, IMAGE, np.dtype(dtype), kind="image", channels=channels)
+    if kind == "lz4":
+        return _lz4(name, arguments, found)
     return FieldInfo(name, CUSTOM, arguments, None)
+
+
+def _lz4(name: str, arguments: np.ndarray, found: dict[str, Any]) -> FieldInfo:
+    """Describes a field of another's values, compressed."""
+    from . import _file
+
+    version, of, shuffle = found.get("version"), found.get("type"), found.get("shuffle", 0)
+    if version != 1:
+        raise UnsupportedError(f"lz4 version {version!r}, this reads 1")
+    if type(of) is not int or of not in (_file.BYTES, _file.NDARRAY, _file.JSON, _file.TORCH):
+        raise ValueError(f"lz4 of type {of!r}, want 3, 4, 5 or 6")
+    info = _file.FieldInfo(name, _file.CUSTOM, arguments, LZ4, kind="lz4", of=of)
+    if of in (_file.BYTES, _file.JSON):
+        if shuffle:
+            raise ValueError(f"lz4: shuffle {shuffle!r} of values without elements")
+        return info
+    try:
+        dtype = np.dtype(found.get("dtype", ""))
+    except (TypeError, ValueError) as e:
+        raise ValueError(f"lz4 of dtype {found.get('dtype')!r}: {e}") from None
+    shape = found.get("shape")
+    if (
+        not isinstance(found.get("dtype"), str)
+        or dtype.hasobject
+        or dtype.names
+        or dtype.subdtype
+        or not isinstance(shape, list)
+        or not 1 <= len(shape) <= 32
+        or not all(type(n) is int and 0 <= n < 1 << 63 for n in shape)
+    ):
+        raise ValueError(f"lz4 of arrays of dtype {found.get('dtype')!r} and shape {shape!r}")
+    if math.prod(shape) * dtype.itemsize >= 1 << 63:
+        raise ValueError(f"lz4 of arrays of shape {tuple(shape)}: more bytes than a file can have")
+    if shuffle not in (0, 2, 4, 8) or shuffle and dtype.itemsize % shuffle:
+        raise ValueError(f"lz4: shuffle {shuffle!r} of elements of {dtype.itemsize} bytes")
+    return replace(info, dtype=dtype, shape=tuple(shape), shuffle=int(shuffle))
+
+
+def lz4_sizes(f: FieldInfo, m: Any) -> tuple[int, int]:
+    """Checks the metadata of a value that may be compressed, and returns how many bytes are stored and how
+    many it has."""
+    stored, size = int(m["stored"]), int(m["size"])
+    if stored > size or stored < size and size > stored * 255:
+        raise DecodeError(f"lz4 metadata: {stored} bytes stored for {size}")
+    if f.dtype is not None and f.shape is not None:
+        want = math.prod(f.shape) * f.dtype.itemsize
+        if size != want:
+            raise DecodeError(f"lz4 metadata: a value of {size} bytes, want {want}")
+    return stored, size
+
+
+def unpacked(f: FieldInfo, m: Any, b: np.ndarray) -> np.ndarray:
+    """Returns the bytes that the plain field would keep of a value; those of b where it isn't compressed."""
+    stored, size = lz4_sizes(f, m)
+    if len(b) < stored:
+        raise DecodeError(f"{len(b)} bytes of data, want {stored}")
+    if stored == size:
+        return b[:size]
+    plain = np.frombuffer(unpack_lz4(b[:stored].tobytes(), size), np.uint8)
+    if f.shuffle:
+        plain = np.ascontiguousarray(plain.reshape(f.shuffle, -1).T).reshape(-1)
+    return plain
 
 
 def region(file: File, i: int, k: int, m: Any) -> tuple[int, int]:
@@ -161,6 +227,8 @@ def region(file: File, i: int, k: int, m: Any) -> tuple[int, int]:
         return int(m), size
     if f.kind == "audio":
         return int(m["ptr"]), file.region_size(i, k, int(m["ptr"]))
+    if f.kind == "lz4":
+        return int(m["ptr"]), lz4_sizes(f, m)[0]
     return int(m["ptr"]), _picture_size(f, m)
 
 
@@ -169,11 +237,14 @@ def decode(file: File, i: int, k: int, m: Any, b: np.ndarray) -> Any:
     from . import _file
 
     f = file.fields[k]
-    if f.type == _file.BYTES:
+    of = f.type
+    if f.kind == "lz4":
+        of, b = f.of, unpacked(f, m, b)
+    if of == _file.BYTES:
         return b.tobytes()
-    if f.type == _file.JSON:
+    if of == _file.JSON:
         return parse_json(b)
-    if f.type in (_file.NDARRAY, _file.TORCH):
+    if of in (_file.NDARRAY, _file.TORCH):
         assert f.dtype is not None and f.shape is not None
         return np.frombuffer(b.tobytes(), f.dtype).reshape(f.shape).copy()
     if f.type == _file.RGB:

@@ -238,7 +238,7 @@ class Dataset:
             sides = [_span(members[side]) for side in ("height", "width")]
             dtype, channels = (f.dtype.name, f.channels) if f.dtype is not None else ("uint8", 3)
             return f"{dtype} ({sides[0]}, {sides[1]}, {channels}){_modes(f, members)}{of}"
-        if f.type in (_file.BYTES, _file.JSON):
+        if f.type in (_file.BYTES, _file.JSON) or f.kind == "lz4":
             return f"{_span(members['size'])} bytes{of}"
         return ""
 

@@ -1,8 +1,8 @@
 """Fields: what a sample's values are, how they are stored and which decoder reads them.
 
-FFCV's, with FFCV's arguments, and two more that any reader of betongo knows: ImageField (masks, depth maps,
-pictures with alpha) and AudioField. FFCV reads files with those two when it is told of them as of any custom
-field.
+FFCV's, with FFCV's arguments, and three more that any reader of betongo knows: ImageField (masks, depth maps,
+pictures with alpha), AudioField, and LZ4Field, which compresses other fields' values. FFCV reads files with
+those when it is told of them as of any custom field.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from .basics import FloatField, IntField
 from .bytes import BytesField
 from .image import ImageField
 from .json import JSONField
+from .lz4 import LZ4Field
 from .ndarray import NDArrayField, TorchTensorField
 from .rgb_image import RGBImageField
 
@@ -26,6 +27,7 @@ __all__ = [
     "ImageField",
     "IntField",
     "JSONField",
+    "LZ4Field",
     "NDArrayField",
     "RGBImageField",
     "TorchTensorField",

@@ -110,11 +110,16 @@ class NDArrayDecoder(_Default):
 
     def generate_code(self) -> Callable[..., Any]:
         read = _plain_read(self)
+        unpack = getattr(self.field, "_unpack", None)  # of an LZ4Field
 
         def decoder(indices: Any, destination: np.ndarray, metadata: Any, storage_state: Any) -> np.ndarray:
             for k, sample in enumerate(indices):
                 flat = destination[k].reshape(-1).view(np.uint8)
-                flat[:] = read(metadata[sample], storage_state)[: flat.size]
+                row = metadata[sample]
+                if unpack is not None:
+                    flat[:] = unpack(row, read(row["ptr"], storage_state))
+                else:
+                    flat[:] = read(row, storage_state)[: flat.size]
             return destination[: len(indices)]
 
         return plain(decoder)
@@ -141,12 +146,15 @@ class BytesDecoder(_Default):
 
     def generate_code(self) -> Callable[..., Any]:
         read = _plain_read(self)
+        unpack = getattr(self.field, "_unpack", None)  # of an LZ4Field
 
         def decoder(indices: Any, destination: np.ndarray, metadata: Any, storage_state: Any) -> np.ndarray:
             for k, sample in enumerate(indices):
                 size = int(metadata[sample]["size"])
                 if size:
                     data = read(metadata[sample]["ptr"], storage_state)
+                    if unpack is not None:
+                        data = unpack(metadata[sample], data)
                     destination[k, :size] = data[:size]
                 destination[k, size:] = 0
             return destination[: len(indices)]

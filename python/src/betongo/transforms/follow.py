@@ -101,9 +101,10 @@ class Boxes(_Follower):
 
     def _accepts(self, field: Any) -> bool:
         from ..fields.bytes import BytesField
+        from ..fields.lz4 import LZ4Field
         from ..fields.ndarray import NDArrayField
 
-        return isinstance(field, (NDArrayField, BytesField))
+        return isinstance(field, (NDArrayField, BytesField, LZ4Field))
 
     def _op(self) -> dict[str, Any] | None:
         op: dict[str, Any] = {
