@@ -178,6 +178,40 @@ def test_open_elsewhere(tmp_path: Path) -> None:
     assert sorted(everything(tmp_path / "p.npk")) == ["a", "b"]
 
 
+def test_replaced_elsewhere(tmp_path: Path) -> None:
+    """drop_if_exists does not take a pack away from who is changing it, and leaves one for who reads it."""
+    path = tmp_path / "p.npk"
+    with NumPack(path) as npk:
+        npk.save({"b": np.arange(4)})
+        with pytest.raises(BlockingIOError):
+            io.from_tensor_dict({"c": np.arange(3)}, path, drop_if_exists=True)
+        assert [f.name for f in tmp_path.iterdir()] == ["p.npk"]
+        npk.append({"b": np.arange(2)})
+    same(everything(path)["b"], np.array([0, 1, 2, 3, 0, 1]))
+    with NumPack(path) as npk:
+        io.from_tensor_dict({"c": np.arange(3)}, path, drop_if_exists=True)
+        npk.save({"d": np.arange(2)})
+    assert sorted(everything(path)) == ["c", "d"]
+
+
+def test_replaced_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pack that another one replaces just before it is locked is not the one that is locked."""
+    fcntl = pytest.importorskip("fcntl")
+    path, flock = tmp_path / "p.npk", fcntl.flock
+    io.from_tensor_dict({"a": np.arange(3)}, path)
+
+    def late(fd: int, how: int) -> None:
+        monkeypatch.undo()
+        io.from_tensor_dict({"b": np.arange(3)}, path, drop_if_exists=True)
+        flock(fd, how)
+
+    with NumPack(path) as npk:
+        monkeypatch.setattr(fcntl, "flock", late)
+        with pytest.raises(BlockingIOError):
+            npk.save({"c": np.arange(3)})
+    assert sorted(everything(path)) == ["b"]
+
+
 def test_scalars(tmp_path: Path) -> None:
     """A pack has no scalars: they have the shape (1,)."""
     np.save(tmp_path / "s.npy", np.float32(2.5))

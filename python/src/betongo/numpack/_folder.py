@@ -57,7 +57,9 @@ def lock(path: str) -> int:
     fd = os.open(path, os.O_RDONLY | _aside.FLAGS)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        if not os.path.samestat(os.fstat(fd), os.stat(path)):  # another pack took its place meanwhile
+            raise busy
+    except (BlockingIOError, FileNotFoundError):
         os.close(fd)
         raise busy from None
     except OSError as e:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .._folder import is_pack
+from .._folder import is_pack, lock
 from .._format import META, Part, Table, bitmap_file, data_file, format_meta, list_file, now, segment_file
 from .._store import Store
 from . import _rows
@@ -160,6 +160,12 @@ class PackWriter:
         if self.new and self.path.exists() and not (self.path.is_dir() and is_pack(self.path, META)):
             raise FileExistsError(f"{self.path} is no pack; it is not replaced by one")
         try:
+            if self.new and self.path.exists():
+                fd = lock(str(self.path))
+                if os.name == "nt":
+                    os.close(fd)  # with the file of the lock open the folder could not be renamed
+                else:
+                    self._stack.callback(os.close, fd)  # behind the renaming
             where = self._stack.enter_context(aside(self.path, folder=True)) if self.new else self.path
             self._store = Store(where)
             self._store.begin()
