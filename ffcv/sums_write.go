@@ -212,7 +212,7 @@ func (s *summer) sample(f *File, i int, dst []byte) error {
 			if !lends && cap(b) > cap(s.buf) {
 				s.buf = b
 			}
-			binary.LittleEndian.PutUint32(dst, crc32.Checksum(b, castagnoli))
+			binary.LittleEndian.PutUint32(dst, coldSum(b))
 			dst = dst[sumSize:]
 		}
 	}
