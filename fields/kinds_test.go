@@ -289,7 +289,9 @@ func TestNothingIsAllocated(t *testing.T) {
 		{fields.JSON{}, json.RawMessage(`{"a": [1, "x\u00e9"]}`), 0},
 		{fields.RGBImage{}, photo, 0},
 		{fields.RGBImage{}, rgb.Encoded{JPEG: true, Width: 23, Height: 17, Data: photo}, 0},
-		{fields.RGBImage{}, name, 3}, // what os.Open and Close take: the handle, its finalizer, the name
+		// What os.Open and Close take: the handle, its finalizer, the name; and the
+		// name for the look before.
+		{fields.RGBImage{}, name, 4},
 	} {
 		size := tt.f.Layout().Size
 		got := testing.AllocsPerRun(100, func() {
@@ -297,7 +299,7 @@ func TestNothingIsAllocated(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
-		if got > tt.want && !raceEnabled {
+		if got > tt.want && !raceEnabled && (tt.x != any(name) || os.PathSeparator == '/') { // Windows takes more to open a file
 			t.Errorf("%T of a %T: %v allocations, want %v", tt.f, tt.x, got, tt.want)
 		}
 	}

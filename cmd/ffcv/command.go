@@ -11,6 +11,7 @@ import (
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/mmap"
 	"github.com/betongo/betongo/internal/term"
 )
 
@@ -46,12 +47,13 @@ type env struct {
 // run is the program: it returns the exit code. When ctx is done the verbs
 // stop early, with an error.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	stdout, stderr = term.Safe(stdout), term.Safe(stderr)
 	var g grammar
 	k, code := term.Parse(prog, description, &g, args, stdout, stderr)
 	if k == nil {
 		return code
 	}
-	err := k.Run(&env{ctx: ctx, stdout: stdout, stderr: stderr})
+	err := mmap.Guard(func() error { return k.Run(&env{ctx: ctx, stdout: stdout, stderr: stderr}) })
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		err = errors.New("interrupted")
 	}

@@ -206,10 +206,14 @@ func number(n *int) string {
 
 // shorten lists the first names.
 func shorten(names []string, most int) string {
-	if len(names) > most {
-		return strings.Join(names[:most], ", ") + ", …"
+	var list []string
+	for _, name := range names[:min(most, len(names))] {
+		list = append(list, term.Name(name))
 	}
-	return strings.Join(names, ", ")
+	if len(names) > most {
+		list = append(list, "…")
+	}
+	return strings.Join(list, ", ")
 }
 
 // arguments says what a field's arguments mean, or else what they are.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/convert"
+	"github.com/betongo/betongo/internal/mmap"
 	"github.com/betongo/betongo/internal/term"
 )
 
@@ -175,13 +176,14 @@ func shape(s string) ([]int, error) {
 // run is the program: it returns the exit code. When ctx is done it stops and
 // leaves no file.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	stdout, stderr = term.Safe(stdout), term.Safe(stderr)
 	var g grammar
 	k, code := term.Parse(prog, description, &g, args, stdout, stderr)
 	if k == nil {
 		return code
 	}
 	j := job{g: &g, stdout: stdout, stderr: stderr}
-	err := j.do(ctx)
+	err := mmap.Guard(func() error { return j.do(ctx) })
 	return term.Fail(stderr, prog, advise(err))
 }
 

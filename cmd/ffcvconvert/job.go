@@ -138,7 +138,7 @@ func (j *job) list(opts *convert.Options) error {
 		if m.Fortran {
 			order = "\tFortran order"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s%s\n", m.Name, m.Spec.DType, array.ShapeString(m.Spec.Shape), order)
+		fmt.Fprintf(w, "%s\t%s\t%s%s\n", term.Name(m.Name), m.Spec.DType, array.ShapeString(m.Spec.Shape), order)
 	}
 	if err := w.Flush(); err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/mmap"
 	"github.com/betongo/betongo/internal/term"
 	"github.com/betongo/betongo/source"
 )
@@ -244,6 +245,7 @@ func checkNames(specs []source.Spec) error {
 // run is the program: it returns the exit code. When ctx is done it stops and
 // leaves no file.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	stdout, stderr = term.Safe(stdout), term.Safe(stderr)
 	var g grammar
 	k, code := term.Parse(prog, description, &g, args, stdout, stderr)
 	if k == nil {
@@ -263,6 +265,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			j.qualityGiven = true
 		}
 	}
-	err := j.do(ctx)
+	err := mmap.Guard(func() error { return j.do(ctx) })
 	return term.Fail(stderr, prog, advise(err, j.output))
 }

@@ -95,7 +95,7 @@ func (j *job) print(r report) error {
 			fmt.Fprintf(j.stderr, "%s: left out: %s more (--json lists all)\n", prog, term.FormatCount(int64(len(r.LeftOut)-i)))
 		}
 		if i < leftOutShown {
-			fmt.Fprintf(j.stderr, "%s: left out: %s: %s\n", prog, s.Path, s.Reason)
+			fmt.Fprintf(j.stderr, "%s: left out: %s: %s\n", prog, term.Name(s.Path), s.Reason)
 		}
 	}
 	for _, s := range r.Skipped {

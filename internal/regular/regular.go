@@ -49,28 +49,41 @@ func Open(path string) (*os.File, error) { return OpenFile(path, os.O_RDONLY, 0)
 
 // OpenFile is os.OpenFile for a regular file. One that flag makes is one.
 func OpenFile(path string, flag int, perm fs.FileMode) (*os.File, error) {
-	return open(path, flag, os.Stat, func(path string, flag int) (*os.File, error) { return os.OpenFile(path, flag, perm) })
+	// Asked before, since to open a device may do something by itself, and
+	// after, since another file may have come there meanwhile: then the open
+	// doesn't wait. What isn't there the open tells.
+	if !look(path) {
+		if info, err := os.Stat(path); err == nil {
+			if err := Check(path, info); err != nil {
+				return nil, err
+			}
+		}
+	}
+	f, err := os.OpenFile(path, flag|noWait, perm)
+	if err != nil {
+		return nil, err
+	}
+	return checked(f, path)
 }
 
 // OpenIn is Open for a name in a folder, which links don't lead out of.
 func OpenIn(root *os.Root, name string) (*os.File, error) {
-	return open(name, os.O_RDONLY, root.Stat, func(name string, flag int) (*os.File, error) { return root.OpenFile(name, flag, 0) })
-}
-
-// open asks what there is before, since to open a device may do something by
-// itself, and after, since another file may have come there meanwhile: then the
-// open doesn't wait.
-func open(path string, flag int, stat func(string) (fs.FileInfo, error), open func(string, int) (*os.File, error)) (*os.File, error) {
-	if info, err := stat(path); err == nil {
-		if err := Check(path, info); err != nil {
+	if info, err := root.Stat(name); err == nil {
+		if err := Check(name, info); err != nil {
 			return nil, err
 		}
-	} else if flag&os.O_CREATE == 0 {
-		return nil, err
 	}
-	f, err := open(path, flag|noWait)
+	f, err := root.OpenFile(name, os.O_RDONLY|noWait, 0)
 	if err != nil {
 		return nil, err
+	}
+	return checked(f, name)
+}
+
+// checked closes what is no regular file.
+func checked(f *os.File, path string) (*os.File, error) {
+	if isRegular(f) {
+		return f, nil
 	}
 	info, err := f.Stat()
 	if err == nil {

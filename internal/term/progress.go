@@ -33,6 +33,7 @@ type Progress struct {
 // NewProgress begins a progress of total steps (-1 when unknown) on w; unit is
 // the plural of what is counted, such as "images".
 func NewProgress(w io.Writer, prog, unit string, total int64) *Progress {
+	w = under(w)
 	p := &Progress{w: w, prog: prog, unit: unit, total: total, now: time.Now}
 	p.start = p.now()
 	p.last = p.start
@@ -106,6 +107,6 @@ func (p *Progress) Clear() {
 
 // IsTerminal says whether w is a terminal.
 func IsTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := under(w).(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
