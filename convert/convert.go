@@ -75,7 +75,8 @@ type Options struct {
 	// groups (Parquet, Arrow; rows of chunks in Zarr and HDF5); 0 leaves it to
 	// the format.
 	RowGroup int
-	// Overwrite replaces what is at the output's path.
+	// Overwrite replaces what is at the output's path; a folder with anything
+	// else in it than arrays stays, an error.
 	Overwrite bool
 
 	// Raw says what a raw file holds, and how one is written.

@@ -285,6 +285,9 @@ func checkOutput(path string, overwrite bool) error {
 	if _, err := os.Lstat(path); err == nil && !overwrite {
 		return fmt.Errorf("output %s: %w", path, fs.ErrExist)
 	}
+	if err := checkReplaced(path); err != nil {
+		return err
+	}
 	folder := filepath.Dir(filepath.Clean(path))
 	if info, err := os.Stat(folder); err != nil {
 		return fmt.Errorf("output folder: %w", err)
@@ -292,6 +295,29 @@ func checkOutput(path string, overwrite bool) error {
 		return fmt.Errorf("output folder %s: not a folder", folder)
 	}
 	return nil
+}
+
+// checkReplaced refuses to replace a folder with anything else in it than arrays:
+// what is there goes away with it.
+func checkReplaced(path string) error {
+	p, err := peekAt(path)
+	if err != nil || !p.folder { // no file, or one, which the writer looks at
+		return nil
+	}
+	for _, f := range formats {
+		if f.Folder && f != imagesFormat && f.magic(p) {
+			return nil
+		}
+	}
+	return filepath.WalkDir(path, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return fmt.Errorf("output %s: %w", path, err)
+		}
+		if !d.IsDir() && byExtension(name) != imageFormat {
+			return fmt.Errorf("output %s: a folder with something else in it than arrays, %s; it is not replaced", path, name)
+		}
+		return nil
+	})
 }
 
 // real is an absolute path without links; what isn't there yet stays as it is.
