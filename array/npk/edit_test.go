@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -202,6 +203,61 @@ func TestEditorAlone(t *testing.T) {
 }
 
 // TestEditorRefuses tells what is an error and changes nothing.
+// TestReplacedAlone: a pack is not taken away from an editor, nor edited while
+// another one is going to take its place.
+func TestReplacedAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.npk")
+	e, err := npk.Edit(path, &npk.EditOptions{Create: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	a := formattest.Of(t, []int32{1, 2, 3, 4}, 2, 2)
+	if err := e.Save("a", a.Strided()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := npk.Create(path, &npk.CreateOptions{Overwrite: true}); err == nil {
+		t.Error("a pack that is being edited is replaced")
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w, err := npk.Create(path, &npk.CreateOptions{Overwrite: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Abort()
+	if runtime.GOOS != "windows" { // where what is locked can't be replaced
+		if _, err := npk.Edit(path, nil); err == nil {
+			t.Error("a pack that is going to be replaced is edited")
+		}
+	}
+	if err := w.Put("b", a.Strided()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	e, err = npk.Edit(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	model{"b": {{1, 2}, {3, 4}}}.check(t, path)
+	if w, err = npk.Create(path, &npk.CreateOptions{Overwrite: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Abort(); err != nil {
+		t.Fatal(err)
+	}
+	if e, err = npk.Edit(path, nil); err != nil {
+		t.Fatal(err)
+	}
+	e.Close()
+}
+
 func TestEditorRefuses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.npk")
 	e, err := npk.Edit(path, &npk.EditOptions{Create: true})

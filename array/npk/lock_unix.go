@@ -4,6 +4,7 @@ package npk
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -23,6 +24,16 @@ func lock(dir string) (unlock func() error, err error) {
 	case errors.Is(err, unix.ENOTSUP), errors.Is(err, unix.ENOLCK), errors.Is(err, unix.EINVAL):
 		// A file system without locks.
 	case err != nil:
+		return nil, errors.Join(err, d.Close())
+	}
+	mine, err := d.Stat()
+	if err == nil {
+		var there fs.FileInfo
+		if there, err = os.Stat(dir); errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(mine, there) {
+			err = errBusy // another pack took its place meanwhile
+		}
+	}
+	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d.Close, nil

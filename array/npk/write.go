@@ -40,9 +40,11 @@ type Writer struct {
 	opts   CreateOptions
 	list   []*record
 	state  *array.Writing
+	unlock func() error // the pack that is replaced
 }
 
-// Create begins a pack.
+// Create begins a pack. One that is replaced must not be being edited, here or
+// in another process.
 func Create(path string, opts *CreateOptions) (*Writer, error) {
 	if opts == nil {
 		opts = &CreateOptions{}
@@ -51,11 +53,27 @@ func Create(path string, opts *CreateOptions) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
+	unlock, err := lockOld(d.Target())
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), d.Abort())
+	}
 	root, err := os.OpenRoot(d.Path(""))
 	if err != nil {
-		return nil, errors.Join(err, d.Abort())
+		return nil, errors.Join(err, d.Abort(), unlock())
 	}
-	return &Writer{folder: d, root: root, opts: *opts, state: array.NewWriting(d.Target())}, nil
+	return &Writer{folder: d, root: root, opts: *opts, state: array.NewWriting(d.Target()), unlock: unlock}, nil
+}
+
+// lockOld keeps editors away from a pack that is going to be replaced.
+func lockOld(path string) (unlock func() error, err error) {
+	none := func() error { return nil }
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return none, nil
+	}
+	if unlock, err = lock(path); err != nil || runtime.GOOS != "windows" {
+		return unlock, err
+	}
+	return none, unlock() // with the lock's file open the folder could not be renamed there
 }
 
 // SetAttrs takes no attributes, the format has none: any are an error.
@@ -126,14 +144,16 @@ func (w *Writer) Close() error {
 			return err
 		}
 		return os.WriteFile(w.folder.Path(metaFile), b, 0o666)
-	}, func() error { return errors.Join(w.root.Close(), w.folder.Commit()) }, w.remove)
+	}, func() error { return errors.Join(w.root.Close(), w.folder.Commit(), w.unlock()) }, w.remove)
 }
 
 // Abort ends the writer and leaves nothing. Behind Close it does nothing, so
 // that it can be deferred.
 func (w *Writer) Abort() error { return w.state.Abort(w.remove) }
 
-func (w *Writer) remove() error { return errors.Join(w.root.Close(), w.folder.Abort()) }
+func (w *Writer) remove() error {
+	return errors.Join(w.root.Close(), w.folder.Abort(), w.unlock())
+}
 
 // draft is an array that is being written to new files.
 type draft struct {
