@@ -56,6 +56,24 @@ func NewPages(first, pageSize uint64, large bool) *Pages {
 	return &Pages{first: first, size: pageSize, large: large, used: pageSize}
 }
 
+// ResumePages returns the allocator as it was when State returned count and used,
+// which are checked: they may come from a file.
+func ResumePages(first, pageSize uint64, large bool, count, used uint64) (*Pages, error) {
+	p := NewPages(first, pageSize, large)
+	if used > pageSize || count == 0 && used != pageSize {
+		return nil, fmt.Errorf("%d bytes used of page %d, which has %d", used, count, pageSize)
+	}
+	if err := p.checkEnd(count); err != nil {
+		return nil, err
+	}
+	p.count, p.used = count, used
+	return p, nil
+}
+
+// State returns how many pages are given out, and how many bytes of the last
+// one: all of them when nothing more goes there, or there is none.
+func (p *Pages) State() (count, used uint64) { return p.count, p.used }
+
 // Count returns how many pages are given out.
 func (p *Pages) Count() uint64 { return p.count }
 

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/betongo/betongo/alloc"
 	"github.com/betongo/betongo/fields"
@@ -76,6 +77,7 @@ type chunk struct {
 	// What encode made of the chunk or of a part of it: the samples that did
 	// not fail, one after another.
 	good     int
+	upto     int    // of the chunk's n samples, those that are done with
 	rows     []byte // metadata, with provisional pointers
 	arena    alloc.Arena
 	bytes    int // in the arena's regions
@@ -89,6 +91,7 @@ type chunk struct {
 	more     bool // the encoder waits for resume with another part
 
 	// What place made.
+	part   int64    // its number, with a journal
 	row    int64    // of the first good sample
 	ptrs   []uint64 // final, of each region
 	table  []byte
@@ -133,6 +136,7 @@ type encoder struct {
 	c     *chunk       // being encoded
 	alloc fields.Alloc // e.region, made once
 	field int          // being encoded, -1 none
+	begun time.Time    // the part that is being encoded
 	data  [][]byte     // of the value that gets marks
 
 	// Of stored values.
@@ -150,34 +154,47 @@ func newEncoder(p *pipeline) *encoder {
 // run encodes the chunk part by part, and returns when the last part is on its
 // way or ctx is done.
 func (e *encoder) run(ctx context.Context, c *chunk) {
-	e.c = c
+	e.c, e.begun = c, time.Now()
 	c.reset()
 	for i := range c.n {
 		if i%16 == 0 && ctx.Err() != nil {
 			return
 		}
-		if c.size() >= partSize {
-			e.p.pace.learn(c)
-			c.more = true
-			c.ready <- struct{}{}
-			select {
-			case <-c.resume:
-			case <-ctx.Done():
-				return
-			}
-			c.reset()
+		if c.size() >= partSize && !e.part(ctx, i) {
+			return
 		}
 		if err := e.sample(ctx, i); err != nil {
-			c.failed = append(c.failed, err)
-			if e.p.onError == nil {
-				break // the placer ends everything here
+			last := e.p.onError == nil // the placer ends everything here
+			if last && e.p.journal != nil && c.good > 0 && !e.part(ctx, i) {
+				return // else what came before is kept
+			}
+			if c.failed = append(c.failed, err); last {
+				break
 			}
 		}
 	}
 	clear(c.in)
 	c.in = c.in[:0]
-	e.p.pace.learn(c)
+	c.upto = c.n
+	e.p.pace.learn(c, time.Since(e.begun))
 	c.ready <- struct{}{}
+}
+
+// part hands on what is encoded, the chunk's samples up to n, and comes back
+// when the chunk is empty again; false when ctx is done.
+func (e *encoder) part(ctx context.Context, n int) bool {
+	c := e.c
+	e.p.pace.learn(c, time.Since(e.begun))
+	c.more, c.upto = true, n
+	c.ready <- struct{}{}
+	select {
+	case <-c.resume:
+	case <-ctx.Done():
+		return false
+	}
+	c.reset()
+	e.begun = time.Now()
+	return true
 }
 
 // sample encodes sample i of the chunk. On an error, which may be a panic of

@@ -69,6 +69,12 @@ type pipeline struct {
 
 	regionSums *spool // of each region; nil without regions and in a plain file
 
+	journal *journal   // nil none
+	next    int64      // samples of the order or the stream that are placed or let go
+	high    int64      // where the last bytes in a page end
+	tallied streamSums // with a journal
+	scratch []byte
+
 	basePages int64        // pages copied from base files
 	lostKeys  int64        // names of base samples that could not be read
 	lostMarks atomic.Int64 // values whose marks could not be read
@@ -94,6 +100,10 @@ func (w *Writer) newPipeline(first int64) (*pipeline, error) {
 		warn:     w.opts.Warn,
 		progress: w.opts.Progress,
 		rowsEnd:  math.MaxInt64,
+		journal:  w.journal,
+	}
+	if p.journal != nil {
+		p.pace.most = p.journal.interval / 8
 	}
 	p.pages = alloc.NewPages(uint64(first), uint64(p.pageSize), p.large)
 	p.sizes = make([]int, len(p.plan.ptrs))
@@ -134,6 +144,10 @@ func (p *pipeline) run(parent context.Context, produce func(ctx context.Context)
 	g.Go(func() error { return p.placeAll(ctx) })
 	for range min(p.workers, 4) {
 		g.Go(func() error { return p.writeAll(ctx) })
+	}
+	if p.journal != nil {
+		p.journal.start(p.stop)
+		defer p.journal.end()
 	}
 	defer g.Wait() // when produce ends this goroutine
 	defer cancel()
@@ -244,6 +258,10 @@ func (p *pipeline) placeAll(ctx context.Context) (err error) {
 				normal = true
 				return err
 			}
+			if p.journal != nil {
+				p.scratch = p.tallied.tally(c, p.scratch)
+				c.part = p.journal.placed(p.standing())
+			}
 			p.writes <- c
 		}
 		p.report(false)
@@ -258,14 +276,17 @@ func (p *pipeline) place(ctx context.Context, c *chunk) error {
 		if p.onError == nil {
 			return fail
 		}
-		if ctx.Err() != nil {
-			return nil // why the sample failed, most likely
+		if err := ctx.Err(); err != nil {
+			return err // why the sample failed, most likely
 		}
 		if err := p.onError(fail.Key, fail); err != nil {
 			return err
 		}
-		p.skipped++
+		if p.skipped++; p.journal != nil {
+			p.journal.skip(fail)
+		}
 	}
+	p.next = int64(c.lo) + int64(c.upto)
 	c.row = p.rows
 	p.rows += int64(c.good)
 	if err := p.placeRegions(c); err != nil {
@@ -319,6 +340,9 @@ func (p *pipeline) placeRegions(c *chunk) error {
 			binary.LittleEndian.PutUint64(row[off:], ptr)
 			e := alloc.Entry{Sample: uint64(sample), Ptr: ptr, Size: uint64(p.sizes[j])}
 			e.Put(c.table[(i+j)*alloc.EntrySize:])
+			if end := int64(ptr) + int64(p.sizes[j]); p.sizes[j] > 0 && end > p.high {
+				p.high = end
+			}
 		}
 		if p.data += int64(total); total > p.pageSize {
 			p.warnLarge(sample, total)
@@ -357,11 +381,15 @@ func (p *pipeline) rowAt(i int64) int64 {
 
 func (p *pipeline) writeAll(ctx context.Context) error {
 	for c := range p.writes {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil && p.journal == nil {
 			return nil
 		}
+		// With a journal what is placed is written, so that it can stay.
 		if err := p.write(c); err != nil {
 			return err
+		}
+		if p.journal != nil {
+			p.journal.wrote(c.part)
 		}
 		if c.more {
 			c.resume <- struct{}{}
@@ -422,7 +450,11 @@ func (p *pipeline) writeRows(rows []byte, first int64) error {
 }
 
 // pace finds how many samples make a good chunk.
-type pace struct{ samples, bytes atomic.Int64 }
+type pace struct {
+	samples, bytes, nanos atomic.Int64
+
+	most time.Duration // that a chunk should take to encode, 0 any time
+}
 
 const (
 	chunkBytes   = 768 << 10 // of an average chunk: a few writes of a good size, one block of its arena
@@ -430,9 +462,10 @@ const (
 	firstChunk   = 16        // samples of a chunk when nothing is known
 )
 
-// learn takes an encoded part of a chunk into account.
-func (p *pace) learn(c *chunk) {
+// learn takes an encoded part of a chunk into account, and how long that took.
+func (p *pace) learn(c *chunk, took time.Duration) {
 	p.bytes.Add(int64(c.size()))
+	p.nanos.Add(int64(took))
 	p.samples.Add(int64(c.good))
 }
 
@@ -442,5 +475,20 @@ func (p *pace) chunk() int {
 	if n == 0 {
 		return firstChunk
 	}
-	return int(min(chunkSamples, max(1, chunkBytes/max(1, bytes/n))))
+	size := min(chunkSamples, max(1, chunkBytes/max(1, bytes/n)))
+	if p.most > 0 {
+		size = min(size, max(1, int64(p.most)/max(1, p.nanos.Load()/n)))
+	}
+	return int(size)
+}
+
+// standing is how far the build has come, as a journal notes it.
+func (p *pipeline) standing() standing {
+	s := standing{
+		next: p.next, rows: p.rows, skipped: int64(p.skipped), big: int64(p.big), data: p.data, named: p.named,
+		lost: p.lostMarks.Load(), high: p.high, keys: p.keys.size, marks: p.marks.size,
+		markBytes: slices.Clone(p.markBytes), sums: p.tallied,
+	}
+	s.pages, s.used = p.pages.State()
+	return s
 }

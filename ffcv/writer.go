@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/aside"
@@ -86,6 +87,10 @@ type Options struct {
 	// before those of the dataset or stream.
 	Base []Base
 
+	// Journal is kept beside the partial file, so that a build that is
+	// interrupted can go on; nil none.
+	Journal *Journal
+
 	// Ready is called when the file is complete and synced, before it takes its
 	// place: the last moment to prevent that, by an error, and the moment to
 	// close files that it replaces. Several files that shall appear together
@@ -129,7 +134,11 @@ type Stats struct {
 // Writer writes one file. It collects it in NAME.partial-XXXXXX beside the
 // target, and renames that only when everything is written, synced to the disk
 // and read back: at any time the target is the old file or the whole new one.
-// Only a process that dies leaves the partial file behind.
+// Only a process that dies leaves the partial file behind; with Options.Journal
+// an error may too, on purpose.
+//
+// From Create to the end of a Write, or Close, it holds the target: another
+// writer of it, here or in another process, gets an error of who has it.
 //
 // A Writer is for one goroutine and for one of WriteDataset and WriteStream.
 type Writer struct {
@@ -137,9 +146,15 @@ type Writer struct {
 	target string // path with symbolic links resolved
 	opts   Options
 	plan   plan
-	part   *partial // nil when committed or discarded
+	disk   disk
+	lock   *aside.Lock
+	part   *partial // nil when committed or discarded, and with a journal before a Write
 	used   bool
-	stats  Stats
+	closed bool
+
+	journal *journal // nil none, or not yet
+	left    leftover // with a journal: what an earlier build left
+	stats   Stats
 }
 
 // plan is what is fixed about a file before its first sample.
@@ -160,12 +175,21 @@ type plan struct {
 // Create begins a file at path, which must not exist unless Options.Overwrite
 // is set. A symbolic link is followed: the file that it names is written.
 // Close the writer when done with it, after a Write too.
+//
+// With Options.Journal what an earlier build left is looked at here, and is a
+// *PartialError unless the journal's options allow to go on or to delete it;
+// files are made or changed by the Write only.
 func Create(path string, specs []FieldSpec, opts *Options) (*Writer, error) {
-	w := &Writer{path: path}
+	return createOn(osDisk{}, path, specs, opts)
+}
+
+func createOn(d disk, path string, specs []FieldSpec, opts *Options) (*Writer, error) {
+	w := &Writer{path: path, disk: d}
 	if opts != nil {
 		w.opts = *opts
 	}
 	if err := w.create(specs); err != nil {
+		_ = w.lock.Release()
 		return nil, fmt.Errorf("create %s: %w", path, err)
 	}
 	return w, nil
@@ -208,11 +232,53 @@ func (w *Writer) create(specs []FieldSpec) (err error) {
 	if w.target, err = aside.Resolve(w.path); err != nil {
 		return err
 	}
-	if err := aside.Check(w.target, w.opts.Overwrite, false); err != nil {
+	return w.claim()
+}
+
+// claim takes the target's lock, and makes the partial file or, with a journal,
+// sees whether one can be made.
+func (w *Writer) claim() (err error) {
+	journaled := w.opts.Journal != nil
+	if !journaled {
+		if err := aside.Check(w.target, w.opts.Overwrite, false); err != nil {
+			return err
+		}
+	}
+	if w.lock, err = aside.Hold(w.target); err != nil {
 		return err
 	}
-	w.part, err = createPartial(w.target)
+	if journaled {
+		if err := w.checkLeftover(); err != nil {
+			return err
+		}
+		if !w.opts.Journal.Resume || !w.left.whole {
+			if err := aside.Check(w.target, w.opts.Overwrite, false); err != nil {
+				return err
+			}
+		}
+	}
+	w.tellPartials()
+	if !journaled {
+		w.part, err = createPartialOn(w.disk, w.target)
+	}
 	return err
+}
+
+// tellPartials tells of what dead writers left, but for what this one goes on
+// with or deletes.
+func (w *Writer) tellPartials() {
+	if w.lock == nil || w.opts.Warn == nil {
+		return // it might be a living one's
+	}
+	list, err := aside.Partials(w.target)
+	if err != nil {
+		return // it's only a word
+	}
+	for _, name := range list {
+		if !slices.Contains(w.left.names, name) {
+			w.tell(name + ": left by a writer that was killed; it may be deleted")
+		}
+	}
 }
 
 // checkSections finds tags that have a meaning here, or come twice.
@@ -283,25 +349,44 @@ func (w *Writer) begin() error {
 	if w.used {
 		return errors.New("this writer was used already")
 	}
-	if w.part == nil {
+	if w.closed {
 		return errors.New("the writer is closed")
 	}
 	w.used = true
 	return nil
 }
 
-// Close discards what was written, unless a Write returned without an error.
-// A second Close does nothing.
+// Close discards what was written, unless a Write returned without an error or
+// with an *InterruptedError, and lets the target go. A second Close does nothing.
 func (w *Writer) Close() error {
-	if w.part == nil {
+	if w.closed {
 		return nil
 	}
-	err := w.part.discard()
-	w.part = nil
+	w.closed = true
+	err := errors.Join(w.drop(), w.lock.Release())
 	if err != nil {
 		return fmt.Errorf("discard %s: %w", w.path, err)
 	}
 	return nil
+}
+
+// drop closes the files, and removes them if nothing can go on with them.
+func (w *Writer) drop() error {
+	keep := w.journal != nil && w.journal.last()
+	var errs []error
+	if w.part != nil {
+		if keep {
+			errs = append(errs, w.part.keep())
+		} else {
+			errs = append(errs, w.part.discard())
+		}
+		w.part = nil
+	}
+	if w.journal != nil {
+		errs = append(errs, w.journal.close(keep))
+		w.journal = nil
+	}
+	return errors.Join(errs...)
 }
 
 // Stats tells what a Write wrote; all zero before it returns without an error.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 )
 
 // DatasetOptions say what of a dataset is written. Nil and the zero value of
@@ -33,8 +34,9 @@ type DatasetOptions struct {
 // WriteDataset writes the dataset and puts the finished file in its place. An
 // error names the first sample, in the order of the file, that could not be
 // written; a panic of the dataset or of a field comes back as a *PanicError.
-// When ctx is done the error is its own. After an error nothing is left and an
-// existing file is untouched.
+// When ctx is done the error is its own. After an error an existing file is
+// untouched, and nothing is left; with Options.Journal, an *InterruptedError says
+// that the partial file is, and that a Write of the same may go on from there.
 func (w *Writer) WriteDataset(ctx context.Context, ds Dataset, opts *DatasetOptions) error {
 	var o DatasetOptions
 	if opts != nil {
@@ -43,7 +45,8 @@ func (w *Writer) WriteDataset(ctx context.Context, ds Dataset, opts *DatasetOpti
 	return w.write(func() error { return w.writeDataset(ctx, ds, o) })
 }
 
-// write runs one Write: whatever ends it, the partial file is gone afterwards.
+// write runs one Write: whatever ends it, the partial file is gone afterwards,
+// or its journal says what it is good for.
 func (w *Writer) write(do func() error) (err error) {
 	if err := w.begin(); err != nil {
 		return fmt.Errorf("write %s: %w", w.path, err)
@@ -58,9 +61,32 @@ func (w *Writer) write(do func() error) (err error) {
 		return do()
 	}()
 	if err != nil {
-		return fmt.Errorf("write %s: %w", w.path, err)
+		return fmt.Errorf("write %s: %w", w.path, w.interrupted(err))
 	}
 	return nil
+}
+
+// interrupted adds to what ended a build that it can go on.
+func (w *Writer) interrupted(err error) error {
+	var partial *PartialError
+	var changed *ChangedError
+	if w.journal == nil || errors.As(err, &partial) || errors.As(err, &changed) || !w.journal.last() {
+		return err
+	}
+	s := &w.journal.stands
+	return &InterruptedError{Partial: w.part.name, Samples: int(s.rows), Next: int(s.next), Err: err}
+}
+
+// datasetSettings names what of a dataset is written, and in what order.
+func datasetSettings(n int, o DatasetOptions) []Setting {
+	order := "as it is"
+	if o.Indices != nil {
+		order = fmt.Sprintf("chosen, sum %08x", sumInts(o.Indices))
+	}
+	if o.Shuffle {
+		order += ", shuffled"
+	}
+	return []Setting{{"samples", strconv.Itoa(n)}, {"order", order}}
 }
 
 func (w *Writer) writeDataset(ctx context.Context, ds Dataset, o DatasetOptions) error {
@@ -87,6 +113,13 @@ func (w *Writer) writeDataset(ctx context.Context, ds Dataset, o DatasetOptions)
 	if !ok {
 		return fmt.Errorf("%d samples with %d bytes of metadata each: no file is that large", total, w.plan.row.size)
 	}
+	at, finished, err := w.openPart(datasetSettings(n, o)...)
+	if err != nil {
+		return err
+	}
+	if finished {
+		return w.finished(ctx)
+	}
 	p, err := w.newPipeline(first)
 	if err != nil {
 		return err
@@ -96,11 +129,17 @@ func (w *Writer) writeDataset(ctx context.Context, ds Dataset, o DatasetOptions)
 	if o.Shuffle && n > 0 {
 		p.order.mixed = newPermutation(n, p.seed)
 	}
-	if err := p.adopt(ctx, w.opts.Base); err != nil {
+	if at != nil {
+		err = w.resume(ctx, p, at)
+	} else {
+		err = p.adopt(ctx, w.opts.Base)
+	}
+	if err != nil {
 		return err
 	}
+	done := int(p.next) // the placer's from now on
 	err = p.run(ctx, func(ctx context.Context) error {
-		p.produceRange(ctx, n, o.ChunkSize)
+		p.produceRange(ctx, done, n, o.ChunkSize)
 		return nil
 	})
 	if err != nil {
@@ -112,9 +151,9 @@ func (w *Writer) writeDataset(ctx context.Context, ds Dataset, o DatasetOptions)
 	return w.finish(ctx, p)
 }
 
-// produceRange sends rows 0 to n in chunks, of fixed size if that isn't 0.
-func (p *pipeline) produceRange(ctx context.Context, n, fixed int) {
-	for lo := 0; lo < n; {
+// produceRange sends rows lo to n in chunks, of fixed size if that isn't 0.
+func (p *pipeline) produceRange(ctx context.Context, lo, n, fixed int) {
+	for lo < n {
 		c := p.take(ctx)
 		if c == nil {
 			return

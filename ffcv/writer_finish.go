@@ -19,6 +19,12 @@ import (
 // finish writes what follows the pages, then the header last of all, reads
 // back what a reader needs first, and puts the file in its place.
 func (w *Writer) finish(ctx context.Context, p *pipeline) error {
+	if w.journal != nil && w.journal.saved > 0 {
+		// What follows takes a while for a large file.
+		if err := w.journal.note(); err != nil {
+			return err
+		}
+	}
 	end := p.rowAt(p.rows)
 	if p.pages.Count() > 0 || p.basePages > 0 {
 		end = int64(p.pages.End()) + p.shift
@@ -56,13 +62,20 @@ func (w *Writer) finish(ctx context.Context, p *pipeline) error {
 	if err := p.lastReport(); err != nil {
 		return err
 	}
-	if err := w.commit(ctx); err != nil {
-		return err
-	}
-	w.stats = Stats{
+	stats := Stats{
 		Samples: int(p.rows), Skipped: p.skipped, Large: p.big,
 		Data: p.data, Pages: p.basePages + int64(p.pages.Count()), Bytes: out.at,
 	}
+	if w.journal != nil {
+		sum := crc32.Checksum(head[:HeaderSize], castagnoli)
+		if err := w.journal.done(whole{size: out.at, tail: end, head: sum, crc: out.crc, stats: stats}); err != nil {
+			return err
+		}
+	}
+	if err := w.commit(ctx); err != nil {
+		return err
+	}
+	w.stats = stats
 	return nil
 }
 
@@ -91,11 +104,26 @@ func (w *Writer) commit(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if w.journal != nil {
+		return w.commitJournaled()
+	}
 	if err := w.part.commit(w.target, w.opts.Overwrite); err != nil {
 		return err
 	}
 	w.part = nil
 	return nil
+}
+
+// commitJournaled removes journal and spools when the file has its name for good.
+// Should the machine stop between, the journal's last record tells what they are.
+func (w *Writer) commitJournaled() error {
+	if err := w.part.place(w.target, w.opts.Overwrite); err != nil {
+		return err
+	}
+	name := w.part.name
+	err := errors.Join(w.part.closeSpools(true), w.journal.close(true))
+	w.part, w.journal = nil, nil
+	return errors.Join(err, removeAll(w.disk, name, w.left.beside()))
 }
 
 // tail writes to a file's end, in order, and keeps the sum of what it wrote.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"strconv"
+	"time"
 )
 
 // StreamOptions say how a stream is written. Nil and the zero value of every
@@ -30,7 +32,8 @@ type StreamOptions struct {
 // that failed; its Key may be set. The sequence runs on the caller's
 // goroutine, ahead of the encoding, and must end when ctx is done if it waits
 // for anything. fields.At.Sample is the place in the sequence, failed samples
-// included. Errors are as for WriteDataset.
+// included. Errors are as for WriteDataset. A build that goes on (Journal) passes
+// over the samples that the earlier one was done with.
 //
 // The file is the same as WriteDataset's, except for unused pages before the
 // data when fewer samples came than Reserve asked for.
@@ -55,22 +58,41 @@ func (w *Writer) writeStream(ctx context.Context, samples iter.Seq2[Sample, erro
 	if !ok {
 		return fmt.Errorf("room for %d samples with %d bytes of metadata each: no file is that large", total, w.plan.row.size)
 	}
+	at, finished, err := w.openPart(Setting{"samples", "a sequence"}, Setting{"room for rows up to", strconv.FormatInt(first, 10)})
+	if err != nil {
+		return err
+	}
+	if finished {
+		return w.finished(ctx)
+	}
 	p, err := w.newPipeline(first)
 	if err != nil {
 		return err
 	}
 	p.onError = o.OnError
-	if err := p.adopt(ctx, w.opts.Base); err != nil {
+	if at != nil {
+		err = w.resume(ctx, p, at)
+	} else {
+		err = p.adopt(ctx, w.opts.Base)
+	}
+	if err != nil {
 		return err
 	}
+	done := int(p.next) // the placer's from now on
 	err = p.run(ctx, func(ctx context.Context) error {
-		p.produceStream(ctx, samples)
+		p.produceStream(ctx, samples, done)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	if p.more != nil {
+		if w.journal != nil {
+			// It can't be gone on with in the middle of that.
+			if err := w.journal.move(); err != nil {
+				return err
+			}
+		}
 		if err := p.makeRoom(ctx); err != nil {
 			return err
 		}
@@ -78,20 +100,30 @@ func (w *Writer) writeStream(ctx context.Context, samples iter.Seq2[Sample, erro
 	return w.finish(ctx, p)
 }
 
-// produceStream sends the sequence in chunks.
-func (p *pipeline) produceStream(ctx context.Context, samples iter.Seq2[Sample, error]) {
+// produceStream sends the sequence in chunks, but for the samples that an earlier
+// build was done with.
+func (p *pipeline) produceStream(ctx context.Context, samples iter.Seq2[Sample, error], done int) {
 	var c *chunk // being filled
+	var since time.Time
 	size, at := 0, 0
 	for s, err := range samples {
+		if at++; at <= done {
+			if at%1024 == 0 && ctx.Err() != nil {
+				return
+			}
+			continue
+		}
 		if c == nil {
 			if c = p.take(ctx); c == nil {
 				return
 			}
-			c.lo, c.n, size = at, 0, p.pace.chunk()
+			c.lo, c.n, size = at-1, 0, p.pace.chunk()
+			since = time.Now()
 		}
 		c.in = append(c.in, streamed{s, err})
-		at++
-		if c.n++; c.n == size {
+		// What waits in a chunk can't be noted by a journal.
+		late := p.pace.most > 0 && time.Since(since) >= p.pace.most
+		if c.n++; c.n >= size || late {
 			p.send(c)
 			c = nil
 		}
@@ -113,7 +145,7 @@ func (p *pipeline) makeRoom(ctx context.Context) error {
 		return fmt.Errorf("%d samples with %d bytes of metadata each: no file is that large", p.rows, p.plan.row.size)
 	}
 	p.shift = first - old
-	inserted, err := movePages(ctx, p.part.file, old, int64(p.pages.End()), p.shift)
+	inserted, err := movePages(ctx, p.part, old, int64(p.pages.End()), p.shift)
 	if err != nil {
 		return fmt.Errorf("move the pages behind the metadata: %w", err)
 	}
@@ -169,11 +201,11 @@ func (p *pipeline) shiftRows(rows []byte) {
 // movePages moves the bytes from off to end up by shift, a multiple of the
 // page size. Between off and off+shift there are zeros then if inserted, and
 // otherwise bytes of no value.
-func movePages(ctx context.Context, f file, off, end, shift int64) (inserted bool, err error) {
+func movePages(ctx context.Context, f *partial, off, end, shift int64) (inserted bool, err error) {
 	if err := f.Truncate(end); err != nil { // the last page may be short
 		return false, err
 	}
-	if done, err := insertRange(f, off, shift); done || err != nil {
+	if done, err := insertRange(f.file, off, shift); done || err != nil {
 		return done, err
 	}
 	// From the end, in blocks that do not reach over where they came from.
