@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,6 +29,7 @@ func TestReport(t *testing.T) {
 		{"a skip", []step{ok, skip("race", "no compiler")}, false, "", []string{"1 skipped", "no compiler"}},
 		{"a skip when strict", []step{ok, skip("race", "no compiler")}, true, "1 of 2 steps were skipped", []string{"no compiler"}},
 		{"a peer that isn't there when strict", []step{ok, {"arrays", func(context.Context) error { return absent("no cargo") }}}, true, "", []string{"1 skipped", "no cargo"}},
+		{"an advisory when strict", []step{ok, {"advisories", func(context.Context) error { return noted("look\nhere") }}}, true, "", []string{"2 ran and are ok", "noted", "here"}},
 		{"nothing", nil, false, "no step ran", nil},
 		{"only skips", []step{skip("race", "no compiler")}, false, "no step ran", nil},
 	} {
@@ -121,10 +124,42 @@ func TestPlan(t *testing.T) {
 	if !slices.Equal(all, names(true)) {
 		t.Error("-quick lists other steps: it must name what it skips")
 	}
-	for _, want := range []string{"gofmt", "vet", "test", "race", "test -tags purego", "build windows/arm64", "fuzz alloc.FuzzTable", "go " + m.goVersion, "gomlx: test", "gomlx: race"} {
+	for _, want := range []string{"gofmt", "vet", "staticcheck", "advisories", "gomlx: advisories", "test", "race", "test -tags purego", "build windows/arm64", "fuzz alloc.FuzzTable", "go " + m.goVersion, "gomlx: test", "gomlx: race"} {
 		if !slices.Contains(all, want) {
 			t.Errorf("no step %q in %q", want, all)
 		}
+	}
+}
+
+// TestAdvisories: whatever govulncheck says, it is no failure.
+func TestAdvisories(t *testing.T) {
+	for _, test := range []struct{ out, word string }{
+		{"=== Symbol Results ===\n\nVulnerability #1: GO-2023-1572\n", "noted"},
+		{"govulncheck: fetching vulnerabilities: 503", "skipped"},
+		{"", "skipped"},
+	} {
+		r := result{err: judged(test.out)}
+		if word, _ := r.outcome(); word != test.word {
+			t.Errorf("%q: %s, want %s", test.out, word, test.word)
+		}
+		if err := report(&bytes.Buffer{}, []result{{name: "x"}, r}, true); err != nil {
+			t.Errorf("%q: %v", test.out, err)
+		}
+	}
+	found := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/db" {
+			w.WriteHeader(http.StatusForbidden)
+		}
+	}))
+	if err := reachable(t.Context(), found.URL+"/db"); err != nil {
+		t.Error(err)
+	}
+	if err := reachable(t.Context(), found.URL+"/other"); err == nil {
+		t.Error("403: reachable")
+	}
+	found.Close()
+	if err := reachable(t.Context(), found.URL+"/db"); err == nil {
+		t.Error("nobody there: reachable")
 	}
 }
 
