@@ -25,6 +25,7 @@ import (
 	"strings"
 
 	"github.com/betongo/betongo/internal/term"
+	"github.com/betongo/betongo/internal/usage"
 )
 
 const prog = "arrays"
@@ -76,7 +77,7 @@ func measure(ctx context.Context, g *grammar, args []string, stdout, stderr io.W
 	if err != nil {
 		return err
 	}
-	t := &table{machine: machine(), commit: commit(ctx), command: "go run ./benchmarks/arrays " + strings.Join(args, " ")}
+	t := &table{machine: usage.Machine(), commit: usage.Commit(ctx), command: "go run ./benchmarks/arrays " + strings.Join(args, " ")}
 	var failed error
 	for _, part := range parts {
 		if len(g.Only) > 0 && !slices.Contains(g.Only, part) {

@@ -6,7 +6,6 @@ import (
 	"os"
 	"runtime"
 	"syscall"
-	"time"
 )
 
 // peak returns the most memory in MiB that a process had.
@@ -19,13 +18,4 @@ func peak(s *os.ProcessState) float64 {
 		return float64(u.Maxrss) / (1 << 20)
 	}
 	return float64(u.Maxrss) / (1 << 10)
-}
-
-// cpuTime returns the user and system time of this process.
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/npy"
+	"github.com/betongo/betongo/internal/usage"
 )
 
 // workWord begins the arguments of a run of our own side.
@@ -43,9 +44,25 @@ func work(args []string, stdout io.Writer) error {
 	return fmt.Errorf("no work %q", verb)
 }
 
-// say prints what a run took, as the script does.
-func say(stdout io.Writer, start time.Time, cpu time.Duration) error {
-	return json.NewEncoder(stdout).Encode(map[string]float64{"wall_s": time.Since(start).Seconds(), "cpu_s": (cpuTime() - cpu).Seconds()})
+// lap is work that is timed.
+type lap struct {
+	start time.Time
+	cpu   time.Duration
+}
+
+// begin begins a lap.
+func begin() (lap, error) {
+	cpu, err := usage.CPU()
+	return lap{time.Now(), cpu}, err
+}
+
+// say prints what it took, as the script does.
+func (r lap) say(stdout io.Writer) error {
+	cpu, err := usage.CPU()
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(stdout).Encode(map[string]float64{"wall_s": time.Since(r.start).Seconds(), "cpu_s": (cpu - r.cpu).Seconds()})
 }
 
 func workCast(args []string, stdout io.Writer) error {
@@ -77,13 +94,16 @@ func workCast(args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	start, cpu := time.Now(), cpuTime()
+	r, err := begin()
+	if err != nil {
+		return err
+	}
 	for range rounds {
 		if _, err := array.Cast(a, to); err != nil {
 			return err
 		}
 	}
-	return say(stdout, start, cpu)
+	return r.say(stdout)
 }
 
 // row is one to append.
@@ -108,7 +128,10 @@ func workAppend(args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	start, cpu := time.Now(), cpuTime()
+	r, err := begin()
+	if err != nil {
+		return err
+	}
 	a, err := npy.OpenAppender(args[0], &npy.AppendOptions{HeaderOnClose: args[3] == "true"})
 	if err != nil {
 		return err
@@ -126,7 +149,7 @@ func workAppend(args []string, stdout io.Writer) error {
 	if err := a.Close(); err != nil {
 		return err
 	}
-	return say(stdout, start, cpu)
+	return r.say(stdout)
 }
 
 // workForever appends rows that begin with their number until it is killed, and

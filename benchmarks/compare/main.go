@@ -24,6 +24,7 @@ import (
 	"strings"
 
 	"github.com/betongo/betongo/internal/term"
+	"github.com/betongo/betongo/internal/usage"
 )
 
 const prog = "compare"
@@ -101,7 +102,7 @@ func compare(ctx context.Context, g *grammar, args []string, stdout, stderr io.W
 	if err != nil {
 		return err
 	}
-	t := newTable(stdout, machine(), commit(ctx), "go run ./benchmarks/compare "+strings.Join(args, " "))
+	t := newTable(stdout, usage.Machine(), usage.Commit(ctx), "go run ./benchmarks/compare "+strings.Join(args, " "))
 	for _, d := range duels {
 		pairs := make([][]pair, len(d.ours))
 		for n := range g.Rounds {

@@ -1,13 +1,8 @@
 package main
 
 import (
-	"bufio"
-	"context"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -99,29 +94,4 @@ func (t *table) print() error {
 		_, err = fmt.Fprintf(t.w, "\n| major page faults, most of an epoch | FFCV | this |\n|---|---|---|\n%s", t.faults.String())
 	}
 	return err
-}
-
-// machine names the processor.
-func machine() string {
-	name := runtime.GOOS + "/" + runtime.GOARCH
-	f, err := os.Open("/proc/cpuinfo")
-	if err == nil {
-		defer f.Close()
-		for lines := bufio.NewScanner(f); lines.Scan(); {
-			if key, value, ok := strings.Cut(lines.Text(), ":"); ok && strings.TrimSpace(key) == "model name" {
-				name += ", " + strings.TrimSpace(value)
-				break
-			}
-		}
-	}
-	return fmt.Sprintf("%s, %d processors", name, runtime.NumCPU())
-}
-
-// commit names the state of the working tree.
-func commit(ctx context.Context) string {
-	out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--abbrev=12").Output()
-	if err != nil {
-		return "unknown"
-	}
-	return strings.TrimSpace(string(out))
 }

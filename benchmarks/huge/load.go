@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"time"
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/usage"
 	"github.com/betongo/betongo/loader"
 )
 
@@ -37,7 +39,7 @@ type result struct {
 	First  float64   // from the epoch's begin to its first batch
 	Rows   int       // of an epoch
 	Wall   []float64 // of each epoch
-	CPU    []float64 // of each epoch, user and system; 0 where the system doesn't tell
+	CPU    []float64 // of each epoch, user and system
 	Own    int64     // memory of the process's own at most, -1 where the system doesn't tell
 	Mapped int64     // memory of mapped files at the end, likewise
 }
@@ -48,11 +50,11 @@ func (l *load) run(ctx context.Context) (r result, err error) {
 	if !ok {
 		return r, fmt.Errorf("no order %q", l.Order)
 	}
-	if err := forget(l.File); err != nil && l.Batches > 0 {
+	if err := usage.DropCached(l.File); err != nil && !errors.Is(err, errors.ErrUnsupported) && l.Batches > 0 {
 		return r, err
 	}
-	peak := watch()
-	defer peak.stop()
+	peak := usage.Watch(time.Millisecond)
+	defer peak.Stop()
 	start := time.Now()
 	f, err := ffcv.Open(l.File, nil)
 	if err != nil {
@@ -72,13 +74,17 @@ func (l *load) run(ctx context.Context) (r result, err error) {
 			return r, err
 		}
 	}
-	r.Own, r.Mapped = peak.stop(), status("RssFile:")
+	r.Own, r.Mapped = peak.Stop(), usage.Mapped()
 	return r, nil
 }
 
 // epoch loads one epoch.
 func (l *load) epoch(ctx context.Context, f *ffcv.File, loading *loader.Loader, epoch int, r *result) error {
-	start, cpu, rows := time.Now(), cpuTime(), 0
+	cpu, err := usage.CPU()
+	if err != nil {
+		return err
+	}
+	start, rows := time.Now(), 0
 	for b, err := range loading.Epoch(ctx, epoch) {
 		if err != nil {
 			return err
@@ -101,8 +107,9 @@ func (l *load) epoch(ctx context.Context, f *ffcv.File, loading *loader.Loader, 
 	}
 	r.Rows = rows
 	r.Wall = append(r.Wall, time.Since(start).Seconds())
-	r.CPU = append(r.CPU, (cpuTime() - cpu).Seconds())
-	return nil
+	after, err := usage.CPU()
+	r.CPU = append(r.CPU, (after - cpu).Seconds())
+	return err
 }
 
 // check compares a batch with what was written.

@@ -13,6 +13,7 @@ import (
 	"github.com/betongo/betongo/dataset"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/internal/term"
+	"github.com/betongo/betongo/internal/usage"
 	"github.com/betongo/betongo/loader"
 	"github.com/betongo/betongo/rgb"
 )
@@ -91,10 +92,22 @@ type benchEpoch struct {
 	Skipped *skipResult `json:"skipped,omitempty"`
 }
 
+// sampleEvery is how often the memory is looked at. Batches live longer.
+const sampleEvery = 10 * time.Millisecond
+
+// inMiB is nil for a negative number of bytes, which isn't known.
+func inMiB(bytes int64) *float64 {
+	if bytes < 0 {
+		return nil
+	}
+	f := float64(bytes) / (1 << 20)
+	return &f
+}
+
 // Run is kong's hook.
 func (c *benchCommand) Run(e *env) error {
-	watch := watchMemory()
-	defer watch.stop()
+	watch := usage.Watch(sampleEvery)
+	defer watch.Stop()
 	start := time.Now()
 	f, err := c.openWhole()
 	if err != nil {
@@ -114,7 +127,7 @@ func (c *benchCommand) Run(e *env) error {
 			r.Cache = &stats
 		}
 	}
-	r.PeakAnon, r.PeakRSS = watch.stop(), peakRSS()
+	r.PeakAnon, r.PeakRSS = inMiB(watch.Stop()), inMiB(usage.PeakRSS())
 	if c.JSON {
 		enc := json.NewEncoder(e.stdout)
 		enc.SetEscapeHTML(false)
@@ -166,7 +179,7 @@ func (c *benchCommand) load(ctx context.Context, f loader.Dataset, r *benchResul
 		}
 		epoch.Skipped = skipped(l, n)
 		if r.FirstBatch == nil && epoch.Batches > 0 {
-			s := first.Sub(processStart()).Seconds()
+			s := first.Sub(usage.Start()).Seconds()
 			r.FirstBatch = &s
 		}
 		r.Epochs = append(r.Epochs, epoch)
@@ -185,18 +198,18 @@ func (c *benchCommand) chill() error {
 	}
 	list, err := dataset.Expand(c.Files)
 	for _, file := range list {
-		err = errors.Join(err, dropCached(file))
+		err = errors.Join(err, usage.DropCached(file))
 	}
 	return err
 }
 
 // runEpoch loads one epoch; first is when its first batch came.
 func runEpoch(ctx context.Context, l *loader.Loader, n int) (epoch benchEpoch, first time.Time, err error) {
-	cpu, err := cpuTime()
+	cpu, err := usage.CPU()
 	if err != nil {
 		return epoch, first, err
 	}
-	start, faults := time.Now(), majorFaults()
+	start, faults := time.Now(), usage.MajorFaults()
 	for b, err := range l.Epoch(ctx, n) {
 		if err != nil {
 			return epoch, first, err
@@ -210,9 +223,9 @@ func runEpoch(ctx context.Context, l *loader.Loader, n int) (epoch benchEpoch, f
 		b.Release()
 	}
 	epoch.Wall = time.Since(start).Seconds()
-	after, err := cpuTime()
+	after, err := usage.CPU()
 	epoch.CPU = (after - cpu).Seconds()
-	epoch.Faults = majorFaults() - faults
+	epoch.Faults = usage.MajorFaults() - faults
 	return epoch, first, err
 }
 

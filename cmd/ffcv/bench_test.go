@@ -5,7 +5,6 @@ import (
 	"math"
 	"runtime"
 	"testing"
-	"time"
 )
 
 func TestSummarise(t *testing.T) {
@@ -53,11 +52,5 @@ func TestBenchFigures(t *testing.T) {
 	}
 	if runtime.GOOS == "linux" && (r.PeakAnon == nil || *r.PeakAnon < 1 || r.PeakRSS == nil || *r.PeakRSS < *r.PeakAnon) {
 		t.Errorf("memory: %s", out)
-	}
-}
-
-func TestProcessStart(t *testing.T) {
-	if age := time.Since(processStart()); age < 0 || age > time.Hour {
-		t.Errorf("the process is %v old", age)
 	}
 }

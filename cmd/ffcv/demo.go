@@ -12,6 +12,7 @@ import (
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/term"
+	"github.com/betongo/betongo/internal/usage"
 	"github.com/betongo/betongo/loader"
 	"github.com/betongo/betongo/rgb"
 	"github.com/betongo/betongo/source"
@@ -147,7 +148,7 @@ func (d *demo) load(ctx context.Context, atLeast time.Duration) error {
 		}
 		break
 	}
-	cpu, err := cpuTime()
+	cpu, err := usage.CPU()
 	if err != nil {
 		return err
 	}
@@ -160,7 +161,7 @@ func (d *demo) load(ctx context.Context, atLeast time.Duration) error {
 		d.loaded += epoch.Samples
 		d.wall = time.Since(start)
 	}
-	after, err := cpuTime()
+	after, err := usage.CPU()
 	d.cpu = after - cpu
 	return err
 }

@@ -64,6 +64,7 @@ var rooms = []room{
 	{"dataset", 5, []string{"loader", "ffcv", "fields", "alloc", "internal/hash", "internal/pagecache", "internal/regular"}},
 	{"convert", 5, []string{"*"}}, // joins all formats, .beton among them
 	{"internal/term", 4, nil},
+	{"internal/usage", 0, nil},
 	{"internal/scripttest", 3, []string{"array", "array/npy"}},
 	{"internal/ffcvtest", 4, []string{"ffcv", "fields", "testdata/ffcv"}},
 	{"internal/engine", 6, []string{"*"}},

@@ -1,4 +1,4 @@
-package main
+package usage
 
 import (
 	"errors"
@@ -24,22 +24,25 @@ func processTimes() (start time.Time, cpu time.Duration, err error) {
 	return time.Unix(0, created.Nanoseconds()), ticks(kernel) + ticks(user), nil
 }
 
-// cpuTime returns the user and system time that the process has used.
-func cpuTime() (time.Duration, error) {
+// CPU returns the user and system time that the process has used.
+func CPU() (time.Duration, error) {
 	_, cpu, err := processTimes()
 	return cpu, err
 }
 
-// processStart returns when the process began.
-func processStart() time.Time {
+// Start returns when the process began.
+func Start() time.Time {
 	if start, _, err := processTimes(); err == nil {
 		return start
 	}
 	return begun
 }
 
-// ownMemory returns -1: the system does not tell anonymous memory apart.
-func ownMemory() int64 { return -1 }
+// Own returns -1: the system does not tell anonymous memory apart.
+func Own() int64 { return -1 }
+
+// Mapped returns -1, as Own does.
+func Mapped() int64 { return -1 }
 
 // memoryCounters is PROCESS_MEMORY_COUNTERS.
 type memoryCounters struct {
@@ -51,24 +54,24 @@ type memoryCounters struct {
 
 var getProcessMemoryInfo = windows.NewLazySystemDLL("kernel32.dll").NewProc("K32GetProcessMemoryInfo")
 
-// peakRSS returns the highest working set in MiB.
-func peakRSS() *float64 {
+// PeakRSS returns the highest working set in bytes, -1 if it can't be read.
+func PeakRSS() int64 {
 	var c memoryCounters
 	c.size = uint32(unsafe.Sizeof(c))
 	if getProcessMemoryInfo.Find() != nil {
-		return nil
+		return -1
 	}
 	ok, _, _ := getProcessMemoryInfo.Call(uintptr(windows.CurrentProcess()), uintptr(unsafe.Pointer(&c)), uintptr(c.size))
 	if ok == 0 {
-		return nil
+		return -1
 	}
-	return inMiB(int64(c.peakWorkingSet))
+	return int64(c.peakWorkingSet)
 }
 
-// majorFaults is not known here.
-func majorFaults() int64 { return 0 }
+// MajorFaults is not known here.
+func MajorFaults() int64 { return 0 }
 
-// dropCached is not possible here.
-func dropCached(path string) error {
+// DropCached is not possible here.
+func DropCached(path string) error {
 	return &os.PathError{Op: "drop from the system's cache", Path: path, Err: errors.ErrUnsupported}
 }

@@ -1,4 +1,4 @@
-package main
+package usage
 
 import (
 	"bytes"
@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// processStart returns when the process began.
-func processStart() time.Time {
+// Start returns when the process began.
+func Start() time.Time {
 	stat, err := os.ReadFile("/proc/self/stat")
 	// The command's name, in parentheses, may hold anything; the start time
 	// is the 20th word behind it, in hundredths of a second since the boot.
@@ -26,8 +26,10 @@ func processStart() time.Time {
 	return begun
 }
 
-// ownMemory returns RssAnon + RssShmem in bytes, -1 if they can't be read.
-func ownMemory() int64 {
+// Own returns how many bytes of memory are the process's own, anonymous and
+// shared, not pages of mapped files, which the system can take back; -1 if they
+// can't be read.
+func Own() int64 {
 	anon, shared := status("RssAnon:"), status("RssShmem:")
 	if anon < 0 || shared < 0 {
 		return -1
@@ -35,8 +37,12 @@ func ownMemory() int64 {
 	return anon + shared
 }
 
-// peakRSS returns the highest resident size in MiB.
-func peakRSS() *float64 { return inMiB(status("VmHWM:")) }
+// Mapped returns how many bytes of mapped files are in memory, -1 if it can't be
+// read.
+func Mapped() int64 { return status("RssFile:") }
+
+// PeakRSS returns the highest resident size in bytes, -1 if it can't be read.
+func PeakRSS() int64 { return status("VmHWM:") }
 
 // status reads one line of /proc/self/status in bytes, -1 if it can't.
 func status(key string) int64 {
@@ -56,9 +62,9 @@ func status(key string) int64 {
 	return -1
 }
 
-// dropCached drops the pages of a file that the system has in memory, but for
+// DropCached drops the pages of a file that the system has in memory, but for
 // those that are mapped or not written yet.
-func dropCached(path string) error {
+func DropCached(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err

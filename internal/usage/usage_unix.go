@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package usage
 
 import (
 	"fmt"
@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cpuTime returns the user and system time that the process has used.
-func cpuTime() (time.Duration, error) {
+// CPU returns the user and system time that the process has used.
+func CPU() (time.Duration, error) {
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
 		return 0, fmt.Errorf("getrusage: %w", err)
@@ -18,8 +18,8 @@ func cpuTime() (time.Duration, error) {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), nil
 }
 
-// majorFaults returns how many page faults of the process waited for a disk.
-func majorFaults() int64 {
+// MajorFaults returns how many page faults of the process waited for a disk.
+func MajorFaults() int64 {
 	var u unix.Rusage
 	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
 		return 0
