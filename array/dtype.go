@@ -70,6 +70,9 @@ var names = map[string]string{
 	"float16": "f2", "float32": "f4", "float64": "f8", "float128": "f16", "float": "f8",
 	"half": "f2", "single": "f4", "double": "f8", "longdouble": "f16",
 	"complex64": "c8", "complex128": "c16", "complex256": "c32", "complex": "c16",
+	"byte": "i1", "short": "i2", "intc": "i4", "int_": "i8", "intp": "i8", "long": "i8", "longlong": "i8",
+	"ubyte": "u1", "ushort": "u2", "uintc": "u4", "uintp": "u8", "ulong": "u8", "ulonglong": "u8",
+	"csingle": "c8", "cdouble": "c16", "clongdouble": "c32",
 	"datetime64": "M8", "timedelta64": "m8",
 }
 
