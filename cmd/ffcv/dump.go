@@ -11,6 +11,7 @@ import (
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/term"
 	"github.com/betongo/betongo/rgb"
 )
 
@@ -155,15 +156,17 @@ func (d *dumper) human(line []byte, i int) ([]byte, error) {
 		return nil, err
 	}
 	if key != "" {
-		line = fmt.Appendf(line, "  %s", key)
+		line = fmt.Appendf(line, "  %s", term.Name(key))
 	}
 	line = append(line, '\n')
 	width := 0
+	names := make([]string, len(d.fields))
 	for k := range d.fields {
-		width = max(width, len(d.fields[k].Name))
+		names[k] = term.Name(d.fields[k].Name)
+		width = max(width, len(names[k]))
 	}
 	for k := range d.fields {
-		line = fmt.Appendf(line, "  %-*s  ", width, d.fields[k].Name)
+		line = fmt.Appendf(line, "  %-*s  ", width, names[k])
 		if line, err = d.plain(line, i, k); err != nil {
 			return nil, err
 		}
