@@ -51,7 +51,9 @@ func (d *tornDisk) step() bool {
 	return true
 }
 
-func (d *tornDisk) ReadAt(p []byte, off int64) (int, error) { return bytes.NewReader(d.now).ReadAt(p, off) }
+func (d *tornDisk) ReadAt(p []byte, off int64) (int, error) {
+	return bytes.NewReader(d.now).ReadAt(p, off)
+}
 
 func (d *tornDisk) WriteAt(p []byte, off int64) (int, error) {
 	if !d.step() {

@@ -10,7 +10,7 @@ import (
 )
 
 // ErrSealed says that a file has everything already that Seal adds.
-var ErrSealed = errors.New("the file is sealed already")
+var ErrSealed = ffcv.ErrSealed
 
 // Seal writes a file with the same pages, rows and names, and with what FFCV
 // doesn't write: checksums of all samples, and checkpoints of images unless
@@ -48,10 +48,33 @@ func Seal(ctx context.Context, path string, f *ffcv.File, opts *SealOptions) (ff
 	return write(path, specs, w, func(w *ffcv.Writer) error { return w.WriteDataset(ctx, none{}, nil) })
 }
 
+// SealInPlace adds to the file at path itself what Seal adds: behind its end,
+// with a new table, then eight bytes in its header. No other byte is written; see
+// ffcv.SealInPlace for what there is when the machine stops meanwhile, and Repair,
+// which puts that right. Prefer Seal where there is room for a second file: it
+// never leaves a file that FFCV misreads.
+//
+// Of the options it takes Open, NoCheckpoints, Workers and Progress.
+func SealInPlace(ctx context.Context, path string, opts *SealOptions) (ffcv.Stats, error) {
+	o := SealOptions{}
+	if opts != nil {
+		o = *opts
+	}
+	stats, err := ffcv.SealInPlace(ctx, path, &ffcv.InPlaceOptions{
+		Open: o.Open, NoCheckpoints: o.NoCheckpoints, Workers: o.Workers, Progress: o.Progress,
+	})
+	if err != nil {
+		return stats, fmt.Errorf("seal: %w", err)
+	}
+	return stats, nil
+}
+
 // SealOptions say how Seal writes. Nil and the zero value of every member are
 // the defaults.
 type SealOptions struct {
 	Options
+	// Open is how SealInPlace opens the file: it describes custom fields.
+	Open *ffcv.OpenOptions
 	// NoCheckpoints adds no checkpoints. The default is wrong where nothing of
 	// the images is ever cropped, or the hundredth more of the file counts.
 	NoCheckpoints bool

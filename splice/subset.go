@@ -11,12 +11,16 @@ import (
 // order. The pages are packed as a writer packs them: the file is the one that
 // ffcv.Writer makes of a dataset of these stored values, byte for byte.
 func Subset(ctx context.Context, path string, f *ffcv.File, s Selection, opts *Options) (ffcv.Stats, error) {
-	o := opts.get()
-	specs, err := f.Specs()
+	chosen, err := s.order(f)
 	if err != nil {
 		return ffcv.Stats{}, fmt.Errorf("subset: %w", err)
 	}
-	chosen, err := s.order(f)
+	return subset(ctx, path, f, chosen, opts.get())
+}
+
+// subset writes the chosen samples.
+func subset(ctx context.Context, path string, f *ffcv.File, chosen *order, o Options) (ffcv.Stats, error) {
+	specs, err := f.Specs()
 	if err != nil {
 		return ffcv.Stats{}, fmt.Errorf("subset: %w", err)
 	}
