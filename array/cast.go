@@ -3,7 +3,10 @@ package array
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"unsafe"
+
+	"github.com/betongo/betongo/internal/mmap"
 )
 
 // Cast returns the elements as another type, in a copy, with the values of
@@ -60,14 +63,40 @@ func newLike(dst []byte, a Array, t DType) (Array, error) {
 	if err != nil {
 		return Array{}, err
 	}
-	if n == 0 || cap(dst) < n || uintptr(unsafe.Pointer(unsafe.SliceData(dst)))%8 != 0 {
-		return Array{Spec: spec, Data: aligned(n)}, nil
-	}
-	if dst = dst[:n:n]; !numeric(a.DType) || !numeric(t) {
-		clear(dst)
+	written := numeric(a.DType) && numeric(t) // every byte of it
+	switch {
+	case n > 0 && cap(dst) >= n && uintptr(unsafe.Pointer(unsafe.SliceData(dst)))%8 == 0:
+		if dst = dst[:n:n]; !written {
+			clear(dst)
+		}
+	case written && n >= large:
+		dst = anyBytes(n)
+	default:
+		dst = aligned(n)
 	}
 	return Array{Spec: spec, Data: dst}, nil
 }
+
+// large is how many bytes are worth being had without zeros.
+const large = 64 << 10
+
+// anyBytes returns n bytes at a multiple of 8, at least large, that may hold
+// anything. Of all that the standard library makes, only a strings.Builder's are
+// not zeroed first, which takes a third of the time of a cast.
+func anyBytes(n int) []byte {
+	var b strings.Builder
+	b.Grow(n)
+	b.WriteByte(0)
+	data := unsafe.Slice(unsafe.StringData(b.String()), n) // the string is nobody's
+	if n >= hugeBytes {
+		mmap.Huge(data[:n&^(hugeBytes-1)])
+	}
+	return data
+}
+
+// hugeBytes is from how many bytes on memory is asked for in huge pages, as NumPy
+// does: it is touched from end to end.
+const hugeBytes = 4 << 20
 
 // aligned returns n zeroed bytes at a multiple of 8.
 func aligned(n int) []byte {

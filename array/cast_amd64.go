@@ -92,6 +92,14 @@ func lanes(k kernel, dst, src []byte, n int) int {
 		float32toInt32(to, from, n)
 	case kFloat64toInt32:
 		float64toInt32(to, from, n)
+	case kFloat32to16:
+		float32to16(to, from, n)
+	case kFloat32to8:
+		float32to8(to, from, n)
+	case kFloat64to16:
+		float64to16(to, from, n)
+	case kFloat64to8:
+		float64to8(to, from, n)
 	case kFloat32toFloat64:
 		float32toFloat64(to, from, n)
 	case kFloat64toFloat32:
@@ -239,6 +247,18 @@ func float32toInt32(dst, src *byte, n int)
 
 //go:noescape
 func float64toInt32(dst, src *byte, n int)
+
+//go:noescape
+func float32to16(dst, src *byte, n int)
+
+//go:noescape
+func float32to8(dst, src *byte, n int)
+
+//go:noescape
+func float64to16(dst, src *byte, n int)
+
+//go:noescape
+func float64to8(dst, src *byte, n int)
 
 //go:noescape
 func float32toFloat64(dst, src *byte, n int)

@@ -19,6 +19,160 @@
 	VZEROUPPER;     \
 	RET
 
+// EACH32 and EACH64 put a constant into every part of a register.
+#define EACH32(constant, X, Y) \
+	MOVL         constant, AX; \
+	VMOVD        AX, X;        \
+	VPBROADCASTD X, Y
+
+#define EACH64(constant, X, Y) \
+	MOVQ         constant, AX; \
+	VMOVQ        AX, X;        \
+	VPBROADCASTQ X, Y
+
+// IN2 and IN4 read the elements with an instruction that changes them, of every
+// so many bytes into a register.
+#define IN2(OP, each, A, B) \
+	OP 0(SI), A;    \
+	OP each(SI), B
+
+#define IN4(OP, each, A, B, C, D) \
+	IN2(OP, each, A, B); \
+	OP (2*each)(SI), C;  \
+	OP (3*each)(SI), D
+
+// BOTH and ALL do one thing to two registers, or to four.
+#define BOTH(OP, A, B) \
+	OP A, A; \
+	OP B, B
+
+#define ALL(OP, with) \
+	OP with, Y0, Y0; \
+	OP with, Y1, Y1; \
+	OP with, Y2, Y2; \
+	OP with, Y3, Y3
+
+// OUT2 and OUT4 write them.
+#define OUT2(each, A, B) \
+	VMOVDQU A, 0(DI);   \
+	VMOVDQU B, each(DI)
+
+#define OUT4(each, A, B, C, D) \
+	OUT2(each, A, B);         \
+	VMOVDQU C, (2*each)(DI);  \
+	VMOVDQU D, (3*each)(DI)
+
+// HALVE leaves the lower half of each 64 bits of Y0 to Y3, in Y0 and Y1.
+#define HALVE \
+	VSHUFPS $0x88, Y1, Y0, Y0; \
+	VSHUFPS $0x88, Y3, Y2, Y1; \
+	VPERMQ  $0xD8, Y0, Y0;     \
+	VPERMQ  $0xD8, Y1, Y1
+
+// JOIN has in Y0 and Y1 what are four halves of them.
+#define JOIN \
+	VINSERTI128 $1, X1, Y0, Y0; \
+	VINSERTI128 $1, X3, Y2, Y1
+
+// MASK clears what is above the low bits of Y0 and Y1, by Y15.
+#define MASK \
+	VPAND Y15, Y0, Y0; \
+	VPAND Y15, Y1, Y1
+
+// PACK16 makes 16 bits of each 32 of Y0 and Y1, and BYTES a byte of each 16 of
+// Y0; they write them. What is packed must fit.
+#define PACK16 \
+	VPACKUSDW Y1, Y0, Y0;  \
+	VPERMQ    $0xD8, Y0, Y0
+
+#define BYTES \
+	VPACKUSWB Y0, Y0, Y0;    \
+	VPERMQ    $0x08, Y0, Y0; \
+	VMOVDQU   X0, 0(DI)
+
+// WIDE2 and WIDE4 make more bytes of each element, by one instruction.
+#define WIDE2(OP, from) \
+	BEGIN;                        \
+loop:                             \
+	IN2(OP, from, Y0, Y1);        \
+	OUT2(32, Y0, Y1);             \
+	END((2*from), 64)
+
+#define WIDE4(OP, from) \
+	BEGIN;                         \
+loop:                              \
+	IN4(OP, from, Y0, Y1, Y2, Y3); \
+	OUT4(32, Y0, Y1, Y2, Y3);      \
+	END((4*from), 128)
+
+// FLOAT2 and FLOAT4 do the same over 32-bit integers.
+#define FLOAT2(OP, from) \
+	BEGIN;                   \
+loop:                        \
+	IN2(OP, from, Y0, Y1);   \
+	BOTH(VCVTDQ2PS, Y0, Y1); \
+	OUT2(32, Y0, Y1);        \
+	END((2*from), 64)
+
+#define FLOAT4(OP, from) \
+	BEGIN;                         \
+loop:                              \
+	IN4(OP, from, X0, X1, X2, X3); \
+	VCVTDQ2PD X0, Y0;              \
+	VCVTDQ2PD X1, Y1;              \
+	VCVTDQ2PD X2, Y2;              \
+	VCVTDQ2PD X3, Y3;              \
+	OUT4(32, Y0, Y1, Y2, Y3);      \
+	END((4*from), 128)
+
+// HALF4 makes 32 bits of each 64, by one instruction.
+#define HALF4(OP) \
+	BEGIN;                       \
+loop:                            \
+	IN4(OP, 32, X0, X1, X2, X3); \
+	OUT4(16, X0, X1, X2, X3);    \
+	END(128, 64)
+
+// Numbers one by one, of which AVX2 has no more.
+#define INT(TO, PUT, from, to, k, X) \
+	TO  ((k)*from)(SI), X15, X; \
+	PUT X, ((k)*to)(DI)
+
+#define INTS4(TO, PUT, from, to, k) \
+	INT(TO, PUT, from, to, k, X0);   \
+	INT(TO, PUT, from, to, k+1, X1); \
+	INT(TO, PUT, from, to, k+2, X2); \
+	INT(TO, PUT, from, to, k+3, X3)
+
+#define INTS(TO, PUT, from, to) \
+	BEGIN;                         \
+	VXORPS X15, X15, X15;          \
+loop:                              \
+	INTS4(TO, PUT, from, to, 0);   \
+	INTS4(TO, PUT, from, to, 4);   \
+	INTS4(TO, PUT, from, to, 8);   \
+	INTS4(TO, PUT, from, to, 12);  \
+	END((16*from), (16*to))
+
+#define WHOLE(TO, from, k, R) \
+	TO   ((k)*from)(SI), R; \
+	MOVQ R, ((k)*8)(DI)
+
+#define WHOLES4(TO, from, k) \
+	WHOLE(TO, from, k, R8);    \
+	WHOLE(TO, from, k+1, R9);  \
+	WHOLE(TO, from, k+2, R10); \
+	WHOLE(TO, from, k+3, R11)
+
+#define WHOLES(TO, from) \
+	BEGIN;                \
+loop:                     \
+	WHOLES4(TO, from, 0);  \
+	WHOLES4(TO, from, 4);  \
+	WHOLES4(TO, from, 8);  \
+	WHOLES4(TO, from, 12); \
+	END((16*from), 128)
+
 // func widenInt8to16(dst, src *byte, n int)
 TEXT ·widenInt8to16(SB), NOSPLIT, $0-24
 	BEGIN
@@ -30,70 +184,23 @@ loop:
 
 // func widenInt8to32(dst, src *byte, n int)
 TEXT ·widenInt8to32(SB), NOSPLIT, $0-24
-	BEGIN
-
-loop:
-	VPMOVSXBD 0(SI), Y0
-	VPMOVSXBD 8(SI), Y1
-	VMOVDQU Y0, 0(DI)
-	VMOVDQU Y1, 32(DI)
-	END(16, 64)
+	WIDE2(VPMOVSXBD, 8)
 
 // func widenInt8to64(dst, src *byte, n int)
 TEXT ·widenInt8to64(SB), NOSPLIT, $0-24
-	BEGIN
-
-loop:
-	VPMOVSXBQ 0(SI), Y0
-	VPMOVSXBQ 4(SI), Y1
-	VPMOVSXBQ 8(SI), Y2
-	VPMOVSXBQ 12(SI), Y3
-	VMOVDQU Y0, 0(DI)
-	VMOVDQU Y1, 32(DI)
-	VMOVDQU Y2, 64(DI)
-	VMOVDQU Y3, 96(DI)
-	END(16, 128)
+	WIDE4(VPMOVSXBQ, 4)
 
 // func widenInt16to32(dst, src *byte, n int)
 TEXT ·widenInt16to32(SB), NOSPLIT, $0-24
-	BEGIN
-
-loop:
-	VPMOVSXWD 0(SI), Y0
-	VPMOVSXWD 16(SI), Y1
-	VMOVDQU Y0, 0(DI)
-	VMOVDQU Y1, 32(DI)
-	END(32, 64)
+	WIDE2(VPMOVSXWD, 16)
 
 // func widenInt16to64(dst, src *byte, n int)
 TEXT ·widenInt16to64(SB), NOSPLIT, $0-24
-	BEGIN
-
-loop:
-	VPMOVSXWQ 0(SI), Y0
-	VPMOVSXWQ 8(SI), Y1
-	VPMOVSXWQ 16(SI), Y2
-	VPMOVSXWQ 24(SI), Y3
-	VMOVDQU Y0, 0(DI)
-	VMOVDQU Y1, 32(DI)
-	VMOVDQU Y2, 64(DI)
-	VMOVDQU Y3, 96(DI)
-	END(32, 128)
+	WIDE4(VPMOVSXWQ, 8)
 
 // func widenInt32to64(dst, src *byte, n int)
 TEXT ·widenInt32to64(SB), NOSPLIT, $0-24
-	BEGIN
-
-loop:
-	VPMOVSXDQ 0(SI), Y0
-	VPMOVSXDQ 16(SI), Y1
-	VPMOVSXDQ 32(SI), Y2
-	VPMOVSXDQ 48(SI), Y3
-	VMOVDQU Y0, 0(DI)
-	VMOVDQU Y1, 32(DI)
-	VMOVDQU Y2, 64(DI)
-	VMOVDQU Y3, 96(DI)
-	END(64, 128)
+	WIDE4(VPMOVSXDQ, 16)
 
 // func widenUint8to16(dst, src *byte, n int)
 TEXT ·widenUint8to16(SB), NOSPLIT, $0-24
@@ -106,115 +213,56 @@ loop:
 
 // func widenUint8to32(dst, src *byte, n int)
 TEXT ·widenUint8to32(SB), NOSPLIT, $0-24
-	BEGIN
-
-loop:
-	VPMOVZXBD 0(SI), Y0
-	VPMOVZXBD 8(SI), Y1
-	VMOVDQU Y0, 0(DI)
-	VMOVDQU Y1, 32(DI)
-	END(16, 64)
+	WIDE2(VPMOVZXBD, 8)
 
 // func widenUint8to64(dst, src *byte, n int)
 TEXT ·widenUint8to64(SB), NOSPLIT, $0-24
-	BEGIN
-
-loop:
-	VPMOVZXBQ 0(SI), Y0
-	VPMOVZXBQ 4(SI), Y1
-	VPMOVZXBQ 8(SI), Y2
-	VPMOVZXBQ 12(SI), Y3
-	VMOVDQU Y0, 0(DI)
-	VMOVDQU Y1, 32(DI)
-	VMOVDQU Y2, 64(DI)
-	VMOVDQU Y3, 96(DI)
-	END(16, 128)
+	WIDE4(VPMOVZXBQ, 4)
 
 // func widenUint16to32(dst, src *byte, n int)
 TEXT ·widenUint16to32(SB), NOSPLIT, $0-24
-	BEGIN
-
-loop:
-	VPMOVZXWD 0(SI), Y0
-	VPMOVZXWD 16(SI), Y1
-	VMOVDQU Y0, 0(DI)
-	VMOVDQU Y1, 32(DI)
-	END(32, 64)
+	WIDE2(VPMOVZXWD, 16)
 
 // func widenUint16to64(dst, src *byte, n int)
 TEXT ·widenUint16to64(SB), NOSPLIT, $0-24
-	BEGIN
-
-loop:
-	VPMOVZXWQ 0(SI), Y0
-	VPMOVZXWQ 8(SI), Y1
-	VPMOVZXWQ 16(SI), Y2
-	VPMOVZXWQ 24(SI), Y3
-	VMOVDQU Y0, 0(DI)
-	VMOVDQU Y1, 32(DI)
-	VMOVDQU Y2, 64(DI)
-	VMOVDQU Y3, 96(DI)
-	END(32, 128)
+	WIDE4(VPMOVZXWQ, 8)
 
 // func widenUint32to64(dst, src *byte, n int)
 TEXT ·widenUint32to64(SB), NOSPLIT, $0-24
-	BEGIN
-
-loop:
-	VPMOVZXDQ 0(SI), Y0
-	VPMOVZXDQ 16(SI), Y1
-	VPMOVZXDQ 32(SI), Y2
-	VPMOVZXDQ 48(SI), Y3
-	VMOVDQU Y0, 0(DI)
-	VMOVDQU Y1, 32(DI)
-	VMOVDQU Y2, 64(DI)
-	VMOVDQU Y3, 96(DI)
-	END(64, 128)
+	WIDE4(VPMOVZXDQ, 16)
 
 // func narrow16to8(dst, src *byte, n int)
 TEXT ·narrow16to8(SB), NOSPLIT, $0-24
 	BEGIN
-	MOVL $0x00FF00FF, AX
-	VMOVD AX, X15
-	VPBROADCASTD X15, Y15
+	EACH32($0x00FF00FF, X15, Y15)
 
 loop:
-	VPAND (SI), Y15, Y0
-	VPACKUSWB Y0, Y0, Y0
-	VPERMQ $0x08, Y0, Y0
-	VMOVDQU X0, (DI)
+	VPAND 0(SI), Y15, Y0
+	BYTES
 	END(32, 16)
 
 // func narrow32to16(dst, src *byte, n int)
 TEXT ·narrow32to16(SB), NOSPLIT, $0-24
 	BEGIN
-	MOVL $0x0000FFFF, AX
-	VMOVD AX, X15
-	VPBROADCASTD X15, Y15
+	EACH32($0x0000FFFF, X15, Y15)
 
 loop:
-	VPAND (SI), Y15, Y0
+	VPAND 0(SI), Y15, Y0
 	VPAND 32(SI), Y15, Y1
-	VPACKUSDW Y1, Y0, Y0
-	VPERMQ $0xD8, Y0, Y0
-	VMOVDQU Y0, (DI)
+	PACK16
+	VMOVDQU Y0, 0(DI)
 	END(64, 32)
 
 // func narrow32to8(dst, src *byte, n int)
 TEXT ·narrow32to8(SB), NOSPLIT, $0-24
 	BEGIN
-	MOVL $0x000000FF, AX
-	VMOVD AX, X15
-	VPBROADCASTD X15, Y15
+	EACH32($0x000000FF, X15, Y15)
 
 loop:
-	VPAND (SI), Y15, Y0
+	VPAND 0(SI), Y15, Y0
 	VPAND 32(SI), Y15, Y1
-	VPACKUSDW Y1, Y0, Y0
-	VPERMQ $0xD8, Y0, Y0
-	VPACKUSWB Y0, Y0, Y0
-	VPERMQ $0x08, Y0, Y0
-	VMOVDQU X0, (DI)
+	PACK16
+	BYTES
 	END(64, 16)
 
 // func narrow64to32(dst, src *byte, n int)
@@ -222,508 +270,197 @@ TEXT ·narrow64to32(SB), NOSPLIT, $0-24
 	BEGIN
 
 loop:
-	VMOVDQU 0(SI), Y0
-	VMOVDQU 32(SI), Y1
-	VMOVDQU 64(SI), Y2
-	VMOVDQU 96(SI), Y3
-	VSHUFPS $0x88, Y1, Y0, Y0
-	VPERMQ $0xD8, Y0, Y0
-	VSHUFPS $0x88, Y3, Y2, Y2
-	VPERMQ $0xD8, Y2, Y2
-	VMOVDQU Y0, (DI)
-	VMOVDQU Y2, 32(DI)
+	IN4(VMOVDQU, 32, Y0, Y1, Y2, Y3)
+	HALVE
+	OUT2(32, Y0, Y1)
 	END(128, 64)
 
 // func narrow64to16(dst, src *byte, n int)
 TEXT ·narrow64to16(SB), NOSPLIT, $0-24
 	BEGIN
-	MOVL $0x0000FFFF, AX
-	VMOVD AX, X15
-	VPBROADCASTD X15, Y15
+	EACH32($0x0000FFFF, X15, Y15)
 
 loop:
-	VMOVDQU 0(SI), Y0
-	VMOVDQU 32(SI), Y1
-	VMOVDQU 64(SI), Y2
-	VMOVDQU 96(SI), Y3
-	VSHUFPS $0x88, Y1, Y0, Y0
-	VPERMQ $0xD8, Y0, Y0
-	VSHUFPS $0x88, Y3, Y2, Y2
-	VPERMQ $0xD8, Y2, Y2
-	VPAND Y15, Y0, Y0
-	VPAND Y15, Y2, Y2
-	VPACKUSDW Y2, Y0, Y0
-	VPERMQ $0xD8, Y0, Y0
-	VMOVDQU Y0, (DI)
+	IN4(VMOVDQU, 32, Y0, Y1, Y2, Y3)
+	HALVE
+	MASK
+	PACK16
+	VMOVDQU Y0, 0(DI)
 	END(128, 32)
 
 // func narrow64to8(dst, src *byte, n int)
 TEXT ·narrow64to8(SB), NOSPLIT, $0-24
 	BEGIN
-	MOVL $0x000000FF, AX
-	VMOVD AX, X15
-	VPBROADCASTD X15, Y15
+	EACH32($0x000000FF, X15, Y15)
 
 loop:
-	VMOVDQU 0(SI), Y0
-	VMOVDQU 32(SI), Y1
-	VMOVDQU 64(SI), Y2
-	VMOVDQU 96(SI), Y3
-	VSHUFPS $0x88, Y1, Y0, Y0
-	VPERMQ $0xD8, Y0, Y0
-	VSHUFPS $0x88, Y3, Y2, Y2
-	VPERMQ $0xD8, Y2, Y2
-	VPAND Y15, Y0, Y0
-	VPAND Y15, Y2, Y2
-	VPACKUSDW Y2, Y0, Y0
-	VPERMQ $0xD8, Y0, Y0
-	VPACKUSWB Y0, Y0, Y0
-	VPERMQ $0x08, Y0, Y0
-	VMOVDQU X0, (DI)
+	IN4(VMOVDQU, 32, Y0, Y1, Y2, Y3)
+	HALVE
+	MASK
+	PACK16
+	BYTES
 	END(128, 16)
 
 // func int8toFloat32(dst, src *byte, n int)
 TEXT ·int8toFloat32(SB), NOSPLIT, $0-24
-	BEGIN
-
-loop:
-	VPMOVSXBD 0(SI), Y0
-	VPMOVSXBD 8(SI), Y1
-	VCVTDQ2PS Y0, Y0
-	VCVTDQ2PS Y1, Y1
-	VMOVUPS Y0, 0(DI)
-	VMOVUPS Y1, 32(DI)
-	END(16, 64)
+	FLOAT2(VPMOVSXBD, 8)
 
 // func int8toFloat64(dst, src *byte, n int)
 TEXT ·int8toFloat64(SB), NOSPLIT, $0-24
-	BEGIN
-
-loop:
-	VPMOVSXBD 0(SI), X0
-	VPMOVSXBD 4(SI), X1
-	VPMOVSXBD 8(SI), X2
-	VPMOVSXBD 12(SI), X3
-	VCVTDQ2PD X0, Y0
-	VCVTDQ2PD X1, Y1
-	VCVTDQ2PD X2, Y2
-	VCVTDQ2PD X3, Y3
-	VMOVUPD Y0, 0(DI)
-	VMOVUPD Y1, 32(DI)
-	VMOVUPD Y2, 64(DI)
-	VMOVUPD Y3, 96(DI)
-	END(16, 128)
+	FLOAT4(VPMOVSXBD, 4)
 
 // func int16toFloat32(dst, src *byte, n int)
 TEXT ·int16toFloat32(SB), NOSPLIT, $0-24
-	BEGIN
-
-loop:
-	VPMOVSXWD 0(SI), Y0
-	VPMOVSXWD 16(SI), Y1
-	VCVTDQ2PS Y0, Y0
-	VCVTDQ2PS Y1, Y1
-	VMOVUPS Y0, 0(DI)
-	VMOVUPS Y1, 32(DI)
-	END(32, 64)
+	FLOAT2(VPMOVSXWD, 16)
 
 // func int16toFloat64(dst, src *byte, n int)
 TEXT ·int16toFloat64(SB), NOSPLIT, $0-24
-	BEGIN
-
-loop:
-	VPMOVSXWD 0(SI), X0
-	VPMOVSXWD 8(SI), X1
-	VPMOVSXWD 16(SI), X2
-	VPMOVSXWD 24(SI), X3
-	VCVTDQ2PD X0, Y0
-	VCVTDQ2PD X1, Y1
-	VCVTDQ2PD X2, Y2
-	VCVTDQ2PD X3, Y3
-	VMOVUPD Y0, 0(DI)
-	VMOVUPD Y1, 32(DI)
-	VMOVUPD Y2, 64(DI)
-	VMOVUPD Y3, 96(DI)
-	END(32, 128)
+	FLOAT4(VPMOVSXWD, 8)
 
 // func uint8toFloat32(dst, src *byte, n int)
 TEXT ·uint8toFloat32(SB), NOSPLIT, $0-24
-	BEGIN
-
-loop:
-	VPMOVZXBD 0(SI), Y0
-	VPMOVZXBD 8(SI), Y1
-	VCVTDQ2PS Y0, Y0
-	VCVTDQ2PS Y1, Y1
-	VMOVUPS Y0, 0(DI)
-	VMOVUPS Y1, 32(DI)
-	END(16, 64)
+	FLOAT2(VPMOVZXBD, 8)
 
 // func uint8toFloat64(dst, src *byte, n int)
 TEXT ·uint8toFloat64(SB), NOSPLIT, $0-24
-	BEGIN
-
-loop:
-	VPMOVZXBD 0(SI), X0
-	VPMOVZXBD 4(SI), X1
-	VPMOVZXBD 8(SI), X2
-	VPMOVZXBD 12(SI), X3
-	VCVTDQ2PD X0, Y0
-	VCVTDQ2PD X1, Y1
-	VCVTDQ2PD X2, Y2
-	VCVTDQ2PD X3, Y3
-	VMOVUPD Y0, 0(DI)
-	VMOVUPD Y1, 32(DI)
-	VMOVUPD Y2, 64(DI)
-	VMOVUPD Y3, 96(DI)
-	END(16, 128)
+	FLOAT4(VPMOVZXBD, 4)
 
 // func uint16toFloat32(dst, src *byte, n int)
 TEXT ·uint16toFloat32(SB), NOSPLIT, $0-24
-	BEGIN
-
-loop:
-	VPMOVZXWD 0(SI), Y0
-	VPMOVZXWD 16(SI), Y1
-	VCVTDQ2PS Y0, Y0
-	VCVTDQ2PS Y1, Y1
-	VMOVUPS Y0, 0(DI)
-	VMOVUPS Y1, 32(DI)
-	END(32, 64)
+	FLOAT2(VPMOVZXWD, 16)
 
 // func uint16toFloat64(dst, src *byte, n int)
 TEXT ·uint16toFloat64(SB), NOSPLIT, $0-24
-	BEGIN
-
-loop:
-	VPMOVZXWD 0(SI), X0
-	VPMOVZXWD 8(SI), X1
-	VPMOVZXWD 16(SI), X2
-	VPMOVZXWD 24(SI), X3
-	VCVTDQ2PD X0, Y0
-	VCVTDQ2PD X1, Y1
-	VCVTDQ2PD X2, Y2
-	VCVTDQ2PD X3, Y3
-	VMOVUPD Y0, 0(DI)
-	VMOVUPD Y1, 32(DI)
-	VMOVUPD Y2, 64(DI)
-	VMOVUPD Y3, 96(DI)
-	END(32, 128)
+	FLOAT4(VPMOVZXWD, 8)
 
 // func int32toFloat32(dst, src *byte, n int)
 TEXT ·int32toFloat32(SB), NOSPLIT, $0-24
-	BEGIN
-
-loop:
-	VCVTDQ2PS 0(SI), Y0
-	VCVTDQ2PS 32(SI), Y1
-	VMOVUPS Y0, 0(DI)
-	VMOVUPS Y1, 32(DI)
-	END(64, 64)
+	WIDE2(VCVTDQ2PS, 32)
 
 // func int32toFloat64(dst, src *byte, n int)
 TEXT ·int32toFloat64(SB), NOSPLIT, $0-24
-	BEGIN
-
-loop:
-	VCVTDQ2PD 0(SI), Y0
-	VCVTDQ2PD 16(SI), Y1
-	VCVTDQ2PD 32(SI), Y2
-	VCVTDQ2PD 48(SI), Y3
-	VMOVUPD Y0, 0(DI)
-	VMOVUPD Y1, 32(DI)
-	VMOVUPD Y2, 64(DI)
-	VMOVUPD Y3, 96(DI)
-	END(64, 128)
+	WIDE4(VCVTDQ2PD, 16)
 
 // func uint32toFloat64(dst, src *byte, n int)
 TEXT ·uint32toFloat64(SB), NOSPLIT, $0-24
 	BEGIN
-	MOVQ $0x4330000000000000, AX // 2^52, below which the number is put
-	VMOVQ AX, X15
-	VPBROADCASTQ X15, Y15
+	EACH64($0x4330000000000000, X15, Y15) // 2^52, below which the number is put
 
 loop:
-	VPMOVZXDQ 0(SI), Y0
-	VPMOVZXDQ 16(SI), Y1
-	VPMOVZXDQ 32(SI), Y2
-	VPMOVZXDQ 48(SI), Y3
-	VPOR Y15, Y0, Y0
-	VPOR Y15, Y1, Y1
-	VPOR Y15, Y2, Y2
-	VPOR Y15, Y3, Y3
-	VSUBPD Y15, Y0, Y0
-	VSUBPD Y15, Y1, Y1
-	VSUBPD Y15, Y2, Y2
-	VSUBPD Y15, Y3, Y3
-	VMOVUPD Y0, 0(DI)
-	VMOVUPD Y1, 32(DI)
-	VMOVUPD Y2, 64(DI)
-	VMOVUPD Y3, 96(DI)
+	IN4(VPMOVZXDQ, 16, Y0, Y1, Y2, Y3)
+	ALL(VPOR, Y15)
+	ALL(VSUBPD, Y15)
+	OUT4(32, Y0, Y1, Y2, Y3)
 	END(64, 128)
 
 // func uint32toFloat32(dst, src *byte, n int)
 TEXT ·uint32toFloat32(SB), NOSPLIT, $0-24
 	BEGIN
-	MOVQ $0x4330000000000000, AX // 2^52, below which the number is put
-	VMOVQ AX, X15
-	VPBROADCASTQ X15, Y15
+	EACH64($0x4330000000000000, X15, Y15) // 2^52, below which the number is put
 
 loop:
-	VPMOVZXDQ 0(SI), Y0
-	VPMOVZXDQ 16(SI), Y1
-	VPMOVZXDQ 32(SI), Y2
-	VPMOVZXDQ 48(SI), Y3
-	VPOR Y15, Y0, Y0
-	VPOR Y15, Y1, Y1
-	VPOR Y15, Y2, Y2
-	VPOR Y15, Y3, Y3
-	VSUBPD Y15, Y0, Y0
-	VSUBPD Y15, Y1, Y1
-	VSUBPD Y15, Y2, Y2
-	VSUBPD Y15, Y3, Y3
+	IN4(VPMOVZXDQ, 16, Y0, Y1, Y2, Y3)
+	ALL(VPOR, Y15)
+	ALL(VSUBPD, Y15)
 	VCVTPD2PSY Y0, X0
 	VCVTPD2PSY Y1, X1
 	VCVTPD2PSY Y2, X2
 	VCVTPD2PSY Y3, X3
-	VMOVUPS X0, 0(DI)
-	VMOVUPS X1, 16(DI)
-	VMOVUPS X2, 32(DI)
-	VMOVUPS X3, 48(DI)
+	OUT4(16, X0, X1, X2, X3)
 	END(64, 64)
 
 // func int64toFloat64(dst, src *byte, n int)
 TEXT ·int64toFloat64(SB), NOSPLIT, $0-24
-	BEGIN
-	VXORPS X15, X15, X15
-
-loop:
-	VCVTSI2SDQ 0(SI), X15, X0
-	VMOVSD X0, 0(DI)
-	VCVTSI2SDQ 8(SI), X15, X1
-	VMOVSD X1, 8(DI)
-	VCVTSI2SDQ 16(SI), X15, X2
-	VMOVSD X2, 16(DI)
-	VCVTSI2SDQ 24(SI), X15, X3
-	VMOVSD X3, 24(DI)
-	VCVTSI2SDQ 32(SI), X15, X4
-	VMOVSD X4, 32(DI)
-	VCVTSI2SDQ 40(SI), X15, X5
-	VMOVSD X5, 40(DI)
-	VCVTSI2SDQ 48(SI), X15, X6
-	VMOVSD X6, 48(DI)
-	VCVTSI2SDQ 56(SI), X15, X7
-	VMOVSD X7, 56(DI)
-	VCVTSI2SDQ 64(SI), X15, X0
-	VMOVSD X0, 64(DI)
-	VCVTSI2SDQ 72(SI), X15, X1
-	VMOVSD X1, 72(DI)
-	VCVTSI2SDQ 80(SI), X15, X2
-	VMOVSD X2, 80(DI)
-	VCVTSI2SDQ 88(SI), X15, X3
-	VMOVSD X3, 88(DI)
-	VCVTSI2SDQ 96(SI), X15, X4
-	VMOVSD X4, 96(DI)
-	VCVTSI2SDQ 104(SI), X15, X5
-	VMOVSD X5, 104(DI)
-	VCVTSI2SDQ 112(SI), X15, X6
-	VMOVSD X6, 112(DI)
-	VCVTSI2SDQ 120(SI), X15, X7
-	VMOVSD X7, 120(DI)
-	END(128, 128)
+	INTS(VCVTSI2SDQ, VMOVSD, 8, 8)
 
 // func int64toFloat32(dst, src *byte, n int)
 TEXT ·int64toFloat32(SB), NOSPLIT, $0-24
-	BEGIN
-	VXORPS X15, X15, X15
-
-loop:
-	VCVTSI2SSQ 0(SI), X15, X0
-	VMOVSS X0, 0(DI)
-	VCVTSI2SSQ 8(SI), X15, X1
-	VMOVSS X1, 4(DI)
-	VCVTSI2SSQ 16(SI), X15, X2
-	VMOVSS X2, 8(DI)
-	VCVTSI2SSQ 24(SI), X15, X3
-	VMOVSS X3, 12(DI)
-	VCVTSI2SSQ 32(SI), X15, X4
-	VMOVSS X4, 16(DI)
-	VCVTSI2SSQ 40(SI), X15, X5
-	VMOVSS X5, 20(DI)
-	VCVTSI2SSQ 48(SI), X15, X6
-	VMOVSS X6, 24(DI)
-	VCVTSI2SSQ 56(SI), X15, X7
-	VMOVSS X7, 28(DI)
-	VCVTSI2SSQ 64(SI), X15, X0
-	VMOVSS X0, 32(DI)
-	VCVTSI2SSQ 72(SI), X15, X1
-	VMOVSS X1, 36(DI)
-	VCVTSI2SSQ 80(SI), X15, X2
-	VMOVSS X2, 40(DI)
-	VCVTSI2SSQ 88(SI), X15, X3
-	VMOVSS X3, 44(DI)
-	VCVTSI2SSQ 96(SI), X15, X4
-	VMOVSS X4, 48(DI)
-	VCVTSI2SSQ 104(SI), X15, X5
-	VMOVSS X5, 52(DI)
-	VCVTSI2SSQ 112(SI), X15, X6
-	VMOVSS X6, 56(DI)
-	VCVTSI2SSQ 120(SI), X15, X7
-	VMOVSS X7, 60(DI)
-	END(128, 64)
+	INTS(VCVTSI2SSQ, VMOVSS, 8, 4)
 
 // func float32toInt64(dst, src *byte, n int)
 TEXT ·float32toInt64(SB), NOSPLIT, $0-24
-	BEGIN
-
-loop:
-	VCVTTSS2SIQ 0(SI), R8
-	MOVQ R8, 0(DI)
-	VCVTTSS2SIQ 4(SI), R9
-	MOVQ R9, 8(DI)
-	VCVTTSS2SIQ 8(SI), R10
-	MOVQ R10, 16(DI)
-	VCVTTSS2SIQ 12(SI), R11
-	MOVQ R11, 24(DI)
-	VCVTTSS2SIQ 16(SI), R8
-	MOVQ R8, 32(DI)
-	VCVTTSS2SIQ 20(SI), R9
-	MOVQ R9, 40(DI)
-	VCVTTSS2SIQ 24(SI), R10
-	MOVQ R10, 48(DI)
-	VCVTTSS2SIQ 28(SI), R11
-	MOVQ R11, 56(DI)
-	VCVTTSS2SIQ 32(SI), R8
-	MOVQ R8, 64(DI)
-	VCVTTSS2SIQ 36(SI), R9
-	MOVQ R9, 72(DI)
-	VCVTTSS2SIQ 40(SI), R10
-	MOVQ R10, 80(DI)
-	VCVTTSS2SIQ 44(SI), R11
-	MOVQ R11, 88(DI)
-	VCVTTSS2SIQ 48(SI), R8
-	MOVQ R8, 96(DI)
-	VCVTTSS2SIQ 52(SI), R9
-	MOVQ R9, 104(DI)
-	VCVTTSS2SIQ 56(SI), R10
-	MOVQ R10, 112(DI)
-	VCVTTSS2SIQ 60(SI), R11
-	MOVQ R11, 120(DI)
-	END(64, 128)
+	WHOLES(VCVTTSS2SIQ, 4)
 
 // func float64toInt64(dst, src *byte, n int)
 TEXT ·float64toInt64(SB), NOSPLIT, $0-24
-	BEGIN
-
-loop:
-	VCVTTSD2SIQ 0(SI), R8
-	MOVQ R8, 0(DI)
-	VCVTTSD2SIQ 8(SI), R9
-	MOVQ R9, 8(DI)
-	VCVTTSD2SIQ 16(SI), R10
-	MOVQ R10, 16(DI)
-	VCVTTSD2SIQ 24(SI), R11
-	MOVQ R11, 24(DI)
-	VCVTTSD2SIQ 32(SI), R8
-	MOVQ R8, 32(DI)
-	VCVTTSD2SIQ 40(SI), R9
-	MOVQ R9, 40(DI)
-	VCVTTSD2SIQ 48(SI), R10
-	MOVQ R10, 48(DI)
-	VCVTTSD2SIQ 56(SI), R11
-	MOVQ R11, 56(DI)
-	VCVTTSD2SIQ 64(SI), R8
-	MOVQ R8, 64(DI)
-	VCVTTSD2SIQ 72(SI), R9
-	MOVQ R9, 72(DI)
-	VCVTTSD2SIQ 80(SI), R10
-	MOVQ R10, 80(DI)
-	VCVTTSD2SIQ 88(SI), R11
-	MOVQ R11, 88(DI)
-	VCVTTSD2SIQ 96(SI), R8
-	MOVQ R8, 96(DI)
-	VCVTTSD2SIQ 104(SI), R9
-	MOVQ R9, 104(DI)
-	VCVTTSD2SIQ 112(SI), R10
-	MOVQ R10, 112(DI)
-	VCVTTSD2SIQ 120(SI), R11
-	MOVQ R11, 120(DI)
-	END(128, 128)
+	WHOLES(VCVTTSD2SIQ, 8)
 
 // func float32toInt32(dst, src *byte, n int)
 TEXT ·float32toInt32(SB), NOSPLIT, $0-24
-	BEGIN
-
-loop:
-	VCVTTPS2DQ 0(SI), Y0
-	VCVTTPS2DQ 32(SI), Y1
-	VMOVDQU Y0, 0(DI)
-	VMOVDQU Y1, 32(DI)
-	END(64, 64)
+	WIDE2(VCVTTPS2DQ, 32)
 
 // func float64toInt32(dst, src *byte, n int)
 TEXT ·float64toInt32(SB), NOSPLIT, $0-24
+	HALF4(VCVTTPD2DQY)
+
+// func float32to16(dst, src *byte, n int)
+TEXT ·float32to16(SB), NOSPLIT, $0-24
 	BEGIN
+	EACH32($0x0000FFFF, X15, Y15)
 
 loop:
-	VCVTTPD2DQY 0(SI), X0
-	VCVTTPD2DQY 32(SI), X1
-	VCVTTPD2DQY 64(SI), X2
-	VCVTTPD2DQY 96(SI), X3
-	VMOVDQU X0, 0(DI)
-	VMOVDQU X1, 16(DI)
-	VMOVDQU X2, 32(DI)
-	VMOVDQU X3, 48(DI)
-	END(128, 64)
+	IN2(VCVTTPS2DQ, 32, Y0, Y1)
+	MASK
+	PACK16
+	VMOVDQU Y0, 0(DI)
+	END(64, 32)
+
+// func float64to16(dst, src *byte, n int)
+TEXT ·float64to16(SB), NOSPLIT, $0-24
+	BEGIN
+	EACH32($0x0000FFFF, X15, Y15)
+
+loop:
+	IN4(VCVTTPD2DQY, 32, X0, X1, X2, X3)
+	JOIN
+	MASK
+	PACK16
+	VMOVDQU Y0, 0(DI)
+	END(128, 32)
+
+// func float32to8(dst, src *byte, n int)
+TEXT ·float32to8(SB), NOSPLIT, $0-24
+	BEGIN
+	EACH32($0x000000FF, X15, Y15)
+
+loop:
+	IN2(VCVTTPS2DQ, 32, Y0, Y1)
+	MASK
+	PACK16
+	BYTES
+	END(64, 16)
+
+// func float64to8(dst, src *byte, n int)
+TEXT ·float64to8(SB), NOSPLIT, $0-24
+	BEGIN
+	EACH32($0x000000FF, X15, Y15)
+
+loop:
+	IN4(VCVTTPD2DQY, 32, X0, X1, X2, X3)
+	JOIN
+	MASK
+	PACK16
+	BYTES
+	END(128, 16)
 
 // func float32toFloat64(dst, src *byte, n int)
 TEXT ·float32toFloat64(SB), NOSPLIT, $0-24
-	BEGIN
-
-loop:
-	VCVTPS2PD 0(SI), Y0
-	VCVTPS2PD 16(SI), Y1
-	VCVTPS2PD 32(SI), Y2
-	VCVTPS2PD 48(SI), Y3
-	VMOVUPD Y0, 0(DI)
-	VMOVUPD Y1, 32(DI)
-	VMOVUPD Y2, 64(DI)
-	VMOVUPD Y3, 96(DI)
-	END(64, 128)
+	WIDE4(VCVTPS2PD, 16)
 
 // func float64toFloat32(dst, src *byte, n int)
 TEXT ·float64toFloat32(SB), NOSPLIT, $0-24
-	BEGIN
-
-loop:
-	VCVTPD2PSY 0(SI), X0
-	VCVTPD2PSY 32(SI), X1
-	VCVTPD2PSY 64(SI), X2
-	VCVTPD2PSY 96(SI), X3
-	VMOVUPS X0, 0(DI)
-	VMOVUPS X1, 16(DI)
-	VMOVUPS X2, 32(DI)
-	VMOVUPS X3, 48(DI)
-	END(128, 64)
+	HALF4(VCVTPD2PSY)
 
 // func float16toFloat32(dst, src *byte, n int)
 TEXT ·float16toFloat32(SB), NOSPLIT, $0-24
-	BEGIN
-
-loop:
-	VCVTPH2PS 0(SI), Y0
-	VCVTPH2PS 16(SI), Y1
-	VMOVUPS Y0, 0(DI)
-	VMOVUPS Y1, 32(DI)
-	END(32, 64)
+	WIDE2(VCVTPH2PS, 16)
 
 // func float32toFloat16(dst, src *byte, n int)
 TEXT ·float32toFloat16(SB), NOSPLIT, $0-24
 	BEGIN
 
 loop:
-	VMOVUPS 0(SI), Y0
-	VMOVUPS 32(SI), Y1
+	IN2(VMOVUPS, 32, Y0, Y1)
 	VCVTPS2PH $0, Y0, 0(DI)
 	VCVTPS2PH $0, Y1, 16(DI)
 	END(64, 32)
@@ -733,125 +470,97 @@ TEXT ·bfloat16toFloat32(SB), NOSPLIT, $0-24
 	BEGIN
 
 loop:
-	VPMOVZXWD 0(SI), Y0
-	VPMOVZXWD 16(SI), Y1
+	IN2(VPMOVZXWD, 16, Y0, Y1)
 	VPSLLD $16, Y0, Y0
 	VPSLLD $16, Y1, Y1
-	VMOVDQU Y0, 0(DI)
-	VMOVDQU Y1, 32(DI)
+	OUT2(32, Y0, Y1)
 	END(32, 64)
+
+// ROUND makes a bfloat16 of each float of A, in A; a NaN stays one, by Y13. B, C and D
+// are spent.
+#define ROUND(A, B, C, D) \
+	VPSRLD    $16, A, B;      \
+	VPOR      Y13, B, C;      \
+	VPAND     Y15, B, D;      \
+	VPADDD    Y14, D, D;      \
+	VPADDD    A, D, D;        \
+	VPSRLD    $16, D, D;      \
+	VCMPPS    $3, A, A, B;    \
+	VBLENDVPS B, C, D, A
 
 // func float32toBFloat16(dst, src *byte, n int)
 TEXT ·float32toBFloat16(SB), NOSPLIT, $0-24
 	BEGIN
-	MOVL $0x00000001, AX
-	VMOVD AX, X15
-	VPBROADCASTD X15, Y15
-	MOVL $0x00007FFF, AX
-	VMOVD AX, X14
-	VPBROADCASTD X14, Y14
-	MOVL $0x00000040, AX
-	VMOVD AX, X13
-	VPBROADCASTD X13, Y13
+	EACH32($0x00000001, X15, Y15)
+	EACH32($0x00007FFF, X14, Y14)
+	EACH32($0x00000040, X13, Y13)
 
 loop:
-	VMOVDQU 0(SI), Y0
-	VPSRLD $16, Y0, Y1
-	VPOR Y13, Y1, Y2 // what a NaN becomes
-	VPAND Y15, Y1, Y3
-	VPADDD Y14, Y3, Y3
-	VPADDD Y0, Y3, Y3
-	VPSRLD $16, Y3, Y3
-	VCMPPS $3, Y0, Y0, Y1
-	VBLENDVPS Y1, Y2, Y3, Y0
-	VMOVDQU 32(SI), Y4
-	VPSRLD $16, Y4, Y5
-	VPOR Y13, Y5, Y6 // what a NaN becomes
-	VPAND Y15, Y5, Y7
-	VPADDD Y14, Y7, Y7
-	VPADDD Y4, Y7, Y7
-	VPSRLD $16, Y7, Y7
-	VCMPPS $3, Y4, Y4, Y5
-	VBLENDVPS Y5, Y6, Y7, Y4
-	VPACKUSDW Y4, Y0, Y0
-	VPERMQ $0xD8, Y0, Y0
-	VMOVDQU Y0, (DI)
+	IN2(VMOVDQU, 32, Y0, Y1)
+	ROUND(Y0, Y2, Y3, Y4)
+	ROUND(Y1, Y2, Y3, Y4)
+	PACK16
+	VMOVDQU Y0, 0(DI)
 	END(64, 32)
 
 // func truth8(dst, src *byte, n int)
 TEXT ·truth8(SB), NOSPLIT, $0-24
 	BEGIN
-	MOVL $0x01010101, AX
-	VMOVD AX, X15
-	VPBROADCASTD X15, Y15
+	EACH32($0x01010101, X15, Y15)
 
 loop:
-	VPMINUB (SI), X15, X0
-	VMOVDQU X0, (DI)
+	VPMINUB 0(SI), X15, X0
+	VMOVDQU X0, 0(DI)
 	END(16, 16)
+
+// What is 0 becomes all ones, and one more is 0; all else becomes 1.
 
 // func truth16(dst, src *byte, n int)
 TEXT ·truth16(SB), NOSPLIT, $0-24
 	BEGIN
-	MOVL $0x00010001, AX
-	VMOVD AX, X15
-	VPBROADCASTD X15, Y15
+	EACH32($0x00010001, X15, Y15)
 	VPXOR Y14, Y14, Y14
 
 loop:
-	VPCMPEQW (SI), Y14, Y0
+	VPCMPEQW 0(SI), Y14, Y0
 	VPADDW Y15, Y0, Y0
-	VPACKUSWB Y0, Y0, Y0
-	VPERMQ $0x08, Y0, Y0
-	VMOVDQU X0, (DI)
+	BYTES
 	END(32, 16)
 
 // func truth32(dst, src *byte, n int)
 TEXT ·truth32(SB), NOSPLIT, $0-24
 	BEGIN
-	MOVL $0x00000001, AX
-	VMOVD AX, X15
-	VPBROADCASTD X15, Y15
+	EACH32($0x00000001, X15, Y15)
 	VPXOR Y14, Y14, Y14
 
 loop:
-	VPCMPEQD (SI), Y14, Y0
+	VPCMPEQD 0(SI), Y14, Y0
 	VPCMPEQD 32(SI), Y14, Y1
 	VPADDD Y15, Y0, Y0
 	VPADDD Y15, Y1, Y1
-	VPACKUSDW Y1, Y0, Y0
-	VPERMQ $0xD8, Y0, Y0
-	VPACKUSWB Y0, Y0, Y0
-	VPERMQ $0x08, Y0, Y0
-	VMOVDQU X0, (DI)
+	PACK16
+	BYTES
 	END(64, 16)
 
 // func truthFloat32(dst, src *byte, n int)
 TEXT ·truthFloat32(SB), NOSPLIT, $0-24
 	BEGIN
-	MOVL $0x00000001, AX
-	VMOVD AX, X15
-	VPBROADCASTD X15, Y15
+	EACH32($0x00000001, X15, Y15)
 	VPXOR Y14, Y14, Y14
 
 loop:
-	VCMPPS $0, (SI), Y14, Y0
+	VCMPPS $0, 0(SI), Y14, Y0
 	VCMPPS $0, 32(SI), Y14, Y1
 	VPADDD Y15, Y0, Y0
 	VPADDD Y15, Y1, Y1
-	VPACKUSDW Y1, Y0, Y0
-	VPERMQ $0xD8, Y0, Y0
-	VPACKUSWB Y0, Y0, Y0
-	VPERMQ $0x08, Y0, Y0
-	VMOVDQU X0, (DI)
+	PACK16
+	BYTES
 	END(64, 16)
 
 // func truth64(dst, src *byte, n int)
 TEXT ·truth64(SB), NOSPLIT, $0-24
 	BEGIN
-	MOVL $0x00000001, AX
-	VMOVD AX, X15
-	VPBROADCASTD X15, Y15
+	EACH32($0x00000001, X15, Y15)
 	VPXOR Y14, Y14, Y14
 
 loop:
@@ -859,25 +568,17 @@ loop:
 	VPCMPEQQ 32(SI), Y14, Y1
 	VPCMPEQQ 64(SI), Y14, Y2
 	VPCMPEQQ 96(SI), Y14, Y3
-	VSHUFPS $0x88, Y1, Y0, Y0
-	VPERMQ $0xD8, Y0, Y0
-	VSHUFPS $0x88, Y3, Y2, Y2
-	VPERMQ $0xD8, Y2, Y2
+	HALVE
 	VPADDD Y15, Y0, Y0
-	VPADDD Y15, Y2, Y2
-	VPACKUSDW Y2, Y0, Y0
-	VPERMQ $0xD8, Y0, Y0
-	VPACKUSWB Y0, Y0, Y0
-	VPERMQ $0x08, Y0, Y0
-	VMOVDQU X0, (DI)
+	VPADDD Y15, Y1, Y1
+	PACK16
+	BYTES
 	END(128, 16)
 
 // func truthFloat64(dst, src *byte, n int)
 TEXT ·truthFloat64(SB), NOSPLIT, $0-24
 	BEGIN
-	MOVL $0x00000001, AX
-	VMOVD AX, X15
-	VPBROADCASTD X15, Y15
+	EACH32($0x00000001, X15, Y15)
 	VPXOR Y14, Y14, Y14
 
 loop:
@@ -885,41 +586,39 @@ loop:
 	VCMPPD $0, 32(SI), Y14, Y1
 	VCMPPD $0, 64(SI), Y14, Y2
 	VCMPPD $0, 96(SI), Y14, Y3
-	VSHUFPS $0x88, Y1, Y0, Y0
-	VPERMQ $0xD8, Y0, Y0
-	VSHUFPS $0x88, Y3, Y2, Y2
-	VPERMQ $0xD8, Y2, Y2
+	HALVE
 	VPADDD Y15, Y0, Y0
-	VPADDD Y15, Y2, Y2
-	VPACKUSDW Y2, Y0, Y0
-	VPERMQ $0xD8, Y0, Y0
-	VPACKUSWB Y0, Y0, Y0
-	VPERMQ $0x08, Y0, Y0
-	VMOVDQU X0, (DI)
+	VPADDD Y15, Y1, Y1
+	PACK16
+	BYTES
 	END(128, 16)
+
+// EVEN leaves the first of every two numbers.
+#define EVEN(k) \
+	VMOVUPD   (64*(k))(SI), Y0;        \
+	VUNPCKLPD (64*(k)+32)(SI), Y0, Y0; \
+	VPERMPD   $0xD8, Y0, Y0;           \
+	VMOVUPD   Y0, (32*(k))(DI)
 
 // func reals64(dst, src *byte, n int)
 TEXT ·reals64(SB), NOSPLIT, $0-24
 	BEGIN
 
 loop:
-	VMOVUPD 0(SI), Y0
-	VUNPCKLPD 32(SI), Y0, Y0
-	VPERMPD $0xD8, Y0, Y0
-	VMOVUPD Y0, 0(DI)
-	VMOVUPD 64(SI), Y0
-	VUNPCKLPD 96(SI), Y0, Y0
-	VPERMPD $0xD8, Y0, Y0
-	VMOVUPD Y0, 32(DI)
-	VMOVUPD 128(SI), Y0
-	VUNPCKLPD 160(SI), Y0, Y0
-	VPERMPD $0xD8, Y0, Y0
-	VMOVUPD Y0, 64(DI)
-	VMOVUPD 192(SI), Y0
-	VUNPCKLPD 224(SI), Y0, Y0
-	VPERMPD $0xD8, Y0, Y0
-	VMOVUPD Y0, 96(DI)
+	EVEN(0)
+	EVEN(1)
+	EVEN(2)
+	EVEN(3)
 	END(256, 128)
+
+// APART puts a 0, of Y15, behind every number.
+#define APART(k) \
+	VPERMPD  $0x10, (32*(k))(SI), Y0; \
+	VPERMPD  $0x32, (32*(k))(SI), Y1; \
+	VBLENDPD $0xA, Y15, Y0, Y0;       \
+	VBLENDPD $0xA, Y15, Y1, Y1;       \
+	VMOVUPD  Y0, (64*(k))(DI);        \
+	VMOVUPD  Y1, (64*(k)+32)(DI)
 
 // func spread64(dst, src *byte, n int)
 TEXT ·spread64(SB), NOSPLIT, $0-24
@@ -927,40 +626,24 @@ TEXT ·spread64(SB), NOSPLIT, $0-24
 	VPXOR Y15, Y15, Y15
 
 loop:
-	VPERMPD $0x10, 0(SI), Y0
-	VPERMPD $0x32, 0(SI), Y1
-	VBLENDPD $0xA, Y15, Y0, Y0
-	VBLENDPD $0xA, Y15, Y1, Y1
-	VMOVUPD Y0, 0(DI)
-	VMOVUPD Y1, 32(DI)
-	VPERMPD $0x10, 32(SI), Y0
-	VPERMPD $0x32, 32(SI), Y1
-	VBLENDPD $0xA, Y15, Y0, Y0
-	VBLENDPD $0xA, Y15, Y1, Y1
-	VMOVUPD Y0, 64(DI)
-	VMOVUPD Y1, 96(DI)
-	VPERMPD $0x10, 64(SI), Y0
-	VPERMPD $0x32, 64(SI), Y1
-	VBLENDPD $0xA, Y15, Y0, Y0
-	VBLENDPD $0xA, Y15, Y1, Y1
-	VMOVUPD Y0, 128(DI)
-	VMOVUPD Y1, 160(DI)
-	VPERMPD $0x10, 96(SI), Y0
-	VPERMPD $0x32, 96(SI), Y1
-	VBLENDPD $0xA, Y15, Y0, Y0
-	VBLENDPD $0xA, Y15, Y1, Y1
-	VMOVUPD Y0, 192(DI)
-	VMOVUPD Y1, 224(DI)
+	APART(0)
+	APART(1)
+	APART(2)
+	APART(3)
 	END(128, 256)
+
+// ORDER has the places that bytes come from, in both halves of Y15.
+#define ORDER(low, high) \
+	MOVQ        low, AX;           \
+	VMOVQ       AX, X15;           \
+	MOVQ        high, AX;          \
+	VPINSRQ     $1, AX, X15, X15;  \
+	VINSERTI128 $1, X15, Y15, Y15
 
 // func swap16(dst, src *byte, n int)
 TEXT ·swap16(SB), NOSPLIT, $0-24
 	BEGIN
-	MOVQ $0x0607040502030001, AX
-	VMOVQ AX, X15
-	MOVQ $0x0E0F0C0D0A0B0809, AX
-	VPINSRQ $1, AX, X15, X15
-	VINSERTI128 $1, X15, Y15, Y15
+	ORDER($0x0607040502030001, $0x0E0F0C0D0A0B0809)
 
 loop:
 	VMOVDQU 0(SI), Y0
@@ -971,43 +654,24 @@ loop:
 // func swap32(dst, src *byte, n int)
 TEXT ·swap32(SB), NOSPLIT, $0-24
 	BEGIN
-	MOVQ $0x0405060700010203, AX
-	VMOVQ AX, X15
-	MOVQ $0x0C0D0E0F08090A0B, AX
-	VPINSRQ $1, AX, X15, X15
-	VINSERTI128 $1, X15, Y15, Y15
+	ORDER($0x0405060700010203, $0x0C0D0E0F08090A0B)
 
 loop:
-	VMOVDQU 0(SI), Y0
-	VMOVDQU 32(SI), Y1
+	IN2(VMOVDQU, 32, Y0, Y1)
 	VPSHUFB Y15, Y0, Y0
 	VPSHUFB Y15, Y1, Y1
-	VMOVDQU Y0, 0(DI)
-	VMOVDQU Y1, 32(DI)
+	OUT2(32, Y0, Y1)
 	END(64, 64)
 
 // func swap64(dst, src *byte, n int)
 TEXT ·swap64(SB), NOSPLIT, $0-24
 	BEGIN
-	MOVQ $0x0001020304050607, AX
-	VMOVQ AX, X15
-	MOVQ $0x08090A0B0C0D0E0F, AX
-	VPINSRQ $1, AX, X15, X15
-	VINSERTI128 $1, X15, Y15, Y15
+	ORDER($0x0001020304050607, $0x08090A0B0C0D0E0F)
 
 loop:
-	VMOVDQU 0(SI), Y0
-	VMOVDQU 32(SI), Y1
-	VMOVDQU 64(SI), Y2
-	VMOVDQU 96(SI), Y3
-	VPSHUFB Y15, Y0, Y0
-	VPSHUFB Y15, Y1, Y1
-	VPSHUFB Y15, Y2, Y2
-	VPSHUFB Y15, Y3, Y3
-	VMOVDQU Y0, 0(DI)
-	VMOVDQU Y1, 32(DI)
-	VMOVDQU Y2, 64(DI)
-	VMOVDQU Y3, 96(DI)
+	IN4(VMOVDQU, 32, Y0, Y1, Y2, Y3)
+	ALL(VPSHUFB, Y15)
+	OUT4(32, Y0, Y1, Y2, Y3)
 	END(128, 128)
 
 // func f16c() bool

@@ -11,8 +11,13 @@ type native interface {
 	int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64 | float32 | float64
 }
 
-// chunk is how many elements go through the buffers at a time.
-const chunk = 1024
+// chunk is how many elements go through the buffers at a time; stretch is how
+// many go at once where there are none between: a garbage collection waits for a
+// kernel to come back.
+const (
+	chunk   = 1024
+	stretch = 64 << 10
+)
 
 // castNumbers casts between numbers and bools. It brings the elements, a chunk
 // at a time, into a Go type and this machine's order, casts those, and brings
@@ -24,6 +29,14 @@ func castNumbers(dst, src []byte, n int, to, from DType) {
 	step := pair(inner, outer)
 	if v := vector(inner, outer, step); v != nil {
 		step = v
+	}
+	if at := uintptr(unsafe.Pointer(unsafe.SliceData(src))); inner == from && outer == to && plain(from) && plain(to) && at%uintptr(from.Align()) == 0 {
+		for n > 0 {
+			k := min(n, stretch)
+			step(dst, src, k)
+			n, src, dst = n-k, src[k*int(from.size):], dst[k*int(to.size):]
+		}
+		return
 	}
 	for n > 0 {
 		k := min(n, chunk)
@@ -40,15 +53,15 @@ func castNumbers(dst, src []byte, n int, to, from DType) {
 			step(b, a, count)
 			pack(rawOut, b, to, from, k)
 		}
-		if to.kind == 'b' {
-			boolean(rawOut, rawOut)
-		}
-		if to.order != '|' && to.order != nativeOrder {
+		if !plain(to) {
 			swap(rawOut, to.Align())
 		}
 		n, src, dst = n-k, src[len(rawIn):], dst[len(rawOut):]
 	}
 }
+
+// plain tells whether elements have this machine's byte order.
+func plain(t DType) bool { return t.order == '|' || t.order == nativeOrder }
 
 // bench is what lies between the steps of a cast.
 type bench struct {
@@ -104,10 +117,9 @@ func throughBack(t, from DType) DType {
 // unpack brings a chunk of elements into their Go type, in a or still in src
 // where they lie right already.
 func unpack(a, b, src []byte, from, to DType) []byte {
-	plain := from.order == '|' || from.order == nativeOrder
-	if p := uintptr(unsafe.Pointer(unsafe.SliceData(src))); !plain || p%uintptr(from.Align()) != 0 {
+	if p := uintptr(unsafe.Pointer(unsafe.SliceData(src))); !plain(from) || p%uintptr(from.Align()) != 0 {
 		a = a[:copy(a, src)]
-		if !plain {
+		if !plain(from) {
 			swap(a, from.Align())
 		}
 		src, a = a, b

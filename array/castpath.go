@@ -42,6 +42,10 @@ const (
 	kFloat64toInt64
 	kFloat32toInt32
 	kFloat64toInt32
+	kFloat32to16
+	kFloat32to8
+	kFloat64to16
+	kFloat64to8
 	kFloat32toFloat64
 	kFloat64toFloat32
 	kFloat16toFloat32
@@ -151,18 +155,18 @@ var paths = map[[2]DType]path{
 	{Uint64, Bool}:     {kTruth64, kNone, 0},
 	{Float32, Bool}:    {kTruthFloat32, kNone, 0},
 	{Float32, Int32}:   {kFloat32toInt32, kNone, 0},
-	{Float32, Int8}:    {kFloat32toInt32, kNarrow32to8, 4},
-	{Float32, Int16}:   {kFloat32toInt32, kNarrow32to16, 4},
-	{Float32, Uint8}:   {kFloat32toInt32, kNarrow32to8, 4},
-	{Float32, Uint16}:  {kFloat32toInt32, kNarrow32to16, 4},
+	{Float32, Int8}:    {kFloat32to8, kNone, 0},
+	{Float32, Int16}:   {kFloat32to16, kNone, 0},
+	{Float32, Uint8}:   {kFloat32to8, kNone, 0},
+	{Float32, Uint16}:  {kFloat32to16, kNone, 0},
 	{Float32, Int64}:   {kFloat32toInt64, kNone, 0},
 	{Float32, Uint32}:  {kFloat32toInt64, kNarrow64to32, 8},
 	{Float64, Bool}:    {kTruthFloat64, kNone, 0},
 	{Float64, Int32}:   {kFloat64toInt32, kNone, 0},
-	{Float64, Int8}:    {kFloat64toInt32, kNarrow32to8, 4},
-	{Float64, Int16}:   {kFloat64toInt32, kNarrow32to16, 4},
-	{Float64, Uint8}:   {kFloat64toInt32, kNarrow32to8, 4},
-	{Float64, Uint16}:  {kFloat64toInt32, kNarrow32to16, 4},
+	{Float64, Int8}:    {kFloat64to8, kNone, 0},
+	{Float64, Int16}:   {kFloat64to16, kNone, 0},
+	{Float64, Uint8}:   {kFloat64to8, kNone, 0},
+	{Float64, Uint16}:  {kFloat64to16, kNone, 0},
 	{Float64, Int64}:   {kFloat64toInt64, kNone, 0},
 	{Float64, Uint32}:  {kFloat64toInt64, kNarrow64to32, 8},
 	{Float32, Float64}: {kFloat32toFloat64, kNone, 0},
