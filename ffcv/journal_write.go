@@ -210,11 +210,11 @@ func (j *journal) run() error {
 // pageFull says whether a page's worth of bytes came since the last note.
 func (j *journal) pageFull() bool {
 	j.check.Lock()
-	noted := j.stands.high
+	noted := j.stands.data
 	j.check.Unlock()
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.written.high-noted >= j.page
+	return j.written.data-noted >= j.page
 }
 
 // note makes everything that is written safe, and says so.
@@ -290,7 +290,7 @@ func (j *journal) tailSum(s *standing) (uint32, error) {
 // whether there is one.
 func (j *journal) last() bool {
 	j.mu.Lock()
-	worth := j.written.high-j.stands.high >= j.page || j.written.next > 0 && !j.begun.IsZero() && time.Since(j.begun) >= j.interval/2
+	worth := j.written.data-j.stands.data >= j.page || j.written.next > 0 && !j.begun.IsZero() && time.Since(j.begun) >= j.interval/2
 	j.mu.Unlock()
 	if j.saved > 0 || worth {
 		_ = j.note() // the earlier notes hold all the same

@@ -41,6 +41,8 @@ type outputFlags struct {
 	OnError      string    `default:"fail" enum:"fail,skip" placeholder:"fail|skip" help:"What to do with a sample that cannot be read: fail (the default), or skip it and report it."`
 	Plain        bool      `help:"Write no extension block (class names, sample names, checkpoints, checksums): FFCV's own format and nothing else."`
 	Force        bool      `help:"Replace an existing file."`
+	Resume       bool      `xor:"again" help:"Go on from where an earlier run was interrupted; without one, begin."`
+	Restart      bool      `xor:"again" help:"Delete what an interrupted run left, and begin anew."`
 	JSON         bool      `name:"json" help:"Print what was done as one JSON object on standard output."`
 }
 
@@ -139,7 +141,7 @@ func (c *folderCommand) open(ctx context.Context, image fields.RGBImage) (datase
 	if err != nil {
 		return dataset{}, err
 	}
-	d := dataset{Dataset: f, fields: f.Fields(), classes: f.Classes(), leftOut: f.Skipped(), unit: "image", close: f.Close}
+	d := dataset{Dataset: f, fields: f.Fields(), classes: f.Classes(), leftOut: f.Skipped(), unit: "image", close: f.Close, identity: f.Identity}
 	d.fields[0].Field = image
 	return d, nil
 }
@@ -166,7 +168,7 @@ func (c *tableCommand) open(ctx context.Context, image fields.RGBImage) (dataset
 	if err != nil {
 		return dataset{}, err
 	}
-	return dataset{Dataset: t, fields: t.Fields(), unit: "sample", close: t.Close}, nil
+	return dataset{Dataset: t, fields: t.Fields(), unit: "sample", close: t.Close, identity: t.Identity}, nil
 }
 
 type arraysCommand struct {
@@ -218,7 +220,7 @@ func (c *arraysCommand) open(_ context.Context, image fields.RGBImage) (dataset,
 	if err != nil {
 		return dataset{}, err
 	}
-	return dataset{Dataset: a, fields: a.Fields(), unit: "sample", close: a.Close}, nil
+	return dataset{Dataset: a, fields: a.Fields(), unit: "sample", close: a.Close, identity: a.Identity}, nil
 }
 
 func parseSpecs(texts []string, image fields.RGBImage) ([]source.Spec, error) {
@@ -242,8 +244,8 @@ func checkNames(specs []source.Spec) error {
 	return term.Usage(ffcv.CheckNames(names))
 }
 
-// run is the program: it returns the exit code. When ctx is done it stops and
-// leaves no file.
+// run is the program: it returns the exit code. When ctx is done it stops, and
+// leaves what --resume goes on from, or nothing.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	stdout, stderr = term.Safe(stdout), term.Safe(stderr)
 	var g grammar

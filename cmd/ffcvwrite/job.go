@@ -25,6 +25,8 @@ type dataset struct {
 	leftOut []source.Skip // found by the source, and no samples
 	unit    string        // what a sample is called
 	close   func() error
+
+	identity func(context.Context) ([]source.Trait, error)
 }
 
 // job is one run of the command.
@@ -39,6 +41,7 @@ type job struct {
 	stats          fields.ImageStats
 
 	skipped []source.Skip // samples that failed
+	resumed ffcv.Resumed  // what an interrupted run had done
 }
 
 // do packs the samples and reports.
@@ -82,7 +85,7 @@ func (j *job) checkOutput() error {
 	switch {
 	case err == nil && info.IsDir():
 		return fmt.Errorf("output %s: is a folder; expected the name of a file", path)
-	case err == nil && !j.output.Force:
+	case err == nil && !j.output.Force && !j.output.Resume: // it may be what was to be resumed
 		return fmt.Errorf("output %s: %w", path, fs.ErrExist)
 	}
 	if info, err := os.Stat(filepath.Dir(path)); err != nil {
@@ -98,6 +101,10 @@ func (j *job) write(ctx context.Context, d dataset) (ffcv.Stats, error) {
 	for i, f := range d.fields {
 		specs[i] = ffcv.FieldSpec{Name: f.Name, Field: f.Field}
 	}
+	journal, err := j.journal(ctx, d)
+	if err != nil {
+		return ffcv.Stats{}, err
+	}
 	w, err := ffcv.Create(j.output.Output, specs, &ffcv.Options{
 		PageSize:     int64(j.output.PageSize),
 		Workers:      j.output.Workers,
@@ -106,6 +113,7 @@ func (j *job) write(ctx context.Context, d dataset) (ffcv.Stats, error) {
 		LargeSamples: j.output.LargeSamples,
 		Seed:         j.output.Seed,
 		Classes:      d.classes,
+		Journal:      journal,
 		Progress:     func(p ffcv.Progress) { j.progress.Set(int64(p.Done), int64(d.Len())) },
 		Warn: func(msg string) {
 			j.progress.Clear()
@@ -126,6 +134,29 @@ func (j *job) write(ctx context.Context, d dataset) (ffcv.Stats, error) {
 	return w.Stats(), nil
 }
 
+// journal is what --resume needs: every run may be interrupted.
+func (j *job) journal(ctx context.Context, d dataset) (*ffcv.Journal, error) {
+	out := &ffcv.Journal{Resume: j.output.Resume, Restart: j.output.Restart, Resumed: j.resume}
+	traits, err := d.identity(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range traits {
+		out.Identity = append(out.Identity, ffcv.Setting(t))
+	}
+	// Another version may encode otherwise.
+	out.Identity = append(out.Identity, ffcv.Setting{Name: "program", Value: prog + " " + term.Version()})
+	return out, nil
+}
+
+// resume takes over what an interrupted run had done.
+func (j *job) resume(r ffcv.Resumed) {
+	j.resumed = r
+	for _, e := range r.Skipped {
+		_ = j.skip(e.Key, e)
+	}
+}
+
 // skip lets a failed sample go and remembers it.
 func (j *job) skip(key string, err error) error {
 	var failed *ffcv.SampleError
@@ -141,11 +172,22 @@ func advise(err error, o *outputFlags) error {
 	var large *alloc.TooLargeError
 	var unknown *source.UnknownClassError
 	var sample *ffcv.SampleError
+	var interrupted *ffcv.InterruptedError
+	var partial *ffcv.PartialError
+	var changed *ffcv.ChangedError
 	switch {
 	case err == nil || term.Hint(err) != "":
 		return err
+	case errors.As(err, &interrupted):
+		return goOn(err, interrupted, o)
 	case errors.Is(err, context.Canceled):
 		return errors.New("interrupted; no file was written")
+	case errors.As(err, &partial) && partial.Err != nil:
+		return term.WithHint(err, "--restart deletes it and begins anew")
+	case errors.As(err, &partial):
+		return term.WithHint(err, "--resume goes on from there; --restart deletes it and begins anew")
+	case errors.As(err, &changed):
+		return term.WithHint(err, "--restart deletes what was done and begins anew")
 	case errors.As(err, &large) && large.Fits > 0:
 		return term.WithHint(err, fmt.Sprintf("--page-size %s holds this sample; --large-samples or --max-resolution help too", compact(int64(large.Fits))))
 	case errors.As(err, &large):
@@ -160,6 +202,19 @@ func advise(err error, o *outputFlags) error {
 		return term.WithHint(err, "--force replaces an existing file")
 	}
 	return err
+}
+
+// goOn says how an interrupted run goes on, and what its cause asks for.
+func goOn(err error, in *ffcv.InterruptedError, o *outputFlags) error {
+	how := fmt.Sprintf("%s … --resume goes on from sample %d", prog, in.Next)
+	cause := advise(in.Err, o)
+	if errors.Is(in.Err, context.Canceled) {
+		return term.WithHint(errors.New("interrupted"), how)
+	}
+	if hint := term.Hint(cause); hint != "" {
+		how += "; " + hint
+	}
+	return term.WithHint(err, how)
 }
 
 // compact writes a size as --page-size reads it.

@@ -6,7 +6,9 @@
 //	ffcvwrite arrays x=train_x.npy y=train_y.npy -o train.beton
 //
 // It ends with 0 when the file is written, 1 when it failed, and 2 on wrong
-// usage. An interrupted or failed run leaves no file.
+// usage. A run that is interrupted or fails leaves the old file as it was, and
+// beside it, unless it had just begun, what the same command with --resume goes
+// on from: FILE.partial and names that begin so.
 package main
 
 import (

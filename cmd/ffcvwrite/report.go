@@ -14,7 +14,8 @@ import (
 type report struct {
 	Output        string       `json:"output"`
 	Samples       int          `json:"samples"`
-	Skipped       []skip       `json:"skipped"`  // samples that failed
+	Resumed       int          `json:"resumed"`  // of them, written before an interruption
+	Skipped       []skip       `json:"skipped"`  // samples that failed, before an interruption too
 	LeftOut       []skip       `json:"left_out"` // files that are no samples
 	Classes       int          `json:"classes"`
 	Bytes         int64        `json:"bytes"`      // of the file
@@ -22,7 +23,7 @@ type report struct {
 	Pages         int64        `json:"pages"`
 	Seconds       float64      `json:"seconds"`
 	SamplesPerSec float64      `json:"samples_per_s"`
-	Images        *imageReport `json:"images,omitempty"` // when a field has images
+	Images        *imageReport `json:"images,omitempty"` // when a field has images: those of this run
 
 	unit string
 }
@@ -49,6 +50,7 @@ func (j *job) report(d dataset, s ffcv.Stats, took time.Duration) report {
 	r := report{
 		Output:        j.output.Output,
 		Samples:       s.Samples,
+		Resumed:       j.resumed.Samples,
 		Skipped:       skips(j.skipped),
 		LeftOut:       skips(d.leftOut),
 		Classes:       len(d.classes),
@@ -56,7 +58,7 @@ func (j *job) report(d dataset, s ffcv.Stats, took time.Duration) report {
 		DataBytes:     s.Data,
 		Pages:         s.Pages,
 		Seconds:       took.Seconds(),
-		SamplesPerSec: float64(s.Samples) / max(took.Seconds(), 1e-9),
+		SamplesPerSec: float64(s.Samples-j.resumed.Samples) / max(took.Seconds(), 1e-9),
 		unit:          d.unit,
 	}
 	if n := j.stats.Images(); n > 0 {
@@ -101,7 +103,7 @@ func (j *job) print(r report) error {
 	for _, s := range r.Skipped {
 		path := s.Path
 		if path != "" {
-			path += ": "
+			path = term.Name(path) + ": "
 		}
 		fmt.Fprintf(j.stderr, "%s: skipped: %s%s\n", prog, path, s.Reason)
 	}
@@ -120,6 +122,9 @@ func (j *job) print(r report) error {
 		count(int64(r.SamplesPerSec), r.unit), term.FormatSize(r.Bytes))
 	if m := r.Images; m != nil && m.Stripped > 0 {
 		line += fmt.Sprintf(", %s of metadata dropped from %s", term.FormatSize(m.StrippedBytes), count(m.Stripped, "JPEG"))
+	}
+	if r.Resumed > 0 {
+		line += fmt.Sprintf(", %s of them before an interruption", term.FormatCount(int64(r.Resumed)))
 	}
 	if n := len(r.Skipped); n > 0 {
 		line += fmt.Sprintf(", %s skipped", term.FormatCount(int64(n)))
