@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/gif"
 	"image/png"
+	"io"
 
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
@@ -139,7 +140,10 @@ func (f Image) fromFile(dst *rgb.Raster, data []byte) (rgb.Raster, error) {
 	case rgb.PNG:
 		m, err = png.Decode(bytes.NewReader(data))
 	case rgb.TIFF:
-		m, err = tiff.Decode(bytes.NewReader(data))
+		var r io.Reader
+		if r, err = rgb.TIFFReader(data); err == nil {
+			m, err = tiff.Decode(r)
+		}
 	case rgb.BMP:
 		m, err = bmp.Decode(bytes.NewReader(data))
 	case rgb.GIF:

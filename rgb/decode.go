@@ -55,7 +55,11 @@ func decodeTIFF(dst *Image, data []byte, w, h int) error {
 	if w*h/8/8192 > len(data) {
 		return invalid(TIFF, len(data), "%d bytes are too few for %dx%d: truncated", len(data), w, h)
 	}
-	img, err := tiff.Decode(bytes.NewReader(data))
+	r, err := TIFFReader(data)
+	if err != nil {
+		return err
+	}
+	img, err := tiff.Decode(r)
 	var u tiff.UnsupportedError
 	if errors.As(err, &u) {
 		return unsupported(TIFF, "%s", string(u))

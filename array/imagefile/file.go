@@ -25,14 +25,17 @@ import (
 
 // decodeStandard decodes with all that a file has.
 func decodeStandard(data []byte, f rgb.Format) (image.Image, error) {
-	r := bytes.NewReader(data)
 	switch f {
 	case rgb.PNG:
-		return png.Decode(r)
+		return png.Decode(bytes.NewReader(data))
 	case rgb.TIFF:
+		r, err := rgb.TIFFReader(data)
+		if err != nil {
+			return nil, err
+		}
 		return tiff.Decode(r)
 	}
-	return webp.Decode(r)
+	return webp.Decode(bytes.NewReader(data))
 }
 
 // OpenOptions say how Open reads. There is nothing to say yet; nil and the
