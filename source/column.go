@@ -90,7 +90,7 @@ func newColumn(s Spec) (column, error) {
 }
 
 // text reads the cell of a csv record.
-func (c *column) text(dir, text string) (any, error) {
+func (c *column) text(t *Table, text string) (any, error) {
 	switch c.cell {
 	case cellInt:
 		return parseInt(strings.TrimSpace(text))
@@ -105,11 +105,11 @@ func (c *column) text(dir, text string) (any, error) {
 		}
 		return list([]byte(text), c.spec)
 	}
-	return c.name(dir, text)
+	return c.name(t, text)
 }
 
 // json reads the member of a JSON record.
-func (c *column) json(dir string, value []byte) (any, error) {
+func (c *column) json(t *Table, value []byte) (any, error) {
 	switch c.cell {
 	case cellInt:
 		switch string(value) {
@@ -133,11 +133,11 @@ func (c *column) json(dir string, value []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.name(dir, text)
+	return c.name(t, text)
 }
 
 // name reads a cell that is text: the name of a file, or bytes.
-func (c *column) name(dir, text string) (any, error) {
+func (c *column) name(t *Table, text string) (any, error) {
 	switch c.cell {
 	case cellText:
 		return []byte(text), nil
@@ -153,7 +153,10 @@ func (c *column) name(dir, text string) (any, error) {
 	}
 	path := filepath.FromSlash(text)
 	if !filepath.IsAbs(path) {
-		path = filepath.Join(dir, path)
+		path = filepath.Join(t.dir, path)
+	}
+	if err := t.root.check(text, path); err != nil {
+		return nil, err
 	}
 	if c.cell == cellPath {
 		return fields.Path(path), nil

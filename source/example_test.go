@@ -30,7 +30,7 @@ func ExampleOpenTable() {
 		}
 		specs = append(specs, s)
 	}
-	t, err := source.OpenTable(context.Background(), path, specs)
+	t, err := source.OpenTable(context.Background(), path, specs, nil)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func TestIdentity(t *testing.T) {
 	}
 	table := func() string {
 		specs := []source.Spec{{Field: source.Field{Name: "f", Field: fields.Bytes{}}}, {Field: source.Field{Name: "n", Field: fields.Int{}}}}
-		s, err := source.OpenTable(t.Context(), filepath.Join(dir, "cells", "t.csv"), specs)
+		s, err := source.OpenTable(t.Context(), filepath.Join(dir, "cells", "t.csv"), specs, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -76,7 +76,7 @@ func TestTableMemory(t *testing.T) {
 			must(t, out.Close())
 			s := specs(t, "i=int")
 			flat(t, fmt.Sprintf("%s of %d records", file.name, n), 12<<20, func() {
-				tab, err := source.OpenTable(t.Context(), path, s)
+				tab, err := source.OpenTable(t.Context(), path, s, nil)
 				must(t, err)
 				if tab.Len() != n {
 					t.Errorf("got %d records, want %d", tab.Len(), n)
@@ -98,14 +98,14 @@ func TestTableTemporaryFolder(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing")
 	t.Setenv("TMPDIR", missing)
 	t.Setenv("TMP", missing)
-	_, err := source.OpenTable(t.Context(), path, specs(t, "i=int"))
+	_, err := source.OpenTable(t.Context(), path, specs(t, "i=int"), nil)
 	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "temporary folder "+missing) {
 		t.Errorf("got %v, want an error that names %s and %s", err, path, missing)
 	}
 }
 
 func TestTableClosed(t *testing.T) {
-	tab, err := source.OpenTable(t.Context(), write(t, "t.csv", "i\n1\n"), specs(t, "i=int"))
+	tab, err := source.OpenTable(t.Context(), write(t, "t.csv", "i\n1\n"), specs(t, "i=int"), nil)
 	must(t, err)
 	for range 2 {
 		must(t, tab.Close())
@@ -205,7 +205,7 @@ func BenchmarkTable(b *testing.B) {
 	}
 	b.Run("open", func(b *testing.B) {
 		for b.Loop() {
-			tab, err := source.OpenTable(b.Context(), path, s)
+			tab, err := source.OpenTable(b.Context(), path, s, nil)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -214,7 +214,7 @@ func BenchmarkTable(b *testing.B) {
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/record")
 	})
 	b.Run("sample", func(b *testing.B) {
-		tab, err := source.OpenTable(b.Context(), path, s)
+		tab, err := source.OpenTable(b.Context(), path, s, nil)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -22,8 +22,10 @@ import (
 // Cells are read by the type of the field: whole numbers and floats strictly
 // (nan and inf are floats), JSON as it stands, arrays as nested lists of exactly
 // the field's shape. Images and bytes are in files that the cell names, relative
-// to the table's folder; Spec.Inline says otherwise. A sample's key is the
-// first file that its record names, unless that is outside the table's folder.
+// to the table's folder; Spec.Inline says otherwise. They may not lie, or lead by
+// a link, outside of that folder unless TableOptions allows it: the error is
+// ErrOutside. A sample's key is the first file that its record names, unless that
+// is outside the table's folder.
 //
 // Opening reads the file once and keeps 8 bytes a record: in memory up to 256 KiB,
 // beyond that in a file in os.TempDir, so that the number of records does not
@@ -39,11 +41,24 @@ type Table struct {
 	rows    int // records that are samples
 	width   int // cells of a csv record
 	columns []column
+	root    *root
+}
+
+// TableOptions are the choices of OpenTable. nil and the zero value are the
+// defaults.
+type TableOptions struct {
+	// Outside allows files outside of the table's folder. The default is wrong
+	// for tables that name files elsewhere, by whole paths, by ".." or by links,
+	// and come from somebody whom one would let read all of one's files.
+	Outside bool
 }
 
 // OpenTable indexes the table at path, whose records fill the fields of specs.
 // Close it after its last use.
-func OpenTable(ctx context.Context, path string, specs []Spec) (t *Table, err error) {
+func OpenTable(ctx context.Context, path string, specs []Spec, opts *TableOptions) (t *Table, err error) {
+	if opts == nil {
+		opts = &TableOptions{}
+	}
 	t = &Table{path: path, dir: filepath.Dir(path)}
 	if len(specs) == 0 {
 		return nil, fmt.Errorf("table %s: no fields; expected at least one", path)
@@ -57,6 +72,9 @@ func OpenTable(ctx context.Context, path string, specs []Spec) (t *Table, err er
 	}
 	if t.file, err = regular.Open(path); err != nil {
 		return nil, fmt.Errorf("table: %w", err)
+	}
+	if t.root, err = newRoot(t.dir, opts.Outside); err != nil {
+		return nil, errors.Join(fmt.Errorf("table: %w", err), t.Close())
 	}
 	if err = t.index(ctx); err != nil {
 		return nil, errors.Join(err, t.Close())
@@ -180,7 +198,7 @@ func (t *Table) csvSample(row int, values []any) error {
 	}
 	for k := range t.columns {
 		c := &t.columns[k]
-		if values[k], err = c.text(t.dir, cells[c.at]); err != nil {
+		if values[k], err = c.text(t, cells[c.at]); err != nil {
 			return t.fail(row, c.Column, err)
 		}
 	}
@@ -228,7 +246,7 @@ func (t *Table) jsonSample(row int, values []any) error {
 			if c.Column != key {
 				continue
 			}
-			if values[k], err = c.json(t.dir, value); err != nil {
+			if values[k], err = c.json(t, value); err != nil {
 				return t.fail(row, c.Column, err)
 			}
 		}

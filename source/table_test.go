@@ -104,7 +104,7 @@ func TestTable(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			file := write(t, tt.file, tt.text)
-			tab, err := source.OpenTable(t.Context(), file, specs(t, tt.fields...))
+			tab, err := source.OpenTable(t.Context(), file, specs(t, tt.fields...), &source.TableOptions{Outside: true})
 			must(t, err)
 			defer tab.Close()
 			if tab.Len() != len(tt.want) {
@@ -148,15 +148,15 @@ func TestTableOpenErrors(t *testing.T) {
 		{"t.csv", "a\n", "a=torch:shape=3", "no dtype or no shape"},
 	}
 	for _, tt := range tests {
-		tab, err := source.OpenTable(t.Context(), write(t, tt.file, tt.text), specs(t, tt.field))
+		tab, err := source.OpenTable(t.Context(), write(t, tt.file, tt.text), specs(t, tt.field), nil)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || tab != nil {
 			t.Errorf("%q %s: got %v, want an error with %q", tt.text, tt.field, err, tt.want)
 		}
 	}
-	if _, err := source.OpenTable(t.Context(), "t.csv", nil); err == nil {
+	if _, err := source.OpenTable(t.Context(), "t.csv", nil, nil); err == nil {
 		t.Error("no fields: got no error")
 	}
-	if _, err := source.OpenTable(t.Context(), filepath.Join(t.TempDir(), "t.csv"), specs(t, "a=int")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := source.OpenTable(t.Context(), filepath.Join(t.TempDir(), "t.csv"), specs(t, "a=int"), nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: got %v", err)
 	}
 }
@@ -200,7 +200,7 @@ func TestTableSampleErrors(t *testing.T) {
 		{"t.jsonl", `{"x": [65520]}`, "x=ndarray:dtype=<f2,shape=1", "not a number in the range of <f2"},
 	}
 	for _, tt := range tests {
-		tab, err := source.OpenTable(t.Context(), write(t, tt.file, tt.text), specs(t, tt.field))
+		tab, err := source.OpenTable(t.Context(), write(t, tt.file, tt.text), specs(t, tt.field), nil)
 		must(t, err)
 		values, _, err := tab.Sample(t.Context(), 0)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || values != nil {
@@ -219,7 +219,7 @@ func TestTableRandomAccess(t *testing.T) {
 		fmt.Fprintf(&b, "%d,\"line\n%s\"\n", i, strings.Repeat("x", i%50))
 	}
 	b.WriteString("bad,\n")
-	tab, err := source.OpenTable(t.Context(), write(t, "t.csv", b.String()), specs(t, "i=int"))
+	tab, err := source.OpenTable(t.Context(), write(t, "t.csv", b.String()), specs(t, "i=int"), nil)
 	must(t, err)
 	defer tab.Close()
 	var wg sync.WaitGroup
@@ -265,7 +265,7 @@ func FuzzCSV(f *testing.F) {
 			name = want[0][0]
 		}
 		spec := source.Spec{Field: source.Field{Name: "x", Field: fields.Bytes{}}, Column: name, Inline: source.InlineYes}
-		tab, err := source.OpenTable(t.Context(), file, []source.Spec{spec})
+		tab, err := source.OpenTable(t.Context(), file, []source.Spec{spec}, nil)
 		if err != nil {
 			if wantErr == nil && !strings.Contains(err.Error(), "two columns") {
 				t.Fatalf("%q: got %v, encoding/csv reads %q", text, err, want)
@@ -317,7 +317,7 @@ func FuzzJSONL(f *testing.F) {
 		lines := strings.FieldsFunc(strings.TrimPrefix(string(text), "\xef\xbb\xbf"), func(r rune) bool { return r == '\n' })
 		lines = slices.DeleteFunc(lines, func(s string) bool { return strings.Trim(s, " \t\r") == "" })
 		for k := range specs {
-			tab, err := source.OpenTable(t.Context(), file, specs[k:k+1])
+			tab, err := source.OpenTable(t.Context(), file, specs[k:k+1], nil)
 			must(t, err)
 			if tab.Len() != len(lines) {
 				t.Fatalf("%q: got %d records, want %d", text, tab.Len(), len(lines))

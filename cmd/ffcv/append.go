@@ -18,12 +18,13 @@ import (
 
 type appendCommand struct {
 	fileFlags
-	Source  string   `arg:"" help:"What to append: a folder with a folder of photographs for each class, a table (.csv, .tsv, .jsonl), or another .beton."`
-	Output  string   `short:"o" placeholder:"OUT" help:"The file to write."`
-	InPlace bool     `help:"Put the new file in the place of the old one once it is whole; instead of --output."`
-	Field   []string `sep:"none" placeholder:"NAME=TYPE" help:"Where a table has a field's values: NAME=TYPE[:KEY=VALUE,...], as in 'ffcvwrite table'; its column of the same name unless given. The flag repeats."`
-	Mode    string   `default:"jpg" enum:"jpg,raw" placeholder:"jpg|raw" help:"Store new images as jpg (the default; JPEGs are kept as they are) or as raw pixels."`
-	OnError string   `default:"fail" enum:"fail,skip" placeholder:"fail|skip" help:"What to do with a sample that cannot be read: fail (the default), or skip it and report it."`
+	Source       string   `arg:"" help:"What to append: a folder with a folder of photographs for each class, a table (.csv, .tsv, .jsonl), or another .beton."`
+	Output       string   `short:"o" placeholder:"OUT" help:"The file to write."`
+	InPlace      bool     `help:"Put the new file in the place of the old one once it is whole; instead of --output."`
+	Field        []string `sep:"none" placeholder:"NAME=TYPE" help:"Where a table has a field's values: NAME=TYPE[:KEY=VALUE,...], as in 'ffcvwrite table'; its column of the same name unless given. The flag repeats."`
+	AllowOutside bool     `help:"Allow files that a table names, and that lie, or lead by a link, outside of its folder."`
+	Mode         string   `default:"jpg" enum:"jpg,raw" placeholder:"jpg|raw" help:"Store new images as jpg (the default; JPEGs are kept as they are) or as raw pixels."`
+	OnError      string   `default:"fail" enum:"fail,skip" placeholder:"fail|skip" help:"What to do with a sample that cannot be read: fail (the default), or skip it and report it."`
 	spliceFlags
 }
 
@@ -86,6 +87,9 @@ func (c *appendCommand) Run(e *env) error {
 		err = term.WithHint(err, fmt.Sprintf("pages that are copied keep their size; 'ffcv merge %s --repack --page-size %dMiB -o OUT' makes larger ones first", c.File, large.Fits>>20))
 	}
 	var sample *ffcv.SampleError
+	if errors.Is(err, source.ErrOutside) {
+		err = term.WithHint(err, "--allow-outside takes files from anywhere, for a table that you trust")
+	}
 	if term.Hint(err) == "" && errors.As(err, &sample) && c.OnError == "fail" && e.ctx.Err() == nil {
 		err = term.WithHint(err, "--on-error skip leaves out samples that cannot be read, and lists them")
 	}
@@ -178,7 +182,7 @@ func (c *appendCommand) openTable(ctx context.Context, f *ffcv.File, image field
 		}
 		specs[i] = given
 	}
-	t, err := source.OpenTable(ctx, c.Source, specs)
+	t, err := source.OpenTable(ctx, c.Source, specs, &source.TableOptions{Outside: c.AllowOutside})
 	var spec *source.SpecError
 	if errors.As(err, &spec) {
 		return nil, term.Usage(err)

@@ -147,8 +147,9 @@ func (c *folderCommand) open(ctx context.Context, image fields.RGBImage) (datase
 }
 
 type tableCommand struct {
-	File  string   `arg:"" help:"Table: .csv or .tsv with a header row, or .jsonl with an object a line."`
-	Field []string `required:"" sep:"none" placeholder:"NAME=TYPE" help:"A field: NAME=TYPE[:KEY=VALUE,...]; the flag repeats. Types: rgb, image (masks and depth maps, kept to the bit), int, float, bytes, json, ndarray, torch. Keys: column, inline; dtype and shape of arrays; channels, dtype and max_resolution of image; mode, max_resolution, quality... of rgb."`
+	File         string   `arg:"" help:"Table: .csv or .tsv with a header row, or .jsonl with an object a line."`
+	Field        []string `required:"" sep:"none" placeholder:"NAME=TYPE" help:"A field: NAME=TYPE[:KEY=VALUE,...]; the flag repeats. Types: rgb, image (masks and depth maps, kept to the bit), int, float, bytes, json, ndarray, torch. Keys: column, inline; dtype and shape of arrays; channels, dtype and max_resolution of image; mode, max_resolution, quality... of rgb."`
+	AllowOutside bool     `help:"Allow files that lie, or lead by a link, outside of the table's folder."`
 	outputFlags
 	imageFlags
 }
@@ -164,7 +165,7 @@ func (c *tableCommand) open(ctx context.Context, image fields.RGBImage) (dataset
 	if err := checkNames(specs); err != nil {
 		return dataset{}, err
 	}
-	t, err := source.OpenTable(ctx, c.File, specs)
+	t, err := source.OpenTable(ctx, c.File, specs, &source.TableOptions{Outside: c.AllowOutside})
 	if err != nil {
 		return dataset{}, err
 	}

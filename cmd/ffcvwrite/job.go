@@ -194,6 +194,8 @@ func advise(err error, o *outputFlags) error {
 		return term.WithHint(err, "no page is that large; --large-samples gives a sample several pages, --max-resolution shrinks images")
 	case errors.As(err, &unknown):
 		return term.WithHint(err, "add the class to --classes, or take its folder out of "+unknown.Dir)
+	case errors.Is(err, source.ErrOutside):
+		return term.WithHint(err, "--allow-outside takes files from anywhere, for a table that you trust")
 	case errors.As(err, &sample) && o.OnError == "fail" && errors.Is(err, fs.ErrNotExist):
 		return term.WithHint(err, "cells of rgb, image and bytes fields name files; NAME=bytes:inline=true takes the cells' own text; --on-error skip leaves such samples out")
 	case errors.As(err, &sample) && o.OnError == "fail":
