@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -57,7 +56,7 @@ func (e *PanicError) Unwrap() error {
 // recovered, when deferred, turns a panic into an error.
 func recovered(err *error) {
 	if r := recover(); r != nil {
-		*err = &PanicError{Value: r, Stack: debug.Stack()}
+		*err = panicked(r)
 	}
 }
 
@@ -205,7 +204,7 @@ func (e *encoder) sample(ctx context.Context, i int) (fail *SampleError) {
 	marks, markEnds, sums := len(c.marks), len(c.markEnds), len(c.sums)
 	defer func() {
 		if r := recover(); r != nil {
-			fail = &SampleError{Sample: pos, Key: key, Err: &PanicError{Value: r, Stack: debug.Stack()}}
+			fail = &SampleError{Sample: pos, Key: key, Err: panicked(r)}
 		} else if !done {
 			fail = &SampleError{Sample: pos, Key: key, Err: errGoexit}
 			e.p.stop(fail)

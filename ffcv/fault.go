@@ -34,3 +34,12 @@ func (f *File) guard(do func() error) (err error) {
 	}()
 	return do()
 }
+
+// panicked makes an error of a recovered panic: of a memory fault, in a file that
+// values are taken from, the fault's own.
+func panicked(r any) error {
+	if fault := mmap.Fault(r); fault != nil {
+		return fault
+	}
+	return &PanicError{Value: r, Stack: debug.Stack()}
+}

@@ -161,9 +161,10 @@ func (p *pipeline) drive(ctx context.Context, produce func(ctx context.Context) 
 	done := false
 	defer close(p.queue)
 	defer close(p.jobs)
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // values may lie in maps
 	defer func() {
 		if r := recover(); r != nil {
-			err = &PanicError{Value: r, Stack: debug.Stack()}
+			err = panicked(r)
 		}
 		if !done || err != nil {
 			p.cancel()
@@ -219,6 +220,7 @@ func (p *pipeline) send(c *chunk) {
 }
 
 func (p *pipeline) encodeAll(ctx context.Context) error {
+	debug.SetPanicOnFault(true) // values may lie in maps; sample makes it an error
 	e := newEncoder(p)
 	for {
 		select {
