@@ -66,7 +66,7 @@ var rooms = []room{
 	{"internal/term", 4, nil},
 	{"internal/usage", 0, nil},
 	{"internal/scripttest", 3, []string{"array", "array/npy"}},
-	{"internal/ffcvtest", 4, []string{"ffcv", "fields", "testdata/ffcv"}},
+	{"internal/ffcvtest", 4, []string{"ffcv", "fields", "rgb", "testdata/ffcv"}},
 	{"internal/engine", 6, []string{"*"}},
 	{"internal/layers", 6, nil},
 	{"internal/ci", 6, nil},
