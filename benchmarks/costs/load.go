@@ -120,7 +120,7 @@ func (c *costs) check() error {
 				return err
 			}
 			defer f.Close()
-			return f.Verify(c.ctx, nil)
+			return f.VerifySums(c.ctx, nil)
 		})
 		return []time.Duration{t}, err
 	})
