@@ -66,6 +66,9 @@ func (w *worker) packedSize(o *output, id int, member []byte) (int64, error) {
 	if err != nil {
 		return 0, w.plan.flaw(id, o, err.Error())
 	}
+	if w.plan.lends && size < hintSize {
+		return size, nil
+	}
 	r, err := w.packedRegion(o, member)
 	if err != nil {
 		return 0, err

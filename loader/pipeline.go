@@ -87,8 +87,8 @@ type output struct {
 	decode func(dst, meta []byte, data [][]byte, rng *rand.Rand) error
 	packed fields.Packed // of a packed field: what unpacks
 	key    uint64        // of the decoder's random numbers
-	what   string // the decoder's work, for Explain
-	marked bool   // images are decoded with the help of marks
+	what   string        // the decoder's work, for Explain
+	marked bool          // images are decoded with the help of marks
 
 	// Of a decoder whose pictures are rendered here, the first operations too:
 	view     func(width, height int, draw func(op int) *rand.Rand) (rgb.Rect, bool, error)

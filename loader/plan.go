@@ -263,10 +263,13 @@ func (p *plan) setRun() {
 	slow, size := false, p.rowSize
 	for i := range p.outputs {
 		o := &p.outputs[i]
-		slow = slow || o.perSample() || o.kind == kindPacked
+		slow = slow || o.perSample()
 		size += o.rowBytes
 		if o.varies() {
 			size += 4 << 10 // a guess
+		}
+		if o.kind == kindPacked {
+			size += 12 << 10 // what it takes to unpack as much
 		}
 	}
 	share := max(1, p.batchSize/(4*p.workers))
