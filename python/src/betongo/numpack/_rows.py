@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from .. import errors
 from ._folder import Folder
 from ._format import Part, Table, row_bytes
-
-if TYPE_CHECKING:
-    from ._store import Store
 
 __all__: list[str] = []
 
@@ -146,10 +143,15 @@ class Files:
 
 
 class SavedRows:
-    """Rows of an array of the pack, read when they are sliced: what save takes in an array's place."""
+    """Rows of an array of the pack, read when they are needed: what save takes in an array's place.
 
-    def __init__(self, store: Store, t: Table, step: int, lo: int = 0, hi: int | None = None) -> None:
-        self.store, self.t, self.step = store, t, step
+    read: gives the rows of an array from one number up to another. step: how many it is asked for at once.
+    """
+
+    def __init__(
+        self, read: Callable[[Table, int, int], Array], t: Table, step: int, lo: int = 0, hi: int | None = None
+    ) -> None:
+        self.read, self.t, self.step = read, t, step
         self.lo, self.hi = lo, t.left if hi is None else hi
         self.dtype, self.shape = t.dtype, (self.hi - self.lo, *t.shape[1:])
 
@@ -158,11 +160,11 @@ class SavedRows:
 
     def __getitem__(self, rows: slice) -> SavedRows:
         lo, hi, _ = rows.indices(len(self))
-        return SavedRows(self.store, self.t, self.step, self.lo + lo, self.lo + max(lo, hi))
+        return SavedRows(self.read, self.t, self.step, self.lo + lo, self.lo + max(lo, hi))
 
     def pieces(self) -> Iterator[Array]:
         for at in range(self.lo, self.hi, self.step):
-            yield self.store.read_rows(self.t, at, min(at + self.step, self.hi))
+            yield self.read(self.t, at, min(at + self.step, self.hi))
 
 
 def pieces(a: Any, dtype: np.dtype[Any]) -> Iterator[memoryview]:

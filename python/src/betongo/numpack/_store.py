@@ -498,7 +498,7 @@ class Store:
         keep, self.segment_bytes = self.segment_bytes, segment
         try:
             step = max(1, BUFFER * 4 // max(t.row, 1)) if t.row else max(t.left, 1)
-            self.save(name, SavedRows(self, t, step))  # type: ignore[arg-type]
+            self.save(name, SavedRows(self.read_rows, t, step))  # type: ignore[arg-type]
         finally:
             self.segment_bytes = keep
 
