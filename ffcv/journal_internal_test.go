@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/betongo/betongo/fields"
 )
@@ -24,6 +25,7 @@ type build struct {
 	stream bool
 	opts   Options
 	bad    int // every so-manieth sample fails, and is let go
+	fails  func(i int) bool
 }
 
 func builds() []build {
@@ -43,7 +45,7 @@ var errBad = errors.New("a bad sample")
 func (b *build) Len() int { return b.n }
 
 func (b *build) Sample(_ context.Context, i int) ([]any, string, error) {
-	if b.bad > 0 && i%b.bad == b.bad-1 {
+	if b.bad > 0 && i%b.bad == b.bad-1 || b.fails != nil && b.fails(i) {
 		return nil, fmt.Sprintf("bad%d", i), fmt.Errorf("%w %d", errBad, i)
 	}
 	if b.size == 0 {
@@ -81,7 +83,7 @@ func (b *build) run(t *testing.T, d disk, path string, set ...func(*Options)) er
 	}
 	defer w.Close()
 	var onError func(string, error) error
-	if b.bad > 0 {
+	if b.bad > 0 || b.fails != nil {
 		onError = func(string, error) error { return nil }
 	}
 	if b.stream {
@@ -165,6 +167,43 @@ func TestJournalPowerLoss(t *testing.T) {
 				t.Errorf("of %d stops %d were gone on from: want more", stops, resumed)
 			}
 		})
+	}
+}
+
+// Samples that come out otherwise behind an interruption leave nothing of what
+// they were before it.
+func TestJournalOtherwise(t *testing.T) {
+	b := &build{name: "dataset", specs: []FieldSpec{{"data", flagged{}}, {"n", fields.Int{}}}, n: 150, size: 60_000}
+	path := filepath.Join(t.TempDir(), "x.beton")
+	probe := newSimDisk()
+	if err := b.run(t, probe, path); err != nil {
+		t.Fatal(err)
+	}
+	seldom := func(o *Options) { o.Journal = &Journal{Resume: true, Interval: time.Minute} }
+	resumed := 0
+	for round := range 20 {
+		d := newSimDisk()
+		d.dies = probe.calls/2 + round*probe.calls/60
+		if err := b.run(t, d, path, seldom); err == nil {
+			t.Fatal("no error of a machine that stopped")
+		}
+		d = d.restart(rand.New(rand.NewPCG(uint64(round), 1)))
+		next := 0
+		otherwise := *b
+		otherwise.fails = func(i int) bool { return next > 0 && i >= next && i%3 == 0 }
+		err := otherwise.run(t, d, path, journaled, func(o *Options) {
+			o.Journal.Resumed = func(r Resumed) { next = r.Next }
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if next > 0 && next < b.n-10 {
+			resumed++
+		}
+		checkClean(t, d, path, otherwise.whole(t, path))
+	}
+	if resumed < 5 {
+		t.Errorf("%d builds went on in the middle, want more", resumed)
 	}
 }
 

@@ -181,7 +181,7 @@ func (j *journal) end() {
 
 // run makes a note when one is due, until stop is closed.
 func (j *journal) run() error {
-	last := j.begun
+	last := j.begun.Add(-j.interval / 8) // the first full page is noted at once
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
