@@ -22,6 +22,9 @@ type Survey struct {
 	// Damaged are the samples that are not as they were written, or of which that
 	// cannot be told, in order.
 	Damaged []DamagedSample
+	// Unreadable are samples that only the File here has: of the file as it lies
+	// there they cannot be told right. In order; none is among the Damaged.
+	Unreadable []DamagedSample
 	// Flaws is how many flaws there are in all, also ones that cost no sample.
 	Flaws int
 	// BlockDamaged says that the extension block is not as it was written. Then
@@ -88,7 +91,11 @@ func examine(ctx context.Context, src Source, opts *OpenOptions, report func(*Fo
 		return nil, err
 	}
 	s.File, s.Checked = f, r.sums != nil
-	return s, s.collect(ctx, r.lost, tell)
+	if err := s.collect(ctx, r.lost, tell); err != nil {
+		return nil, err
+	}
+	s.unreadable(r.made)
+	return s, nil
 }
 
 // open opens the file, with another header or a longer table if it must; cut
@@ -166,6 +173,23 @@ func (s *Survey) collect(ctx context.Context, lost []lostRows, tell func(*Format
 		f.marks.list, f.marks.err = nil, nil
 	}
 	return nil
+}
+
+// unreadable notes the samples that what was made anew is of.
+func (s *Survey) unreadable(made []lostRows) {
+	seen := map[int]bool{}
+	for _, d := range s.Damaged {
+		seen[d.Sample] = true
+	}
+	for _, l := range made {
+		for i := l.lo; i < l.lo+l.n; i++ {
+			if !seen[i] {
+				seen[i] = true
+				s.Unreadable = append(s.Unreadable, DamagedSample{i, l.why})
+			}
+		}
+	}
+	slices.SortFunc(s.Unreadable, func(a, b DamagedSample) int { return a.Sample - b.Sample })
 }
 
 // lostRows are samples in a run of rows with another sum.

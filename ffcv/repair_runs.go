@@ -23,7 +23,8 @@ type recovery struct {
 	sums *Sums // nil none: then nothing can be proven
 	done []string
 	lost []lostRows
-	bad  int // runs of entries that stay damaged
+	made []lostRows // samples of what was made anew
+	bad  int        // runs of entries that stay damaged
 }
 
 // runs goes through all runs.
@@ -45,6 +46,7 @@ func (r *recovery) runs(ctx context.Context, tell func(*FormatError)) error {
 			if r.rows(run, lo, n, b) {
 				tell(flaw)
 				r.done = append(r.done, fmt.Sprintf("metadata rows %d to %d", lo, lo+n-1))
+				r.made = append(r.made, lostRows{lo, n, fmt.Sprintf("metadata rows %d to %d have another checksum", lo, lo+n-1)})
 			} else {
 				r.lost = append(r.lost, lostRows{lo, n, lostError(lo, n)})
 			}
@@ -67,6 +69,9 @@ func (r *recovery) runs(ctx context.Context, tell func(*FormatError)) error {
 		if r.entries(run, lo, n, b) {
 			tell(r.f.flaw(off, "allocation table entries %d to %d: another checksum", lo, lo+n-1))
 			r.done = append(r.done, fmt.Sprintf("allocation table entries %d to %d", lo, lo+n-1))
+			k := int64(r.f.ptrs)
+			first := int(lo / k)
+			r.made = append(r.made, lostRows{first, int((lo+n+k-1)/k) - first, fmt.Sprintf("allocation table entries %d to %d have another checksum", lo, lo+n-1)})
 		} else {
 			r.bad++
 		}

@@ -27,6 +27,8 @@ type grammar struct {
 	Verify  verifyCommand    `cmd:"" help:"Read all of a file, or of several, and print every flaw."`
 	Marks   marksCommand     `cmd:"" help:"Make checkpoints of a file's JPEGs and put them beside it."`
 	Seal    sealCommand      `cmd:"" help:"Add checksums of all samples to a file, and checkpoints of JPEGs."`
+	Repair  repairCommand    `cmd:"" help:"Finish or take back a sealing that was stopped; list the damaged samples of a file, or write the others into a new one."`
+	Diff    diffCommand      `cmd:"" help:"Compare what two files hold."`
 	Merge   mergeCommand     `cmd:"" help:"Write the samples of several files into one; pages are copied as they are."`
 	Subset  subsetCommand    `cmd:"" help:"Write some samples of a file into a new one."`
 	Split   splitCommand     `cmd:"" help:"Divide the samples of a file among new ones."`

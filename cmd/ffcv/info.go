@@ -33,6 +33,13 @@ type info struct {
 	Classes      []string      `json:"classes"`
 	Sections     []infoSection `json:"sections"`
 	Fields       []infoField   `json:"fields"`
+	Unfinished   *infoSeal     `json:"unfinished_seal,omitempty"`
+}
+
+// infoSeal tells of sealing in place that was not finished.
+type infoSeal struct {
+	End  int64 `json:"end"`  // where the file ended
+	Size int64 `json:"size"` // of the file now
 }
 
 type infoSection struct {
@@ -138,6 +145,9 @@ func describe(f *ffcv.File) (info, error) {
 			Args:   hex.EncodeToString([]byte(strings.TrimRight(string(d.Args[:]), "\x00"))),
 		})
 	}
+	if u := f.Unfinished(); u != nil {
+		in.Unfinished = &infoSeal{u.End, u.Size}
+	}
 	sections, err := f.Sections()
 	for _, s := range sections {
 		in.Sections = append(in.Sections, infoSection{s.Tag.String(), s.Flags, s.Offset, s.Length})
@@ -181,6 +191,9 @@ func (in *info) print(w io.Writer, f *ffcv.File) error {
 	fmt.Fprintf(t, "pages\t%s of %s\n", term.FormatCount(in.Pages), term.FormatSize(in.PageSize))
 	fmt.Fprintf(t, "metadata row\t%s bytes\n", number(in.SampleSize))
 	fmt.Fprintf(t, "allocation table\t%s entries at byte %d\n", term.FormatCount(in.AllocEntries), in.AllocTable)
+	if u := in.Unfinished; u != nil {
+		fmt.Fprintf(t, "unfinished\tsealing in place left %d bytes behind the table: FFCV misreads the file, 'ffcv repair' puts it right\n", u.Size-u.End)
+	}
 	if n := len(in.Classes); n > 0 {
 		fmt.Fprintf(t, "classes\t%s: %s\n", term.FormatCount(int64(n)), shorten(in.Classes, 10))
 	}

@@ -1,8 +1,9 @@
 // Command ffcv looks into .beton files, the datasets of FFCV: what they are
 // (info), what they hold (dump), whether they are sound (verify), how fast
 // they load (bench), what an epoch makes of one sample (replay), what its batches
-// hold (epoch). It makes checkpoints for JPEGs in a file that has none (marks),
-// and files out of files (merge, subset, split, add, append).
+// hold (epoch), in what two of them differ (diff). It makes checkpoints for JPEGs
+// in a file that has none (marks), checksums too (seal), puts right what is
+// damaged (repair), and makes files out of files (merge, subset, split, add, append).
 //
 //	ffcv info train.beton
 //	ffcv dump train.beton --range 0:10 --json
@@ -10,6 +11,9 @@
 //	ffcv bench train.beton --pipeline rrc224 --order random
 //	ffcv replay train.beton --sample 7 --epoch 3 --seed 1 --out pictures
 //	ffcv epoch train.beton --order keyed --seed 1 --state state.json --json
+//	ffcv seal train.beton
+//	ffcv repair damaged.beton -o clean.beton
+//	ffcv diff old.beton new.beton
 //	ffcv marks train.beton -o train.beton.marks
 //	ffcv merge part0.beton part1.beton -o train.beton
 //	ffcv subset train.beton --class dog --range ::2 -o dogs.beton
@@ -19,7 +23,8 @@
 //	ffcv demo
 //
 // It ends with 0 when done, 1 when it failed or a file is not sound, and 2 on
-// wrong usage.
+// wrong usage; diff with 0 when nothing differs, 1 when something does, and 2 when
+// it failed.
 package main
 
 import (

@@ -65,6 +65,20 @@ func TestScripts(t *testing.T) {
 				ts.Check(err)
 				ts.Check(os.Truncate(ts.MkAbs(args[0]), size))
 			},
+			// shorten FILE BYTES takes bytes off a file's end.
+			"shorten": func(ts *testscript.TestScript, _ bool, args []string) {
+				n, err := strconv.ParseInt(args[1], 10, 64)
+				ts.Check(err)
+				info, err := os.Stat(ts.MkAbs(args[0]))
+				ts.Check(err)
+				ts.Check(os.Truncate(ts.MkAbs(args[0]), info.Size()-n))
+			},
+			// pointer FROM TO has the header of a file lead to where that of another does.
+			"pointer": func(ts *testscript.TestScript, _ bool, args []string) {
+				b := []byte(ts.ReadFile(args[1]))
+				copy(b[16:24], ts.ReadFile(args[0])[16:])
+				ts.Check(os.WriteFile(ts.MkAbs(args[1]), b, 0o666))
+			},
 			// poke FILE OFFSET HEX overwrites bytes of a file.
 			"poke": func(ts *testscript.TestScript, _ bool, args []string) {
 				off, err := strconv.ParseInt(args[1], 10, 64)

@@ -2,9 +2,12 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
+	"time"
 
 	"github.com/betongo/betongo/dataset"
 	"github.com/betongo/betongo/ffcv"
@@ -13,6 +16,46 @@ import (
 
 type verifyCommand struct {
 	filesFlags
+	Decode bool `help:"Decode every value of a file with checksums too: a JPEG that was broken before the checksums were made is found then. Values of a file without are always decoded."`
+	JSON   bool `name:"json" help:"Print each flaw as one JSON object a line, and one for each file."`
+}
+
+// flawLine is what the verb prints of a flaw, and fileLine of a file; as JSON
+// they are contracts with other programs.
+type flawLine struct {
+	File   string     `json:"file"`
+	Sample *int       `json:"sample"` // null: of no one sample
+	Field  *fieldName `json:"field"`  // null: of no one field
+	Offset *int64     `json:"offset"` // byte in the file; null: none
+	What   string     `json:"what"`
+}
+
+type fileLine struct {
+	File      string  `json:"file"`
+	Sound     bool    `json:"sound"`
+	Samples   *int    `json:"samples"` // null: it does not open
+	Flaws     int     `json:"flaws"`
+	Checksums bool    `json:"checksums"` // the file has them
+	Bytes     int64   `json:"bytes"`     // of the file
+	Seconds   float64 `json:"seconds"`
+}
+
+// newFlawLine is the line of a flaw.
+func newFlawLine(e *ffcv.FormatError) flawLine {
+	what := &ffcv.FormatError{Sample: -1, Offset: -1, What: e.What, Err: e.Err}
+	l := flawLine{File: e.File, Sample: known(e.Sample), What: what.Error()}
+	if e.Field != "" {
+		l.Field = (*fieldName)(&e.Field)
+	}
+	if e.Offset >= 0 {
+		l.Offset = &e.Offset
+	}
+	return l
+}
+
+// oneLine is a flaw as text, whatever stands in it.
+func oneLine(e *ffcv.FormatError) string {
+	return strings.NewReplacer("\n", " ", "\r", " ").Replace(e.Error())
 }
 
 // Run is kong's hook. Flaws go to standard output, one a line: file, sample,
@@ -52,25 +95,49 @@ func (c *verifyCommand) Run(e *env) error {
 // many there are.
 func (c *verifyCommand) verify(e *env, path string) (flaws int, err error) {
 	out := bufio.NewWriter(e.stdout)
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
 	report := func(flaw *ffcv.FormatError) {
 		flaws++
-		fmt.Fprintln(out, strings.NewReplacer("\n", " ", "\r", " ").Replace(flaw.Error()))
+		if c.JSON {
+			_ = enc.Encode(newFlawLine(flaw)) // out keeps its error
+			return
+		}
+		fmt.Fprintln(out, oneLine(flaw))
 	}
+	line := fileLine{File: path}
+	start := time.Now()
 	f, err := c.customFlags.openWhole(path)
 	if err == nil {
 		defer f.Close()
-		err = f.Verify(e.ctx, report)
+		sums, sumsErr := f.Sums()
+		line.Samples, line.Checksums = known(f.Len()), sums != nil && sumsErr == nil
+		if c.Decode {
+			err = f.Verify(e.ctx, report)
+		} else {
+			err = f.VerifySums(e.ctx, report)
+		}
 	}
 	var flaw *ffcv.FormatError
-	switch {
-	case err == nil:
-		_, err = fmt.Fprintf(e.stdout, "%s: sound, %s, %s entries in the allocation table\n",
-			path, counted(f.Len(), "sample"), term.FormatCount(f.NumEntries()))
-		return 0, err
-	case !errors.As(err, &flaw):
+	if err != nil && !errors.As(err, &flaw) {
 		return flaws, errors.Join(err, out.Flush())
-	case flaws == 0: // so broken that it does not open
+	}
+	if err != nil && flaws == 0 { // so broken that it does not open
 		report(flaw)
+	}
+	if c.JSON {
+		if info, err := os.Stat(path); err == nil {
+			line.Bytes = info.Size()
+		}
+		line.Sound, line.Flaws, line.Seconds = flaws == 0, flaws, time.Since(start).Seconds()
+		_ = enc.Encode(line)
+	} else if err == nil {
+		sums := "no checksums"
+		if line.Checksums {
+			sums = "all checksums right"
+		}
+		fmt.Fprintf(out, "%s: sound, %s, %s entries in the allocation table, %s\n",
+			path, counted(f.Len(), "sample"), term.FormatCount(f.NumEntries()), sums)
 	}
 	return flaws, out.Flush()
 }

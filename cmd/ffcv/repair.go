@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/aside"
+	"github.com/betongo/betongo/internal/term"
+	"github.com/betongo/betongo/loader"
+	"github.com/betongo/betongo/splice"
+)
+
+type repairCommand struct {
+	fileFlags
+	Output     string `short:"o" placeholder:"OUT" help:"Write the samples that are whole into this new file."`
+	Quarantine string `placeholder:"LIST" help:"Write the numbers of the samples that cannot be loaded into this list, as 'ffcv bench --quarantine' and loaders take it."`
+	Workers    int    `default:"0" placeholder:"N" help:"Goroutines that copy values; 0 is one a processor."`
+	Force      bool   `help:"Replace existing files."`
+	JSON       bool   `name:"json" help:"Print what was found and done as one JSON object."`
+}
+
+// Validate is kong's hook.
+func (c *repairCommand) Validate() error {
+	s := spliceFlags{Workers: c.Workers}
+	if err := s.check(); err != nil {
+		return err
+	}
+	return c.fileFlags.Validate()
+}
+
+// repairResult is what the verb prints; as JSON it is a contract with other
+// programs.
+type repairResult struct {
+	File      string          `json:"file"`
+	Seal      string          `json:"seal"` // what became of an unfinished one: "none", "finished" or "taken back"
+	Samples   int             `json:"samples"`
+	Checksums bool            `json:"checksums"`
+	Flaws     int             `json:"flaws"`
+	Recovered []string        `json:"recovered"`
+	Damaged   []damagedSample `json:"damaged"`
+	Block     bool            `json:"extension_block_damaged"`
+	Listed    string          `json:"quarantine,omitempty"`
+	Output    *spliceResult   `json:"output,omitempty"`
+}
+
+type damagedSample struct {
+	Sample int    `json:"sample"`
+	Why    string `json:"why"`
+}
+
+var sealOutcomes = map[ffcv.SealOutcome]string{ffcv.SealNothing: "none", ffcv.SealFinished: "finished", ffcv.SealTakenBack: "taken back"}
+
+// Run is kong's hook. Without --output and --quarantine nothing but sealing in
+// place is put right, and a file that is damaged is a failure.
+func (c *repairCommand) Run(e *env) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	f, err := c.openWhole() // for what it says of custom fields
+	if err == nil {
+		f.Close()
+	} else if errors.Is(err, fs.ErrNotExist) || term.Hint(err) != "" {
+		return err
+	}
+	flags := spliceFlags{Workers: c.Workers, Force: c.Force}
+	s := flags.begin(e, nil)
+	r, err := splice.Repair(e.ctx, c.File, &splice.RepairOptions{
+		Options: s.opts, Open: &ffcv.OpenOptions{Custom: c.custom}, Output: c.Output,
+		KeepUnfinished: c.Output != "" || c.Quarantine != "",
+	})
+	s.progress.Clear()
+	if err != nil {
+		return adviseSplice(err)
+	}
+	if c.Quarantine != "" {
+		if err := c.list(r); err != nil {
+			return adviseSplice(err)
+		}
+	}
+	if err := c.print(e, r); err != nil {
+		return err
+	}
+	if c.Output != "" || c.Quarantine != "" || r.Flaws == 0 {
+		return nil
+	}
+	return term.WithHint(fmt.Errorf("%s: %s, %s damaged", c.File, counted(r.Flaws, "flaw"), counted(len(r.Damaged), "sample")),
+		"-o OUT writes what is whole into a new file, --quarantine LIST lists what cannot be loaded")
+}
+
+// check refuses outputs before the long work.
+func (c *repairCommand) check() error {
+	for _, path := range []string{c.Output, c.Quarantine} {
+		if path == "" {
+			continue
+		}
+		if err := checkOutputs([]string{path}, []string{c.File}); err != nil {
+			return err
+		}
+		if _, err := os.Lstat(path); err == nil && !c.Force {
+			return term.WithHint(&fs.PathError{Op: "write", Path: path, Err: fs.ErrExist}, "--force replaces an existing file")
+		}
+	}
+	if c.Output != "" && c.Output == c.Quarantine {
+		return term.Usagef("--quarantine %s: is the output", c.Quarantine)
+	}
+	return nil
+}
+
+// list writes the quarantine list: of the file as it lies there, in which what
+// Repair puts right is still wrong.
+func (c *repairCommand) list(r *splice.RepairReport) error {
+	var list []loader.Quarantined
+	for _, d := range slices.Concat(r.Damaged, r.Unreadable) {
+		list = append(list, loader.Quarantined{Sample: d.Sample, Note: term.Text(d.Why)})
+	}
+	slices.SortFunc(list, func(a, b loader.Quarantined) int { return a.Sample - b.Sample })
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "# %s of %d of %s\n", counted(len(list), "sample"), r.Samples, term.Name(c.File))
+	if err := loader.WriteQuarantine(&b, list); err != nil {
+		return err
+	}
+	return aside.WriteFile(c.Quarantine, b.Bytes(), c.Force)
+}
+
+func (c *repairCommand) print(e *env, r *splice.RepairReport) error {
+	res := repairResult{File: c.File, Seal: sealOutcomes[r.Seal], Samples: r.Samples, Checksums: r.Checked, Flaws: r.Flaws,
+		Recovered: append([]string{}, r.Recovered...), Damaged: []damagedSample{}, Block: r.BlockDamaged, Listed: c.Quarantine}
+	for _, d := range r.Damaged {
+		res.Damaged = append(res.Damaged, damagedSample{d.Sample, d.Why})
+	}
+	if c.Output != "" {
+		res.Output = &spliceResult{Output: c.Output, Samples: r.Written.Samples, Pages: r.Written.Pages, Bytes: r.Written.Bytes}
+	}
+	out := bufio.NewWriter(e.stdout)
+	if c.JSON {
+		enc := json.NewEncoder(out)
+		enc.SetEscapeHTML(false)
+		_ = enc.Encode(res) // out keeps its error
+		return out.Flush()
+	}
+	if r.Seal != ffcv.SealNothing {
+		fmt.Fprintf(out, "%s: sealing in place was %s\n", c.File, res.Seal)
+	}
+	for _, what := range r.Recovered {
+		fmt.Fprintf(out, "%s: can be made from the rest of the file: %s\n", c.File, what)
+	}
+	for _, d := range r.Damaged {
+		fmt.Fprintf(out, "%s: sample %d: %s\n", c.File, d.Sample, strings.NewReplacer("\n", " ", "\r", " ").Replace(d.Why))
+	}
+	if r.BlockDamaged {
+		fmt.Fprintf(out, "%s: the extension block is damaged\n", c.File)
+	}
+	by := "no checksums to tell"
+	if r.Checked {
+		by = "by checksums"
+	}
+	fmt.Fprintf(out, "%s: %s, %s damaged (%s)\n", c.File, counted(r.Samples, "sample"), term.FormatCount(int64(len(r.Damaged))), by)
+	if c.Quarantine != "" {
+		fmt.Fprintf(out, "%s: %s\n", c.Quarantine, counted(len(r.Damaged)+len(r.Unreadable), "sample"))
+	}
+	if o := res.Output; o != nil {
+		fmt.Fprintf(out, "%s: %s, %s\n", c.Output, counted(o.Samples, "sample"), term.FormatSize(o.Bytes))
+	}
+	return out.Flush()
+}
