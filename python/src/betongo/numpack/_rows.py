@@ -149,7 +149,12 @@ class SavedRows:
     """
 
     def __init__(
-        self, read: Callable[[Table, int, int], Array], t: Table, step: int, lo: int = 0, hi: int | None = None
+        self,
+        read: Callable[[Table, int, int], Array],
+        t: Table,
+        step: int,
+        lo: int = 0,
+        hi: int | None = None,
     ) -> None:
         self.read, self.t, self.step = read, t, step
         self.lo, self.hi = lo, t.left if hi is None else hi
