@@ -170,6 +170,53 @@ func TestJournalPowerLoss(t *testing.T) {
 	}
 }
 
+// A build that is killed when its file has its name already, or is just about to,
+// is seen to be finished, whatever is still left beside.
+func TestJournalKilledAtTheEnd(t *testing.T) {
+	b := builds()[1]
+	path := filepath.Join(t.TempDir(), "x.beton")
+	want := b.whole(t, path)
+	created := func(o *Options) { o.Overwrite = false }
+	finished := 0
+	for back := range 20 {
+		// How many calls a build makes depends on when its notes come about.
+		d := newSimDisk()
+		renames := 0
+		d.fault = func(_ int, op string) (int, error) {
+			if op == "rename" {
+				renames = d.calls
+			}
+			if renames > 0 && d.calls >= renames+back {
+				return -1, errDead
+			}
+			return -1, nil
+		}
+		err := b.run(t, d, path, journaled, created)
+		if err == nil {
+			break
+		}
+		d.fault = nil
+		if d.names[path] != nil && !bytes.Equal(d.names[path].data, want) {
+			t.Fatal("a file that is not the whole one")
+		}
+		var resumed Resumed
+		err = b.run(t, d, path, journaled, created, func(o *Options) { o.Journal.Resumed = func(r Resumed) { resumed = r } })
+		if err != nil {
+			t.Fatalf("killed %d calls behind the rename: %v", back, err)
+		}
+		if resumed.Finished {
+			finished++
+			if len(resumed.Skipped) == 0 || resumed.Next != b.n {
+				t.Errorf("%+v", resumed)
+			}
+		}
+		checkClean(t, d, path, want)
+	}
+	if finished < 5 {
+		t.Errorf("%d builds were finished, want more", finished)
+	}
+}
+
 // Samples that come out otherwise behind an interruption leave nothing of what
 // they were before it.
 func TestJournalOtherwise(t *testing.T) {
