@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 	"unique"
 )
 
@@ -87,6 +88,8 @@ var names = map[string]string{
 // *UnsupportedError.
 func ParseDType(s string) (DType, error) {
 	switch {
+	case !utf8.ValidString(s): // a struct's names could not be told again
+		return DType{}, fmt.Errorf("dtype %s: not UTF-8", excerpt(s))
 	case s != "" && (s[0] == '[' || s[0] == '{'):
 		return parseStruct(s)
 	case strings.Contains(s, ",") && len(splitMembers(s)) > 1:
