@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"math/big"
 	"slices"
 	"strconv"
 
@@ -16,8 +17,9 @@ type attrs struct {
 	kind attrKind
 	only []string // these names and no others; nil for any
 	// check says whether a value can be written as it is; nil for all. Others are
-	// written as JSON text.
+	// written as plain makes them of what JSON can tell, and for nil as JSON text.
 	check func(key string, v any) error
+	plain func(v any) any
 }
 
 type attrKind int
@@ -69,6 +71,12 @@ func carried(key string, v any, to attrs) (*any, string) {
 	if !ok {
 		return nil, fmt.Sprintf("isn't kept: JSON can't tell a %T", v)
 	}
+	if to.plain != nil {
+		if v := to.plain(plain); to.check(key, v) == nil {
+			plain = v
+			to.kind = jsonAttrs
+		}
+	}
 	if to.kind != jsonAttrs {
 		text, err := json.Marshal(plain)
 		if err != nil {
@@ -84,6 +92,66 @@ func carried(key string, v any, to attrs) (*any, string) {
 		return &plain, "is kept as a list of numbers, without its type"
 	}
 	return &plain, ""
+}
+
+// dropNamed leaves out attributes that are called as an array.
+func (j *job) dropNamed(from map[string]any) {
+	for _, it := range j.list {
+		if _, ok := from[it.name]; ok {
+			delete(from, it.name)
+			j.note("", "attribute %q isn't kept: an array is called so", it.name)
+		}
+	}
+}
+
+// pickled makes of what JSON can tell what a pickle has.
+func pickled(v any) any {
+	switch v := v.(type) {
+	case int8:
+		return int64(v)
+	case int16:
+		return int64(v)
+	case int32:
+		return int64(v)
+	case uint8:
+		return int64(v)
+	case uint16:
+		return int64(v)
+	case uint32:
+		return int64(v)
+	case uint64:
+		return new(big.Int).SetUint64(v)
+	case json.Number:
+		if n, ok := new(big.Int).SetString(v.String(), 10); ok && n.IsInt64() {
+			return n.Int64()
+		} else if ok {
+			return n
+		}
+		f, err := v.Float64()
+		if err != nil {
+			return v.String()
+		}
+		return f
+	case []string:
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = v[i]
+		}
+		return list
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = pickled(v[i])
+		}
+		return list
+	case map[string]any:
+		m := make(map[string]any, len(v))
+		for key := range v {
+			m[key] = pickled(v[key])
+		}
+		return m
+	}
+	return v
 }
 
 // jsonable returns a value as JSON has it. changed tells that it lost a type.

@@ -288,6 +288,9 @@ func (j *job) specs(columns []*column) ([]ffcv.FieldSpec, *record, error) {
 func (j *job) extend(opts *ffcv.Options, rec *record) error {
 	a := j.carry("", j.r.Attrs(), j.to.file)
 	j.report.Attrs = a
+	if err := j.carryGroups(nil); err != nil {
+		return err
+	}
 	if list, ok := texts(a["classes"]); ok {
 		opts.Classes = list
 		rest := map[string]any{}

@@ -78,6 +78,7 @@ type format struct {
 	scalars bool                      // arrays without dimensions
 	order   bool                      // keeps a big-endian byte order
 	fortran bool                      // keeps Fortran order
+	mixed   bool                      // attributes of the file lie among the arrays, by their names
 	takes   func(array.Member) error  // whether an array's type and shape can be held; nil for all
 	remark  func(array.Member) string // what an array comes back as, where that isn't the same; "" for the same
 	file    attrs                     // of the file

@@ -157,9 +157,9 @@ var torchFormat = &format{
 	create: func(path string, o *Options) (writer, error) {
 		return created(torchfile.Create(path, &torchfile.CreateOptions{Overwrite: o.Overwrite}))
 	},
-	scalars: true,
-	file:    attrs{kind: anyAttrs},
-	member:  attrs{kind: anyAttrs, only: []string{"dtype", "parameter", "requires_grad"}},
+	scalars: true, mixed: true,
+	file:   attrs{kind: anyAttrs, check: torchfile.CheckAttr, plain: pickled},
+	member: attrs{kind: anyAttrs, only: []string{"dtype", "parameter", "requires_grad"}},
 	takes: func(m array.Member) error {
 		if isFloat8(m) {
 			return nil

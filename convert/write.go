@@ -21,11 +21,17 @@ func (j *job) write() error {
 		return j.writeEach()
 	}
 	j.report.Attrs = j.carry("", j.r.Attrs(), j.to.file)
+	if j.to.mixed {
+		j.dropNamed(j.report.Attrs)
+	}
 	w, err := j.create(j.out, j.list, j.report.Attrs)
 	if err != nil {
 		return err
 	}
 	defer w.Abort()
+	if err := j.carryGroups(w); err != nil {
+		return fmt.Errorf("output %s: %w", j.out, err)
+	}
 	for i := range j.list {
 		j.list[i].path = j.out
 		if err := j.copy(w, &j.list[i]); err != nil {
@@ -87,6 +93,9 @@ func (j *job) finish(w writer) error {
 func (j *job) writeEach() error {
 	if a := j.r.Attrs(); len(a) > 0 {
 		j.carry("", a, attrs{})
+	}
+	if err := j.carryGroups(nil); err != nil {
+		return err
 	}
 	var open []writer
 	defer func() {

@@ -58,6 +58,18 @@ func (w *Writer) SetAttrs(attrs map[string]any) error {
 	return nil
 }
 
+// CheckAttr says whether a value can be one of Writer.SetAttrs.
+func CheckAttr(name string, v any) error {
+	err := errors.New("it is a tensor")
+	if !hasTensor(v) {
+		err = newEncoder(nil).value(v, 0)
+	}
+	if err != nil {
+		return fmt.Errorf("attribute %q: %w", name, err)
+	}
+	return nil
+}
+
 // check tells why PyTorch can't hold an array.
 func check(spec array.Spec, float8 string) error {
 	t := spec.DType
