@@ -8,6 +8,7 @@ import (
 	"github.com/pierrec/lz4/v4"
 
 	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/internal/mmap"
 )
 
 const (
@@ -134,6 +135,7 @@ func unpackShuffled(dst, src []byte, width int) error {
 		*f = room(*f, len(dst))
 		to = *f
 	}
+	mmap.Touch(src)
 	n, err := lz4.UncompressBlock(src, to)
 	if err != nil || n != len(dst) {
 		err = fmt.Errorf("lz4: %w", packFault(src, len(dst)))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pierrec/lz4/v4"
 
+	"github.com/betongo/betongo/internal/mmap"
 	"github.com/betongo/betongo/rgb"
 )
 
@@ -196,6 +197,7 @@ func (m *storedRaster) decode(pix, b []byte) error {
 
 // unpack decodes an LZ4 block that must fill dst.
 func unpack(dst, src []byte) error {
+	mmap.Touch(src)
 	n, err := lz4.UncompressBlock(src, dst)
 	if err == nil && n == len(dst) {
 		return nil

@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/internal/mmap"
 )
 
 // output takes the rows of a dataset.
@@ -206,6 +207,7 @@ func (w *worker) packChunk(o *output, g *grid, rows []byte, hi, job int) (err er
 
 // write writes the chunk that a worker packed; the library is locked.
 func (o *output) write(w *worker) error {
+	mmap.Touch(w.packed) // rows as they are may lie in a map
 	if o.l.Dwrite_chunk(o.id, 0, w.mask, &w.at[0], uintptr(len(w.packed)), unsafe.Pointer(&w.packed[0])) < 0 {
 		return o.l.fail("write the chunk at %v", w.at[:len(o.d.dims)])
 	}

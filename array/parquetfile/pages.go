@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/betongo/betongo/internal/arrow"
+	"github.com/betongo/betongo/internal/mmap"
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/gzip"
@@ -95,6 +96,9 @@ func (p *pages) next() (page, []byte, error) {
 // unpack returns size bytes that were compressed, borrowed until the next call.
 func (p *pages) unpack(body []byte, size int) ([]byte, error) {
 	var err error
+	if p.codec != codecNone {
+		mmap.Touch(body)
+	}
 	switch p.codec {
 	case codecNone:
 		if len(body) != size {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/mmap"
 	"github.com/betongo/betongo/rgb"
 )
 
@@ -207,6 +208,7 @@ func appendFloat(line []byte, v float64) []byte {
 
 // appendSum appends the SHA-256 of data in hex.
 func appendSum(line, data []byte) []byte {
+	mmap.Touch(data)
 	sum := sha256.Sum256(data)
 	return hex.AppendEncode(line, sum[:])
 }

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -14,7 +15,21 @@ import (
 var live struct {
 	mu   sync.Mutex
 	maps map[*Map]struct{}
+
+	// Those closed last: on a fault's way up to who makes an error of it, what is
+	// deferred may close the map.
+	past [32]place
+	next int
 }
+
+// place is where a file's bytes lie, or lay.
+type place struct {
+	base, end uintptr
+	name      string
+	size      int64
+}
+
+func (p *place) holds(at uintptr) bool { return at >= p.base && at < p.end }
 
 // show adds the map to those that are open.
 func (m *Map) show() {
@@ -30,6 +45,8 @@ func (m *Map) hide() {
 	live.mu.Lock()
 	defer live.mu.Unlock()
 	delete(live.maps, m)
+	live.past[live.next%len(live.past)] = m.place
+	live.next++
 }
 
 // span is where bytes lie.
@@ -79,19 +96,33 @@ func Fault(r any) *FaultError {
 	}
 	e := &FaultError{Offset: -1, Now: -1}
 	at := r.(interface{ Addr() uintptr }).Addr()
-	live.mu.Lock()
-	for m := range live.maps {
-		if at >= m.base && at < m.end {
-			e.Name, e.Offset, e.Size = m.name, int64(at-m.base), m.size
-		}
+	if p := find(at); p.name != "" {
+		e.Name, e.Offset, e.Size = p.name, int64(at-p.base), p.size
 	}
-	live.mu.Unlock()
 	if e.Name != "" {
 		if info, err := os.Stat(e.Name); err == nil {
 			e.Now = info.Size()
 		}
 	}
 	return e
+}
+
+// find returns the map that has, or last had, the address; one without a name
+// for none.
+func find(at uintptr) place {
+	live.mu.Lock()
+	defer live.mu.Unlock()
+	for m := range live.maps {
+		if m.holds(at) {
+			return m.place
+		}
+	}
+	for i := range live.past {
+		if p := live.past[(live.next+len(live.past)-1-i)%len(live.past)]; p.holds(at) {
+			return p
+		}
+	}
+	return place{}
 }
 
 // Guard runs do, and returns a memory fault in it, on this goroutine, as a
@@ -119,3 +150,24 @@ func IsFault(r any) bool {
 	_, ok = e.(interface{ Addr() uintptr })
 	return ok
 }
+
+// Touch reads a byte of each page of b. It is for bytes of a map that are
+// handed to code which a memory fault must not interrupt: C, and assembly with a
+// frame whose pointers the collector doesn't know, which it ends the program
+// for. A fault comes here instead.
+func Touch(b []byte) {
+	var sum byte
+	for i := 0; i < len(b); i += touchStep {
+		sum |= b[i]
+	}
+	if len(b) > 0 {
+		sum |= b[len(b)-1]
+	}
+	touched.Store(uint32(sum))
+}
+
+// touchStep is the smallest page that there is.
+const touchStep = 4096
+
+// touched keeps the reads from being left out.
+var touched atomic.Uint32

@@ -30,10 +30,7 @@ import (
 // Map is a read-only map of a whole regular file. Its methods are safe for
 // concurrent use, except that nobody may use the bytes during or after Close.
 type Map struct {
-	name string
-	size int64
-
-	base, end uintptr // of the bytes, for faults
+	place
 
 	mu   sync.RWMutex // held for reading while a hint uses data, for writing by Close
 	data mmapgo.MMap  // nil when the file is empty or the map is closed
@@ -62,7 +59,7 @@ func File(f *os.File) (*Map, error) {
 	if err := regular.Check(path, info); err != nil {
 		return nil, err
 	}
-	m := &Map{name: path, size: info.Size()}
+	m := &Map{place: place{name: path, size: info.Size()}}
 	if m.size == 0 {
 		return m, nil // no system maps zero bytes
 	}

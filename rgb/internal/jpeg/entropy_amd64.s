@@ -1,6 +1,7 @@
 //go:build !purego
 
 #include "go_asm.h"
+#include "funcdata.h"
 #include "textflag.h"
 
 #define ENTROPY DI
@@ -40,6 +41,7 @@
 // The reader stays in registers for all blocks. SHLX and SHRX take a count's low
 // six bits, so an entry is its own count.
 TEXT ·mcuLoop(SB), NOSPLIT, $24-72
+	NO_LOCAL_POINTERS // a fault in the bytes that it reads is a panic, whose stack the collector walks
 	MOVQ e+0(FP), ENTROPY
 	MOVQ i+24(FP), CX
 	MOVQ lasts+16(FP), AX

@@ -1,5 +1,6 @@
 //go:build !purego
 
+#include "funcdata.h"
 #include "textflag.h"
 
 // One 128-bit lane works on one block, so nothing ever crosses lanes.
@@ -95,6 +96,7 @@
 
 // func idctPair(coefs *[2][64]int16, quant *quantPair, dst0 *byte, stride0 int, dst1 *byte, stride1 int)
 TEXT ·idctPair(SB), NOSPLIT, $256-48
+	NO_LOCAL_POINTERS
 	MOVQ coefs+0(FP), SI
 	MOVQ quant+8(FP), BX
 	MOVQ dst0+16(FP), DI
