@@ -96,8 +96,7 @@ func (f *File) parse() error {
 		if err := f.columns.Add(field, at, f.verify, f.measure); err != nil {
 			return err
 		}
-		l := field.Layout()
-		at = arrow.Layout{Nodes: at.Nodes + l.Nodes, Buffers: at.Buffers + l.Buffers, Views: at.Views + l.Views}
+		at = at.Plus(field.Layout())
 	}
 	return nil
 }

@@ -51,13 +51,13 @@ func (c *Column) attrs() error {
 // JSON. Arrow's and this package's own keys, and hidden ones, aren't among them.
 func Attrs(meta []KeyValue, hidden ...string) map[string]any {
 	var coded []string
-	if text, ok := Get(meta, JSONKey); ok {
+	if text, ok := Get(meta, jsonKey); ok {
 		_ = json.Unmarshal([]byte(text), &coded) // else all is text
 	}
 	var attrs map[string]any
 	for _, kv := range meta {
 		switch {
-		case kv.Key == DTypeKey, kv.Key == ScalarKey, kv.Key == JSONKey, kv.Key == "ARROW:schema", slices.Contains(hidden, kv.Key):
+		case kv.Key == dtypeKey, kv.Key == ScalarKey, kv.Key == jsonKey, kv.Key == "ARROW:schema", slices.Contains(hidden, kv.Key):
 			continue
 		case strings.HasPrefix(kv.Key, "PARQUET:"): // pyarrow's note of where a column was
 			continue
@@ -101,7 +101,7 @@ func Pairs(attrs map[string]any) ([]KeyValue, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, KeyValue{JSONKey, string(b)})
+		list = append(list, KeyValue{jsonKey, string(b)})
 	}
 	return list, nil
 }
@@ -148,11 +148,11 @@ func NewField(m array.Member, large bool) (*Field, *Column, error) {
 	if len(m.Spec.Shape) == 0 {
 		f.Meta = append(f.Meta, KeyValue{ScalarKey, "1"})
 	}
-	if c, measure, err := NewColumn(&f, nil); err == nil && !measure && c.Member.Spec.DType == t && slices.Equal(c.Member.Spec.Shape[min(1, len(c.Member.Spec.Shape)):], shape) {
+	if c, measure, err := newColumn(&f, nil); err == nil && !measure && c.Member.Spec.DType == t && slices.Equal(c.Member.Spec.Shape[min(1, len(c.Member.Spec.Shape)):], shape) {
 		return &f, c, nil
 	}
-	f.Meta = append(f.Meta, KeyValue{DTypeKey, t.String()})
-	c, measure, err := NewColumn(&f, nil)
+	f.Meta = append(f.Meta, KeyValue{dtypeKey, t.String()})
+	c, measure, err := newColumn(&f, nil)
 	if err == nil && (measure || c.Member.Spec.DType != t) {
 		err = &array.UnsupportedError{DType: t.String(), Why: "Arrow has no way to keep it"}
 	}

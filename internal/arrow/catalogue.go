@@ -49,7 +49,7 @@ func (k *Catalogue[T]) Add(field *Field, own T, find func(*Entry[T]) error, meas
 		k.index[field.Name] = len(k.list)
 	}
 	k.list = append(k.list, e)
-	c, texts, err := NewColumn(field, nil)
+	c, texts, err := newColumn(field, nil)
 	if e.err = errors.Join(e.err, err); e.err != nil {
 		return nil
 	}
@@ -59,7 +59,7 @@ func (k *Catalogue[T]) Add(field *Field, own T, find func(*Entry[T]) error, meas
 	if err == nil && texts {
 		var widths []int
 		if widths, err = measure(e); err == nil {
-			if c, _, err = NewColumn(field, widths); err == nil {
+			if c, _, err = newColumn(field, widths); err == nil {
 				e.Column = c
 			}
 		}
@@ -69,7 +69,7 @@ func (k *Catalogue[T]) Add(field *Field, own T, find func(*Entry[T]) error, meas
 		return err
 	}
 	if err == nil {
-		err = e.CheckRow(k.Size)
+		err = e.checkRow(k.Size)
 	}
 	if e.err = err; err != nil {
 		return nil

@@ -12,9 +12,9 @@ import (
 // Keys of fields' metadata. Those with betongo's name bring back what Arrow's
 // types don't tell; for others they mean nothing.
 const (
-	DTypeKey     = "betongo:dtype"  // NumPy's dtype, where the type alone gives another
+	dtypeKey     = "betongo:dtype"  // NumPy's dtype, where the type alone gives another
 	ScalarKey    = "betongo:scalar" // the one row is an array of no dimensions
-	JSONKey      = "betongo:json"   // the keys beside it whose values are JSON
+	jsonKey      = "betongo:json"   // the keys beside it whose values are JSON
 	extensionKey = "ARROW:extension:name"
 	paramsKey    = "ARROW:extension:metadata"
 	tensorName   = "arrow.fixed_shape_tensor"
@@ -63,9 +63,9 @@ func (l *Leaf) run() int {
 	return n
 }
 
-// CheckRow tells of rows so large that a file of some bytes hardly has them: one
+// checkRow tells of rows so large that a file of some bytes hardly has them: one
 // is made room for before it is read.
-func (c *Column) CheckRow(file int) error {
+func (c *Column) checkRow(file int) error {
 	const free, ratio = 16 << 20, 1024
 	if c.Row > free && c.Row/ratio > file {
 		return unsupported(c.Field, fmt.Sprintf("rows of %d bytes in a file of %d", c.Row, file))
@@ -110,13 +110,13 @@ func (c *Column) Texts() []int {
 // maxDims is how many dimensions NumPy's arrays have at most.
 const maxDims = 64
 
-// NewColumn finds the array that a field is. Text is as wide as the field's
+// newColumn finds the array that a field is. Text is as wide as the field's
 // metadata tell or, where they don't, as wides does: for each leaf of text in
 // turn how many characters (or bytes) the longest has; without it measure says
 // that it is to be found out, and the column serves for just that. An error is
 // an *array.UnsupportedError.
-func NewColumn(f *Field, widths []int) (c *Column, measure bool, err error) {
-	if text, ok := Get(f.Meta, DTypeKey); ok {
+func newColumn(f *Field, widths []int) (c *Column, measure bool, err error) {
+	if text, ok := Get(f.Meta, dtypeKey); ok {
 		if c, err := known(f, text); err == nil {
 			return c, false, c.attrs()
 		}
@@ -221,7 +221,7 @@ func (l *layout) walk(f *Field, t array.DType, shape []int, off int, dims []Dim,
 		}
 		return l.walk(&f.Children[0], half, nil, off, append(slices.Clone(dims), Dim{2, half.ItemSize()}), append(slices.Clone(path), 0))
 	}
-	if !Stores(f, t) {
+	if !stores(f, t) {
 		return unsupported(f, fmt.Sprintf("its elements aren't stored as %v is", t))
 	}
 	leaf := Leaf{Path: path, Type: f, DType: t, Offset: off, Dims: dims, Count: 1}
@@ -419,9 +419,9 @@ func why(f *Field) string {
 	return "NumPy has no such type"
 }
 
-// Stores tells whether a field without parts is how elements of a dtype are
+// stores tells whether a field without parts is how elements of a dtype are
 // kept, so that Unpack brings them back.
-func Stores(f *Field, t array.DType) bool {
+func stores(f *Field, t array.DType) bool {
 	if t.IsStruct() || f.Type == Struct || len(f.Children) > 0 {
 		return false
 	}

@@ -195,9 +195,9 @@ func (l *Leaf) PutText(dst, text []byte) error {
 	return nil
 }
 
-// Measure returns how wide PutText's element of a text must be: in characters
+// measure returns how wide PutText's element of a text must be: in characters
 // or bytes.
-func (l *Leaf) Measure(text []byte) int {
+func (l *Leaf) measure(text []byte) int {
 	if l.Type.Type.utf8() {
 		return utf8.RuneCount(text)
 	}
@@ -207,7 +207,7 @@ func (l *Leaf) Measure(text []byte) int {
 // Longer takes the length of a text into longest, if it is longer, which may be
 // up to most.
 func (l *Leaf) Longer(text []byte, longest *int, most int) error {
-	n := l.Measure(text)
+	n := l.measure(text)
 	if n <= *longest {
 		return nil
 	}
@@ -244,9 +244,6 @@ func (l *Leaf) AppendText(text, element []byte) ([]byte, error) {
 	}
 	return text, nil
 }
-
-// NaT is what NumPy has for a time that isn't known.
-const NaT = math.MinInt64
 
 // CheckFill tells of a value that can't stand for missing ones.
 func CheckFill(fill any) error {
@@ -290,7 +287,7 @@ func (l *Leaf) null(fill any) []byte {
 	case kind == 'f' && t.ItemSize() == 8:
 		b = binary.LittleEndian.AppendUint64(nil, 0x7ff8000000000000)
 	case kind == 'M' || kind == 'm':
-		nat := int64(NaT)
+		nat := int64(math.MinInt64) // NumPy's NaT
 		b = binary.LittleEndian.AppendUint64(nil, uint64(nat))
 	case fill != nil:
 		return l.fill(fill)

@@ -134,7 +134,7 @@ func (f *Field) plain() Layout {
 		l.Buffers = 2
 	}
 	for i := range f.Children {
-		l = l.plus(f.Children[i].Layout())
+		l = l.Plus(f.Children[i].Layout())
 	}
 	return l
 }
@@ -147,17 +147,9 @@ func (f *Field) Layout() Layout {
 	return f.plain()
 }
 
-func (l Layout) plus(m Layout) Layout {
+// Plus returns both together.
+func (l Layout) Plus(m Layout) Layout {
 	return Layout{l.Nodes + m.Nodes, l.Buffers + m.Buffers, l.Views + m.Views}
-}
-
-// Before is what lies before a field of a schema in a record batch.
-func (s *Schema) Before(field int) Layout {
-	var l Layout
-	for i := range field {
-		l = l.plus(s.Fields[i].Layout())
-	}
-	return l
 }
 
 // Before is what lies between the field itself and a child of it; the field's
@@ -167,15 +159,7 @@ func (f *Field) Before(child int) Layout {
 	own.Children = nil
 	l := own.plain()
 	for i := range child {
-		l = l.plus(f.Children[i].Layout())
+		l = l.Plus(f.Children[i].Layout())
 	}
 	return l
-}
-
-// At returns the part of the field that a path of children leads to.
-func (f *Field) At(path []int) *Field {
-	for _, i := range path {
-		f = &f.Children[i]
-	}
-	return f
 }
