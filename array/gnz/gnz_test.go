@@ -135,24 +135,9 @@ func TestRoundTrip(t *testing.T) {
 			put("big", formattest.Of(t, make([]byte, big)).Strided(), nil)
 		}
 		for i, s := range types {
-			dtype, err := array.ParseDType(s)
-			if err != nil {
-				t.Fatal(err)
-			}
+			dtype := formattest.DType(t, s)
 			for j, shape := range shapes {
-				spec := array.Spec{DType: dtype, Shape: shape}
-				n, err := spec.Bytes()
-				if err != nil {
-					t.Fatal(err)
-				}
-				data := make([]byte, n)
-				for k := range data {
-					data[k] = byte(k*7+i+j) & 1
-				}
-				a, err := array.New(spec, data)
-				if err != nil {
-					t.Fatal(err)
-				}
+				a := formattest.Bits(t, dtype, i+j, shape...)
 				put(fmt.Sprintf("é %s %v", s, shape), a.Strided(), nil)
 				put(fmt.Sprintf("F %s %v", s, shape), a.Strided(), &gnz.PutOptions{Fortran: true})
 				put(fmt.Sprintf("T %s %v", s, shape), a.Strided().Transpose(), nil)

@@ -151,24 +151,9 @@ func TestWriter(t *testing.T) {
 		}
 		want := map[string]array.Array{}
 		for i, s := range types {
-			dtype, err := array.ParseDType(s)
-			if err != nil {
-				t.Fatal(err)
-			}
+			dtype := formattest.DType(t, s)
 			for j, shape := range shapes {
-				spec := array.Spec{DType: dtype, Shape: shape}
-				n, err := spec.Bytes()
-				if err != nil {
-					t.Fatal(err)
-				}
-				data := make([]byte, n)
-				for k := range data {
-					data[k] = byte(k*7+i+j) & 1
-				}
-				a, err := array.New(spec, data)
-				if err != nil {
-					t.Fatal(err)
-				}
+				a := formattest.Bits(t, dtype, i+j, shape...)
 				little := a
 				if dtype.Order() == '>' {
 					little = array.SwapBytes(a)

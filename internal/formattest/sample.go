@@ -34,6 +34,26 @@ func Sample(t testing.TB, d array.DType, shape ...int) array.Array {
 	return a
 }
 
+// Bits makes an array of some type whose bytes are 0 and 1, others for each seed:
+// true and false are among its elements, and no NaN.
+func Bits(t testing.TB, d array.DType, seed int, shape ...int) array.Array {
+	t.Helper()
+	spec := array.Spec{DType: d, Shape: shape}
+	n, err := spec.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := make([]byte, n)
+	for k := range data {
+		data[k] = byte(k*7+seed) & 1
+	}
+	a, err := array.New(spec, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
 // fill makes elements of a type.
 func fill(r *rand.Rand, b []byte, d array.DType) {
 	size := d.ItemSize()
