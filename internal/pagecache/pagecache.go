@@ -156,9 +156,6 @@ func New(r io.ReaderAt, size int64, opts Options) (*Cache, error) {
 // Size returns the file's size.
 func (c *Cache) Size() int64 { return c.size }
 
-// Budget returns how many bytes of the file the cache can hold.
-func (c *Cache) Budget() int64 { return int64(len(c.arena)) }
-
 // Stats returns the counts so far.
 func (c *Cache) Stats() Stats {
 	c.mu.Lock()
