@@ -78,6 +78,8 @@ func (g *grammar) Validate() error {
 		return fmt.Errorf("--row-group: %d; expected a number of rows", g.RowGroup)
 	case g.Chunk < 0:
 		return fmt.Errorf("--chunk: %d; expected a number of bytes", g.Chunk)
+	case g.Count == 0 || g.Count < -1:
+		return fmt.Errorf("--count: %d; expected a number of elements above 0, or -1 for all", g.Count)
 	case g.SkipLines < 0:
 		return fmt.Errorf("--skip-lines: %d; expected a number of lines", g.SkipLines)
 	}
