@@ -101,14 +101,14 @@ func (r *runner) chunks(ctx context.Context, bytes int64) ([]duel, error) {
 	size := term.FormatSize(bytes)
 	npy, back := r.path("x.npy"), r.path("x2.npy")
 	var duels []duel
-	for _, c := range []struct{ title, peer, verb, extension, codec string }{
-		{"Zarr", "zarr", "zarr", "zarr", "none"}, {"Zarr", "zarr", "zarr", "zarr", "zstd"},
-		{"HDF5", "h5py", "hdf5", "h5", "none"}, {"HDF5", "h5py", "hdf5", "h5", "gzip"},
+	for _, c := range []struct{ title, peer, verb, extension, codec, ours string }{
+		{"Zarr", "zarr", "zarr", "zarr", "none", "none"}, {"Zarr", "zarr", "zarr", "zarr", "zstd", "zstd:3"},
+		{"HDF5", "h5py", "hdf5", "h5", "none", "none"}, {"HDF5", "h5py", "hdf5", "h5", "gzip", "gzip:4"},
 	} {
 		file := r.path("x" + c.codec + "." + c.extension)
 		duels = append(duels,
 			duel{what: fmt.Sprintf("%s .npy to %s, %s", size, c.title, c.codec), from: npy, out: file, keep: true,
-				ours: r.converts(npy, file, "--compression", c.codec), theirs: r.theirs(c.peer, "npy_"+c.verb, npy, file, c.codec)},
+				ours: r.converts(npy, file, "--compression", c.ours), theirs: r.theirs(c.peer, "npy_"+c.verb, npy, file, c.codec)},
 			duel{what: fmt.Sprintf("%s %s, %s, to .npy", size, c.title, c.codec), from: file, out: back,
 				ours: r.converts(file, back), theirs: r.theirs(c.peer, c.verb+"_npy", file, back)})
 	}

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -94,6 +95,8 @@ func workCast(args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	numbers, whole = nil, array.Array{}
+	debug.FreeOSMemory() // NumPy has let go of its own too
 	r, err := begin()
 	if err != nil {
 		return err
