@@ -49,11 +49,14 @@ const bfloat16 = "bfloat16"
 // serves: object and variable-width string types, sub-arrays outside of a
 // struct, and structs where only plain elements are served.
 type UnsupportedError struct {
-	DType string // as it was given
+	DType string // as it was given; "" where it isn't the type
 	Why   string
 }
 
 func (e *UnsupportedError) Error() string {
+	if e.DType == "" {
+		return "not supported: " + e.Why
+	}
 	return fmt.Sprintf("dtype %q is not supported: %s", e.DType, e.Why)
 }
 

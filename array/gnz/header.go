@@ -49,7 +49,7 @@ func parseHeader(path string, file []byte) (*header, error) {
 	}
 	if top["version"] != version {
 		if n, ok := top["version"].(int); ok && n > version {
-			return nil, fmt.Errorf("%s: %w", path, &array.UnsupportedError{DType: "GNZ1", Why: fmt.Sprintf("version %d, version %d is read", n, version)})
+			return nil, fmt.Errorf("%s: %w", path, &array.UnsupportedError{Why: fmt.Sprintf("version %d of GNZ1, version %d is read", n, version)})
 		}
 		return nil, bad(prefixSize, "version %v, want %d", top["version"], version)
 	}

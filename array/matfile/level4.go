@@ -61,7 +61,7 @@ func (p *parser) matrix4(b []byte, at int64) (next int64, err error) {
 	v := &variable{name: name, order: order, at: start, size: bytes * int64(imag+1)}
 	if kind%10 == 2 {
 		p.refused = append(p.refused, fmt.Errorf("%s: array %q: %w", p.file, name,
-			&array.UnsupportedError{DType: "sparse", Why: "sparse matrices of level 4 aren't served"}))
+			&array.UnsupportedError{Why: "sparse matrices of level 4 aren't served"}))
 		return start + v.size, nil
 	}
 	p.forget(name)

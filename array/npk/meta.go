@@ -73,7 +73,7 @@ func parseMeta(b []byte) ([]*record, error) {
 	case c.Err() != nil:
 		return nil, bad(c.Offset(), "header: %w", c.Err())
 	case v > metaVersion:
-		return nil, bad(4, "%w", &array.UnsupportedError{DType: ".npk", Why: fmt.Sprintf("version %d, version %d is read", v, metaVersion)})
+		return nil, bad(4, "%w", &array.UnsupportedError{Why: fmt.Sprintf("version %d of NumPack's metadata, version %d is read", v, metaVersion)})
 	case v != metaVersion:
 		return nil, bad(4, "version %d, want %d", v, metaVersion)
 	}
@@ -134,7 +134,7 @@ func parseRecord(c *wire.Cursor) (*record, error) {
 	case int(t) >= len(types):
 		return r, &array.UnsupportedError{DType: fmt.Sprintf("number %d", t), Why: "not one of NumPack 0.7"}
 	case packed != 0 || blocks != 0:
-		return r, &array.UnsupportedError{DType: ".npk", Why: "compressed data, which no NumPack wrote so far"}
+		return r, &array.UnsupportedError{Why: "compressed data, which no NumPack wrote so far"}
 	case dims == 0:
 		return r, &array.UnsupportedError{DType: types[t].String() + " ()", Why: "a scalar, which a pack has no rows of"}
 	}

@@ -173,7 +173,7 @@ func (a *Archive) readEntry(m *member) error {
 		return &FormatError{File: a.Name(), Array: m.Name, Offset: at, Msg: fmt.Sprintf(format, args...)}
 	}
 	refuse := func(why string) error {
-		return fmt.Errorf("%s: array %q: %w", a.Name(), m.Name, &array.UnsupportedError{DType: ".npz", Why: why})
+		return fmt.Errorf("%s: array %q: %w", a.Name(), m.Name, &array.UnsupportedError{Why: why})
 	}
 	off, err := e.DataOffset()
 	if err != nil {

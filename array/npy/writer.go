@@ -106,7 +106,7 @@ func (w *Writer) refuse(m array.Member) error {
 	return nil
 }
 
-var errAttrs = &array.UnsupportedError{DType: ".npy", Why: "the format has no attributes"}
+var errAttrs = &array.UnsupportedError{Why: "the format has no attributes"}
 
 // entry is the array that is being written.
 type entry struct {

@@ -138,7 +138,7 @@ func (t *table) layout() error {
 	}
 	for key := range t.m.Attrs {
 		if key != "columns" {
-			return &array.UnsupportedError{DType: "text", Why: "the format has no attributes, here " + key}
+			return &array.UnsupportedError{Why: "the format has no attributes, here " + key}
 		}
 	}
 	if t.fields = spec.DType.Fields(); t.fields == nil {
@@ -259,7 +259,7 @@ func (w *Writer) SetAttrs(attrs map[string]any) error {
 	if len(attrs) == 0 {
 		return nil
 	}
-	return &array.UnsupportedError{DType: "text", Why: "the format has no attributes"}
+	return &array.UnsupportedError{Why: "the format has no attributes"}
 }
 
 // Close completes the file and puts it at its path.

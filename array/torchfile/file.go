@@ -159,7 +159,7 @@ func (w *walk) visit(name string, v any, depth int) {
 	case *Tensor:
 		w.f.add(name, v)
 	case *Refused:
-		w.f.refuse(name, &array.UnsupportedError{DType: "torch.Tensor", Why: v.Why})
+		w.f.refuse(name, &array.UnsupportedError{Why: v.Why})
 	case Constant:
 		w.attr(name, string(v))
 	case Device:
