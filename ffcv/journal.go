@@ -9,9 +9,9 @@ import (
 // Journal lets a build that was interrupted go on: by a signal, a full disk, a
 // source that failed, a panic, or a machine that stopped. Such a writer
 // collects the file in NAME.partial, always under that name, and notes beside
-// it in NAME.partial.journal how far the file is safe on the disk: about each
-// page or each second, whichever comes first, but not more than four times a
-// second. What a crash costs is what came after the last note. The finished
+// it in NAME.partial.journal how far the file is safe on the disk: for the
+// first time when a page is full, then about each page or each second, whichever
+// comes first, but not more than four times a second. What a crash costs is what came after the last note. The finished
 // file is the same, byte for byte, as that of a build that nothing interrupted.
 //
 // After an error the partial file stays where such a note was made, and the

@@ -1,11 +1,14 @@
 package ffcv
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"math"
+	"slices"
 
 	"github.com/betongo/betongo/alloc"
 	"github.com/betongo/betongo/internal/wire"
@@ -180,22 +183,23 @@ var errNoJournal = errors.New("the journal is damaged at its beginning")
 
 // readHistory reads a journal. It ends at the first record that is not whole:
 // that is where the machine stopped.
-func readHistory(b []byte) (*history, error) {
-	if len(b) < len(journalMagic) || string(b[:len(journalMagic)]) != journalMagic {
+func readHistory(in io.Reader) (*history, error) {
+	r := records{in: bufio.NewReaderSize(in, 1<<16)}
+	magic := make([]byte, len(journalMagic))
+	if _, err := io.ReadFull(r.in, magic); err != nil || string(magic) != journalMagic {
 		return nil, errNoJournal
 	}
 	h := &history{end: int64(len(journalMagic))}
-	rest := b[len(journalMagic):]
-	kind, payload, n := nextRecord(rest, 0)
-	if n == 0 || kind != recordBegin {
+	kind, payload := r.next(0)
+	if kind != recordBegin {
 		return nil, errNoJournal
 	}
 	if err := h.begin(payload); err != nil {
 		return nil, err
 	}
 	var skips []*SampleError // not followed by a standing yet
-	for ; n > 0; kind, payload, n = nextRecord(rest, h.build) {
-		rest, h.end = rest[n:], h.end+int64(n)
+	for ; kind != 0; kind, payload = r.next(h.build) {
+		h.end += recordHead + int64(len(payload))
 		switch kind {
 		case recordBegin: // just read
 		case recordSkip:
@@ -224,24 +228,41 @@ func readHistory(b []byte) (*history, error) {
 			return nil, &UnsupportedError{What: fmt.Sprintf("journal record of kind %d", kind)}
 		}
 	}
-	return h, nil
+	return h, r.err
 }
 
-// nextRecord reads the record that b begins with; n is its length, 0 when there
-// is no whole one.
-func nextRecord(b []byte, build uint64) (kind byte, payload []byte, n int) {
-	if len(b) < recordHead {
-		return 0, nil, 0
+// records reads a journal's records.
+type records struct {
+	in  *bufio.Reader
+	buf []byte // kind and payload
+	err error  // of reading, not of what was read
+}
+
+// next reads a record, whose payload is valid until the next call; kind is 0 when
+// there is no whole one.
+func (r *records) next(build uint64) (kind byte, payload []byte) {
+	var head [8]byte
+	if !r.read(head[:]) {
+		return 0, nil
 	}
-	size := binary.LittleEndian.Uint32(b)
-	if size == 0 || size > maxRecord || int64(size) > int64(len(b)-recordHead) {
-		return 0, nil, 0
+	size := binary.LittleEndian.Uint32(head[:])
+	if size == 0 || size > maxRecord {
+		return 0, nil
 	}
-	n = recordHead + int(size)
-	if binary.LittleEndian.Uint32(b[4:]) != recordSum(build, b[8:n]) {
-		return 0, nil, 0
+	r.buf = slices.Grow(r.buf[:0], int(size)+1)[:size+1]
+	if !r.read(r.buf) || binary.LittleEndian.Uint32(head[4:]) != recordSum(build, r.buf) {
+		return 0, nil
 	}
-	return b[8], b[recordHead:n], n
+	return r.buf[0], r.buf[1:]
+}
+
+// read fills b, if there is that much.
+func (r *records) read(b []byte) bool {
+	_, err := io.ReadFull(r.in, b)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		r.err = err
+	}
+	return err == nil
 }
 
 func (h *history) begin(payload []byte) error {

@@ -116,30 +116,18 @@ func removeAll(d disk, part string, beside []string) error {
 	return removeIfThere(d, beside[len(beside)-1])
 }
 
-// maxJournal bounds a journal: years of notes, or a billion samples let go.
-const maxJournal = 16 << 30
-
 // readJournal reads the journal of that name.
 func readJournal(d disk, name string) (*history, error) {
 	size, err := d.size(name)
 	if err != nil {
 		return nil, err
 	}
-	if size > maxJournal {
-		return nil, fmt.Errorf("a journal of %d bytes", size)
-	}
 	f, err := d.open(name, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	b := make([]byte, size)
-	if n, err := readFull(f, b, 0); err != nil && err != io.EOF {
-		return nil, err
-	} else if b = b[:n]; n == 0 {
-		return nil, errNoJournal
-	}
-	return readHistory(b)
+	return readHistory(io.NewSectionReader(fullReader{f}, 0, size))
 }
 
 // is says whether the file of that name is the whole one.

@@ -266,7 +266,7 @@ func TestJournalPartial(t *testing.T) {
 	// A writer without a journal tells of it, and works.
 	var warned []string
 	err := journaled(t, path, chunky{n: 3}, ffcv.Options{Warn: func(s string) { warned = append(warned, s) }}, nil)
-	if err != nil || len(warned) == 0 || !strings.HasPrefix(warned[0], path+".partial: ") {
+	if err != nil || len(warned) == 0 || !strings.HasPrefix(warned[0], path+".partial, ") {
 		t.Errorf("%v, warned of %q", err, warned)
 	}
 	if err := os.Remove(path); err != nil {

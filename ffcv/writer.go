@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/aside"
@@ -274,10 +275,9 @@ func (w *Writer) tellPartials() {
 	if err != nil {
 		return // it's only a word
 	}
-	for _, name := range list {
-		if !slices.Contains(w.left.names, name) {
-			w.tell(name + ": left by a writer that was killed; it may be deleted")
-		}
+	list = slices.DeleteFunc(list, func(name string) bool { return slices.Contains(w.left.names, name) })
+	if len(list) > 0 {
+		w.tell(strings.Join(list, ", ") + ": left by a writer that was killed or interrupted; to be deleted unless it is to go on")
 	}
 }
 
