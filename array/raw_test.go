@@ -187,6 +187,48 @@ func TestWithHeader(t *testing.T) {
 	}
 }
 
+// FuzzLoadWithHeader: whatever is in the file, it is an array of just its bytes,
+// which is written as it was read, or an error that names the file.
+func FuzzLoadWithHeader(f *testing.F) {
+	path := filepath.Join(f.TempDir(), "x.dat")
+	for _, s := range []string{"<f4", "[('a', '<i4'), ('b', '<f8', (2,))]", "<U3"} {
+		a, err := array.New(array.Spec{DType: parse(f, s), Shape: []int{2, 3}}, make([]byte, 6*parse(f, s).ItemSize()))
+		if err == nil {
+			err = array.SaveWithHeader(path, a)
+		}
+		if err != nil {
+			f.Fatal(err)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Add([]byte("\xff\xff\xff\xff\xff\xff\xff\x7f\x03\x00\x00\x00<f4"))
+	f.Add([]byte("\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\xff\xff"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		path := filepath.Join(t.TempDir(), "x.dat")
+		if err := os.WriteFile(path, b, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		a, err := array.LoadWithHeader(path)
+		if err != nil {
+			if !strings.Contains(err.Error(), path) {
+				t.Errorf("an error without the file's name: %v", err)
+			}
+			return
+		}
+		if err := array.SaveWithHeader(path, a); err != nil {
+			t.Fatal(err)
+		}
+		again, err := array.LoadWithHeader(path)
+		if err != nil || !again.Spec.Equal(a.Spec) || !bytes.Equal(again.Data, a.Data) {
+			t.Errorf("%v comes back as %v, %v", a.Spec, again.Spec, err)
+		}
+	})
+}
+
 func ExampleStrided_Field() {
 	point, _ := array.ParseDType("[('x', '<f4'), ('y', '<f4')]")
 	xy, _ := array.Of([]float32{1, 10, 2, 20, 3, 30})
