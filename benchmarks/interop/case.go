@@ -62,6 +62,10 @@ func kinds() []testCase {
 		{name: "rgb_jpg", n: 100, columns: []column{images("image", fields.RGBImage{}, varied), index()}},
 		{name: "rgb_smart", n: 100, columns: []column{images("image", fields.RGBImage{Mode: fields.ModeSmart, SmartThreshold: 25_000}, varied), index()}},
 		{name: "rgb_proportion", n: 100, columns: []column{images("image", fields.RGBImage{Mode: fields.ModeProportion, CompressProbability: 0.3}, varied), index()}},
+		{name: "lz4", n: 120, columns: []column{
+			packed(texts("text", func(i int) int { return i * i * 37 % 5000 })), index(), packed(articles("article")),
+			packed(counts("i2", "<i2", false, 20, 20)), packed(counts("i4", "<i4", false, 3, 1001)), packed(counts("f8", "<f8", true, 65)),
+			packed(arrays("flags", "|b1", false, 900))}, flags: []string{"--quick"}},
 		{name: "everything", n: 200, columns: everything()},
 		{name: "one", n: 1, columns: everything()},
 	} {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"strings"
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/fields"
@@ -67,6 +68,16 @@ func documents(name string) column {
 	}}
 }
 
+// articles are documents of some length, whose text repeats itself.
+func articles(name string) column {
+	of := func(i int) json.RawMessage {
+		return json.RawMessage(fmt.Sprintf(`{"i": %d, "text": %q}`, i, strings.Repeat("a sentence, and ", i%50)))
+	}
+	return column{name, fields.JSON{}, func(i int) any { return of(i) }, func(order []int) map[string]any {
+		return map[string]any{"name": name, "type_id": 5, "kind": "json", "text": collect(order, func(i int) string { return string(of(i)) })}
+	}}
+}
+
 // arrays are arrays of a dtype and shape, or tensors.
 func arrays(name string, dtype string, tensor bool, shape ...int) column {
 	t, err := array.ParseDType(dtype)
@@ -96,6 +107,59 @@ func arrays(name string, dtype string, tensor bool, shape ...int) column {
 		return map[string]any{"name": name, "type_id": id, "kind": "ndarray", "dtype": dtype, "shape": shape,
 			"sha256": collect(order, func(i int) string { return golden.Sum(of(i)) })}
 	}}
+}
+
+// packed are the values of a column in an LZ4 field.
+func packed(c column) column {
+	told := c.expect
+	c.field = fields.LZ4{Of: c.field}
+	c.expect = func(order []int) map[string]any {
+		m := told(order)
+		m["type_id"], m["lz4"] = fields.TypeCustom, true
+		return m
+	}
+	return c
+}
+
+// texts are bytes that shrink, but for those of every fourth sample.
+func texts(name string, size func(i int) int) column {
+	of := func(i int) []byte {
+		b := golden.Input(i+len(name), size(i))
+		if i%4 > 0 {
+			for j := range b {
+				b[j] &= byte(1<<(i%4) - 1)
+			}
+		}
+		return b
+	}
+	return column{name, fields.Bytes{}, func(i int) any { return of(i) }, func(order []int) map[string]any {
+		return map[string]any{"name": name, "type_id": 3, "kind": "bytes",
+			"size":   collect(order, func(i int) int { return size(i) }),
+			"sha256": collect(order, func(i int) string { return golden.Sum(of(i)) })}
+	}}
+}
+
+// counts are arrays of small numbers.
+func counts(name, dtype string, tensor bool, shape ...int) column {
+	c := arrays(name, dtype, tensor, shape...)
+	wild := c.value
+	of := func(i int) array.Array {
+		a := wild(i).(array.Array)
+		for j := range a.Data {
+			if i%4 > 0 && j%a.DType.ItemSize() > 0 {
+				a.Data[j] = 0
+			}
+		}
+		return a
+	}
+	told := c.expect
+	c.value = func(i int) any { return of(i) }
+	c.expect = func(order []int) map[string]any {
+		m := told(order)
+		m["sha256"] = collect(order, func(i int) string { return golden.Sum(of(i).Data) })
+		return m
+	}
+	return c
 }
 
 // customs are custom fields of one scalar.

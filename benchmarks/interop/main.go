@@ -34,7 +34,15 @@ import (
 //go:embed check.py
 var checkProgram []byte
 
-const checkName = "check.py"
+// packedProgram is the class by which FFCV reads LZ4 fields.
+//
+//go:embed ffcv_lz4.py
+var packedProgram []byte
+
+const (
+	checkName  = "check.py"
+	packedName = "ffcv_lz4.py"
+)
 
 func main() {
 	var r runner
@@ -68,7 +76,7 @@ func (r *runner) run(dir, only string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	for name, program := range map[string][]byte{checkName: checkProgram, twinName: twinProgram} {
+	for name, program := range map[string][]byte{checkName: checkProgram, packedName: packedProgram, twinName: twinProgram} {
 		if err := os.WriteFile(filepath.Join(dir, name), program, 0o666); err != nil {
 			return err
 		}
