@@ -148,7 +148,7 @@ func (c *folderCommand) open(ctx context.Context, image fields.RGBImage) (datase
 
 type tableCommand struct {
 	File         string   `arg:"" help:"Table: .csv or .tsv with a header row, or .jsonl with an object a line."`
-	Field        []string `required:"" sep:"none" placeholder:"NAME=TYPE" help:"A field: NAME=TYPE[:KEY=VALUE,...]; the flag repeats. Types: rgb, image (masks and depth maps, kept to the bit), int, float, bytes, json, ndarray, torch. Keys: column, inline; dtype and shape of arrays; channels, dtype and max_resolution of image; mode, max_resolution, quality... of rgb."`
+	Field        []string `required:"" sep:"none" placeholder:"NAME=TYPE" help:"A field: NAME=TYPE[:KEY=VALUE,...]; the flag repeats. Types: rgb, image (masks and depth maps, kept to the bit), int, float, bytes, json, ndarray, torch. Keys: column, inline; lz4 (compressed) of bytes, json and arrays; dtype and shape of arrays; channels, dtype and max_resolution of image; mode, max_resolution, quality... of rgb."`
 	AllowOutside bool     `help:"Allow files that lie, or lead by a link, outside of the table's folder."`
 	outputFlags
 	imageFlags
