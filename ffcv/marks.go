@@ -1,10 +1,12 @@
 package ffcv
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // Marks are bytes that a field keeps about a sample beside its value, from
@@ -49,6 +51,28 @@ type markSections struct {
 	once sync.Once
 	list []marksSection
 	err  error // of a section whose field could not be told, or of the directory
+
+	compared sync.Once // with the block's checksum: see trustMarks
+	damaged  atomic.Pointer[FormatError]
+}
+
+// trustMarks compares the extension block with its checksum if there are marks in
+// it, which have none of their own, and lets a file go without them where it
+// differs: wrong ones could give wrong pixels. The first call does so, for all.
+func (f *File) trustMarks() (err error) {
+	f.marks.compared.Do(func() {
+		list, _ := f.sections() // what is wrong with them marksSection tells
+		if !slices.ContainsFunc(list, func(s Section) bool { return s.Tag == TagMarks }) {
+			return
+		}
+		var sum uint32
+		if sum, err = f.blockSum(context.Background()); err == nil && sum != f.ext.crc {
+			f.marks.damaged.Store(f.flaw(f.ext.off, "extension block of %d bytes: checksum 0x%08x, want 0x%08x", f.ext.length, sum, f.ext.crc))
+		} else if err != nil {
+			f.marks.damaged.Store(f.flaw(f.ext.off, "extension block of %d bytes: %v", f.ext.length, err))
+		}
+	})
+	return err
 }
 
 // marksHead reads and checks a section's head. Without an error the index and
@@ -77,6 +101,9 @@ func (f *File) marksHead(s Section) (m marksSection, err error) {
 // marksSection finds the section of a field; nil when there is none.
 func (f *File) marksSection(field int) (*marksSection, error) {
 	x := &f.marks
+	if e := x.damaged.Load(); e != nil {
+		return nil, e
+	}
 	x.once.Do(func() {
 		list, err := f.sections()
 		x.err = err

@@ -270,7 +270,9 @@ func (s *Sums) check(sample int, list []int, buf []byte) ([]byte, error) {
 
 // Verifiable is an error unless the file has checksums, of a form that fits it,
 // and its header and descriptors are right by them: what a loader asks before it
-// relies on VerifyValue.
+// relies on VerifyValue. The first call also compares the extension block with its
+// own checksum where checkpoints are in it; of a block that differs Marks gives
+// none from then on.
 func (f *File) Verifiable() error {
 	s, err := f.Sums()
 	if err != nil {
@@ -279,7 +281,12 @@ func (f *File) Verifiable() error {
 	if s == nil {
 		return &UnsupportedError{File: f.src.Name(), What: "no checksums: FFCV wrote the file, or a writer that was told to leave them out"}
 	}
-	return f.guard(s.CheckHead)
+	return f.guard(func() error {
+		if err := s.CheckHead(); err != nil {
+			return err
+		}
+		return f.trustMarks()
+	})
 }
 
 // VerifyValue is Sums.Check of one field. A file that has no checksums, or

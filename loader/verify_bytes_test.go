@@ -16,6 +16,7 @@ import (
 	"github.com/betongo/betongo/internal/ffcvtest"
 	"github.com/betongo/betongo/loader"
 	"github.com/betongo/betongo/rgb"
+	"github.com/betongo/betongo/transform"
 )
 
 // allTypes writes a file of a few small samples with a field of each type, and
@@ -177,4 +178,60 @@ func TestVerifyEveryCut(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Checkpoints of JPEGs that were damaged change no pixel of a loader that
+// verifies: the file's are used while they are as they were written, and else
+// none of them.
+func TestVerifyCheckpoints(t *testing.T) {
+	f := photoFile(t, true)
+	b, err := os.ReadFile(f.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := f.Sections()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(list, func(s ffcv.Section) bool { return s.Tag == ffcv.TagMarks })
+	if at < 0 {
+		t.Fatal("no checkpoints")
+	}
+	crop := transform.RandomResizedCrop{Width: 32, Height: 32, Scale: [2]float64{0.05, 0.2}}
+	epoch := func(verify loader.Verify) []byte {
+		f, err := ffcv.New(ffcvtest.Lend(b), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		l, err := loader.New(f, &loader.Options{BatchSize: 128, Verify: verify, Outputs: []loader.Output{{Name: "image", Decoder: crop}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		var pixels []byte
+		for batch, err := range l.Epoch(t.Context(), 0) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			pixels = append(pixels, batch.Outputs()[0].Data...)
+			batch.Release()
+		}
+		return pixels
+	}
+	want, others := epoch(loader.VerifyOnFirstRead), 0
+	if !bytes.Equal(epoch(loader.VerifyNever), want) {
+		t.Fatal("verified pixels are others")
+	}
+	for i := list[at].Offset; i < list[at].Offset+list[at].Length; i += list[at].Length / 40 {
+		b[i] ^= 8
+		if !bytes.Equal(epoch(loader.VerifyOnFirstRead), want) {
+			t.Errorf("byte %d of the checkpoints changed: other pixels", i-list[at].Offset)
+		}
+		if !bytes.Equal(epoch(loader.VerifyNever), want) {
+			others++
+		}
+		b[i] ^= 8
+	}
+	t.Logf("unverified, %d of 40 changes gave other pixels", others)
 }

@@ -320,6 +320,9 @@ func (f *leastImage) Encode(meta []byte, value any, at fields.At) error {
 	if w == img.Width && h == img.Height {
 		return f.RGBImage.Encode(meta, img, at)
 	}
+	if img.Width > rgb.MaxSide || img.Height > rgb.MaxSide || len(img.Pix) != 3*img.Width*img.Height {
+		return fmt.Errorf("rgb: %d bytes of pixels for a picture of %dx%d: %w", len(img.Pix), img.Width, img.Height, fields.ErrValue)
+	}
 	if w < 1 || h < 1 {
 		return fmt.Errorf("rgb: a picture of %dx%d pixels becomes %dx%d: %w", img.Width, img.Height, w, h, fields.ErrValue)
 	}
