@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -55,7 +56,7 @@ func (c *costs) load() error {
 				}
 			}
 		}
-		if err := os.Remove(path); err != nil {
+		if err := errors.Join(c.table.Flush(), os.Remove(path)); err != nil {
 			return err
 		}
 	}

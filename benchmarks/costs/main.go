@@ -13,6 +13,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -76,11 +77,11 @@ func run(ctx context.Context) (err error) {
 		if *only != "" && *only != part.name {
 			continue
 		}
-		if err := part.do(); err != nil {
+		if err := errors.Join(part.do(), c.table.Flush()); err != nil {
 			return err
 		}
 	}
-	return c.table.Flush()
+	return nil
 }
 
 // measured is the CPU time of a piece of work.
