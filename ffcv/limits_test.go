@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -198,7 +199,7 @@ func TestReplaced(t *testing.T) {
 				for k := range want.Fields() {
 					a, err1 := f.Value(i, k)
 					b, err2 := want.Value(i, k)
-					if fmt.Sprint(a) != fmt.Sprint(b) || err1 != nil || err2 != nil {
+					if !reflect.DeepEqual(a, b) || err1 != nil || err2 != nil {
 						t.Fatalf("%s, sample %d, field %d: other values, %v, %v", when, i, k, err1, err2)
 					}
 				}

@@ -97,6 +97,11 @@ type RGBImage struct {
 	// JPEG's size, and making them a pass over its coded data.
 	NoCheckpoints bool
 
+	// MaxPixels bounds a picture's width times height, before shrinking, so that
+	// a small file can't ask for gigabytes. It is looked at before anything is
+	// decoded. 0 is the most that is read at all, [rgb.MaxPixels].
+	MaxPixels int
+
 	// Stats, when set, counts what was stored.
 	Stats *ImageStats
 }
@@ -155,6 +160,8 @@ func (f RGBImage) check() error {
 		return fmt.Errorf("rgb field: no re-encoding rule %d", f.Reencode)
 	case f.MaxResolution < 0:
 		return fmt.Errorf("rgb field: max resolution %d", f.MaxResolution)
+	case f.MaxPixels < 0:
+		return fmt.Errorf("rgb field: max pixels %d", f.MaxPixels)
 	case f.SmartThreshold < 0:
 		return fmt.Errorf("rgb field: smart threshold %d", f.SmartThreshold)
 	case f.Quality < 0 || f.Quality > 100:

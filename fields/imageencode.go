@@ -61,6 +61,9 @@ func (p *imagePlan) resized() bool { return p.w != p.width || p.h != p.height }
 // plan decides by the picture's size and orientation alone.
 func (e *imageEncoder) plan(width, height, orientation int) (imagePlan, error) {
 	p := imagePlan{width: width, height: height, tagged: orientation > 1}
+	if err := e.bounded(width, height); err != nil {
+		return p, err
+	}
 	if e.field.Orient && p.tagged {
 		p.orient = orientation
 		if orientation >= 5 {
@@ -87,6 +90,15 @@ func (e *imageEncoder) plan(width, height, orientation int) (imagePlan, error) {
 		p.jpeg = float64(e.at.Rand>>11)/(1<<53) < share
 	}
 	return p, nil
+}
+
+// bounded refuses a picture of more than the field's MaxPixels.
+func (e *imageEncoder) bounded(width, height int) error {
+	most := e.field.MaxPixels
+	if most > 0 && height > 0 && width > most/height {
+		return fmt.Errorf("rgb: a picture of %dx%d pixels, at most %d are taken: %w", width, height, most, ErrValue)
+	}
+	return nil
 }
 
 // shrunk is what the maximum of the longer side, 0 none, makes of a size. A side
@@ -162,6 +174,8 @@ func (e *imageEncoder) encoded(v rgb.Encoded) error {
 	switch {
 	case v.Width < 1 || v.Height < 1 || v.Width > rgb.MaxSide || v.Height > rgb.MaxSide:
 		return fmt.Errorf("rgb: a stored picture of %dx%d pixels, a side has 1 to %d: %w", v.Width, v.Height, rgb.MaxSide, ErrValue)
+	case e.bounded(v.Width, v.Height) != nil:
+		return e.bounded(v.Width, v.Height)
 	case !v.JPEG && len(v.Data) != 3*v.Width*v.Height:
 		return fmt.Errorf("rgb: %d bytes of pixels for a stored picture of %dx%d: %w", len(v.Data), v.Width, v.Height, ErrValue)
 	}
@@ -308,7 +322,12 @@ func (e *imageEncoder) count(p *imagePlan) {
 	s.Pixels.Add(int64(p.w) * int64(p.h))
 }
 
-// readFile appends a file's bytes to dst.
+// maxFile is how many bytes an image's file may have: more than the largest
+// picture's pixels take.
+const maxFile = 4 << 30
+
+// readFile appends a file's bytes to dst; of one that begins as no image does
+// only the beginning.
 func readFile(dst []byte, name string) ([]byte, error) {
 	f, err := regular.Open(name)
 	if err != nil {
@@ -322,7 +341,10 @@ func readFile(dst []byte, name string) ([]byte, error) {
 		}
 		n, err := f.Read(dst[len(dst):cap(dst)])
 		dst = dst[:len(dst)+n]
-		if errors.Is(err, io.EOF) {
+		if len(dst) > maxFile {
+			return dst, fmt.Errorf("read %s: more than %d bytes", name, maxFile)
+		}
+		if errors.Is(err, io.EOF) || len(dst) >= 64 && rgb.Sniff(dst) == "" {
 			return dst, nil
 		}
 		if err != nil {

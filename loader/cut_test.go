@@ -2,6 +2,7 @@ package loader_test
 
 import (
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -11,8 +12,10 @@ import (
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/internal/mmap"
+	"github.com/betongo/betongo/loader"
 	"github.com/betongo/betongo/rgb"
 	golden "github.com/betongo/betongo/testdata/ffcv"
+	"github.com/betongo/betongo/transform"
 )
 
 // TestFaultUnderCollector decodes images whose bytes end behind each page of
@@ -83,4 +86,23 @@ func faulty(t *testing.T, e rgb.Encoded, keep int, read func(rgb.Encoded) error)
 		defer debug.FreeOSMemory()
 		return read(e)
 	})
+}
+
+// TestMaxPixels: an image of more pixels can't be loaded.
+func TestMaxPixels(t *testing.T) {
+	f := open(t, "rgb_jpg")
+	image, err := f.Image(0, f.FieldIndex("image"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	outs := []loader.Output{{Name: "image", Decoder: transform.CenterCrop{Width: 8, Height: 8}}}
+	for most, ok := range map[int]bool{0: true, 1 << 28: true, 1: false, image.Width*image.Height - 1: false} {
+		_, err := consume(t.Context(), newLoader(t, f, &loader.Options{BatchSize: 4, Outputs: outs, MaxPixels: most}), math.MaxInt)
+		if (err == nil) != ok || !ok && !strings.Contains(err.Error(), "sample 0") {
+			t.Errorf("at most %d pixels: %v", most, err)
+		}
+	}
+	if _, err := loader.New(f, &loader.Options{MaxPixels: -1, Outputs: outs}); err == nil {
+		t.Error("-1 pixels: no error")
+	}
 }

@@ -72,6 +72,11 @@ type Options struct {
 	// ranks get one less. All have the same number of batches even so; the last
 	// may be shorter for some of them, even empty.
 	ExactlyOnce bool
+	// MaxPixels bounds the width times height of images that are decoded; a larger
+	// one can't be loaded. 0 is the most that is decoded at all, rgb.MaxPixels.
+	// The default is wrong where files come from strangers and each of many
+	// workers could be made to take a gigabyte.
+	MaxPixels int
 	// OnError is what becomes of samples that can't be loaded: Fail (also nil),
 	// Skip, SubstituteSample or SubstituteValue. What these do depends on the
 	// batch's samples alone. Batch.Samples says what is in the rows, Batch.Skipped

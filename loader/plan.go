@@ -57,6 +57,7 @@ type plan struct {
 	policies
 
 	marksMemory int    // bytes for marks made here
+	maxPixels   int    // of a picture that is decoded, 0 any
 	marksFile   string // side file of marks, "" none
 	identity    ffcv.Identity
 	warn        func(msg string)
@@ -122,7 +123,7 @@ func (p *plan) setNumbers(opts *Options) error {
 		value int
 	}{
 		{"BatchSize", opts.BatchSize}, {"Workers", opts.Workers}, {"BatchesAhead", opts.BatchesAhead},
-		{"Rank", opts.Rank}, {"WorldSize", opts.WorldSize},
+		{"Rank", opts.Rank}, {"WorldSize", opts.WorldSize}, {"MaxPixels", opts.MaxPixels},
 	} {
 		if v.value < 0 {
 			return fmt.Errorf("%s %d is negative", v.name, v.value)
@@ -136,6 +137,7 @@ func (p *plan) setNumbers(opts *Options) error {
 		p.workers = runtime.GOMAXPROCS(0)
 	}
 	p.batchSize = min(p.batchSize, math.MaxInt32)
+	p.maxPixels = opts.MaxPixels
 	if p.marksMemory = max(opts.MarksMemory, 0); opts.MarksMemory == 0 {
 		p.marksMemory = defaultMarksMemory
 	}

@@ -2,6 +2,7 @@ package loader
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
 
@@ -335,6 +336,9 @@ func (w *worker) stored(f *flight, o *output, pos, id int, member []byte) (src r
 	v, err := imageInfo(member)
 	if err != nil {
 		return src, err
+	}
+	if most := w.plan.maxPixels; most > 0 && v.Height > 0 && v.Width > most/v.Height {
+		return src, fmt.Errorf("a picture of %dx%d pixels, at most %d are decoded", v.Width, v.Height, most)
 	}
 	r := f.regions[w.out][pos]
 	b, err := w.bytes(0, id, r.ptr, r.size)

@@ -67,6 +67,7 @@ type imageFlags struct {
 	Strip               bool    `help:"Drop the metadata of JPEGs that are kept as they are: EXIF with its orientation, GPS place and preview, XMP, colour profiles, comments. The pixels stay the same."`
 	SmartThreshold      int     `default:"0" placeholder:"BYTES" help:"In smart mode: images of more bytes of pixels are stored as jpg; 0 stores all raw."`
 	NoCheckpoints       bool    `help:"Leave out the checkpoints of JPEGs, a hundredth of their size, from which crops are decoded faster."`
+	MaxPixels           int     `default:"0" placeholder:"N" help:"Refuse images of more than N pixels, before they are decoded; 0 is the most there can be, 268435456."`
 	CompressProbability float64 `default:"0.5" placeholder:"P" help:"In proportion mode: the share of images stored as jpg (default 0.5)."`
 }
 
@@ -80,6 +81,7 @@ func (f *imageFlags) field(stats *fields.ImageStats) (fields.RGBImage, error) {
 		Orient:              f.Orient,
 		Strip:               f.Strip,
 		NoCheckpoints:       f.NoCheckpoints,
+		MaxPixels:           f.MaxPixels,
 		Stats:               stats,
 	}
 	if err := source.ParseMode(&field.Mode, f.Mode); err != nil {
@@ -93,6 +95,8 @@ func (f *imageFlags) field(stats *fields.ImageStats) (fields.RGBImage, error) {
 		return field, fmt.Errorf("--quality: %d; expected 1 to 100", f.Quality)
 	case f.MaxResolution < 0:
 		return field, fmt.Errorf("--max-resolution: %d; expected a number of pixels", f.MaxResolution)
+	case f.MaxPixels < 0:
+		return field, fmt.Errorf("--max-pixels: %d; expected a number of pixels", f.MaxPixels)
 	case f.SmartThreshold < 0:
 		return field, fmt.Errorf("--smart-threshold: %d; expected a number of bytes", f.SmartThreshold)
 	case !(f.CompressProbability > 0 && f.CompressProbability <= 1):
