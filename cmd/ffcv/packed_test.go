@@ -52,6 +52,11 @@ func TestPacked(t *testing.T) {
 			t.Errorf("info: %s\nwant %s", got, want)
 		}
 	}
+	for _, ragged := range []string{"--ragged", "--ragged=false"} {
+		if got := call("bench", packed, "--epochs", "1", "--explain", ragged); !strings.Contains(got, "unpack") {
+			t.Errorf("bench %s: %s\nwant values unpacked", ragged, got)
+		}
+	}
 	call("verify", packed)
 	call("verify", subset)
 }

@@ -41,8 +41,13 @@ func pipeline(f loader.Dataset, name string, r shape) ([]loader.Output, error) {
 		if at < 0 && d.Type == fields.TypeRGBImage {
 			at = len(outputs)
 		}
-		varies := d.Type == fields.TypeBytes || d.Type == fields.TypeJSON || d.Type == fields.TypeRGBImage && (name == "raw" || at != len(outputs))
-		outputs = append(outputs, loader.Output{Name: d.Name, Decoder: loader.Raw{}, Ragged: r.ragged && varies})
+		id, _ := d.Plain()
+		var decoder any = loader.Raw{}
+		if id != d.Type {
+			decoder = nil // what is compressed is unpacked: its metadata alone would be no measure
+		}
+		varies := id == fields.TypeBytes || id == fields.TypeJSON || d.Type == fields.TypeRGBImage && (name == "raw" || at != len(outputs))
+		outputs = append(outputs, loader.Output{Name: d.Name, Decoder: decoder, Ragged: r.ragged && varies})
 	}
 	if name == "raw" {
 		return outputs, nil
