@@ -136,8 +136,8 @@ func TestAppendAndAdd(t *testing.T) {
 	if err := os.WriteFile(path("t.csv"), []byte(table), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	run(1, "append", path("a.beton"), path("t.csv"), "-o", path("b.beton"), "--field", "image=rgb:column=file")
-	run(0, "append", path("a.beton"), path("t.csv"), "-o", path("b.beton"), "--field", "image=rgb:column=file", "--on-error", "skip")
+	run(1, "append", path("a.beton"), path("t.csv"), "-o", path("b.beton"), "--field", "image=rgb:column=file", "--allow-outside")
+	run(0, "append", path("a.beton"), path("t.csv"), "-o", path("b.beton"), "--field", "image=rgb:column=file", "--on-error", "skip", "--allow-outside")
 	run(0, "verify", path("b.beton"))
 	if f := ffcvtest.Map(t, path("b.beton"), nil); f.Len() != 2*n+1 {
 		t.Errorf("%d samples, want %d", f.Len(), 2*n+1)
