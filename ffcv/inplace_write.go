@@ -208,10 +208,12 @@ func (s *sealing) prepare(ctx context.Context) error {
 	return s.regions(ctx)
 }
 
-// scratch is a temporary file beside the target.
+// scratch is a temporary file beside the target. Where the system allows it has
+// no name any more, so that nothing of it is left whatever happens.
 type scratch struct {
 	*os.File
-	size int64
+	size  int64
+	named bool
 }
 
 func (s *sealing) temporary() (*scratch, error) {
@@ -223,7 +225,7 @@ func (s *sealing) temporary() (*scratch, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &scratch{File: f}
+	t := &scratch{File: f, named: os.Remove(f.Name()) != nil}
 	s.scratch = append(s.scratch, t)
 	return t, nil
 }
@@ -232,7 +234,9 @@ func (s *sealing) temporary() (*scratch, error) {
 func (s *sealing) close() error {
 	var errs []error
 	for _, t := range s.scratch {
-		errs = append(errs, t.Close(), os.Remove(t.Name()))
+		if errs = append(errs, t.Close()); t.named {
+			errs = append(errs, os.Remove(t.Name()))
+		}
 	}
 	s.scratch = nil
 	return errors.Join(errs...)
