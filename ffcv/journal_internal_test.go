@@ -271,6 +271,7 @@ func TestJournalFaults(t *testing.T) {
 				for at, hit := 1, true; hit; at += step {
 					d := newSimDisk()
 					hit = false
+					unsafe := false // a sync failed, which may never be passed over
 					d.fault = func(call int, op string) (int, error) {
 						if call < at || fault.err == nil && op != "write" && op != "read" {
 							return -1, nil
@@ -281,11 +282,14 @@ func TestJournalFaults(t *testing.T) {
 						if fault.over && (op == "open" || op == "remove" || op == "rename" || op == "syncdir" || op == "truncate") {
 							return -1, nil // the system's own calls do these again
 						}
-						hit = true
+						hit, unsafe = true, unsafe || op == "sync"
 						return fault.short, fault.err
 					}
 					err := b.run(t, d, path, journaled)
 					if err == nil {
+						if unsafe && !fault.over {
+							t.Fatalf("%s at call %d, a sync: no error", fault.name, at)
+						}
 						checkClean(t, d, path, want)
 						continue
 					}

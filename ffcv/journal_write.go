@@ -43,7 +43,7 @@ type journal struct {
 	saved  int        // notes made, by earlier runs too
 	spools int        // that the folder was synced with; -1 none yet
 	moved  bool       // no standing holds any more
-	broken bool       // a sync failed: what the disk has is not known any more
+	failed error      // a sync: what the disk has is not known any more
 	buf    []byte
 
 	wake  chan struct{} // there may be something to note
@@ -111,8 +111,8 @@ func (j *journal) append(b []byte) error {
 		return fmt.Errorf("journal: %w", err)
 	}
 	if err := syncFull(j.f, true); err != nil {
-		j.broken = true
-		return fmt.Errorf("journal: %w", err)
+		j.failed = fmt.Errorf("journal: %w", err)
+		return j.failed
 	}
 	j.at = end
 	return nil
@@ -175,8 +175,11 @@ func (j *journal) start(fail func(error)) {
 }
 
 func (j *journal) end() {
-	close(j.stop)
-	<-j.ended
+	if j.stop != nil {
+		close(j.stop)
+		<-j.ended
+		j.stop = nil
+	}
 }
 
 // run makes a note when one is due, until stop is closed.
@@ -225,14 +228,14 @@ func (j *journal) note() (err error) {
 	s := j.written
 	fresh := j.skips[:s.skipped-j.noted]
 	j.mu.Unlock()
-	if s.next == j.stands.next || j.moved || j.broken {
-		return nil
+	if s.next == j.stands.next || j.moved || j.failed != nil {
+		return j.failed
 	}
 	if s.tail, err = j.tailSum(&s); err != nil {
 		return err
 	}
 	if err := j.sync(); err != nil {
-		j.broken = true
+		j.failed = err
 		return err
 	}
 	j.buf = j.buf[:0]

@@ -147,12 +147,15 @@ func (p *pipeline) run(parent context.Context, produce func(ctx context.Context)
 	}
 	if p.journal != nil {
 		p.journal.start(p.stop)
-		defer p.journal.end()
+		defer p.journal.end() // when produce ends this goroutine
 	}
 	defer g.Wait() // when produce ends this goroutine
 	defer cancel()
 	err := p.drive(ctx, produce)
 	groupErr := g.Wait()
+	if p.journal != nil {
+		p.journal.end() // a disk that failed it has failed the file
+	}
 	return p.verdict(parent, p.stopErr, err, groupErr)
 }
 
