@@ -121,7 +121,7 @@ func checkClean(t *testing.T, d *simDisk, path string, want []byte) {
 // leaves the old file or the whole new one, and a build that goes on, through
 // more such stops, ends in the file that nothing interrupted.
 func TestJournalPowerLoss(t *testing.T) {
-	rounds := 40
+	rounds := 30
 	if testing.Short() {
 		rounds = 15
 	}
@@ -262,7 +262,7 @@ func TestJournalFaults(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "x.beton")
 			want := b.whole(t, path)
-			step := 9
+			step := 20
 			if testing.Short() {
 				step = 40
 			}
