@@ -102,7 +102,7 @@ func print(w io.Writer, list []testCase) error {
 		}
 		fmt.Fprintln(t, "\t")
 	}
-	row("build", "alone", "kills", "gone on from", "began anew", "killed when done", "files", "identical", "work repeated, mean", "most")
+	row("build", "alone", "kills", "ended by going on", "ended by a new start", "killed when done", "files", "identical", "work repeated, mean", "most")
 	row("---", "---", "---", "---", "---", "---", "---", "---", "---", "---")
 	var all counts
 	for i := range list {
