@@ -33,9 +33,7 @@ def photos(root: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
         "blob": BytesField(),
     }
     path = tmp_path_factory.mktemp("photos") / "photos.beton"
-    return write(
-        path, N, fields, lambda i: (jpegs[i], i, np.full(3, i, np.float32), np.full(9, i, np.uint8))
-    )
+    return write(path, N, fields, lambda i: (jpegs[i], i, np.full(3, i, np.float32), np.full(9, i, np.uint8)))
 
 
 @pytest.fixture

@@ -28,8 +28,8 @@ class Sums:
         self._ask([], {"from": 0, "to": 0})
 
     def check(self, samples: np.ndarray | None, fields: Sequence[int]) -> None:
-        """Compares rows and the fields' values of samples, int64 numbers inside the file (None: all); no fields:
-        rows alone, of all. SampleError for the first that differs."""
+        """Compares rows and the fields' values of samples, int64 numbers inside the file (None: all). Without
+        fields: rows alone, of all. SampleError for the first that differs."""
         everything = {"from": 0, "to": self._file.num_samples}
         if not fields:
             if not self._rows:

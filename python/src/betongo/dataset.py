@@ -135,7 +135,7 @@ class Dataset:
         return self.file.raw(self._number(i), name)
 
     def loader(self, batch_size: int, **options: Any) -> Loader:
-        """Returns a `betongo.Loader` over this file, which verifies as this does; options are the Loader's."""
+        """Returns a `betongo.Loader` over this file, verifying as this does; options are the Loader's."""
         from .loader import Loader
 
         if self.file._custom:
