@@ -305,6 +305,8 @@ func TestTruncated(t *testing.T) {
 				ends++ // between two variables, or within the last one's padding
 			} else if !strings.Contains(err.Error(), path) {
 				t.Fatalf("%d bytes: %v", n, err)
+			} else if n == len(whole)-16 && name != "level4" && !strings.Contains(err.Error(), `array "`) {
+				t.Errorf("%s: an error without the array's name: %v", name, err)
 			}
 		}
 		if ends > 80 {

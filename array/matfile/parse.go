@@ -77,8 +77,9 @@ func (p *parser) parse(b []byte) error {
 		}
 		kind, size := order.Uint32(b[at:]), int64(order.Uint32(b[at+4:]))
 		v := &variable{order: order, at: at + tagSize, size: size, compressed: kind == miCompressed}
-		if size > int64(len(b))-v.at {
-			return fail(at, "a variable of %d bytes, the file has %d more", size, int64(len(b))-v.at)
+		if left := int64(len(b)) - v.at; size > left {
+			v.size = left
+			return &FormatError{File: p.file, Array: v.peek(b), Offset: at, Msg: fmt.Sprintf("a variable of %d bytes, the file has %d more", size, left)}
 		}
 		if kind != miMatrix && kind != miCompressed {
 			return fail(at, "a data element of type %d, want a matrix (14) or a compressed one (15)", kind)
@@ -92,6 +93,29 @@ func (p *parser) parse(b []byte) error {
 		}
 	}
 	return nil
+}
+
+// peek reads the name of a variable that is cut off, as far as that is there.
+func (v *variable) peek(b []byte) string {
+	c, err := v.cursor("", b)
+	if err == nil && v.compressed {
+		_, err = c.element()
+	}
+	if err != nil {
+		return ""
+	}
+	flags, err := c.element()
+	if err == nil {
+		_, err = c.ints(flags, "array flags")
+	}
+	if err == nil {
+		_, err = c.dims()
+	}
+	if err != nil {
+		return ""
+	}
+	name, _ := c.text("name") // "" where it isn't there
+	return name
 }
 
 // variable reads the headers of a variable.

@@ -121,7 +121,7 @@ func (e *Editor) clip() error {
 	}
 	for _, t := range e.p.tables {
 		for _, f := range t.parts {
-			if err := e.cut(f, t.row); err != nil {
+			if err := e.cut(t, f); err != nil {
 				return err
 			}
 		}
@@ -130,15 +130,18 @@ func (e *Editor) clip() error {
 }
 
 // cut cuts a file behind a part's rows.
-func (e *Editor) cut(p part, row int) error {
-	size := int64(p.rows) * int64(row)
+func (e *Editor) cut(t *table, p part) error {
+	size := int64(p.rows) * int64(t.row)
 	info, err := e.p.root.Stat(filepath.FromSlash(p.file))
-	if err != nil || info.Size() <= size {
-		return err
+	if err == nil && info.Size() <= size {
+		return nil
 	}
-	f, err := e.p.root.OpenFile(filepath.FromSlash(p.file), os.O_WRONLY, 0)
+	var f *os.File
+	if err == nil {
+		f, err = e.p.root.OpenFile(filepath.FromSlash(p.file), os.O_WRONLY, 0)
+	}
 	if err != nil {
-		return err
+		return packError(e.p.root, t.name, p.file, err)
 	}
 	return errors.Join(f.Truncate(size), f.Close())
 }
@@ -438,7 +441,7 @@ func (e *Editor) extend(t *table, data []byte, n int) ([]part, error) {
 		}
 		p := &parts[len(parts)-1]
 		k := min(n, most-p.rows)
-		if err := e.writeBehind(*p, data[:k*t.row], t.row); err != nil {
+		if err := e.writeBehind(t, *p, data[:k*t.row]); err != nil {
 			return nil, err
 		}
 		p.rows, rows, n, data = p.rows+k, rows+k, n-k, data[k*t.row:]
@@ -476,12 +479,12 @@ func (e *Editor) segment(t *table, i int) (string, error) {
 }
 
 // writeBehind writes behind a part's rows; what lay there never counted.
-func (e *Editor) writeBehind(p part, data []byte, row int) error {
+func (e *Editor) writeBehind(t *table, p part, data []byte) error {
 	f, err := e.p.root.OpenFile(filepath.FromSlash(p.file), os.O_WRONLY, 0)
 	if err != nil {
-		return packError(e.p.root, p.file, err)
+		return packError(e.p.root, t.name, p.file, err)
 	}
-	off := int64(p.rows) * int64(row)
+	off := int64(p.rows) * int64(t.row)
 	info, err := f.Stat()
 	if err == nil && info.Size() > off {
 		err = f.Truncate(off)

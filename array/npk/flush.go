@@ -300,7 +300,7 @@ func (e *Editor) end() error {
 			}
 		}
 		for _, f := range t.counted {
-			err = errors.Join(err, e.cut(f, t.row))
+			err = errors.Join(err, e.cut(t, f))
 		}
 	}
 	return errors.Join(err, e.p.close(), e.unlock())

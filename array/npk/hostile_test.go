@@ -3,6 +3,7 @@ package npk_test
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -191,7 +192,8 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestTruncated cuts each file of the goldens everywhere.
+// TestTruncated cuts each file of the goldens everywhere, and takes it away: the
+// error names the pack and, but for the metadata's own, the array.
 func TestTruncated(t *testing.T) {
 	for _, name := range []string{"deleted.npk", "segmented.npk"} {
 		files := map[string]string{}
@@ -217,16 +219,34 @@ func TestTruncated(t *testing.T) {
 				if err := os.WriteFile(filepath.Join(path, file), []byte(body[:n]), 0o666); err != nil {
 					t.Fatal(err)
 				}
-				if f, err := npk.Open(path, nil); err == nil {
-					f.Close()
-					t.Errorf("%s: %s cut to %d of %d bytes: no error", name, file, n, len(body))
-				}
+				refused(t, path, file, fmt.Sprintf("%s: %s cut to %d of %d bytes", name, file, n, len(body)))
+			}
+			if err := os.Remove(filepath.Join(path, file)); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.HasSuffix(file, ".npkb") { // else all rows count
+				refused(t, path, file, name+": no "+file)
 			}
 			if err := os.WriteFile(filepath.Join(path, file), []byte(body), 0o666); err != nil {
 				t.Fatal(err)
 			}
 		}
 		open(t, path)
+	}
+}
+
+// refused opens a pack whose file was damaged.
+func refused(t *testing.T, path, file, what string) {
+	t.Helper()
+	f, err := npk.Open(path, nil)
+	if err == nil {
+		f.Close()
+		t.Errorf("%s: no error", what)
+		return
+	}
+	text := err.Error()
+	if !strings.Contains(text, path) || file != "metadata.npkm" && (!strings.Contains(text, `array "`) || !strings.Contains(text, filepath.Base(file))) {
+		t.Errorf("%s: pack, array and file are not all in %q", what, text)
 	}
 }
 

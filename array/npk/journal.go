@@ -64,7 +64,7 @@ func (p *pack) recover() error {
 	if _, err := p.root.Lstat(journalFile); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	b, err := readSmall(p.root, journalFile, journalLimit)
+	b, err := readSmall(p.root, "", journalFile, journalLimit)
 	if err != nil {
 		return err
 	}

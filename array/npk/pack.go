@@ -68,7 +68,7 @@ func openPack(path string) (*pack, error) {
 // load reads metadata, lists of segments and bitmaps, and compares the data
 // files' sizes with them.
 func (p *pack) load() error {
-	b, err := readSmall(p.root, metaFile, metaLimit)
+	b, err := readSmall(p.root, "", metaFile, metaLimit)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (p *pack) load() error {
 		name := filepath.Join(p.root.Name(), metaFile)
 		switch errors.As(err, &m); {
 		case errors.As(err, &u):
-			return fmt.Errorf("%s: %w", name, err)
+			return fmt.Errorf("%s%w", array.Place(name, m.name, "", int64(m.off)), err)
 		default:
 			return &FormatError{File: p.root.Name(), Part: metaFile, Array: m.name, Offset: int64(m.off), Msg: err.Error()}
 		}
@@ -117,7 +117,7 @@ func (p *pack) loadTable(t *table) error {
 	}
 	t.parts = []part{{file: t.file, rows: t.rows()}}
 	if isSegmented(t.file) {
-		b, err := readSmall(p.root, t.file, listLimit)
+		b, err := readSmall(p.root, t.name, t.file, listLimit)
 		if err != nil {
 			return err
 		}
@@ -126,7 +126,7 @@ func (p *pack) loadTable(t *table) error {
 		}
 	}
 	for _, f := range t.parts {
-		info, err := statRegular(p.root, f.file)
+		info, err := statRegular(p.root, t.name, f.file)
 		if err != nil {
 			return err
 		}
@@ -138,7 +138,7 @@ func (p *pack) loadTable(t *table) error {
 	if _, err := p.root.Lstat(file); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	b, err := readSmall(p.root, file, bitmapLimit)
+	b, err := readSmall(p.root, t.name, file, bitmapLimit)
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (p *pack) bytes(t *table, f part) ([]byte, error) {
 	if m == nil {
 		file, err := regular.OpenIn(p.root, filepath.FromSlash(f.file))
 		if err != nil {
-			return nil, packError(p.root, f.file, err)
+			return nil, packError(p.root, t.name, f.file, err)
 		}
 		defer file.Close()
 		if m, err = mmap.File(file); err != nil {
@@ -445,7 +445,7 @@ func (r *reader) open(row int) error {
 	k = r.t.part(row)
 	f, err := r.p.root.Open(filepath.FromSlash(r.t.parts[k].file))
 	if err != nil {
-		return packError(r.p.root, r.t.parts[k].file, err)
+		return packError(r.p.root, r.t.name, r.t.parts[k].file, err)
 	}
 	r.file, r.part = f, k
 	return nil

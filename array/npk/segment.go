@@ -93,44 +93,49 @@ func formatList(parts []part, row int) ([]byte, error) {
 	return json.MarshalIndent(l, "", "  ")
 }
 
-// readSmall reads a file of the pack that isn't data.
-func readSmall(root *os.Root, name string, limit int64) ([]byte, error) {
-	info, err := statRegular(root, name)
+// readSmall reads a file of the pack that isn't data: of an array, or of all for
+// the name "".
+func readSmall(root *os.Root, array, name string, limit int64) ([]byte, error) {
+	info, err := statRegular(root, array, name)
 	if err != nil {
 		return nil, err
 	}
 	if info.Size() > limit {
-		return nil, &FormatError{File: root.Name(), Part: name, Offset: -1, Msg: fmt.Sprintf("%d bytes, at most %d are read", info.Size(), limit)}
+		return nil, &FormatError{File: root.Name(), Part: name, Array: array, Offset: -1, Msg: fmt.Sprintf("%d bytes, at most %d are read", info.Size(), limit)}
 	}
 	f, err := root.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, packError(root, array, name, err)
 	}
 	defer f.Close()
 	b := make([]byte, info.Size())
 	if _, err := io.ReadFull(f, b); err != nil {
-		return nil, &FormatError{File: root.Name(), Part: name, Offset: -1, Msg: err.Error()}
+		return nil, &FormatError{File: root.Name(), Part: name, Array: array, Offset: -1, Msg: err.Error()}
 	}
 	return b, nil
 }
 
 // statRegular refuses what isn't a file: opening a pipe would wait.
-func statRegular(root *os.Root, name string) (fs.FileInfo, error) {
+func statRegular(root *os.Root, array, name string) (fs.FileInfo, error) {
 	info, err := root.Stat(filepath.FromSlash(name))
 	if err != nil {
-		return nil, packError(root, name, err)
+		return nil, packError(root, array, name, err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, packError(root, name, fmt.Errorf("not a regular file (%s)", info.Mode().Type()))
+		return nil, packError(root, array, name, fmt.Errorf("not a regular file (%s)", info.Mode().Type()))
 	}
 	return info, nil
 }
 
-// packError names the file with the pack's path.
-func packError(root *os.Root, name string, err error) error {
+// packError names the file with the pack's path, and the array that it is of.
+func packError(root *os.Root, array, name string, err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {
 		err = p.Err
 	}
-	return &fs.PathError{Op: "open", Path: filepath.Join(root.Name(), filepath.FromSlash(name)), Err: err}
+	err = &fs.PathError{Op: "open", Path: filepath.Join(root.Name(), filepath.FromSlash(name)), Err: err}
+	if array != "" {
+		err = fmt.Errorf("array %q: %w", array, err)
+	}
+	return err
 }

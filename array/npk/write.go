@@ -221,7 +221,7 @@ func (d *draft) create(file string) error {
 	}
 	f, err := d.root.OpenFile(filepath.FromSlash(file), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
-		return packError(d.root, file, err)
+		return packError(d.root, d.r.name, file, err)
 	}
 	d.f, d.at = f, 0
 	d.parts = append(d.parts, part{file: file, start: d.r.rows()})

@@ -54,7 +54,11 @@ func parse(b []byte, size int64) (*Header, error) {
 		h.index[t.Name] = i
 	}
 	if at != size-h.Data {
-		return nil, &FormatError{Offset: h.Data + min(at, size-h.Data), Msg: fmt.Sprintf("the tensors have %d bytes, in the file are %d", at, size-h.Data)}
+		name := "" // of the first tensor that isn't whole
+		if i := slices.IndexFunc(h.Tensors, func(t Info) bool { return t.End > size-h.Data }); i >= 0 {
+			name = h.Tensors[i].Name
+		}
+		return nil, &FormatError{Array: name, Offset: h.Data + min(at, size-h.Data), Msg: fmt.Sprintf("the tensors have %d bytes, in the file are %d", at, size-h.Data)}
 	}
 	return h, nil
 }
