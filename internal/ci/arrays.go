@@ -194,7 +194,7 @@ func findPython(ctx context.Context) (python, version string, err error) {
 // works tells whether both can import what the tests want.
 func (p *peers) works(ctx context.Context) error {
 	for python, modules := range map[string]string{
-		p.formats: "numpy, numpack, npy_append_array, pyarrow, safetensors, h5py, zarr, numcodecs, scipy.io, pandas, PIL, pytest",
+		p.formats: "numpy, ml_dtypes, numpack, npy_append_array, pyarrow, safetensors, h5py, zarr, numcodecs, scipy.io, pandas, PIL, pytest",
 		p.zarr2:   "zarr, numcodecs",
 	} {
 		if out, err := exec.CommandContext(ctx, python, "-c", "import "+modules).CombinedOutput(); err != nil {
