@@ -3,6 +3,7 @@ package convert
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/betongo/betongo/array"
@@ -93,7 +94,12 @@ func (j *job) fitArray(it *item) error {
 		it.dst.Spec.Shape = []int{1}
 		j.note(it.src.Name, "a scalar, stored with the shape (1,)")
 	}
-	it.dst.Attrs = j.carry(it.src.Name, it.src.Attrs, f.member)
+	from := it.src.Attrs
+	if isFloat8(it.src) && t != it.src.Spec.DType {
+		from = maps.Clone(from)
+		delete(from, "dtype") // is t now
+	}
+	it.dst.Attrs = j.carry(it.src.Name, from, f.member)
 	if f.takes != nil {
 		if err := f.takes(it.dst); err != nil {
 			return j.refuse(it, err)
@@ -126,7 +132,13 @@ func (j *job) refuse(it *item, err error) error {
 		return fmt.Errorf("array %q: %w", it.src.Name, err)
 	}
 	e := &DTypeError{Array: it.src.Name, DType: it.dst.Spec.DType, Format: j.to.Title, Err: err}
-	for _, t := range wider(it.dst.Spec.DType) {
+	list := wider(it.dst.Spec.DType)
+	if isFloat8(it.src) && it.dst.Spec.DType == it.src.Spec.DType {
+		if list = []array.DType{array.Float16, array.Float32}; it.src.Attrs["dtype"] == "F8_E8M0" {
+			list = list[1:]
+		}
+	}
+	for _, t := range list {
 		m := it.dst
 		m.Spec.DType = t
 		if t != it.dst.Spec.DType && (j.to.takes == nil || j.to.takes(m) == nil) {

@@ -117,17 +117,6 @@ var gnzFormat = &format{
 	file: attrs{kind: jsonAttrs},
 }
 
-// float8 are the attributes by which a float of eight bits, void bytes to
-// NumPy, is told.
-var float8 = []string{"dtype"}
-
-// isFloat8 tells whether an array is one of those.
-func isFloat8(m array.Member) bool {
-	name, ok := m.Attrs["dtype"].(string)
-	t := m.Spec.DType
-	return ok && strings.HasPrefix(name, "F8_") && t.Kind() == 'V' && t.ItemSize() == 1 && !t.IsStruct()
-}
-
 var safetensorsFormat = &format{
 	Format: Format{Name: "safetensors", Title: "SafeTensors", Extensions: []string{".safetensors"}, Read: true, Write: true},
 	// The header's length, a u64 that is far below 2^32, and its brace.

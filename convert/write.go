@@ -193,6 +193,11 @@ func (j *job) stream(it *item) (array.Stream, error) {
 		return nil, err
 	}
 	if t := it.dst.Spec.DType; t != it.src.Spec.DType {
+		if isFloat8(it.src) {
+			if v := float8Values(it.src.Attrs["dtype"].(string)); v != nil {
+				s = &widened{Stream: s, values: v}
+			}
+		}
 		s = array.CastStream(s, t)
 	}
 	if len(it.dst.Spec.Shape) != len(it.src.Spec.Shape) {
