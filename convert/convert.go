@@ -79,6 +79,8 @@ type Options struct {
 	// else in it than arrays stays, an error.
 	Overwrite bool
 
+	// Zarr says how a Zarr is written; for another output it is an error.
+	Zarr Zarr
 	// Raw says what a raw file holds, and how one is written.
 	Raw Raw
 	// Text says how tables of text are read and written.
@@ -87,6 +89,14 @@ type Options struct {
 	// Progress is called after every step with what has been done, from the
 	// caller's goroutine.
 	Progress func(Progress)
+}
+
+// Zarr says how a Zarr is written; see array/zarr.
+type Zarr struct {
+	Version int // of the format, 2 or 3; 0 is 3
+	// Shard is how many rows of chunks are stored together in one file; 0 is a
+	// file for each chunk. Version 3 has it.
+	Shard int
 }
 
 // Raw describes a file of elements and nothing else, as NumPy's tofile writes.
@@ -292,6 +302,9 @@ func (j *job) run() (err error) {
 	}
 	if err := j.to.checkCompression(j.opts.Compression); err != nil {
 		return err
+	}
+	if j.opts.Zarr != (Zarr{}) && j.to != zarrFormat {
+		return fmt.Errorf("output %s: %s has neither versions nor shards of Zarr", j.out, j.to.Title)
 	}
 	if j.r, err = j.from.open(j.in, &j.opts); err != nil {
 		return err

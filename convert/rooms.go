@@ -172,7 +172,7 @@ var zarrFormat = &format{
 			return nil, err
 		}
 		return created(zarr.Create(path, &zarr.CreateOptions{Overwrite: o.Overwrite, Zip: strings.HasSuffix(strings.ToLower(path), ".zip"),
-			Compression: zarr.Compression{Codec: name, Level: level}, Chunks: chunks(o.RowGroup)}))
+			Compression: zarr.Compression{Codec: name, Level: level}, Chunks: chunks(o.RowGroup), Version: o.Zarr.Version, ShardRows: o.Zarr.Shard}))
 	},
 	scalars: true, order: true,
 	file: attrs{kind: jsonAttrs}, member: attrs{kind: jsonAttrs},

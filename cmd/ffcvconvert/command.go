@@ -47,6 +47,8 @@ type grammar struct {
 	Chunk       term.Size `default:"0" placeholder:"SIZE" help:"Bytes of an array in memory at a time; by default what is fastest, 1MiB or less."`
 	Compression string    `placeholder:"CODEC[:LEVEL]" help:"What OUT is compressed with; --formats tells what there is."`
 	RowGroup    int       `default:"0" placeholder:"N" help:"Rows stored together: Parquet's row groups, Arrow's batches, chunks of Zarr and HDF5."`
+	ZarrFormat  int       `default:"3" enum:"2,3" placeholder:"2|3" help:"Version of a Zarr to write."`
+	Shard       int       `default:"0" placeholder:"N" help:"Rows of chunks stored in one file of a Zarr of version 3; without it each chunk is one."`
 	Overwrite   bool      `help:"Replace an existing output."`
 
 	Dtype  string `placeholder:"DTYPE" group:"Raw elements, and text" help:"Type of the elements: '<f4', \"[('x', '<f4'), ('n', '<i8')]\". Text is float64 without it."`
@@ -76,6 +78,10 @@ func (g *grammar) Validate() error {
 		return errors.New("expected OUT, the file or folder to write, or --list")
 	case g.RowGroup < 0:
 		return fmt.Errorf("--row-group: %d; expected a number of rows", g.RowGroup)
+	case g.Shard < 0:
+		return fmt.Errorf("--shard: %d; expected a number of rows of chunks", g.Shard)
+	case g.Shard > 0 && g.ZarrFormat == 2:
+		return errors.New("--shard: version 2 of Zarr has no shards")
 	case g.Chunk < 0:
 		return fmt.Errorf("--chunk: %d; expected a number of bytes", g.Chunk)
 	case g.Count == 0 || g.Count < -1:
@@ -99,6 +105,9 @@ func (g *grammar) options() (*convert.Options, error) {
 	}
 	if g.Sep != "" {
 		o.Raw.Format = g.Format
+	}
+	if g.ZarrFormat == 2 || g.Shard > 0 { // else the default
+		o.Zarr = convert.Zarr{Version: g.ZarrFormat, Shard: g.Shard}
 	}
 	var err error
 	if g.ToDtype != "" {
