@@ -83,19 +83,10 @@ func workCast(args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	numbers := make([]int64, n)
-	for i := range numbers {
-		numbers[i] = int64(i%1000 - 500)
-	}
-	whole, err := array.Of(numbers)
+	a, err := ramp(n, from)
 	if err != nil {
 		return err
 	}
-	a, err := array.Cast(whole, from)
-	if err != nil {
-		return err
-	}
-	numbers, whole = nil, array.Array{}
 	debug.FreeOSMemory() // NumPy has let go of its own too
 	r, err := begin()
 	if err != nil {
@@ -107,6 +98,19 @@ func workCast(args []string, stdout io.Writer) error {
 		}
 	}
 	return r.say(stdout)
+}
+
+// ramp is n numbers from -500 to 499, again and again, of a type.
+func ramp(n int, of array.DType) (array.Array, error) {
+	numbers := make([]int64, n)
+	for i := range numbers {
+		numbers[i] = int64(i%1000 - 500)
+	}
+	whole, err := array.Of(numbers)
+	if err != nil {
+		return array.Array{}, err
+	}
+	return array.Cast(whole, of)
 }
 
 // row is one to append.

@@ -76,7 +76,7 @@ def test_a_flipped_bit_that_still_decodes(flip: Any, os_cache: bool) -> None:
         loader = Loader(path, 4, verify="first_read", on_error=policy, **settings)
         for _ in range(2):
             want = [instead if i == BAD else i for i in range(N)]
-            assert [int(i) for _, label, *_ in loader for i in label] == want
+            assert [int(i) for _, label, *_ in loader for i in label.reshape(-1)] == want
             report = loader.report
             assert report is not None and report["failed"] == 1
 
@@ -97,7 +97,9 @@ def test_every_kind_of_region(flip: Any, field: str) -> None:
 
 def test_a_row(flip: Any) -> None:
     path, at = flip("label")
-    assert [int(i) for _, label, *_ in Loader(path, 4, pipelines=CROP) for i in label] != list(range(N))
+    assert [int(i) for _, label, *_ in Loader(path, 4, pipelines=CROP) for i in label.reshape(-1)] != list(
+        range(N)
+    )
     with pytest.raises(betongo.SampleError, match="metadata rows"):
         list(Loader(path, 4, verify="first_read", pipelines=CROP))
 
@@ -119,7 +121,9 @@ def test_what_python_reads_by_itself(flip: Any, os_cache: bool) -> None:
         list(loader)
     is_the_one(e.value, path, "image", at)
     loader = Loader(path, 4, os_cache=os_cache, pipelines=pipelines, verify="first_read", on_error="skip")
-    assert [int(i) for _, label, *_ in loader for i in label] == [4 if i == BAD else i for i in range(N)]
+    assert [int(i) for _, label, *_ in loader for i in label.reshape(-1)] == [
+        4 if i == BAD else i for i in range(N)
+    ]
 
 
 def test_sound_files_are_as_ever(photos: str) -> None:

@@ -292,6 +292,8 @@ class File:
             )
             expected = builtin * self.num_samples
             raise self.flaw("allocation table", self._table, what, found=count, expected=expected)
+        if all(f.type != CUSTOM for f in self.fields):
+            count = builtin * self.num_samples  # behind them may lie what sealing in place has left
         # The allocation table as it stands, read-only: sample_id, ptr, size, all uint64; its entries
         # unchecked.
         self.alloc_table = self.bytes(self._table, count * ENTRY_SIZE).view(ENTRY)
