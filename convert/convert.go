@@ -76,7 +76,7 @@ type Options struct {
 	// the format.
 	RowGroup int
 	// Overwrite replaces what is at the output's path; a folder with anything
-	// else in it than arrays stays, an error.
+	// else in it than arrays of its format stays, an error.
 	Overwrite bool
 
 	// Zarr says how a Zarr is written; for another output it is an error.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"image/jpeg"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -24,7 +25,8 @@ import (
 // CreateOptions say how Create writes; nil and the zero value are the defaults.
 type CreateOptions struct {
 	// Overwrite replaces what is there already, once the new images are
-	// complete: a folder by a folder, a file by a file.
+	// complete: a folder by a folder, a file by a file. A folder with a file in
+	// it, at any depth, that isn't called as an image is never replaced.
 	Overwrite bool
 	// Quality, 1 to 100, has JPEGs written, with a loss; 0 is PNG, which keeps
 	// every value. A file of its own is what its extension says, and a JPEG
@@ -63,12 +65,25 @@ func Create(path string, opts *CreateOptions) (*Writer, error) {
 		}
 		w.file, err = aside.Create(path, opts.Overwrite)
 	default:
-		w.folder, err = aside.CreateFolder(path, opts.Overwrite)
+		w.folder, err = aside.CreateFolder(path, opts.Overwrite, onlyImages)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return w, nil
+}
+
+// onlyImages says what else there is in a folder.
+func onlyImages(dir string) error {
+	return filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() || d.Type().IsRegular() && slices.Contains(extensions, strings.ToLower(filepath.Ext(name))):
+			return nil
+		}
+		return fmt.Errorf("a folder with something else in it than images, %s; it is not replaced", name)
+	})
 }
 
 // SetAttrs takes no attributes: any are an error.

@@ -18,7 +18,8 @@ import (
 // CreateOptions say how Create writes; nil and the zero value are the defaults.
 type CreateOptions struct {
 	// Overwrite replaces a pack that is there already, once the new one is
-	// complete. Without it that is fs.ErrExist.
+	// complete. Without it that is fs.ErrExist. A folder that is no pack, and not
+	// empty, is never replaced.
 	Overwrite bool
 	// SegmentBytes splits arrays that are larger into files of this size; 0 is
 	// one file for each array, whatever its size, which alone can be mapped.
@@ -49,7 +50,7 @@ func Create(path string, opts *CreateOptions) (*Writer, error) {
 	if opts == nil {
 		opts = &CreateOptions{}
 	}
-	d, err := aside.CreateFolder(path, opts.Overwrite)
+	d, err := aside.CreateFolder(path, opts.Overwrite, isPack)
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +63,23 @@ func Create(path string, opts *CreateOptions) (*Writer, error) {
 		return nil, errors.Join(err, d.Abort(), unlock())
 	}
 	return &Writer{folder: d, root: root, opts: *opts, state: array.NewWriting(d.Target()), unlock: unlock}, nil
+}
+
+// isPack says why a folder, which isn't empty, is no pack.
+func isPack(dir string) error {
+	if _, err := os.Lstat(filepath.Join(dir, metaFile)); err == nil {
+		return nil
+	}
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range list {
+		if f.Name() != "npk.lock" && !leftover.MatchString(f.Name()) {
+			return fmt.Errorf("a folder with something else in it than a pack, %s; it is not replaced", filepath.Join(dir, f.Name()))
+		}
+	}
+	return nil
 }
 
 // lockOld keeps editors away from a pack that is going to be replaced.

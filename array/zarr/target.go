@@ -3,6 +3,7 @@ package zarr
 import (
 	"archive/zip"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -23,8 +24,22 @@ type target interface {
 // dirTarget writes a folder.
 type dirTarget struct{ folder *aside.Folder }
 
+// isStore says why a folder, which isn't empty, is no store.
+func isStore(dir string) error {
+	for _, name := range []string{"zarr.json", ".zgroup", ".zarray", ".zmetadata"} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			return nil
+		}
+	}
+	list, err := os.ReadDir(dir)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	return fmt.Errorf("a folder with something else in it than a Zarr, %s; it is not replaced", filepath.Join(dir, list[0].Name()))
+}
+
 func createDir(path string, overwrite bool) (target, error) {
-	d, err := aside.CreateFolder(path, overwrite)
+	d, err := aside.CreateFolder(path, overwrite, isStore)
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,8 @@ import (
 
 // CreateOptions say how Create writes; nil and the zero value are the defaults.
 type CreateOptions struct {
-	// Overwrite lets a store that is there already be replaced.
+	// Overwrite lets a store that is there already be replaced. A folder that is
+	// none, and not empty, is never replaced.
 	Overwrite bool
 	// Version is 2 or 3; 0 is 3.
 	Version int

@@ -143,18 +143,23 @@ type Folder struct {
 	name, target string
 	overwrite    bool
 	done         bool
+	check        func(dir string) error
 	lock         *Lock
 }
 
 // CreateFolder makes a folder beside target, with mode 0777 less the umask. A
 // symbolic link is followed. Where something is there already the error is
 // fs.ErrExist, unless overwrite is set and it is a folder, or an empty one.
-func CreateFolder(target string, overwrite bool) (*Folder, error) {
+//
+// check tells why a folder that is there must not be replaced, since all that
+// is in it goes away: its error is CreateFolder's, and Commit's. nil lets any be
+// replaced.
+func CreateFolder(target string, overwrite bool, check func(dir string) error) (*Folder, error) {
 	target, err := Resolve(filepath.Clean(target))
 	if err != nil {
 		return nil, err
 	}
-	if err := Check(target, overwrite, true); err != nil {
+	if err := checkFolder(target, overwrite, check); err != nil {
 		return nil, err
 	}
 	lock, err := Hold(target)
@@ -165,7 +170,7 @@ func CreateFolder(target string, overwrite bool) (*Folder, error) {
 	if err != nil {
 		return nil, errors.Join(err, lock.Release())
 	}
-	return &Folder{name: name, target: target, overwrite: overwrite, lock: lock}, nil
+	return &Folder{name: name, target: target, overwrite: overwrite, check: check, lock: lock}, nil
 }
 
 // Path returns where a slash-separated name lies while it is written; the
@@ -182,7 +187,7 @@ func (d *Folder) Commit() error {
 	if d.done {
 		return &fs.PathError{Op: "commit", Path: d.target, Err: fs.ErrClosed}
 	}
-	if err := errors.Join(syncTree(d.name), Check(d.target, d.overwrite, true)); err != nil {
+	if err := errors.Join(syncTree(d.name), checkFolder(d.target, d.overwrite, d.check)); err != nil {
 		return errors.Join(err, d.Abort())
 	}
 	old := ""
@@ -204,6 +209,20 @@ func (d *Folder) Commit() error {
 		err = errors.Join(err, os.RemoveAll(old))
 	}
 	return errors.Join(err, d.lock.Release())
+}
+
+// checkFolder is Check for a folder, with the writer's own.
+func checkFolder(path string, overwrite bool, own func(dir string) error) error {
+	if err := Check(path, overwrite, true); err != nil || own == nil {
+		return err
+	}
+	if list, err := os.ReadDir(path); errors.Is(err, fs.ErrNotExist) || err == nil && len(list) == 0 {
+		return nil
+	}
+	if err := own(path); err != nil {
+		return &fs.PathError{Op: "replace", Path: path, Err: err}
+	}
+	return nil
 }
 
 // renameNew renames to a name that nothing has.

@@ -125,7 +125,7 @@ func TestFolder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	d, err := aside.CreateFolder(path+string(filepath.Separator), false)
+	d, err := aside.CreateFolder(path+string(filepath.Separator), false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,11 +136,11 @@ func TestFolder(t *testing.T) {
 	if err := d.Commit(); !errors.Is(err, fs.ErrClosed) {
 		t.Errorf("a second Commit: %v", err)
 	}
-	if _, err := aside.CreateFolder(path, false); !errors.Is(err, fs.ErrExist) {
+	if _, err := aside.CreateFolder(path, false, nil); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("over a folder: %v", err)
 	}
 	for _, last := range []string{"two", "three"} {
-		if d, err = aside.CreateFolder(path, true); err != nil {
+		if d, err = aside.CreateFolder(path, true, nil); err != nil {
 			t.Fatal(err)
 		}
 		fill(d, last)
@@ -159,7 +159,7 @@ func TestFolder(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "empty"), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if d, err = aside.CreateFolder(filepath.Join(dir, "empty"), false); err != nil {
+	if d, err = aside.CreateFolder(filepath.Join(dir, "empty"), false, nil); err != nil {
 		t.Fatal(err)
 	}
 	fill(d, "x")
@@ -169,8 +169,30 @@ func TestFolder(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := aside.CreateFolder(filepath.Join(dir, "file"), true); !errors.Is(err, fs.ErrExist) {
+	if _, err := aside.CreateFolder(filepath.Join(dir, "file"), true, nil); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("over a file: %v", err)
+	}
+	mine := errors.New("mine")
+	found := func(dir string) error {
+		if _, err := os.Stat(filepath.Join(dir, "mine")); err == nil {
+			return mine
+		}
+		return nil
+	}
+	if d, err = aside.CreateFolder(path, true, found); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(path, "mine"), nil, 0o666); err != nil { // meanwhile
+		t.Fatal(err)
+	}
+	if err := d.Commit(); !errors.Is(err, mine) {
+		t.Errorf("over what must stay: %v", err)
+	}
+	if _, err := aside.CreateFolder(path, true, found); !errors.Is(err, mine) || !strings.Contains(err.Error(), path) {
+		t.Errorf("over what must stay: %v", err)
+	}
+	if b, _ := os.ReadFile(filepath.Join(path, "sub", "file")); string(b) != "two" {
+		t.Errorf("it is %q now", b)
 	}
 }
 

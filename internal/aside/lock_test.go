@@ -111,7 +111,7 @@ func TestHoldProcesses(t *testing.T) {
 	if _, err := aside.Create(target, true); !errors.Is(err, aside.ErrHeld) {
 		t.Errorf("Create beside a writer: %v", err)
 	}
-	if _, err := aside.CreateFolder(target, true); !errors.Is(err, aside.ErrHeld) {
+	if _, err := aside.CreateFolder(target, true, nil); !errors.Is(err, aside.ErrHeld) {
 		t.Errorf("CreateFolder beside a writer: %v", err)
 	}
 	if second := start(t, target); second.says != "refused: "+err.Error() {
