@@ -54,6 +54,28 @@ def write(target: str, data: bytes) -> None:
     commit(fd, name, target)
 
 
+def sweep_lock(target: str) -> None:
+    """Removes the file by which a writer that was killed had target, NAME.lock, unless another has it."""
+    try:
+        import fcntl
+    except ImportError:
+        return  # the next writer takes it over
+    name = target + ".lock"
+    try:
+        fd = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | FLAGS)
+    except OSError:
+        return
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Another may have removed the name before the lock was had, and have made one of its own.
+        if os.path.samestat(os.fstat(fd), os.stat(name)):
+            os.unlink(name)
+    except OSError:
+        pass  # held, or gone
+    finally:
+        os.close(fd)
+
+
 def remove(name: str) -> None:
     """Removes a file, if it is there."""
     try:

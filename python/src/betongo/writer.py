@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _feed
+from . import _aside, _feed
 from ._engine import Connector
 from ._warn import warn
 from ._wire import error_of
@@ -348,6 +348,7 @@ class _Job:
                     os.unlink(path)
                 except OSError:
                     pass
+            _aside.sweep_lock(os.path.realpath(self._path))
 
     def feed(self, run: Callable[[_feed.Feeder, Callable[[], object]], Any], where: _Indices | None) -> None:
         """Feeds the file from this process."""
