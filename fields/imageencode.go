@@ -334,6 +334,11 @@ func readFile(dst []byte, name string) ([]byte, error) {
 		return dst, err
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil {
+		return dst, err
+	} else if info.Size() > maxFile {
+		return dst, fmt.Errorf("read %s: %d bytes, more than %d", name, info.Size(), maxFile)
+	}
 	for {
 		if len(dst) == cap(dst) {
 			grown := make([]byte, len(dst), max(64<<10, 2*cap(dst)))

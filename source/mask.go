@@ -38,7 +38,8 @@ func maskOf(dir, image, key string) (string, error) {
 // pictureSize reads an image file's width and height.
 func pictureSize(name string) (width, height int, err error) {
 	// A JPEG's size comes after its EXIF block, which may hold a small picture.
-	const head = 64 << 10
+	// More of them than most has none that is a photograph's.
+	const head, most = 64 << 10, 64 << 20
 	f, err := regular.Open(name)
 	if err != nil {
 		return 0, 0, err
@@ -52,7 +53,7 @@ func pictureSize(name string) (width, height int, err error) {
 	if err == nil || len(b) < head {
 		return width, height, err
 	}
-	rest, err := io.ReadAll(f)
+	rest, err := io.ReadAll(io.LimitReader(f, most))
 	if err != nil {
 		return 0, 0, err
 	}

@@ -51,10 +51,17 @@ func (r *records) span(i int) (off, end int64) {
 	return r.starts.At(i), r.size
 }
 
+// maxRecord is how many bytes a record may have, as many as the largest page:
+// a file without line ends is one record.
+const maxRecord = 1 << 30
+
 // read returns the bytes of record i, with the line end and any blank lines
 // behind it.
 func (r *records) read(f io.ReaderAt, i int) ([]byte, error) {
 	off, end := r.span(i)
+	if end-off > maxRecord {
+		return nil, fmt.Errorf("record at byte %d: %d bytes to the next one, at most %d are read", off, end-off, maxRecord)
+	}
 	b := make([]byte, end-off)
 	if n, err := f.ReadAt(b, off); n < len(b) {
 		return nil, fmt.Errorf("record at byte %d: read %d of %d bytes: %w", off, n, len(b), err)
