@@ -326,6 +326,10 @@ func (e *imageEncoder) count(p *imagePlan) {
 // picture's pixels take.
 const maxFile = 4 << 30
 
+// lookFrom is from how many bytes on a file's size is asked for before more of
+// it is read; to ask for every photograph's costs an allocation each.
+const lookFrom = 16 << 20
+
 // readFile appends a file's bytes to dst; of one that begins as no image does
 // only the beginning.
 func readFile(dst []byte, name string) ([]byte, error) {
@@ -334,13 +338,15 @@ func readFile(dst []byte, name string) ([]byte, error) {
 		return dst, err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil {
-		return dst, err
-	} else if info.Size() > maxFile {
-		return dst, fmt.Errorf("read %s: %d bytes, more than %d", name, info.Size(), maxFile)
-	}
 	for {
 		if len(dst) == cap(dst) {
+			if len(dst) >= lookFrom {
+				if info, err := f.Stat(); err != nil {
+					return dst, err
+				} else if info.Size() > maxFile {
+					return dst, fmt.Errorf("read %s: %d bytes, more than %d", name, info.Size(), maxFile)
+				}
+			}
 			grown := make([]byte, len(dst), max(64<<10, 2*cap(dst)))
 			dst = grown[:copy(grown, dst)]
 		}
