@@ -13,6 +13,7 @@ import (
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/ffcvtest"
+	"github.com/betongo/betongo/internal/race"
 	"github.com/betongo/betongo/rgb"
 	golden "github.com/betongo/betongo/testdata/ffcv"
 )
@@ -115,8 +116,8 @@ func unsound(t testing.TB, b []byte, opts *ffcv.OpenOptions) bool {
 // place, and wherever it is cut, verify tells.
 func TestEveryByteOfEachType(t *testing.T) {
 	step := 1
-	if testing.Short() {
-		step = 11
+	if testing.Short() || race.Enabled {
+		step = 23
 	}
 	for name, k := range kinds() {
 		t.Run(name, func(t *testing.T) {
@@ -137,7 +138,7 @@ func TestEveryByteOfEachType(t *testing.T) {
 // The same of files by FFCV, with custom fields among them.
 func TestEveryByteOfGoldens(t *testing.T) {
 	step := 1
-	if testing.Short() {
+	if testing.Short() || race.Enabled {
 		step = 61
 	}
 	for _, name := range []string{"mixed", "subset", "one_sample", "json", "bytes_zero_first"} {

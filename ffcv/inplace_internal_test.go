@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/race"
 	"github.com/betongo/betongo/rgb"
 	golden "github.com/betongo/betongo/testdata/ffcv"
 )
@@ -337,8 +338,8 @@ func (s *sealable) stopped(t *testing.T, b, sealed []byte, want []any, at string
 // before or the sealed one, to the byte.
 func TestSealInPlaceCrash(t *testing.T) {
 	rounds := 40
-	if testing.Short() {
-		rounds = 8
+	if testing.Short() || race.Enabled {
+		rounds = 4
 	}
 	rng := rand.New(rand.NewPCG(7, 9))
 	for _, s := range sealables(t) {
@@ -367,6 +368,10 @@ func TestSealInPlaceCrash(t *testing.T) {
 
 // It stops again while it is repaired.
 func TestFinishSealCrash(t *testing.T) {
+	rounds := 10
+	if testing.Short() || race.Enabled {
+		rounds = 2
+	}
 	rng := rand.New(rand.NewPCG(3, 4))
 	s := sealables(t)[1]
 	whole := newTornDisk(s.b)
@@ -380,7 +385,7 @@ func TestFinishSealCrash(t *testing.T) {
 		if err := s.seal(t, d); err == nil {
 			t.Fatal("no crash")
 		}
-		for range 10 {
+		for range rounds {
 			left := d.after(rng)
 			for again := range 3 {
 				r := newTornDisk(left)

@@ -16,6 +16,7 @@ import (
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/fields/fieldtest"
+	"github.com/betongo/betongo/internal/race"
 	"github.com/betongo/betongo/rgb"
 )
 
@@ -299,7 +300,7 @@ func TestNothingIsAllocated(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
-		if got > tt.want && !raceEnabled && (tt.x != any(name) || os.PathSeparator == '/') { // Windows takes more to open a file
+		if got > tt.want && !race.Enabled && (tt.x != any(name) || os.PathSeparator == '/') { // Windows takes more to open a file
 			t.Errorf("%T of a %T: %v allocations, want %v", tt.f, tt.x, got, tt.want)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/fields/fieldtest"
+	"github.com/betongo/betongo/internal/race"
 )
 
 var lz4Bytes, lz4JSON = fields.LZ4{Of: fields.Bytes{}}, fields.LZ4{Of: fields.JSON{}}
@@ -332,7 +333,7 @@ func TestLZ4Damaged(t *testing.T) {
 }
 
 func TestLZ4UnpackAllocates(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("pools drop things at random with the race detector")
 	}
 	for _, tt := range []struct {

@@ -28,6 +28,7 @@ import (
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/fields/fieldtest"
+	"github.com/betongo/betongo/internal/race"
 	"github.com/betongo/betongo/rgb"
 )
 
@@ -464,7 +465,7 @@ func TestImageHostile(t *testing.T) {
 }
 
 func TestImageDecodeAllocates(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("pools drop things at random with the race detector")
 	}
 	for _, what := range []string{"flat", "slope", "bend", "grain", "noise"} {

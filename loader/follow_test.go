@@ -16,6 +16,7 @@ import (
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/ffcvtest"
 	"github.com/betongo/betongo/internal/leak"
+	"github.com/betongo/betongo/internal/race"
 	"github.com/betongo/betongo/loader"
 	"github.com/betongo/betongo/rgb"
 	"github.com/betongo/betongo/transform"
@@ -487,7 +488,7 @@ func TestRasterRuined(t *testing.T) {
 
 // TestFollowAllocs: nothing is allocated for a sample.
 func TestFollowAllocs(t *testing.T) {
-	if raceEnabled || loader.Debugging {
+	if race.Enabled || loader.Debugging {
 		t.Skip("the race detector lets pools forget, a debug build makes every batch anew")
 	}
 	f := scenes(t, 64, nil)["map"]

@@ -15,6 +15,7 @@ import (
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/ffcvtest"
+	"github.com/betongo/betongo/internal/race"
 	"github.com/betongo/betongo/loader"
 )
 
@@ -194,7 +195,7 @@ func TestPackedDamaged(t *testing.T) {
 
 // TestPackedAllocations: nothing is allocated per sample or per batch.
 func TestPackedAllocations(t *testing.T) {
-	if loader.Debugging || raceEnabled {
+	if loader.Debugging || race.Enabled {
 		t.Skip("a debug build allocates, and pools drop things at random with the race detector")
 	}
 	f := ffcvtest.Open(t, packedFile(t, 600), nil)["map"]

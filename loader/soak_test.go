@@ -15,6 +15,7 @@ import (
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/internal/leak"
+	"github.com/betongo/betongo/internal/race"
 	"github.com/betongo/betongo/loader"
 	"github.com/betongo/betongo/transform"
 )
@@ -61,7 +62,7 @@ func TestSoak(t *testing.T) {
 		t.Skip("files, mappings and memory are counted on Linux")
 	}
 	warm, most := 20, 70
-	if testing.Short() || raceEnabled {
+	if testing.Short() || race.Enabled {
 		warm, most = 8, 16
 	}
 	path := photoFile(t, true).Name()
@@ -77,10 +78,10 @@ func TestSoak(t *testing.T) {
 			if late.files > early.files || late.mappings > early.mappings {
 				t.Errorf("after %d epochs %+v, after %d %+v", warm, early, most, late)
 			}
-			if !raceEnabled && late.anonymous > early.anonymous+4<<10 {
+			if !race.Enabled && late.anonymous > early.anonymous+4<<10 {
 				t.Errorf("anonymous memory: %d KiB after %d epochs, %d KiB after %d", early.anonymous, warm, late.anonymous, most)
 			}
-			if t.Logf("%+v, then %+v, then %+v; ends %v", before, early, late, s.ended); len(s.ended) < 6 && !testing.Short() && !raceEnabled {
+			if t.Logf("%+v, then %+v, then %+v; ends %v", before, early, late, s.ended); len(s.ended) < 6 && !testing.Short() && !race.Enabled {
 				t.Errorf("only %d ways of ending came", len(s.ended))
 			}
 			s.close(t)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/internal/leak"
+	"github.com/betongo/betongo/internal/race"
 	"github.com/betongo/betongo/loader"
 	"github.com/betongo/betongo/transform"
 )
@@ -191,7 +192,7 @@ func TestSharedDecodeDamage(t *testing.T) {
 
 // TestSharedDecodeAllocs: nothing is allocated for a sample.
 func TestSharedDecodeAllocs(t *testing.T) {
-	if raceEnabled || loader.Debugging {
+	if race.Enabled || loader.Debugging {
 		t.Skip("the race detector lets pools forget, a debug build makes every batch anew")
 	}
 	f := photoFile(t, true)

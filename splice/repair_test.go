@@ -11,6 +11,7 @@ import (
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/race"
 	"github.com/betongo/betongo/splice"
 )
 
@@ -155,7 +156,7 @@ func TestRepairNeverGuesses(t *testing.T) {
 	pages, _ := f.Pages()
 	end := ffcv.HeaderSize + len(f.Fields())*ffcv.DescriptorSize + f.Len()*f.RowSize()
 	n := 150
-	if testing.Short() {
+	if testing.Short() || race.Enabled {
 		n = 30
 	}
 	for range n {

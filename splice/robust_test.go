@@ -18,6 +18,7 @@ import (
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/race"
 	"github.com/betongo/betongo/splice"
 )
 
@@ -224,7 +225,7 @@ func TestMemory(t *testing.T) {
 		return kib
 	}
 	n, m, allowed := 100_000, 600_000, 12<<10
-	if raceEnabled() {
+	if race.Enabled {
 		n, m, allowed = 20_000, 60_000, 200<<10
 	}
 	few, many := kib(n), kib(m)
@@ -232,17 +233,4 @@ func TestMemory(t *testing.T) {
 	if many > few+allowed {
 		t.Errorf("%d KiB for %d samples, %d KiB for %d: want about the same", few, n, many, m)
 	}
-}
-
-func raceEnabled() bool {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return false
-	}
-	for _, s := range info.Settings {
-		if s.Key == "-race" && s.Value == "true" {
-			return true
-		}
-	}
-	return false
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/internal/race"
 	"github.com/betongo/betongo/rgb"
 	"github.com/betongo/betongo/transform"
 )
@@ -523,7 +524,7 @@ func TestGeometryAllocs(t *testing.T) {
 		if inPlace {
 			dst = src
 		}
-		if k := testing.AllocsPerRun(200, func() { apply(dst, src, rng) }); k >= 1 && !raceEnabled {
+		if k := testing.AllocsPerRun(200, func() { apply(dst, src, rng) }); k >= 1 && !race.Enabled {
 			t.Errorf("%T allocates %v times", o, k)
 		}
 		if apply(make([]byte, n-1), src, rng) == nil || apply(dst, make([]byte, 3*32*32+1), rng) == nil {
@@ -556,7 +557,7 @@ func TestGeometryAllocs(t *testing.T) {
 		for range 200 {
 			run()
 		}
-		if k := testing.AllocsPerRun(200, run); k >= 1 && !raceEnabled {
+		if k := testing.AllocsPerRun(200, run); k >= 1 && !race.Enabled {
 			t.Errorf("%T allocates %v times", d, k)
 		}
 		if decode(dst[1:], e, rng, &s) == nil {

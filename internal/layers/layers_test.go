@@ -34,6 +34,7 @@ var rooms = []room{
 	{"testdata/photos", 0, nil}, // photographs, embedded
 	{"testdata/ffcv", 0, nil},   // FFCV's files, embedded
 	{"internal/leak", 0, nil},
+	{"internal/race", 0, nil}, // for tests
 	{"internal/hash", 0, nil},
 	{"internal/wire", 0, nil},
 	{"internal/regular", -1, nil}, // opens nothing but regular files
@@ -76,7 +77,7 @@ var rooms = []room{
 }
 
 // forTests are the rooms that serve tests: of the layer just below them too.
-var forTests = []string{"fields/fieldtest", "internal/ffcvtest", "internal/formattest", "internal/leak", "internal/scripttest", "testdata/ffcv", "testdata/photos"}
+var forTests = []string{"fields/fieldtest", "internal/ffcvtest", "internal/formattest", "internal/leak", "internal/race", "internal/scripttest", "testdata/ffcv", "testdata/photos"}
 
 // find returns the room of a package, given by its folder.
 func find(dir string) *room {

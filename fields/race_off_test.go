@@ -1,5 +1,0 @@
-//go:build !race
-
-package fields_test
-
-const raceEnabled = false

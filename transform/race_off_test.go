@@ -1,5 +1,0 @@
-//go:build !race
-
-package transform_test
-
-const raceEnabled = false
