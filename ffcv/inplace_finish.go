@@ -93,6 +93,15 @@ func (s *sealIntent) whole(ctx context.Context, f io.ReaderAt, size int64) (bool
 		return false, nil
 	}
 	var b [trailerSize]byte
+	pad := b[:s.at()-s.end()]
+	if _, err := f.ReadAt(pad, s.end()); err != nil {
+		return false, err
+	}
+	for _, c := range pad {
+		if c != 0 {
+			return false, nil // no checksum is of it, but sealing left zeros
+		}
+	}
 	at := s.newTable - trailerSize
 	if _, err := f.ReadAt(b[:], at); err != nil {
 		return false, err

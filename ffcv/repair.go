@@ -128,6 +128,11 @@ func (s *Survey) open(over *overlay, opts *OpenOptions, tell func(*FormatError))
 	}
 	if f == nil {
 		if f = over.recoverEnd(opts); f != nil {
+			if sums, _ := f.Sums(); sums != nil {
+				if err := f.guard(sums.CheckHead); err != nil {
+					return nil, false, err // what the rows mean is not known
+				}
+			}
 			tell(flaw)
 			return f, true, nil
 		}
