@@ -25,6 +25,7 @@ type moduleInfo struct {
 	fuzz       []target // in the order of files
 	concurrent []string // packages whose code or tests run things side by side: "./loader"
 	nested     []string // folders of the modules inside, from root: "gomlx"
+	whole      bool     // under the race detector tests run in their full size
 }
 
 // target is a fuzz target.
