@@ -62,7 +62,7 @@ func (b *build) Sample(_ context.Context, i int) ([]any, string, error) {
 
 func (b *build) sequence(yield func(Sample, error) bool) {
 	for i := range b.n {
-		v, k, err := b.Sample(context.TODO(), i)
+		v, k, err := b.Sample(context.Background(), i)
 		if !yield(Sample{Values: v, Key: k}, err) {
 			return
 		}

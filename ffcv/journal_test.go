@@ -41,7 +41,7 @@ func (d chunky) Sample(_ context.Context, i int) ([]any, string, error) {
 func (d chunky) stream() iter.Seq2[ffcv.Sample, error] {
 	return func(yield func(ffcv.Sample, error) bool) {
 		for i := range d.n {
-			v, k, err := d.Sample(context.TODO(), i)
+			v, k, err := d.Sample(context.Background(), i)
 			if !yield(ffcv.Sample{Values: v, Key: k}, err) {
 				return
 			}
