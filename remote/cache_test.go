@@ -1,0 +1,225 @@
+package remote_test
+
+import (
+	"bytes"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/betongo/betongo/remote"
+)
+
+const testPage = 64 << 10
+
+func openCache(t *testing.T, dir string, quota int64) *remote.Cache {
+	t.Helper()
+	c, err := remote.OpenCache(dir, &remote.CacheOptions{PageSize: testPage, Quota: quota})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// used is how many bytes a cache's folder has.
+func used(t *testing.T, dir string) (n int64) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return nil // gone meanwhile
+		}
+		if info, err := e.Info(); err == nil && !strings.HasPrefix(filepath.Base(path), "CACHEDIR") {
+			n += info.Size()
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestCacheQuota(t *testing.T) {
+	data := noise(4 << 20)
+	url := serve(t, &object{data: data, etag: `"v"`})
+	dir := t.TempDir()
+	const quota = 20 * testPage
+	o := open(t, url, &remote.Options{Cache: openCache(t, dir, quota)})
+	for range 3 {
+		checkReads(t, o, data)
+		if n := used(t, dir); n > quota+64 {
+			t.Fatalf("%d bytes in the folder, quota %d", n, quota)
+		}
+	}
+	if o.Stats().Cached == 0 {
+		t.Error("nothing came from the disk")
+	}
+}
+
+// TestCacheDamage flips a byte in every page, in each part of its file: what is
+// read stays right.
+func TestCacheDamage(t *testing.T) {
+	data := noise(3*testPage + 100)
+	url := serve(t, &object{data: data, etag: `"v"`})
+	for _, at := range []int64{0, 9, 25, 33, 41, 4092, 4096, 4096 + 50} {
+		dir := t.TempDir()
+		checkReads(t, open(t, url, &remote.Options{Cache: openCache(t, dir, 1<<30)}), data)
+		pages, err := filepath.Glob(filepath.Join(dir, "pages", "*", "*"))
+		if err != nil || len(pages) != 4 {
+			t.Fatalf("%v, %v", pages, err)
+		}
+		for _, path := range pages {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b[at] ^= 0x10
+			if err := os.WriteFile(path, b, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		o := open(t, url, &remote.Options{Cache: openCache(t, dir, 1<<30)})
+		checkReads(t, o, data)
+		if o.Stats().Bytes == 0 {
+			t.Errorf("byte %d: the damage was not noticed", at)
+		}
+		for _, path := range pages {
+			if err := os.Truncate(path, 4096+at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		checkReads(t, open(t, url, &remote.Options{Cache: openCache(t, dir, 1<<30)}), data)
+	}
+}
+
+// TestCacheForeign: a folder with other files is refused, and what somebody put
+// into a cache's folder is never deleted.
+func TestCacheForeign(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "thesis.tex"), []byte("x"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := remote.OpenCache(dir, nil); err == nil || !strings.Contains(err.Error(), "thesis.tex") {
+		t.Errorf("over other files: %v", err)
+	}
+	dir = t.TempDir()
+	const quota = 8 * (testPage + 4096)
+	c := openCache(t, dir, quota)
+	foreign := []string{
+		"pages/readme", "new/readme", "new/page-x", "pages/00/readme",
+		"pages/00/00000000000000000000000000000000-0", // a page's name, but no page
+	}
+	for _, name := range foreign {
+		path := filepath.Join(dir, name)
+		os.MkdirAll(filepath.Dir(path), 0o777)
+		if err := os.WriteFile(path, []byte("mine"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		old := time.Now().Add(-time.Hour)
+		os.Chtimes(path, old, old)
+	}
+	abandoned := filepath.Join(dir, "new", "page-123")
+	if err := os.WriteFile(abandoned, noise(100), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	os.Chtimes(abandoned, time.Time{}, time.Now().Add(-time.Hour))
+	data := noise(2 << 20)
+	checkReads(t, open(t, serve(t, &object{data: data, etag: `"v"`}), &remote.Options{Cache: c}), data)
+	for _, name := range foreign {
+		if b, err := os.ReadFile(filepath.Join(dir, name)); string(b) != "mine" {
+			t.Errorf("%s: %q, %v", name, b, err)
+		}
+	}
+	if _, err := os.Stat(abandoned); err == nil {
+		t.Error("the page of a dead process is still there")
+	}
+}
+
+func TestCacheOptions(t *testing.T) {
+	for _, o := range []remote.CacheOptions{{PageSize: 1000}, {PageSize: 1 << 30}, {PageSize: 3 << 16}, {Quota: 100}, {Quota: -1}} {
+		if _, err := remote.OpenCache(t.TempDir(), &o); err == nil {
+			t.Errorf("%+v was taken", o)
+		}
+	}
+}
+
+// TestCacheKilled runs processes that read through one cache and kills them at
+// random: no byte is ever wrong, and the quota holds.
+func TestCacheKilled(t *testing.T) {
+	if os.Getenv("CACHE_CHILD") != "" {
+		cacheChild(t)
+		return
+	}
+	kills := 12
+	if testing.Short() {
+		kills = 4
+	}
+	data := noise(8 << 20)
+	url := serve(t, &object{data: data, etag: `"v"`})
+	dir := t.TempDir()
+	const quota = 40 * testPage
+	file := filepath.Join(t.TempDir(), "data")
+	if err := os.WriteFile(file, data, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Add(1)
+		go func() { // ends with its children
+			defer wg.Done()
+			for k := range kills {
+				cmd := exec.Command(exe, "-test.run=^TestCacheKilled$")
+				cmd.Env = append(os.Environ(), "CACHE_CHILD="+url, "CACHE_DIR="+dir, "CACHE_WANT="+file, "CACHE_QUOTA="+strconv.Itoa(quota))
+				var out bytes.Buffer
+				cmd.Stdout, cmd.Stderr = &out, &out
+				if err := cmd.Start(); err != nil {
+					t.Error(err)
+					return
+				}
+				kill := time.AfterFunc(rand.N(400*time.Millisecond), func() { cmd.Process.Kill() })
+				cmd.Wait()
+				kill.Stop()
+				if strings.Contains(out.String(), "FAIL") {
+					t.Errorf("process %d, run %d: %s", i, k, out.String())
+				}
+				if n := used(t, dir); n > quota+64 {
+					t.Errorf("%d bytes in the folder, quota %d", n, quota)
+				}
+			}
+		}()
+	}
+	wg.Wait()
+	o := open(t, url, &remote.Options{Cache: openCache(t, dir, quota)})
+	checkReads(t, o, data)
+}
+
+func cacheChild(t *testing.T) {
+	want, err := os.ReadFile(os.Getenv("CACHE_WANT"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	quota, err := strconv.ParseInt(os.Getenv("CACHE_QUOTA"), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := open(t, os.Getenv("CACHE_CHILD"), &remote.Options{Cache: openCache(t, os.Getenv("CACHE_DIR"), quota)})
+	for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); {
+		n := 1 + rand.IntN(200_000)
+		off := rand.IntN(len(want) - n)
+		b := make([]byte, n)
+		if _, err := o.ReadAt(b, int64(off)); err != nil || !bytes.Equal(b, want[off:off+n]) {
+			t.Fatalf("bytes %d to %d: %v", off, off+n, err)
+		}
+	}
+}

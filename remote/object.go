@@ -1,0 +1,172 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+)
+
+// Object is an object that is open for reading: the version that was there when
+// it was opened, or ErrChanged. It is safe for concurrent use, and fits
+// ffcv.Source.
+type Object struct {
+	place place
+	attrs attrs
+	opts  Options
+	store store
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	slots  chan struct{} // one for each request that runs
+	pages  *pages        // nil without a cache
+	wait   sync.WaitGroup
+	mu     sync.Mutex
+	closed bool
+	stats  counters
+}
+
+// Open opens an object. It asks its store for its size and version, and reads
+// nothing else. ctx is for the opening alone.
+func Open(ctx context.Context, url string, opts *Options) (*Object, error) {
+	o := opts.withDefaults()
+	p, err := parse(url)
+	if err != nil {
+		return nil, &Error{Op: "open", URL: p.String(), Err: err}
+	}
+	s, err := openStore(ctx, p, o)
+	if err != nil {
+		return nil, &Error{Op: "open", URL: p.String(), Err: err}
+	}
+	var a attrs
+	err = retry(ctx, o, func(ctx context.Context) (err error) {
+		a, err = s.stat(ctx, p.key)
+		return err
+	})
+	if err != nil {
+		return nil, &Error{Op: "open", URL: p.String(), Err: errors.Join(err, s.close())}
+	}
+	obj := &Object{place: p, attrs: a, opts: o, store: s, slots: make(chan struct{}, o.Requests)}
+	obj.ctx, obj.cancel = context.WithCancel(context.Background())
+	if o.Cache != nil && a.etag != "" {
+		obj.pages = o.Cache.pagesOf(p.String(), a)
+	}
+	return obj, nil
+}
+
+// Name returns the object's URL, without credentials and query.
+func (o *Object) Name() string { return o.place.String() }
+
+// Size returns the object's length in bytes.
+func (o *Object) Size() int64 { return o.attrs.size }
+
+// Version returns what its store calls this version of the object, its ETag; ""
+// where it says none.
+func (o *Object) Version() string { return o.attrs.etag }
+
+// Borrow lends nothing: a remote object is not in memory.
+func (o *Object) Borrow(off, n int64) ([]byte, bool) { return nil, false }
+
+// WillNeed does nothing: who wants to read ahead reads through a cache in memory.
+func (o *Object) WillNeed([]Range) {}
+
+// Reads returns how many reads at a time are worth it.
+func (o *Object) Reads() int { return o.opts.Requests }
+
+// Close ends reads in progress and waits for them. A second one does nothing.
+func (o *Object) Close() error {
+	o.mu.Lock()
+	if o.closed {
+		o.mu.Unlock()
+		return nil
+	}
+	o.closed = true
+	o.mu.Unlock()
+	o.cancel()
+	o.wait.Wait()
+	return o.store.close()
+}
+
+// enter counts a read, which Close waits for; false behind Close.
+func (o *Object) enter() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return false
+	}
+	o.wait.Add(1)
+	return true
+}
+
+// ReadAt is io.ReaderAt.
+func (o *Object) ReadAt(p []byte, off int64) (int, error) {
+	if !o.enter() {
+		return 0, &Error{Op: "read", URL: o.Name(), Off: off, Len: int64(len(p)), Err: errors.New("the object is closed")}
+	}
+	defer o.wait.Done()
+	if off < 0 {
+		return 0, &Error{Op: "read", URL: o.Name(), Err: errors.New("a negative offset")}
+	}
+	if off >= o.attrs.size {
+		return 0, io.EOF
+	}
+	b := p[:min(int64(len(p)), o.attrs.size-off)]
+	var err error
+	if o.pages != nil {
+		err = o.pages.read(o, b, off)
+	} else {
+		err = o.fetch(b, off)
+	}
+	if err != nil {
+		return 0, &Error{Op: "read", URL: o.Name(), Off: off, Len: int64(len(b)), Err: err}
+	}
+	if len(b) < len(p) {
+		return len(b), io.EOF
+	}
+	return len(b), nil
+}
+
+// fetch fills b from the store, in one request if nothing goes wrong.
+func (o *Object) fetch(b []byte, off int64) error {
+	if len(b) == 0 {
+		return nil
+	}
+	select {
+	case o.slots <- struct{}{}:
+		defer func() { <-o.slots }()
+	case <-o.ctx.Done():
+		return errors.New("the object was closed")
+	}
+	for len(b) > 0 {
+		// What came stays: the next request is for the rest, and has all its tries.
+		n := 0
+		err := retry(o.ctx, o.opts, func(ctx context.Context) (err error) {
+			n, err = o.request(ctx, b, off)
+			if n > 0 && (err == nil || passes(err)) {
+				return nil
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		b, off = b[n:], off+int64(n)
+	}
+	return nil
+}
+
+// request makes one request, and returns how many bytes came.
+func (o *Object) request(ctx context.Context, b []byte, off int64) (int, error) {
+	o.stats.requests.Add(1)
+	r, err := o.store.get(ctx, o.place.key, off, int64(len(b)), o.attrs)
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close()
+	n, err := io.ReadFull(r, b)
+	o.stats.bytes.Add(int64(n))
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return n, &passing{errors.New("the answer ended early")}
+	}
+	return n, err
+}
