@@ -47,9 +47,10 @@ const (
 	learnFrames = 256
 	// minFrames keeps the smallest cache from being none.
 	minFrames = 8
-	// maxReaders is the number of goroutines that read ahead: what a disk can do
-	// at a time with gain.
-	maxReaders = 8
+	// diskReaders is the number of goroutines that read ahead from a disk: what one
+	// can do at a time with gain. What is farther away says more (Distant).
+	diskReaders = 8
+	mostReaders = 256
 )
 
 // Options are the choices of New.
@@ -89,6 +90,7 @@ type Cache struct {
 	stale int64
 
 	mu                sync.Mutex
+	maxReaders        int
 	settled           sync.Cond // some load has ended, or the last user has left after Close
 	readers           int       // that run
 	closed            bool
@@ -105,6 +107,10 @@ type Cache struct {
 	spare             []*load
 	running           sync.WaitGroup // readers
 }
+
+// Distant is the ability of an io.ReaderAt that is farther away than a disk to
+// say how many reads at a time are worth it.
+type Distant interface{ Reads() int }
 
 // New returns a cache over the size bytes of r, which must be safe for
 // concurrent use. It owns r from then on: Close closes it, if it is an
@@ -136,6 +142,10 @@ func New(r io.ReaderAt, size int64, opts Options) (*Cache, error) {
 	mmap.Huge(arena)
 	c := &Cache{r: r, arena: arena, size: size, shift: bits.TrailingZeros64(uint64(block)), block: block, limit: int(n - n/4), stale: 2 * n * block}
 	c.settled.L = &c.mu
+	c.maxReaders = diskReaders
+	if d, ok := r.(Distant); ok {
+		c.maxReaders = max(1, min(d.Reads(), mostReaders))
+	}
 	c.around = 1
 	c.heads = make([]int32, 1<<bits.Len64(uint64(n-1)))
 	for i := range c.heads {
@@ -176,7 +186,7 @@ func WillNeed[R ~struct{ Off, Len int64 }](c *Cache, ranges []R) {
 	for _, r := range ranges {
 		runs += c.announce(struct{ Off, Len int64 }(r))
 	}
-	runs = min(runs, maxReaders-c.readers)
+	runs = min(runs, c.maxReaders-c.readers)
 	for range runs { // each ends when nothing is queued; Close waits for it
 		c.readers++
 		c.running.Add(1)
