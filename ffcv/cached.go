@@ -56,7 +56,7 @@ func (s *cacheSource) WillNeed(ranges []Range) {
 	if len(ranges) == 0 {
 		s.Forget()
 	}
-	pagecache.WillNeed(s.Cache, ranges)
+	s.Cache.WillNeed(ranges)
 }
 
 // CacheStats is what a file's cache did since it was opened, counted in blocks

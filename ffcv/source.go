@@ -9,8 +9,9 @@ import (
 	"github.com/betongo/betongo/internal/regular"
 )
 
-// Range is a run of bytes of a file.
-type Range struct{ Off, Len int64 }
+// Range is a run of bytes of a file. It has no name of its own, so that a Source
+// need not import this package.
+type Range = struct{ Off, Len int64 }
 
 // Source is where a file's bytes come from. It is safe for concurrent use.
 type Source interface {

@@ -44,6 +44,7 @@ var rooms = []room{
 	{"rgb", 0, []string{"rgb/internal/jpeg", "rgb/internal/resize"}},
 	{"internal/literal", 0, nil},
 	{"internal/aside", 0, nil},
+	{"remote", 0, nil},
 	{"internal/pyjson", 0, nil},
 	{"array", 1, []string{"internal/wire", "internal/literal", "internal/aside", "internal/regular", "internal/mmap"}},
 	{"alloc", 1, []string{"internal/wire"}},

@@ -108,6 +108,9 @@ type Cache struct {
 	running           sync.WaitGroup // readers
 }
 
+// Range is a run of bytes of a file.
+type Range = struct{ Off, Len int64 }
+
 // Distant is the ability of an io.ReaderAt that is farther away than a disk to
 // say how many reads at a time are worth it.
 type Distant interface{ Reads() int }
@@ -176,7 +179,7 @@ func (c *Cache) Stats() Stats {
 // WillNeed announces ranges of bytes that will be read soon, each once. It does
 // not wait. What lies outside of the file is left out, and so is what finds no
 // room among all that was announced before and not read yet.
-func WillNeed[R ~struct{ Off, Len int64 }](c *Cache, ranges []R) {
+func (c *Cache) WillNeed(ranges []Range) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -184,7 +187,7 @@ func WillNeed[R ~struct{ Off, Len int64 }](c *Cache, ranges []R) {
 	}
 	runs := 0
 	for _, r := range ranges {
-		runs += c.announce(struct{ Off, Len int64 }(r))
+		runs += c.announce(r)
 	}
 	runs = min(runs, c.maxReaders-c.readers)
 	for range runs { // each ends when nothing is queued; Close waits for it
@@ -195,7 +198,7 @@ func WillNeed[R ~struct{ Off, Len int64 }](c *Cache, ranges []R) {
 }
 
 // announce announces a range. It returns how many reads that makes at most.
-func (c *Cache) announce(r struct{ Off, Len int64 }) int {
+func (c *Cache) announce(r Range) int {
 	if r.Off < 0 || r.Len <= 0 || r.Off >= c.size {
 		return 0
 	}

@@ -89,7 +89,7 @@ func open(t testing.TB, f io.ReaderAt, size, blocks int) *pagecache.Cache {
 
 // need announces a range.
 func need(c *pagecache.Cache, off, n int64) {
-	pagecache.WillNeed(c, []struct{ Off, Len int64 }{{off, n}})
+	c.WillNeed([]pagecache.Range{{Off: off, Len: n}})
 }
 
 // check reads n bytes at off and compares them.
