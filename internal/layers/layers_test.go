@@ -45,6 +45,8 @@ var rooms = []room{
 	{"internal/literal", 0, nil},
 	{"internal/aside", 0, nil},
 	{"remote", 0, nil},
+	{"internal/s3test", 0, nil},     // for tests
+	{"internal/faultproxy", 0, nil}, // for tests
 	{"internal/pyjson", 0, nil},
 	{"array", 1, []string{"internal/wire", "internal/literal", "internal/aside", "internal/regular", "internal/mmap"}},
 	{"alloc", 1, []string{"internal/wire"}},
@@ -78,7 +80,7 @@ var rooms = []room{
 }
 
 // forTests are the rooms that serve tests: of the layer just below them too.
-var forTests = []string{"fields/fieldtest", "internal/ffcvtest", "internal/formattest", "internal/leak", "internal/race", "internal/scripttest", "testdata/ffcv", "testdata/photos"}
+var forTests = []string{"fields/fieldtest", "internal/ffcvtest", "internal/formattest", "internal/leak", "internal/race", "internal/scripttest", "internal/s3test", "internal/faultproxy", "testdata/ffcv", "testdata/photos"}
 
 // find returns the room of a package, given by its folder.
 func find(dir string) *room {
