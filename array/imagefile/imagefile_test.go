@@ -22,6 +22,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/imagefile"
+	"github.com/betongo/betongo/internal/formattest"
 	"github.com/betongo/betongo/rgb"
 )
 
@@ -468,30 +469,7 @@ func Example() {
 
 // TestOverwriteFolder: what is no folder of images is never replaced.
 func TestOverwriteFolder(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "a")
-	notes := filepath.Join(dir, "notes")
-	if err := errors.Join(os.MkdirAll(filepath.Dir(notes), 0o777), os.WriteFile(notes, []byte("mine"), 0o666)); err != nil {
-		t.Fatal(err)
-	}
-	w, err := imagefile.Create(dir, &imagefile.CreateOptions{Overwrite: true})
-	if err == nil {
-		w.Abort()
-	}
-	if err == nil || !strings.Contains(err.Error(), filepath.Join(dir, "notes")) {
-		t.Errorf("got %v", err)
-	}
-	if b, err := os.ReadFile(notes); err != nil || string(b) != "mine" {
-		t.Errorf("it is %q now, %v", b, err)
-	}
-	if left, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(left) > 2 { // the folder, and on some systems its lock
-		t.Errorf("left %v, %v", left, err)
-	}
-	if err := os.Remove(notes); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 { // over an empty folder, then over its own
-		if err := write(t, dir, &imagefile.CreateOptions{Overwrite: true}, pixels(t, "u1", 1, 2, 2), nil); err != nil {
-			t.Fatal(err)
-		}
-	}
+	formattest.OverwriteFolder(t, "a", func(path string) error {
+		return write(t, path, &imagefile.CreateOptions{Overwrite: true}, pixels(t, "u1", 1, 2, 2), nil)
+	})
 }

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/betongo/betongo/array"
@@ -319,37 +318,15 @@ func TestAppendBehindDropped(t *testing.T) {
 
 // TestOverwriteFolder: what is no pack is never replaced.
 func TestOverwriteFolder(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "a.npk")
-	notes := filepath.Join(dir, "notes")
-	if err := errors.Join(os.MkdirAll(filepath.Dir(notes), 0o777), os.WriteFile(notes, []byte("mine"), 0o666)); err != nil {
-		t.Fatal(err)
-	}
-	w, err := npk.Create(dir, &npk.CreateOptions{Overwrite: true})
-	if err == nil {
-		w.Abort()
-	}
-	if err == nil || !strings.Contains(err.Error(), filepath.Join(dir, "notes")) {
-		t.Errorf("got %v", err)
-	}
-	if b, err := os.ReadFile(notes); err != nil || string(b) != "mine" {
-		t.Errorf("it is %q now, %v", b, err)
-	}
-	if left, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(left) > 2 { // the folder, and on some systems its lock
-		t.Errorf("left %v, %v", left, err)
-	}
-	if err := os.Remove(notes); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 { // over an empty folder, then over its own
-		w, err := npk.Create(dir, &npk.CreateOptions{Overwrite: true})
+	formattest.OverwriteFolder(t, "a.npk", func(path string) error {
+		w, err := npk.Create(path, &npk.CreateOptions{Overwrite: true})
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
+		defer w.Abort()
 		if err := w.Put("x", formattest.Of(t, []int32{1, 2}).Strided()); err != nil {
-			t.Fatal(err)
+			return err
 		}
-		if err := w.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
+		return w.Close()
+	})
 }

@@ -317,32 +317,12 @@ func TestRefusedToWrite(t *testing.T) {
 
 // TestOverwriteFolder: what is no store is never replaced.
 func TestOverwriteFolder(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "a.zarr")
-	notes := filepath.Join(dir, "notes")
-	if err := errors.Join(os.MkdirAll(filepath.Dir(notes), 0o777), os.WriteFile(notes, []byte("mine"), 0o666)); err != nil {
-		t.Fatal(err)
-	}
-	w, err := zarr.Create(dir, &zarr.CreateOptions{Overwrite: true})
-	if err == nil {
-		w.Abort()
-	}
-	if err == nil || !strings.Contains(err.Error(), filepath.Join(dir, "notes")) {
-		t.Errorf("got %v", err)
-	}
-	if b, err := os.ReadFile(notes); err != nil || string(b) != "mine" {
-		t.Errorf("it is %q now, %v", b, err)
-	}
-	if left, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(left) > 2 { // the folder, and on some systems its lock
-		t.Errorf("left %v, %v", left, err)
-	}
-	if err := os.Remove(notes); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 { // over an empty folder, then over its own
-		w, err := zarr.Create(dir, &zarr.CreateOptions{Overwrite: true})
+	formattest.OverwriteFolder(t, "a.zarr", func(path string) error {
+		w, err := zarr.Create(path, &zarr.CreateOptions{Overwrite: true})
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
+		defer w.Abort()
 		x := formattest.Of(t, []int32{1, 2})
 		s, err := w.Add(array.Member{Name: "x", Spec: x.Spec})
 		if err == nil {
@@ -351,11 +331,9 @@ func TestOverwriteFolder(t *testing.T) {
 		if err == nil {
 			err = s.Close()
 		}
-		if err != nil {
-			t.Fatal(err)
+		if err == nil {
+			err = w.Close()
 		}
-		if err := w.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
+		return err
+	})
 }

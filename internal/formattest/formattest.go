@@ -211,3 +211,32 @@ func Cut(t testing.TB, whole []byte, from int, name string, read func(path strin
 		}
 	}
 }
+
+// OverwriteFolder has write, which writes a store that is a folder over what has
+// its name, meet a folder of others' (it must stay as it is, and the error must
+// name what is in it), an empty one, and one that write has written.
+func OverwriteFolder(t testing.TB, name string, write func(path string) error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	notes := filepath.Join(path, "notes")
+	if err := errors.Join(os.MkdirAll(path, 0o777), os.WriteFile(notes, []byte("mine"), 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	if err := write(path); err == nil || !strings.Contains(err.Error(), notes) {
+		t.Errorf("over a folder with a file of others: %v, want an error that names it", err)
+	}
+	if b, err := os.ReadFile(notes); err != nil || string(b) != "mine" {
+		t.Errorf("the file of others is %q now, %v", b, err)
+	}
+	if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) > 2 { // the folder, and on some systems its lock
+		t.Errorf("left %v, %v", left, err)
+	}
+	if err := os.Remove(notes); err != nil {
+		t.Fatal(err)
+	}
+	for _, what := range []string{"an empty folder", "its own"} {
+		if err := write(path); err != nil {
+			t.Errorf("over %s: %v", what, err)
+		}
+	}
+}
