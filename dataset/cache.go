@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"sort"
+	"sync"
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/internal/pagecache"
@@ -14,52 +16,120 @@ import (
 	"github.com/betongo/betongo/loader"
 )
 
+// Cache is memory through which several files are read, all of them together
+// with no more than it may take, and ahead of who needs their bytes.
+type Cache struct {
+	src   ffcv.Source
+	files []CacheFile
+	bases []int64
+}
+
+// CacheFile is a file that is read through a Cache.
+type CacheFile struct {
+	Name string // in errors
+	Size int64
+	// Open opens the file when bytes of it are first needed, and again later
+	// where that failed. What it returns is read by many goroutines at once, and
+	// closed with the Cache, if it is an io.Closer.
+	Open func() (io.ReaderAt, error)
+}
+
+// CacheOptions are the choices of NewCache. nil and zero are the defaults, of
+// files on the system's disks.
+type CacheOptions struct {
+	// Reads is how many reads at a time are worth it; 0 is what disks do.
+	Reads int
+	// Gap is how many bytes that nobody needs are read along where that saves a
+	// read.
+	Gap int64
+}
+
+// NewCache makes a cache of at most memory bytes for the files. None of them is
+// opened by it.
+func NewCache(memory int64, files []CacheFile, opts *CacheOptions) (*Cache, error) {
+	if opts == nil {
+		opts = &CacheOptions{}
+	}
+	b, err := newBundle(files)
+	if err != nil {
+		return nil, err
+	}
+	if opts.Reads > 0 {
+		return newCache(memory, b, &farBundle{b, *opts})
+	}
+	return newCache(memory, b, b)
+}
+
+func newCache(memory int64, b *bundle, r io.ReaderAt) (*Cache, error) {
+	name := "no files"
+	if n := len(b.files); n > 0 {
+		name = fmt.Sprintf("%s and %d more", b.files[0].Name, n-1)
+	}
+	src, err := ffcv.CacheSource(name, r, b.size, memory)
+	if err != nil {
+		return nil, err
+	}
+	return &Cache{src: src, files: b.files, bases: b.bases}, nil
+}
+
+// Open opens file i, an index of NewCache's, through the cache. It ends with the
+// Cache, and its Close does nothing.
+func (c *Cache) Open(i int, opts *ffcv.OpenOptions) (*ffcv.File, error) {
+	return ffcv.New(&window{c.files[i].Name, c.src, c.bases[i], c.files[i].Size}, opts)
+}
+
+// Close closes the files that were opened, waits for reads in progress and frees
+// the memory. It is idempotent.
+func (c *Cache) Close() error { return c.src.Close() }
+
 // bundle is files one after another as one io.ReaderAt, each from a multiple of
 // bundleAlign on, with zeros between them, so that they can share a cache.
 type bundle struct {
-	files []*os.File
+	files []CacheFile
 	bases []int64
-	sizes []int64
 	size  int64
-
-	direct bool // they are read past the system's cache
+	open  []member
 }
 
-// Files tells the cache.
-func (b *bundle) Files() pagecache.FileList {
-	return pagecache.FileList{List: b.files, Bases: b.bases, Sizes: b.sizes, Direct: b.direct}
+// member is a file of a bundle, if it is open.
+type member struct {
+	mu     sync.Mutex // held while it is opened
+	r      io.ReaderAt
+	closed bool
 }
 
 // bundleAlign is a multiple of a cache's blocks: no block has bytes of two
 // files.
 const bundleAlign = 1 << 20
 
-// newBundle opens the files, which are regular.
-func newBundle(list []string) (*bundle, error) {
-	b := &bundle{files: make([]*os.File, len(list)), bases: make([]int64, len(list)), sizes: make([]int64, len(list))}
-	err := eachPath(list, func(i int) error {
-		var err error
-		if b.files[i], err = regular.Open(list[i]); err != nil {
-			return err
-		}
-		info, err := b.files[i].Stat()
-		if err == nil {
-			b.sizes[i] = info.Size()
-		}
-		return err
-	})
-	for i, size := range b.sizes {
-		if err == nil && size > math.MaxInt64-2*bundleAlign-b.size {
-			err = fmt.Errorf("%s: %d bytes and those before it are too many", list[i], size)
-		}
-		if err != nil {
-			b.Close()
-			return nil, err
+func newBundle(files []CacheFile) (*bundle, error) {
+	b := &bundle{files: files, bases: make([]int64, len(files)), open: make([]member, len(files))}
+	for i, f := range files {
+		if f.Size < 0 || f.Size > math.MaxInt64-2*bundleAlign-b.size {
+			return nil, fmt.Errorf("%s: %d bytes and those before it are too many", f.Name, f.Size)
 		}
 		b.bases[i] = b.size
-		b.size += (size + bundleAlign - 1) &^ (bundleAlign - 1)
+		b.size += (f.Size + bundleAlign - 1) &^ (bundleAlign - 1)
 	}
 	return b, nil
+}
+
+// reader returns file k, opened.
+func (b *bundle) reader(k int) (io.ReaderAt, error) {
+	m := &b.open[k]
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil, fs.ErrClosed
+	}
+	if m.r == nil {
+		r, err := b.files[k].Open()
+		if err != nil {
+			return nil, err
+		}
+		m.r = r
+	}
+	return m.r, nil
 }
 
 // ReadAt implements io.ReaderAt. A file that has become shorter is
@@ -78,8 +148,12 @@ func (b *bundle) ReadAt(p []byte, off int64) (n int, err error) {
 		}
 		at := off + int64(n) - b.bases[k]
 		piece := p[n:min(int64(len(p)), int64(n)+end-b.bases[k]-at)]
-		if inside := b.sizes[k] - at; inside > 0 {
-			m, err := b.files[k].ReadAt(piece[:min(inside, int64(len(piece)))], at)
+		if inside := b.files[k].Size - at; inside > 0 {
+			r, err := b.reader(k)
+			if err != nil {
+				return n, err
+			}
+			m, err := r.ReadAt(piece[:min(inside, int64(len(piece)))], at)
 			if n += m; int64(m) < min(inside, int64(len(piece))) {
 				if err == io.EOF {
 					err = io.ErrUnexpectedEOF
@@ -94,15 +168,82 @@ func (b *bundle) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// Close closes the files.
+// Close closes the files that were opened. It waits for those that are just being
+// opened.
 func (b *bundle) Close() error {
-	var errs []error
-	for _, f := range b.files {
-		if f != nil {
-			errs = append(errs, f.Close())
+	errs := make([]error, len(b.open))
+	for i := range b.open {
+		m := &b.open[i]
+		m.mu.Lock()
+		m.closed = true
+		if c, ok := m.r.(io.Closer); ok {
+			errs[i] = c.Close()
 		}
+		m.mu.Unlock()
 	}
 	return errors.Join(errs...)
+}
+
+// farBundle is of files that are farther away than a disk.
+type farBundle struct {
+	*bundle
+	opts CacheOptions
+}
+
+// Reads tells the cache how many reads at a time are worth it.
+func (b *farBundle) Reads() int { return b.opts.Reads }
+
+// Gap tells the cache how many bytes a read is worth.
+func (b *farBundle) Gap() int64 { return b.opts.Gap }
+
+// localBundle is of the system's files, all of them open.
+type localBundle struct {
+	*bundle
+	list pagecache.FileList
+}
+
+// Files tells the cache.
+func (b *localBundle) Files() pagecache.FileList { return b.list }
+
+// localCache makes the cache for regular files, which it opens.
+func localCache(list []string, opts *ffcv.OpenOptions) (*Cache, error) {
+	open := make([]*os.File, len(list))
+	files := make([]CacheFile, len(list))
+	sizes := make([]int64, len(list))
+	err := eachPath(list, func(i int) error {
+		f, err := regular.Open(list[i])
+		if err != nil {
+			return err
+		}
+		open[i] = f
+		info, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		sizes[i] = info.Size()
+		files[i] = CacheFile{list[i], info.Size(), func() (io.ReaderAt, error) { return f, nil }}
+		return nil
+	})
+	var b *bundle
+	if err == nil {
+		b, err = newBundle(files)
+	}
+	var c *Cache
+	if err == nil {
+		for i := range open {
+			b.open[i].r = open[i]
+		}
+		c, err = newCache(opts.Memory, b, &localBundle{b, pagecache.FileList{List: open, Bases: b.bases, Sizes: sizes, Direct: opts.Direct}})
+	}
+	if err == nil {
+		return c, nil
+	}
+	for _, f := range open {
+		if f != nil {
+			f.Close()
+		}
+	}
+	return nil, err
 }
 
 // window is a file of a bundle, through the cache that the files share. It is
@@ -149,31 +290,6 @@ func (w *window) WillNeed(ranges []ffcv.Range) {
 	if len(list) > 0 {
 		w.cache.WillNeed(list)
 	}
-}
-
-// openCached opens files that share a cache, which is returned for the owner to
-// close.
-func openCached(list []string, opts *ffcv.OpenOptions) (files []*ffcv.File, cache ffcv.Source, err error) {
-	b, err := newBundle(list)
-	if err != nil {
-		return nil, nil, err
-	}
-	b.direct = opts.Direct
-	src, err := ffcv.CacheSource(fmt.Sprintf("%s and %d more", list[0], len(list)-1), b, b.size, opts.Memory)
-	if err != nil {
-		b.Close()
-		return nil, nil, err
-	}
-	files = make([]*ffcv.File, len(list))
-	err = eachPath(list, func(i int) (err error) {
-		files[i], err = ffcv.New(&window{list[i], src, b.bases[i], b.sizes[i]}, opts)
-		return err
-	})
-	if err != nil {
-		src.Close()
-		return nil, nil, err
-	}
-	return files, src, nil
 }
 
 // cacheStats adds up what the parts' caches did.

@@ -23,14 +23,20 @@ type Options struct {
 	// where files are reached otherwise. It is called by several goroutines at
 	// once; the Concat owns what it returns.
 	Open func(path string) (*ffcv.File, error)
+	// Cache is what files that Open returns are read through. The Concat owns it
+	// once it has been made, and tells of it as of one of its own.
+	Cache *Cache
 	// IgnoreClasses lets files name different classes: the default is wrong when
 	// labels don't stand for them. Classes then returns nil.
 	IgnoreClasses bool
 }
 
-// opening is how many files are opened at once: what takes time is waiting for
-// disks.
-const opening = 16
+// How many files are opened at once: what takes time is waiting for disks, or for
+// what Options.Open waits for, which may be farther away.
+const (
+	opening    = 16
+	openingFar = 64
+)
 
 // Open opens files as one dataset, as NewConcat puts them together. Each path
 // is a file's, or a pattern (filepath.Glob) that stands for the files which
@@ -47,30 +53,42 @@ func Open(paths []string, opts *Options) (*Concat, error) {
 	if err != nil {
 		return nil, err
 	}
+	name := ""
+	if len(paths) == 1 && len(list) > 1 {
+		name = fmt.Sprintf("%s (%d files)", paths[0], len(list))
+	}
+	return OpenFiles(name, list, opts)
+}
+
+// OpenFiles is Open of paths that stand for themselves: they are no patterns, and
+// with Options.Open they need be no files of the system. name is the dataset's;
+// "" is the first path and how many more there are.
+func OpenFiles(name string, list []string, opts *Options) (*Concat, error) {
+	if opts == nil {
+		opts = &Options{}
+	}
 	files, cache, err := openAll(list, opts)
 	if err != nil {
 		return nil, err
 	}
-	var owned []io.Closer
-	if cache != nil {
-		owned = append(owned, cache)
-	} else {
-		for _, f := range files {
-			owned = append(owned, f)
-		}
-	}
+	owned := make([]io.Closer, len(files), len(files)+1)
 	members := make([]Dataset, len(files))
 	for i, f := range files {
-		members[i] = f
+		owned[i], members[i] = f, f
 	}
 	c, err := newConcat(members, opts.IgnoreClasses)
 	if err != nil {
+		if cache != opts.Cache {
+			owned = append(owned, cache)
+		}
 		closeAll(owned)
 		return nil, err
 	}
-	c.owned, c.cache = owned, cache
-	if len(paths) == 1 && len(list) > 1 {
-		c.name = fmt.Sprintf("%s (%d files)", paths[0], len(list))
+	if c.owned = owned; cache != nil {
+		c.owned, c.cache = append(owned, cache), cache.src
+	}
+	if name != "" {
+		c.name = name
 	}
 	return c, nil
 }
@@ -153,41 +171,58 @@ func fetch(path string) {
 	}
 }
 
-// openAll opens the files. Where they share a cache, which then is the owner of
-// what is to be closed, it returns that too.
-func openAll(list []string, opts *Options) (files []*ffcv.File, cache ffcv.Source, err error) {
-	if opts.Open == nil && opts.File != nil && opts.File.Memory > 0 && len(list) > 1 {
-		return openCached(list, opts.File)
-	}
-	open := opts.Open
-	if open == nil {
-		open = func(path string) (*ffcv.File, error) { return ffcv.Open(path, opts.File) }
+// openAll opens the files, and the cache that they share, if they do.
+func openAll(list []string, opts *Options) (files []*ffcv.File, cache *Cache, err error) {
+	open, wide := opts.Open, openingFar
+	cache = opts.Cache
+	switch {
+	case open != nil:
+	case opts.File != nil && opts.File.Memory > 0 && len(list) > 1:
+		if cache, err = localCache(list, opts.File); err != nil {
+			return nil, nil, err
+		}
+	default:
+		wide = opening
+		open = func(path string) (*ffcv.File, error) {
+			fetch(path)
+			return ffcv.Open(path, opts.File)
+		}
 	}
 	files = make([]*ffcv.File, len(list))
-	err = eachPath(list, func(i int) (err error) {
-		fetch(list[i])
-		files[i], err = open(list[i])
+	err = each(len(list), wide, func(i int) (err error) {
+		if open != nil {
+			files[i], err = open(list[i])
+		} else {
+			files[i], err = cache.Open(i, opts.File)
+		}
 		return err
 	})
-	if err != nil {
-		for _, f := range files {
-			if f != nil {
-				f.Close()
-			}
-		}
-		return nil, nil, err
+	if err == nil {
+		return files, cache, nil
 	}
-	return files, nil, nil
+	for _, f := range files {
+		if f != nil {
+			f.Close()
+		}
+	}
+	if cache != opts.Cache {
+		cache.Close()
+	}
+	return nil, nil, err
 }
 
 // eachPath calls do for each path, several at a time. The error is that of the
 // first path in order which has one.
-func eachPath(list []string, do func(i int) error) error {
-	errs := make([]error, len(list))
+func eachPath(list []string, do func(i int) error) error { return each(len(list), opening, do) }
+
+// each calls do for each of n, several at a time. The error is that of the first
+// which has one.
+func each(n, several int, do func(i int) error) error {
+	errs := make([]error, n)
 	next, failed := make(chan int), make(chan struct{})
 	var once sync.Once
 	var workers sync.WaitGroup
-	for range min(opening, len(list)) {
+	for range min(several, n) {
 		workers.Add(1)
 		go func() { // ends when next is closed
 			defer workers.Done()
@@ -199,7 +234,7 @@ func eachPath(list []string, do func(i int) error) error {
 		}()
 	}
 feed:
-	for i := range list {
+	for i := range n {
 		select {
 		case next <- i:
 		case <-failed:
