@@ -30,6 +30,14 @@ type Base struct {
 	// Mark makes the marks of builtin fields that File has none of, on
 	// Options.Workers goroutines: every value of them is read then.
 	Mark bool
+
+	// Pages, if set, has the data pages left out, for whoever puts them there by
+	// other means, an object store by itself say: it is called once, on the
+	// goroutine of the Write, with where they lie in File, where they belong in the
+	// new file, and how many bytes they are (none: no call). There the new file
+	// has a hole, and is not whole until that is filled; nothing else of it is
+	// different.
+	Pages func(from, to, n int64) error
 }
 
 // checkBase says whether the base files fit the new one.

@@ -16,7 +16,8 @@ type adoption struct {
 	p     *pipeline
 	f     *File
 	added func(sample int) ([]any, error)
-	row   int64 // of its first sample in the new file
+	pages func(from, to, n int64) error // nil: they are copied
+	row   int64                         // of its first sample in the new file
 
 	used  pageRange
 	shift int64 // by which its pages move
@@ -46,7 +47,7 @@ func (p *pipeline) adopt(ctx context.Context, bases []Base) (err error) {
 	defer recovered(&err) // of callbacks
 	at := int64(p.pages.End())
 	for _, b := range bases {
-		a := &adoption{p: p, f: b.File, added: b.Added, mark: b.Mark, row: p.rows}
+		a := &adoption{p: p, f: b.File, added: b.Added, mark: b.Mark, pages: b.Pages, row: p.rows}
 		if at, err = a.run(ctx, at); err != nil {
 			return err
 		}
@@ -96,6 +97,12 @@ const copyStep = 32 << 20
 
 // copyPages copies the pages, by the system if it can.
 func (a *adoption) copyPages(ctx context.Context) error {
+	if n := a.used.hi - a.used.lo; a.pages != nil {
+		if n == 0 {
+			return nil
+		}
+		return a.pages(a.used.lo, a.used.lo+a.shift, n)
+	}
 	var from *os.File
 	if s, ok := a.f.src.(interface{ open() (*os.File, bool) }); ok {
 		if from, ok = s.open(); ok {

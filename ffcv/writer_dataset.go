@@ -18,6 +18,11 @@ type DatasetOptions struct {
 	// Options.Seed: the same for the same seed and number of samples.
 	Shuffle bool
 
+	// Rows writes a part of the file that the members above describe: only these
+	// of its rows, in the same order, with the same random choices. Files of
+	// consecutive rows, merged, are that file. Nil is all.
+	Rows *Rows
+
 	// ChunkSize is how many consecutive samples a worker encodes at a time; 0
 	// lets the writer choose chunks of about a megabyte. The file does not
 	// depend on it. The default is wrong when a dataset is quicker to read in
@@ -30,6 +35,9 @@ type DatasetOptions struct {
 	// file, from any goroutine.
 	OnError func(key string, err error) error
 }
+
+// Rows are the rows from Lo up to Hi, without Hi.
+type Rows struct{ Lo, Hi int }
 
 // WriteDataset writes the dataset and puts the finished file in its place. An
 // error names the first sample, in the order of the file, that could not be
@@ -86,7 +94,11 @@ func datasetSettings(n int, o DatasetOptions) []Setting {
 	if o.Shuffle {
 		order += ", shuffled"
 	}
-	return []Setting{{"samples", strconv.Itoa(n)}, {"order", order}}
+	list := []Setting{{"samples", strconv.Itoa(n)}, {"order", order}}
+	if o.Rows != nil {
+		list = append(list, Setting{"rows", fmt.Sprintf("%d to %d", o.Rows.Lo, o.Rows.Hi)})
+	}
+	return list
 }
 
 func (w *Writer) writeDataset(ctx context.Context, ds Dataset, o DatasetOptions) error {
@@ -105,6 +117,17 @@ func (w *Writer) writeDataset(ctx context.Context, ds Dataset, o DatasetOptions)
 	if o.ChunkSize < 0 {
 		return fmt.Errorf("chunks of %d samples: want 1 or more, or 0", o.ChunkSize)
 	}
+	settings := datasetSettings(n, o)
+	from := order{indices: o.Indices}
+	if o.Shuffle && n > 0 {
+		from.mixed = newPermutation(n, w.opts.Seed)
+	}
+	if r := o.Rows; r != nil {
+		if r.Lo < 0 || r.Lo > r.Hi || r.Hi > n {
+			return fmt.Errorf("rows %d to %d of %d", r.Lo, r.Hi, n)
+		}
+		from.first, n = r.Lo, r.Hi-r.Lo
+	}
 	total, err := w.withBase(int64(n))
 	if err != nil {
 		return err
@@ -113,7 +136,7 @@ func (w *Writer) writeDataset(ctx context.Context, ds Dataset, o DatasetOptions)
 	if !ok {
 		return fmt.Errorf("%d samples with %d bytes of metadata each: no file is that large", total, w.plan.row.size)
 	}
-	at, finished, err := w.openPart(datasetSettings(n, o)...)
+	at, finished, err := w.openPart(settings...)
 	if err != nil {
 		return err
 	}
@@ -124,11 +147,7 @@ func (w *Writer) writeDataset(ctx context.Context, ds Dataset, o DatasetOptions)
 	if err != nil {
 		return err
 	}
-	p.ds, p.total, p.onError = ds, int(total), o.OnError
-	p.order.indices = o.Indices
-	if o.Shuffle && n > 0 {
-		p.order.mixed = newPermutation(n, p.seed)
-	}
+	p.ds, p.total, p.onError, p.order = ds, int(total), o.OnError, from
 	if at != nil {
 		err = w.resume(ctx, p, at)
 	} else {

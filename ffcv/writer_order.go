@@ -7,12 +7,14 @@ import (
 
 // order says which sample of a dataset each row of the file holds.
 type order struct {
+	first   int   // row of the whole order that is the file's first
 	indices []int // nil: all of the dataset's samples
 	mixed   *permutation
 }
 
 // at returns the source sample of row i.
 func (o *order) at(i int) int {
+	i += o.first
 	if o.mixed != nil {
 		i = o.mixed.at(i)
 	}

@@ -22,6 +22,9 @@ func Merge(ctx context.Context, path string, files []*ffcv.File, opts *Options) 
 	if len(files) == 0 {
 		return ffcv.Stats{}, errors.New("merge: no files; want at least one")
 	}
+	if o.Pages != nil && o.Repack {
+		return ffcv.Stats{}, errors.New("merge: values that are placed anew have no pages to leave out")
+	}
 	specs, err := files[0].Specs()
 	if err != nil {
 		return ffcv.Stats{}, fmt.Errorf("merge: %w", err)
@@ -45,12 +48,16 @@ func Merge(ctx context.Context, path string, files []*ffcv.File, opts *Options) 
 	kept.put(w)
 	var ds ffcv.Dataset = none{}
 	var all []*samples
-	for _, f := range files {
+	for i, f := range files {
 		if o.Repack {
 			all = append(all, newSamples(f))
-		} else {
-			w.Base = append(w.Base, ffcv.Base{File: f})
+			continue
 		}
+		b := ffcv.Base{File: f}
+		if o.Pages != nil {
+			b.Pages = func(from, to, n int64) error { return o.Pages(i, from, to, n) }
+		}
+		w.Base = append(w.Base, b)
 	}
 	if o.Repack {
 		if ds, err = newChain(all); err != nil {

@@ -49,6 +49,11 @@ type Options struct {
 	// Plain leaves out the extension block, as in ffcv.Options.
 	Plain bool
 
+	// Pages has Merge leave out the data pages of the files, and tells for each
+	// file, by its number, where they lie and belong: see ffcv.Base. What is at path
+	// then is not a whole file. It does not go with Repack.
+	Pages func(file int, from, to, n int64) error
+
 	// LargeSamples is as in ffcv.Options. Pages that are copied keep the runs of
 	// samples that have one.
 	LargeSamples bool
