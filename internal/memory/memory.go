@@ -1,0 +1,2 @@
+// Package memory tells how much memory the process can take.
+package memory

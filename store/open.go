@@ -1,0 +1,155 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/betongo/betongo/dataset"
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/regular"
+	"github.com/betongo/betongo/remote"
+)
+
+// opening is how many objects are opened at once: each takes some answers of a
+// store.
+const opening = 64
+
+// Open opens files as one dataset, one after another: those that Expand makes of
+// paths. Local ones are mapped, unless Options.File.Memory says otherwise; those
+// of URLs share one cache in memory. ctx is for the opening alone.
+func Open(ctx context.Context, paths []string, opts *Options) (*dataset.Concat, error) {
+	o := opts.orDefaults()
+	list, err := Expand(ctx, paths, o)
+	if err != nil {
+		return nil, err
+	}
+	name := ""
+	if len(paths) == 1 && len(list) > 1 {
+		name = fmt.Sprintf("%s (%d files)", paths[0], len(list))
+	}
+	if !slices.ContainsFunc(list, IsURL) {
+		return dataset.OpenFiles(name, list, &dataset.Options{File: o.File, IgnoreClasses: o.IgnoreClasses})
+	}
+	cache, at, err := o.cacheFor(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	c, err := dataset.OpenFiles(name, list, &dataset.Options{File: o.File, IgnoreClasses: o.IgnoreClasses, Cache: cache,
+		Open: func(p string) (*ffcv.File, error) {
+			if i, ok := at[p]; ok {
+				return cache.Open(i, o.File)
+			}
+			return ffcv.Open(p, o.File)
+		}})
+	if err != nil {
+		return nil, errors.Join(err, cache.Close())
+	}
+	return c, nil
+}
+
+// cacheFor opens what is to be read through a cache, and makes that. at tells
+// which of the cache's files a path is.
+func (o *Options) cacheFor(ctx context.Context, list []string) (cache *dataset.Cache, at map[string]int, err error) {
+	at = map[string]int{}
+	var in []string
+	for _, p := range list {
+		if IsURL(p) || o.File != nil && o.File.Memory > 0 {
+			at[p] = len(in)
+			in = append(in, p)
+		}
+	}
+	files, opened := make([]dataset.CacheFile, len(in)), make([]io.Closer, len(in))
+	g, under := errgroup.WithContext(ctx)
+	g.SetLimit(opening)
+	for i, p := range in {
+		g.Go(func() (err error) {
+			files[i], opened[i], err = o.cacheFile(under, p)
+			return err
+		})
+	}
+	if err = g.Wait(); err == nil {
+		cache, err = dataset.NewCache(o.memoryFor(), files, o.far())
+	}
+	if err != nil {
+		for _, c := range opened {
+			if c != nil {
+				c.Close()
+			}
+		}
+		return nil, nil, err
+	}
+	return cache, at, nil
+}
+
+// far says how a cache reads from object stores.
+func (o *Options) far() *dataset.CacheOptions {
+	n := o.Remote.Requests
+	if n <= 0 {
+		n = 32
+	}
+	return &dataset.CacheOptions{Reads: n, Gap: 64 << 10}
+}
+
+// cacheFile opens a file for a cache, which owns what is open then.
+func (o *Options) cacheFile(ctx context.Context, p string) (dataset.CacheFile, io.Closer, error) {
+	if IsURL(p) {
+		obj, err := o.openObject(ctx, p)
+		if err != nil {
+			return dataset.CacheFile{}, nil, err
+		}
+		return dataset.CacheFile{Name: obj.Name(), Size: obj.Size(), Open: func() (io.ReaderAt, error) { return obj, nil }}, obj, nil
+	}
+	f, err := regular.Open(p)
+	if err != nil {
+		return dataset.CacheFile{}, nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return dataset.CacheFile{}, nil, err
+	}
+	return dataset.CacheFile{Name: p, Size: info.Size(), Open: func() (io.ReaderAt, error) { return f, nil }}, f, nil
+}
+
+// OpenFile opens one file: a local one as ffcv.Open does, that of a URL through a
+// cache in memory. ctx is for the opening alone.
+func OpenFile(ctx context.Context, path string, opts *Options) (*ffcv.File, error) {
+	o := opts.orDefaults()
+	if !IsURL(path) {
+		return ffcv.Open(localPath(path), o.File)
+	}
+	obj, err := o.openObject(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	src, err := ffcv.CacheSource(obj.Name(), obj, obj.Size(), o.memoryFor())
+	if err != nil {
+		return nil, errors.Join(err, obj.Close())
+	}
+	f, err := ffcv.New(src, o.File)
+	if err != nil {
+		return nil, errors.Join(err, src.Close())
+	}
+	return f, nil
+}
+
+// Exists says whether there is a file, or an object.
+func Exists(ctx context.Context, path string, opts *Options) (bool, error) {
+	o := opts.orDefaults()
+	if !IsURL(path) {
+		return existsLocal(localPath(path))
+	}
+	obj, err := remote.Open(ctx, path, &o.Remote)
+	if errors.Is(err, remote.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, plain(err)
+	}
+	return true, obj.Close()
+}
