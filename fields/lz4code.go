@@ -9,6 +9,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/internal/mmap"
+	"github.com/betongo/betongo/internal/shuffle"
 )
 
 const (
@@ -95,7 +96,7 @@ func (p *packer) pack(src []byte, width int) []byte {
 	from := src
 	if width > 0 {
 		p.shuffled = room(p.shuffled, size)
-		shuffle(p.shuffled, src, width)
+		shuffle.Apart(p.shuffled, src, width)
 		from = p.shuffled
 	}
 	if size >= probeFrom && !p.probe(from) {
@@ -144,7 +145,7 @@ func unpackShuffled(dst, src []byte, width int) error {
 		return err
 	}
 	if err == nil {
-		unshuffle(dst, to, width)
+		shuffle.Together(dst, to, width)
 	}
 	if cap(*f) > maxKept {
 		*f = nil

@@ -9,6 +9,8 @@ import (
 	"io"
 
 	"github.com/klauspost/compress/flate"
+
+	"github.com/betongo/betongo/internal/shuffle"
 )
 
 // unpack takes what is in w.raw back through the filters, to dst, which has the
@@ -69,7 +71,7 @@ func (w *worker) filter(x filter, into, src []byte, item int) ([]byte, error) {
 		return nil, fmt.Errorf("%d bytes, want at most %d", len(src), len(into))
 	}
 	into = into[:len(src)]
-	unshuffle(into, src, item)
+	shuffle.Together(into, src, item)
 	return into, nil
 }
 
@@ -184,106 +186,6 @@ func fletcher32(b []byte) uint32 {
 	}
 	s1, s2 = s1&0xffff+s1>>16, s2&0xffff+s2>>16
 	return s2<<16 | s1
-}
-
-// shuffle puts all first bytes of the elements before all second ones and so
-// on; what is no whole element stays at the end.
-func shuffle(dst, src []byte, item int) {
-	n := len(src) / item
-	if item < 2 || n < 2 {
-		copy(dst, src)
-		return
-	}
-	switch item {
-	case 4:
-		a, b, c, d := dst[:n], dst[n:2*n], dst[2*n:3*n], dst[3*n:4*n]
-		for i := range a {
-			v := binary.LittleEndian.Uint32(src[4*i:])
-			a[i], b[i], c[i], d[i] = byte(v), byte(v>>8), byte(v>>16), byte(v>>24)
-		}
-	case 8:
-		i := 0
-		for ; i+8 <= n; i += 8 {
-			var v [8]uint64
-			for k := range v {
-				v[k] = binary.LittleEndian.Uint64(src[8*(i+k):])
-			}
-			transpose(&v)
-			for k := range v {
-				binary.LittleEndian.PutUint64(dst[k*n+i:], v[k])
-			}
-		}
-		for ; i < n; i++ {
-			for k := range 8 {
-				dst[k*n+i] = src[8*i+k]
-			}
-		}
-	default:
-		for k := range item {
-			to := dst[k*n : (k+1)*n]
-			for i := range to {
-				to[i] = src[i*item+k]
-			}
-		}
-	}
-	copy(dst[n*item:], src[n*item:])
-}
-
-// unshuffle undoes shuffle.
-func unshuffle(dst, src []byte, item int) {
-	n := len(src) / max(item, 1)
-	if item < 2 || n < 2 {
-		copy(dst, src)
-		return
-	}
-	switch item {
-	case 4:
-		a, b, c, d := src[:n], src[n:2*n], src[2*n:3*n], src[3*n:4*n]
-		for i := unshuffle4(dst, a, b, c, d); i < n; i++ {
-			binary.LittleEndian.PutUint32(dst[4*i:], uint32(a[i])|uint32(b[i])<<8|uint32(c[i])<<16|uint32(d[i])<<24)
-		}
-	case 8:
-		i := 0
-		for ; i+8 <= n; i += 8 {
-			var v [8]uint64
-			for k := range v {
-				v[k] = binary.LittleEndian.Uint64(src[k*n+i:])
-			}
-			transpose(&v)
-			for k := range v {
-				binary.LittleEndian.PutUint64(dst[8*(i+k):], v[k])
-			}
-		}
-		for ; i < n; i++ {
-			for k := range 8 {
-				dst[8*i+k] = src[k*n+i]
-			}
-		}
-	default:
-		for k := range item {
-			from := src[k*n : (k+1)*n]
-			for i, b := range from {
-				dst[i*item+k] = b
-			}
-		}
-	}
-	copy(dst[n*item:], src[n*item:])
-}
-
-// transpose turns 8 by 8 bytes: by halves, then quarters, then bytes.
-func transpose(v *[8]uint64) {
-	for i := range 4 {
-		a, b := v[i], v[i+4]
-		v[i], v[i+4] = a&0x00000000ffffffff|b<<32, a>>32|b&0xffffffff00000000
-	}
-	for _, i := range [4]int{0, 1, 4, 5} {
-		a, b := v[i], v[i+2]
-		v[i], v[i+2] = a&0x0000ffff0000ffff|b<<16&0xffff0000ffff0000, a>>16&0x0000ffff0000ffff|b&0xffff0000ffff0000
-	}
-	for _, i := range [4]int{0, 2, 4, 6} {
-		a, b := v[i], v[i+1]
-		v[i], v[i+1] = a&0x00ff00ff00ff00ff|b<<8&0xff00ff00ff00ff00, a>>8&0x00ff00ff00ff00ff|b&0xff00ff00ff00ff00
-	}
 }
 
 var errLZF = errors.New("it is damaged")

@@ -25,28 +25,6 @@ func TestAdler(t *testing.T) {
 	}
 }
 
-func TestShuffle(t *testing.T) {
-	for item := 1; item <= 17; item++ {
-		for _, n := range []int{0, 1, item - 1, item, item + 1, 7 * item, 8 * item, 9*item + 1, 64*item + item - 1, 1000*item + 1} {
-			src := noise(n)
-			want := make([]byte, 0, n)
-			count := n / item
-			for k := range item {
-				for i := range count {
-					want = append(want, src[i*item+k])
-				}
-			}
-			want = append(want, src[count*item:]...)
-			got, back := make([]byte, n), make([]byte, n)
-			shuffle(got, src, item)
-			unshuffle(back, got, item)
-			if !bytes.Equal(got, want) || !bytes.Equal(back, src) {
-				t.Errorf("%d bytes of %d: %v, want %v, and back %v", n, item, got, want, back)
-			}
-		}
-	}
-}
-
 func TestInflate(t *testing.T) {
 	var c coder
 	for _, n := range []int{0, 1, 1000, 100_000} {

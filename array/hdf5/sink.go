@@ -11,6 +11,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/internal/mmap"
+	"github.com/betongo/betongo/internal/shuffle"
 )
 
 // output takes the rows of a dataset.
@@ -256,7 +257,7 @@ func (w *worker) pack(d *dataset, plain []byte, level int) ([]byte, uint32, erro
 				item = int(x.values[0])
 			}
 			w.work[0] = grow(w.work[0], len(b))
-			shuffle(w.work[0], b, item)
+			shuffle.Apart(w.work[0], b, item)
 			b = w.work[0]
 		case filterDeflate:
 			packed, err := w.coder.deflate(b, level)

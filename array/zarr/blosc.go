@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 	"sync"
+
+	"github.com/betongo/betongo/internal/shuffle"
 )
 
 // A frame of c-blosc 1: this header, little-endian, then u32 offsets of the
@@ -157,7 +159,7 @@ func (f *bloscFrame) decodeBlock(dst, src []byte, scratch *[]byte) error {
 	}
 	switch {
 	case bytewise:
-		unshuffle(dst, raw, f.typeSize)
+		shuffle.Together(dst, raw, f.typeSize)
 	case bitwise:
 		bitshuffle(dst, raw, f.typeSize, true)
 	}
@@ -260,7 +262,7 @@ func (c bloscCodec) encodeBlock(dst, src []byte, size, parts int, scratch *[]byt
 		raw := (*scratch)[:len(src)]
 		switch {
 		case c.shuffling == bloscShuffled && size > 1:
-			shuffle(raw, src, size)
+			shuffle.Apart(raw, src, size)
 			src = raw
 		case c.shuffling == bloscBitshuffled && len(src) >= size:
 			bitshuffle(raw, src, size, false)

@@ -18,6 +18,7 @@ import (
 	"github.com/pierrec/lz4/v4"
 
 	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/internal/shuffle"
 )
 
 // codec turns bytes into bytes. It is safe for concurrent use.
@@ -410,14 +411,14 @@ func (c shuffleCodec) decode(dst, src []byte) ([]byte, error) {
 		return nil, errLong
 	}
 	dst = dst[:len(src)]
-	unshuffle(dst, src, c.size)
+	shuffle.Together(dst, src, c.size)
 	return dst, nil
 }
 
 func (c shuffleCodec) encode(dst, src []byte) ([]byte, error) {
 	n := len(dst)
 	dst = slices.Grow(dst, len(src))[:n+len(src)]
-	shuffle(dst[n:], src, c.size)
+	shuffle.Apart(dst[n:], src, c.size)
 	return dst, nil
 }
 

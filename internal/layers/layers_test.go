@@ -43,6 +43,7 @@ var rooms = []room{
 	{"rgb/internal/resize", -1, nil},
 	{"rgb", 0, []string{"rgb/internal/jpeg", "rgb/internal/resize"}},
 	{"internal/literal", 0, nil},
+	{"internal/shuffle", 0, nil}, // elements taken apart into their bytes
 	{"internal/aside", 0, nil},
 	{"remote", 0, nil},
 	{"internal/s3test", 0, nil},     // for tests
@@ -53,12 +54,12 @@ var rooms = []room{
 	{"internal/bypass", 1, nil},
 	{"internal/roll", 1, []string{"internal/mmap"}},
 	{"internal/pagecache", 1, []string{"internal/mmap", "internal/regular"}},
-	{"fields", 2, []string{"array", "rgb", "internal/wire", "internal/regular", "internal/mmap"}},
+	{"fields", 2, []string{"array", "rgb", "internal/shuffle", "internal/wire", "internal/regular", "internal/mmap"}},
 	{"internal/arrow", 2, []string{"array", "internal/wire"}}, // what Arrow's files and Parquet's share
 	{"array/arrowfile", 3, []string{"array", "internal/arrow", "internal/wire", "internal/mmap", "internal/aside", "internal/regular"}},
 	{"array/parquetfile", 3, []string{"array", "internal/arrow", "internal/wire", "internal/mmap", "internal/aside", "internal/regular"}},
 	{"internal/formattest", 2, []string{"array"}},
-	{"array/*", 2, []string{"array", "rgb", "internal/wire", "internal/mmap", "internal/aside", "internal/literal", "internal/pyjson", "internal/regular"}}, // a format each: none knows another
+	{"array/*", 2, []string{"array", "rgb", "internal/shuffle", "internal/wire", "internal/mmap", "internal/aside", "internal/literal", "internal/pyjson", "internal/regular"}}, // a format each: none knows another
 	{"fields/fieldtest", 3, []string{"fields", "array", "rgb"}},
 	{"ffcv", 3, []string{"fields", "alloc", "array", "rgb", "internal/aside", "internal/hash", "internal/wire", "internal/mmap", "internal/pagecache", "internal/regular"}},
 	{"splice", 4, []string{"ffcv", "fields", "internal/mmap"}},

@@ -1,16 +1,17 @@
-//go:build amd64 && !purego
+//go:build !purego
 
 #include "textflag.h"
 
-// Every amd64 processor has these instructions (SSE2). The functions take a
-// multiple of 16 elements; n is their number, planes lie stride bytes apart.
+// Those called SSE run on every amd64 processor (SSE2), in rounds of 16 elements,
+// the other in rounds of 32. n is the number of elements; the bytes of each kind
+// lie plane bytes apart.
 
-// func unshuffle2SSE(dst, src *byte, n, stride int)
-TEXT ·unshuffle2SSE(SB), NOSPLIT, $0-32
+// func together2SSE(dst, src *byte, n, plane int)
+TEXT ·together2SSE(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ n+16(FP), CX
-	MOVQ stride+24(FP), DX
+	MOVQ plane+24(FP), DX
 loop2:
 	MOVOU     (SI), X0
 	MOVOU     (SI)(DX*1), X1
@@ -25,12 +26,12 @@ loop2:
 	JG        loop2
 	RET
 
-// func unshuffle4SSE(dst, src *byte, n, stride int)
-TEXT ·unshuffle4SSE(SB), NOSPLIT, $0-32
+// func together4SSE(dst, src *byte, n, plane int)
+TEXT ·together4SSE(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ n+16(FP), CX
-	MOVQ stride+24(FP), DX
+	MOVQ plane+24(FP), DX
 	LEAQ (SI)(DX*2), BX
 loop4:
 	MOVOU     (SI), X0
@@ -60,12 +61,12 @@ loop4:
 	JG        loop4
 	RET
 
-// func unshuffle8SSE(dst, src *byte, n, stride int)
-TEXT ·unshuffle8SSE(SB), NOSPLIT, $0-32
+// func together8SSE(dst, src *byte, n, plane int)
+TEXT ·together8SSE(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ n+16(FP), CX
-	MOVQ stride+24(FP), DX
+	MOVQ plane+24(FP), DX
 	LEAQ (SI)(DX*2), R8
 	LEAQ (R8)(DX*2), R9
 	LEAQ (R9)(DX*2), R10
@@ -129,4 +130,61 @@ loop8:
 	ADDQ      $128, DI
 	SUBQ      $16, CX
 	JG        loop8
+	RET
+// Of each half of a register: first bytes of its four elements, second, third,
+// fourth ones. The way back is the same.
+DATA planes<>+0(SB)/8, $0x0d0905010c080400
+DATA planes<>+8(SB)/8, $0x0f0b07030e0a0602
+GLOBL planes<>(SB), RODATA|NOPTR, $16
+
+// The fours of bytes of both halves, one half after the other.
+DATA fours<>+0(SB)/8, $0x0000000400000000
+DATA fours<>+8(SB)/8, $0x0000000500000001
+DATA fours<>+16(SB)/8, $0x0000000600000002
+DATA fours<>+24(SB)/8, $0x0000000700000003
+GLOBL fours<>(SB), RODATA|NOPTR, $32
+
+// func apart4AVX2(dst, src *byte, n, plane int)
+TEXT ·apart4AVX2(SB), NOSPLIT, $0-32
+	MOVQ           dst+0(FP), DI
+	MOVQ           src+8(FP), SI
+	MOVQ           n+16(FP), CX
+	MOVQ           plane+24(FP), R8
+	LEAQ           (DI)(R8*1), R9
+	LEAQ           (R9)(R8*1), R10
+	LEAQ           (R10)(R8*1), R11
+	VBROADCASTI128 planes<>(SB), Y15
+	VMOVDQU        fours<>(SB), Y14
+	XORQ           AX, AX
+
+loop:
+	VMOVDQU     (SI), Y0
+	VMOVDQU     32(SI), Y1
+	VMOVDQU     64(SI), Y2
+	VMOVDQU     96(SI), Y3
+	VPSHUFB     Y15, Y0, Y0
+	VPSHUFB     Y15, Y1, Y1
+	VPSHUFB     Y15, Y2, Y2
+	VPSHUFB     Y15, Y3, Y3
+	VPUNPCKLDQ  Y1, Y0, Y4 // first and second bytes
+	VPUNPCKHDQ  Y1, Y0, Y5 // third and fourth ones
+	VPUNPCKLDQ  Y3, Y2, Y6
+	VPUNPCKHDQ  Y3, Y2, Y7
+	VPUNPCKLQDQ Y6, Y4, Y0
+	VPUNPCKHQDQ Y6, Y4, Y1
+	VPUNPCKLQDQ Y7, Y5, Y2
+	VPUNPCKHQDQ Y7, Y5, Y3
+	VPERMD      Y0, Y14, Y0
+	VPERMD      Y1, Y14, Y1
+	VPERMD      Y2, Y14, Y2
+	VPERMD      Y3, Y14, Y3
+	VMOVDQU     Y0, (DI)(AX*1)
+	VMOVDQU     Y1, (R9)(AX*1)
+	VMOVDQU     Y2, (R10)(AX*1)
+	VMOVDQU     Y3, (R11)(AX*1)
+	ADDQ        $128, SI
+	ADDQ        $32, AX
+	CMPQ        AX, CX
+	JLT         loop
+	VZEROUPPER
 	RET
