@@ -28,6 +28,7 @@ type Concat struct {
 	classes []string
 	owned   []io.Closer
 	cache   ffcv.Source // that the files share; nil: none
+	shards  *shards     // of an index, which are the parts; nil: it is none
 	scratch pool
 }
 
@@ -244,7 +245,12 @@ func (c *Concat) RegionSize(sample, field int, ptr uint64) (int64, error) {
 }
 
 // Verifiable is an error unless all members have checksums.
-func (c *Concat) Verifiable() error { return verifiable(c.parts) }
+func (c *Concat) Verifiable() error {
+	if c.shards != nil { // many may have to be opened
+		return c.shards.each((*shard).Verifiable)
+	}
+	return verifiable(c.parts)
+}
 
 // VerifyValue asks a sample's member, see loader.Verifier.
 func (c *Concat) VerifyValue(sample, field int, buf []byte) ([]byte, error) {
@@ -256,7 +262,12 @@ func (c *Concat) VerifyValue(sample, field int, buf []byte) ([]byte, error) {
 }
 
 // WillNeed hands the hint to the members.
-func (c *Concat) WillNeed(ranges []ffcv.Range) { willNeed(c.parts, ranges) }
+func (c *Concat) WillNeed(ranges []ffcv.Range) {
+	if c.shards != nil && len(ranges) == 0 {
+		c.shards.forget()
+	}
+	willNeed(c.parts, ranges)
+}
 
 // WillNeedRows hands the hint to the members of the samples.
 func (c *Concat) WillNeedRows(samples []int, sizes bool) {
@@ -278,7 +289,7 @@ func (c *Concat) WillNeedRows(samples []int, sizes bool) {
 
 // Borrow lends bytes of the members put one after another, if all lend.
 func (c *Concat) Borrow(off, n int64) ([]byte, bool) {
-	if !c.lends {
+	if !c.lends && !c.shards.lending() {
 		return nil, false
 	}
 	return borrow(c.parts, off, n)
@@ -343,7 +354,7 @@ func (c *Concat) Identity() (ffcv.Identity, error) { return sum("concat", c.Len(
 
 // Tables returns where the members' rows lie, see loader.Tabler.
 func (c *Concat) Tables() ([]loader.Tables, bool) {
-	if !c.lends {
+	if !c.lends && !c.shards.lending() {
 		return nil, false
 	}
 	sets := make([][]loader.Tables, len(c.parts))
