@@ -2,90 +2,17 @@ package remote_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
-	"net"
-	"net/http"
-	"net/http/httputil"
-	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/betongo/betongo/internal/faultproxy"
+	"github.com/betongo/betongo/internal/s3test"
 	"github.com/betongo/betongo/remote"
 )
 
-// s3Server starts a real S3 server (versitygw, whose program VERSITYGW names)
-// with a bucket called "data", and sets the environment as AWS's tools want it.
-func s3Server(t *testing.T) (endpoint string) {
-	t.Helper()
-	program := os.Getenv("VERSITYGW")
-	if program == "" {
-		t.Skip("VERSITYGW names no S3 server: go install github.com/versity/versitygw/cmd/versitygw@v1.8.0")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
-	dir := t.TempDir()
-	meta := filepath.Join(dir, "meta")
-	files := filepath.Join(dir, "files")
-	if err := errors.Join(os.Mkdir(meta, 0o777), os.Mkdir(files, 0o777)); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(program, "--port", addr, "posix", "--sidecar", meta, files)
-	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY=testkey", "ROOT_SECRET_KEY=testsecret")
-	var log bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-		if t.Failed() {
-			t.Log(log.String())
-		}
-	})
-	for k, v := range map[string]string{
-		"AWS_ACCESS_KEY_ID": "testkey", "AWS_SECRET_ACCESS_KEY": "testsecret", "AWS_REGION": "us-east-1",
-		"AWS_ENDPOINT_URL": "", "AWS_PROFILE": "", "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
-	} {
-		t.Setenv(k, v)
-	}
-	endpoint = "http://" + addr
-	client := s3Client(t, endpoint)
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		_, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("data")})
-		if err == nil {
-			return endpoint
-		}
-		if time.Now().After(end) {
-			t.Fatalf("the S3 server doesn't answer: %v\n%s", err, log.String())
-		}
-	}
-}
-
-func s3Client(t *testing.T, endpoint string) *s3.Client {
-	t.Helper()
-	cfg, err := config.LoadDefaultConfig(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s3.NewFromConfig(cfg, func(o *s3.Options) { o.BaseEndpoint, o.UsePathStyle = &endpoint, true })
-}
-
-func upload(t *testing.T, opts *remote.Options, url string, data []byte, w *remote.WriteOptions) error {
+func upload(t testing.TB, opts *remote.Options, url string, data []byte, w *remote.WriteOptions) error {
 	t.Helper()
 	u, err := remote.Create(t.Context(), url, opts, w)
 	if err != nil {
@@ -98,8 +25,8 @@ func upload(t *testing.T, opts *remote.Options, url string, data []byte, w *remo
 }
 
 func TestS3(t *testing.T) {
-	endpoint := s3Server(t)
-	opts := &remote.Options{S3: remote.S3{Endpoint: endpoint}, Retries: 2}
+	s := s3test.Start(t)
+	opts := &remote.Options{Retries: 2}
 	small, large := noise(100_000), noise(23<<20+1)
 	const one, two = "s3://data/a/one.beton", "s3://data/a/two ?#%41é.beton"
 	if err := errors.Join(upload(t, opts, one, small, nil), upload(t, opts, two, large, nil)); err != nil {
@@ -147,9 +74,8 @@ func TestS3(t *testing.T) {
 		if _, err := remote.Open(t.Context(), "s3://data/aborted", opts); !errors.Is(err, remote.ErrNotExist) {
 			t.Errorf("after Abort: %v", err)
 		}
-		parts, err := s3Client(t, endpoint).ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String("data")})
-		if err != nil || len(parts.Uploads) > 0 {
-			t.Errorf("%d uploads are left, %v", len(parts.Uploads), err)
+		if left := s.Uploads(t); len(left) > 0 {
+			t.Errorf("uploads are left: %q", left)
 		}
 	})
 	t.Run("list", func(t *testing.T) {
@@ -207,55 +133,18 @@ func TestS3(t *testing.T) {
 		}
 	})
 	t.Run("broken network", func(t *testing.T) {
+		p, err := faultproxy.Start(s.Addr, faultproxy.Faults{CutEvery: 3 << 20, Fail: func(n int) int {
+			if n%4 == 1 {
+				return 503
+			}
+			return 0
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
 		o := *opts
-		o.S3.Endpoint, o.Retries = brokenProxy(t, endpoint), 20
+		o.S3.Endpoint, o.Retries = "http://"+p.Addr(), 20
 		checkReads(t, open(t, two, &o), large)
 	})
-}
-
-// brokenProxy passes requests on, but answers some with 503, and cuts some
-// answers short.
-func brokenProxy(t *testing.T, endpoint string) string {
-	t.Helper()
-	target, err := url.Parse(endpoint)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var mu sync.Mutex
-	n := 0
-	proxy := &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Host = r.In.Host },
-		ModifyResponse: func(r *http.Response) error {
-			mu.Lock()
-			defer mu.Unlock()
-			if n++; n%3 == 0 && r.ContentLength > 2 {
-				r.Body = struct {
-					io.Reader
-					io.Closer
-				}{io.LimitReader(r.Body, r.ContentLength/2), r.Body}
-			}
-			return nil
-		},
-		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) { panic(http.ErrAbortHandler) },
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := 0
-	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		seen++
-		fail := seen%4 == 1
-		mu.Unlock()
-		if fail {
-			w.WriteHeader(http.StatusServiceUnavailable)
-			return
-		}
-		proxy.ServeHTTP(w, r)
-	})}
-	done := make(chan struct{})
-	go func() { defer close(done); s.Serve(l) }() // ends with Shutdown
-	t.Cleanup(func() { s.Shutdown(context.Background()); <-done })
-	return "http://" + l.Addr().String()
 }
