@@ -37,11 +37,9 @@ type CacheFile struct {
 // CacheOptions are the choices of NewCache. nil and zero are the defaults, of
 // files on the system's disks.
 type CacheOptions struct {
-	// Reads is how many reads at a time are worth it; 0 is what disks do.
+	// Reads is how many reads at a time are worth it; 0 is what disks do. Above 0
+	// bytes that nobody needs are read along where that saves a read.
 	Reads int
-	// Gap is how many bytes that nobody needs are read along where that saves a
-	// read.
-	Gap int64
 }
 
 // NewCache makes a cache of at most memory bytes for the files. None of them is
@@ -55,7 +53,7 @@ func NewCache(memory int64, files []CacheFile, opts *CacheOptions) (*Cache, erro
 		return nil, err
 	}
 	if opts.Reads > 0 {
-		return newCache(memory, b, &farBundle{b, *opts})
+		return newCache(memory, b, &farBundle{b, opts.Reads})
 	}
 	return newCache(memory, b, b)
 }
@@ -187,14 +185,11 @@ func (b *bundle) Close() error {
 // farBundle is of files that are farther away than a disk.
 type farBundle struct {
 	*bundle
-	opts CacheOptions
+	reads int
 }
 
 // Reads tells the cache how many reads at a time are worth it.
-func (b *farBundle) Reads() int { return b.opts.Reads }
-
-// Gap tells the cache how many bytes a read is worth.
-func (b *farBundle) Gap() int64 { return b.opts.Gap }
+func (b *farBundle) Reads() int { return b.reads }
 
 // localBundle is of the system's files, all of them open.
 type localBundle struct {

@@ -92,7 +92,7 @@ func (o *Options) far() *dataset.CacheOptions {
 	if n <= 0 {
 		n = 32
 	}
-	return &dataset.CacheOptions{Reads: n, Gap: 64 << 10}
+	return &dataset.CacheOptions{Reads: n}
 }
 
 // cacheFile opens a file for a cache, which owns what is open then.

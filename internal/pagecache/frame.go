@@ -102,6 +102,24 @@ func (c *Cache) take(b int64) int32 {
 	if i == none {
 		return none
 	}
+	c.give(i, b)
+	return i
+}
+
+// takeSpare is take of what is empty or used up.
+func (c *Cache) takeSpare(b int64) int32 {
+	i := c.lists[empty].tail
+	if i == none {
+		i = c.lists[spent].tail
+	}
+	if i != none {
+		c.give(i, b)
+	}
+	return i
+}
+
+// give makes a frame that is in a list and not needed block b's.
+func (c *Cache) give(i int32, b int64) {
 	c.unlist(i)
 	f := &c.frames[i]
 	if f.block >= 0 {
@@ -111,7 +129,6 @@ func (c *Cache) take(b int64) int32 {
 	h := c.head(b)
 	f.block, f.chain, f.used, f.state = b, *h, 0, queued
 	*h = i
-	return i
 }
 
 // drop makes a frame that is in no list empty.

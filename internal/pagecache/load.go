@@ -27,10 +27,35 @@ type FileList struct {
 
 // load is what reading into frames needs, kept so that nothing is allocated.
 type load struct {
-	pieces [runFrames][]byte
+	pieces [runFrames][]byte // nil: a block that is read along, and dropped
 	n      int
+	buf    []byte // a farVector's
 	vectorState
 }
+
+// farVector reads what lies together with one read, and has it copied into the
+// frames: from afar a read costs more than that.
+type farVector struct{ c *Cache }
+
+func (v farVector) read(l *load, off int64) (int64, error) {
+	total := min(int64(l.n)<<v.c.shift, v.c.size-off)
+	if int64(cap(l.buf)) < total {
+		l.buf = make([]byte, total)
+	}
+	b := l.buf[:total]
+	n, err := readFull(v.c.r, b, off)
+	if err != nil {
+		return int64(n), err
+	}
+	for _, p := range l.pieces[:l.n] {
+		copy(p, b)
+		b = b[min(v.c.block, int64(len(b))):]
+	}
+	return total, nil
+}
+
+func (farVector) single() bool { return false }
+func (farVector) close() error { return nil }
 
 // readAhead is a reader: it reads until nothing is queued.
 func (c *Cache) readAhead() {
@@ -42,6 +67,9 @@ func (c *Cache) readAhead() {
 		n, term := c.dequeue(&run), c.term
 		err := c.load(run[:n])
 		for _, i := range run[:n] {
+			if i == none {
+				continue
+			}
 			if c.term != term {
 				c.setHinted(i, false)
 			}
@@ -53,8 +81,11 @@ func (c *Cache) readAhead() {
 }
 
 // dequeue takes the first queued frame and those of the blocks behind it that
-// follow in the queue.
+// follow in the queue; from afar those of the blocks around it that are queued.
 func (c *Cache) dequeue(run *[runFrames]int32) int {
+	if c.far {
+		return c.dequeueAround(run)
+	}
 	n := 0
 	for n < len(run) {
 		i := c.lists[queue].head
@@ -66,6 +97,42 @@ func (c *Cache) dequeue(run *[runFrames]int32) int {
 		n++
 	}
 	return n
+}
+
+// dequeueAround takes the first queued frame and those of the blocks around it that
+// are queued too, wherever in the queue, with no more than gap others between two
+// of them. Those others get frames while some are to spare.
+func (c *Cache) dequeueAround(run *[runFrames]int32) int {
+	lo := c.frames[c.lists[queue].head].block
+	hi := lo
+	for d := int64(1); d <= c.gap+1 && hi+d-lo < int64(c.run); d++ {
+		if c.isQueued(hi + d) {
+			hi, d = hi+d, 0
+		}
+	}
+	for d := int64(1); d <= c.gap+1 && hi+d-lo < int64(c.run); d++ {
+		if c.isQueued(lo - d) {
+			lo, d = lo-d, 0
+		}
+	}
+	for b := lo; b <= hi; b++ {
+		i := c.find(b)
+		switch {
+		case i == none:
+			i = c.takeSpare(b)
+		case c.frames[i].state == queued:
+			c.unlist(i)
+		default:
+			i = none // it is there already
+		}
+		run[b-lo] = i
+	}
+	return int(hi - lo + 1)
+}
+
+func (c *Cache) isQueued(b int64) bool {
+	i := c.find(b)
+	return i != none && c.frames[i].state == queued
 }
 
 // loaded files a frame that was read ahead. One that failed is empty again: who
@@ -89,7 +156,9 @@ func (c *Cache) loaded(i int32, err error) {
 // called with mu held, and gives it up meanwhile.
 func (c *Cache) load(run []int32) error {
 	for _, i := range run {
-		c.frames[i].state = loading
+		if i != none {
+			c.frames[i].state = loading
+		}
 	}
 	first := c.frames[run[0]].block
 	l := c.getLoad()
@@ -97,8 +166,10 @@ func (c *Cache) load(run []int32) error {
 	c.mu.Unlock()
 	off, total := first<<c.shift, int64(0)
 	for k, i := range run {
-		l.pieces[k] = c.bytes(i)[:c.valid(first+int64(k))]
-		total += int64(len(l.pieces[k]))
+		size := c.valid(first + int64(k))
+		if total += int64(size); i != none {
+			l.pieces[k] = c.bytes(i)[:size]
+		}
 	}
 	l.n = len(run)
 	n, err := c.readPieces(l, off, total)
@@ -131,7 +202,11 @@ func (c *Cache) readPieces(l *load, off, total int64) (n int64, err error) {
 			return total, nil
 		}
 		// A file may give less than it has: what is missing is read piece by
-		// piece, and so is what failed.
+		// piece, and so is what failed. From afar it would fail again, each time
+		// after a while.
+		if c.far {
+			return n, err
+		}
 	}
 	got := int64(0)
 	for _, p := range l.pieces[:l.n] {

@@ -51,6 +51,9 @@ const (
 	// can do at a time with gain. What is farther away says more (Distant).
 	diskReaders = 8
 	mostReaders = 256
+	// defaultGap is worth a read: at 20 ms and 32 reads at a time as many bytes come
+	// in a read's time from 100 MB/s.
+	defaultGap = 64 << 10
 )
 
 // Options are the choices of New.
@@ -88,6 +91,9 @@ type Cache struct {
 	arena []byte
 	limit int // frames that may be announced at a time
 	stale int64
+	far   bool  // r is Distant
+	gap   int64 // blocks
+	run   int   // frames that are read with one call at most
 
 	mu                sync.Mutex
 	maxReaders        int
@@ -112,8 +118,15 @@ type Cache struct {
 type Range = struct{ Off, Len int64 }
 
 // Distant is the ability of an io.ReaderAt that is farther away than a disk to
-// say how many reads at a time are worth it.
+// say how many reads at a time are worth it. With Gap it also says how many bytes
+// that nobody asked for are read along where that saves a read, else defaultGap.
 type Distant interface{ Reads() int }
+
+// Gapped is Distant with a Gap.
+type Gapped interface {
+	Distant
+	Gap() int64
+}
 
 // New returns a cache over the size bytes of r, which must be safe for
 // concurrent use. It owns r from then on: Close closes it, if it is an
@@ -130,7 +143,8 @@ func New(r io.ReaderAt, size int64, opts Options) (*Cache, error) {
 		return nil, fmt.Errorf("page cache: a file of %d bytes", size)
 	}
 	each := block + int64(unsafe.Sizeof(frame{})) + 8 // up to two heads
-	n := opts.Budget / each
+	c := &Cache{r: r, size: size, shift: bits.TrailingZeros64(uint64(block)), block: block, maxReaders: diskReaders, run: runFrames, around: 1}
+	n := (opts.Budget - c.setFar(opts.Budget)) / each
 	if n < minFrames {
 		return nil, fmt.Errorf("page cache: a budget of %d bytes, want at least %d", opts.Budget, minFrames*each)
 	}
@@ -143,13 +157,8 @@ func New(r io.ReaderAt, size int64, opts Options) (*Cache, error) {
 		return nil, fmt.Errorf("page cache: %w", err)
 	}
 	mmap.Huge(arena)
-	c := &Cache{r: r, arena: arena, size: size, shift: bits.TrailingZeros64(uint64(block)), block: block, limit: int(n - n/4), stale: 2 * n * block}
+	c.arena, c.limit, c.stale = arena, int(n-n/4), 2*n*block
 	c.settled.L = &c.mu
-	c.maxReaders = diskReaders
-	if d, ok := r.(Distant); ok {
-		c.maxReaders = max(1, min(d.Reads(), mostReaders))
-	}
-	c.around = 1
 	c.heads = make([]int32, 1<<bits.Len64(uint64(n-1)))
 	for i := range c.heads {
 		c.heads[i] = none
@@ -162,8 +171,29 @@ func New(r io.ReaderAt, size int64, opts Options) (*Cache, error) {
 		c.frames[i] = frame{block: -1, chain: none}
 		c.pushBack(empty, int32(i)) // frame 0 is taken first
 	}
-	c.vec = fileVector(r, opts.Direct)
+	if c.vec = fileVector(r, opts.Direct); c.far {
+		c.vec = farVector{c}
+	}
 	return c, nil
+}
+
+// setFar looks whether r is farther away than a disk, and returns how much of the
+// budget the buffers take then in which several frames arrive.
+func (c *Cache) setFar(budget int64) int64 {
+	d, ok := c.r.(Distant)
+	if !ok {
+		return 0
+	}
+	gap := int64(defaultGap)
+	if g, ok := c.r.(Gapped); ok {
+		gap = max(g.Gap(), 0)
+	}
+	c.far, c.maxReaders, c.gap = true, max(1, min(d.Reads(), mostReaders)), gap>>c.shift
+	c.run = int(max(1, min(budget/8/c.block/int64(c.maxReaders), runFrames)))
+	if c.run == 1 {
+		return 0 // right into its frame
+	}
+	return int64(c.maxReaders) * int64(c.run) * c.block
 }
 
 // Size returns the file's size.
@@ -351,7 +381,7 @@ func (c *Cache) ReadAt(p []byte, off int64) (n int, err error) {
 func (c *Cache) some(p []byte, off int64) (int, error) {
 	var run [runFrames]int32
 	first, last := off>>c.shift, (off+int64(len(p))-1)>>c.shift
-	last = min(last, first+runFrames-1)
+	last = min(last, first+int64(c.run)-1)
 	for !c.closed {
 		i := c.find(first)
 		if i == none {
@@ -423,6 +453,9 @@ func (c *Cache) fill(run []int32, p []byte, off int64) (int, error) {
 			c.drop(i)
 		}
 		c.settled.Broadcast()
+		if c.far { // it was tried often enough
+			return 0, err
+		}
 		return c.past(p[:min(int64(len(p)), (off>>c.shift+int64(len(run)))<<c.shift-off)], off)
 	}
 	for _, i := range run {

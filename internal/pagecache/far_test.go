@@ -1,0 +1,176 @@
+package pagecache_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/betongo/betongo/internal/pagecache"
+)
+
+// far is a file far away: it says how many reads at a time are worth it, and how
+// many bytes one is.
+type far struct {
+	faulty
+	reads int
+	gap   int64
+
+	mu        sync.Mutex
+	now, most int
+	wait      time.Duration
+	asked     [][2]int64 // off, length
+}
+
+func (f *far) Reads() int { return f.reads }
+func (f *far) Gap() int64 { return f.gap }
+
+func (f *far) ReadAt(p []byte, off int64) (int, error) {
+	f.mu.Lock()
+	f.now++
+	f.most = max(f.most, f.now)
+	f.asked = append(f.asked, [2]int64{off, int64(len(p))})
+	f.mu.Unlock()
+	time.Sleep(f.wait)
+	n, err := f.faulty.ReadAt(p, off)
+	f.mu.Lock()
+	f.now--
+	f.mu.Unlock()
+	return n, err
+}
+
+// TestFarTogether: what is announced comes with one read if no more lies between
+// than that is worth, in whatever order it was announced; and what was read along
+// is there.
+func TestFarTogether(t *testing.T) {
+	data := content(1000*block + 5)
+	for name, c := range map[string]struct {
+		need []int // blocks
+		want [][2]int64
+	}{
+		"neighbours":   {[]int{5, 6, 7}, [][2]int64{{5, 3}}},
+		"in any order": {[]int{7, 5, 6, 4}, [][2]int64{{4, 4}}},
+		"a gap":        {[]int{10, 13, 16}, [][2]int64{{10, 7}}},
+		"too far":      {[]int{10, 14}, [][2]int64{{10, 1}, {14, 1}}},
+		"from behind":  {[]int{16, 10, 13, 21}, [][2]int64{{10, 7}, {21, 1}}},
+		"the end":      {[]int{1000, 998}, [][2]int64{{998, 3}}},
+		"the begin":    {[]int{1, 0}, [][2]int64{{0, 2}}},
+		"long":         {sequence(100, 100), [][2]int64{{100, 64}, {164, 36}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &far{faulty: faulty{data: data}, reads: 4, gap: 2 * block}
+			cache := open(t, f, len(data), 2000)
+			var list []pagecache.Range
+			for _, b := range c.need {
+				list = append(list, pagecache.Range{Off: int64(b * block), Len: 5})
+			}
+			cache.WillNeed(list)
+			blocks := 0
+			for _, w := range c.want {
+				blocks += int(w[1])
+			}
+			settled(t, cache, int64(blocks))
+			slices.SortFunc(f.asked, func(a, b [2]int64) int { return int(a[0] - b[0]) })
+			var got [][2]int64
+			for _, a := range f.asked {
+				got = append(got, [2]int64{a[0] / block, (a[1] + block - 1) / block})
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("reads of blocks %v, want %v", got, c.want)
+			}
+			for _, w := range c.want {
+				check(t, cache, data, int(w[0])*block, min(int(w[1])*block, len(data)-int(w[0])*block))
+			}
+			if s := cache.Stats(); s.Misses > 0 {
+				t.Errorf("%+v", s)
+			}
+			if err := cache.Invariants(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func sequence(from, n int) []int {
+	list := make([]int, n)
+	for i := range list {
+		list[i] = from + i
+	}
+	return list
+}
+
+// TestFarAtOnce: as many reads are on their way as are worth it.
+func TestFarAtOnce(t *testing.T) {
+	data := content(1000 * block)
+	f := &far{faulty: faulty{data: data}, reads: 32, wait: 5 * time.Millisecond}
+	c := open(t, f, len(data), 2000)
+	var list []pagecache.Range
+	for b := range 200 {
+		list = append(list, pagecache.Range{Off: int64(b * 5 * block), Len: 5})
+	}
+	c.WillNeed(list)
+	settled(t, c, 200)
+	if f.most != 32 {
+		t.Errorf("%d reads at a time, want 32", f.most)
+	}
+}
+
+// TestFarFailure: a failure from afar is told once it came, and not asked for
+// again piece by piece.
+func TestFarFailure(t *testing.T) {
+	data := content(100 * block)
+	bad := errors.New("gone")
+	f := &far{faulty: faulty{data: data, fail: func(int64, int) error { return bad }}, reads: 2, gap: 4 * block}
+	c := open(t, f, len(data), 200)
+	c.WillNeed([]pagecache.Range{{Off: 0, Len: 10 * block}, {Off: 12 * block, Len: block}})
+	for range 1000 {
+		if s := c.Stats(); s.Failed > 0 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if _, err := c.ReadAt(make([]byte, 3*block), 0); !errors.Is(err, bad) {
+		t.Errorf("%v", err)
+	}
+	if len(f.asked) != 2 {
+		t.Errorf("%d reads, want one ahead and one", len(f.asked))
+	}
+	if err := c.Invariants(); err != nil {
+		t.Error(err)
+	}
+	f.fail = nil
+	check(t, c, data, 0, 20*block)
+}
+
+// TestFarRandom: any reads by many, in memory of any size, give the file's bytes.
+func TestFarRandom(t *testing.T) {
+	data := content(300*block + 11)
+	for _, blocks := range []int{12, 40, 400} {
+		f := &far{faulty: faulty{data: data}, reads: 5, gap: 3 * block}
+		c := open(t, f, len(data), blocks)
+		var wg sync.WaitGroup
+		for g := range 4 {
+			wg.Add(1)
+			go func() { // ends after its reads
+				defer wg.Done()
+				rng := rand.New(rand.NewPCG(1, uint64(g)))
+				for range 300 {
+					var list []pagecache.Range
+					for range 5 {
+						list = append(list, pagecache.Range{Off: rng.Int64N(int64(len(data))), Len: 1 + rng.Int64N(3*block)})
+					}
+					c.WillNeed(list)
+					for _, r := range list {
+						check(t, c, data, int(r.Off), int(r.Len))
+					}
+				}
+			}()
+		}
+		wg.Wait()
+		if err := c.Invariants(); err != nil {
+			t.Error(err)
+		}
+	}
+}
