@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -393,6 +394,7 @@ func TestIndexSize(t *testing.T) {
 	b := large(t, n)
 	var before, after runtime.MemStats
 	runtime.GC()
+	runtime.GC()
 	runtime.ReadMemStats(&before)
 	begin := time.Now()
 	x, err := dataset.ParseIndex(b)
@@ -421,6 +423,44 @@ func TestIndexSize(t *testing.T) {
 	}
 	runtime.KeepAlive(c)
 	runtime.KeepAlive(b)
+}
+
+// TestIndexCache: a cache that isn't the index's is refused, and stays its
+// owner's.
+func TestIndexCache(t *testing.T) {
+	x, base, all := indexed(t, 3, 2)
+	var files []dataset.CacheFile
+	for i, path := range x.Paths(base) {
+		files = append(files, dataset.CacheFile{Name: path, Size: x.Shards[i].Size, Open: func() (io.ReaderAt, error) { return os.Open(path) }})
+	}
+	few, err := dataset.NewCache(1<<20, files[:1], nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = dataset.OpenIndex(x, base, &dataset.Options{Cache: few})
+	refused(t, err, "2 shards, a cache of 1 files")
+	if err := few.Close(); err != nil {
+		t.Error(err)
+	}
+	cache, err := dataset.NewCache(1<<20, files, &dataset.CacheOptions{Reads: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := dataset.OpenIndex(x, base, &dataset.Options{Cache: cache})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all.ds = c
+	checkModel(t, all, 1)
+	if n := c.CacheBudget(); n != 1<<20 {
+		t.Errorf("a budget of %d", n)
+	}
+	if s, ok := c.CacheStats(); !ok || s.Bytes == 0 {
+		t.Errorf("stats %+v, %v", s, ok)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 func BenchmarkIndex(b *testing.B) {

@@ -30,10 +30,13 @@ const (
 
 // OpenIndex opens the files of an index as one dataset, one after another, as
 // Open would: none of them before something of it is needed. base is the folder
-// that relative paths begin at, or its URL. opts.Open is called with a shard's
-// path from there, when it is first needed and by several goroutines at once,
-// ahead where that is known; nil maps the file, or with opts.File.Memory reads
-// it through a cache of that size that all shards share.
+// that relative paths begin at, or its URL.
+//
+// opts.Open is called with a shard's path from there, when it is first needed
+// and by several goroutines at once, ahead where that is known. Without it the
+// shards are the files of opts.Cache, in their order; without either they are
+// mapped, or with opts.File.Memory read through a cache of that size that all of
+// them share.
 //
 // A shard that can't be opened, or is not what the index says, is an error of
 // what needed it, which names both. Close waits for shards that are being
@@ -45,20 +48,38 @@ func OpenIndex(x *Index, base string, opts *Options) (*Concat, error) {
 	if err := x.check(); err != nil {
 		return nil, fmt.Errorf("index of %s: %w", base, err)
 	}
-	s, open := &shards{index: "index of " + base}, opts.Open
-	if open == nil {
-		file := opts.File
-		if file != nil && file.Memory > 0 {
-			return OpenIndexReaders(x, base, opts, 0, openLocal)
-		}
-		s.mapped = len(x.Shards) <= mostMapped
-		open = func(path string) (*ffcv.File, error) {
-			fetch(path)
-			return ffcv.Open(path, file)
+	s := &shards{index: "index of " + base, cache: opts.Cache}
+	var err error
+	if opts.Open == nil && s.cache == nil && opts.File != nil && opts.File.Memory > 0 {
+		if s.cache, err = localShards(x, base, opts.File.Memory); err != nil {
+			return nil, err
 		}
 	}
-	s.open = func(i int) (*ffcv.File, error) { return open(s.list[i].path) }
-	return s.concat(x, base, opts)
+	if s.cache != nil && opts.Open == nil && len(s.cache.files) != len(x.Shards) {
+		return nil, fmt.Errorf("%s: %d shards, a cache of %d files", s.index, len(x.Shards), len(s.cache.files))
+	}
+	s.setOpen(opts)
+	c, err := s.concat(x, base, opts)
+	if err != nil && s.cache != opts.Cache {
+		s.cache.Close()
+	}
+	return c, err
+}
+
+// setOpen says how a shard is opened.
+func (s *shards) setOpen(opts *Options) {
+	switch {
+	case opts.Open != nil:
+		s.open = func(i int) (*ffcv.File, error) { return opts.Open(s.list[i].path) }
+	case s.cache != nil:
+		s.open = func(i int) (*ffcv.File, error) { return s.cache.openShard(i, s.list[i].says.AllocTable, opts.File) }
+	default:
+		s.mapped = true
+		s.open = func(i int) (*ffcv.File, error) {
+			fetch(s.list[i].path)
+			return ffcv.Open(s.list[i].path, opts.File)
+		}
+	}
 }
 
 // concat puts the shards one after another.
@@ -96,8 +117,20 @@ func (s *shards) concat(x *Index, base string, opts *Options) (*Concat, error) {
 		c.parts[i] = part{Dataset: m, n: int(e.Samples), fields: list, row: row, pointers: pointers, size: e.AllocTable, page: s.pageSize}
 		c.firsts[i+1] = c.firsts[i] + int(e.Samples)
 	}
+	if s.cache != nil {
+		c.cache = s.cache.src
+	}
 	c.space, err = place(c.parts)
 	return c, err
+}
+
+// Paths returns the shards' paths from base, the folder of the index or its URL.
+func (x *Index) Paths(base string) []string {
+	list := make([]string, len(x.Shards))
+	for i := range x.Shards {
+		list[i] = joinPath(base, x.Shards[i].Path)
+	}
+	return list
 }
 
 // joinPath is a path of an index from its base.
@@ -127,7 +160,7 @@ type shards struct {
 	pageSize      uint32
 	ignoreClasses bool
 	list          []shard
-	cache         ffcv.Source // that they share; nil: none
+	cache         *Cache // that they share; nil: none
 
 	mapped bool // all are opened when somebody asks whether they lend
 	all    sync.Once
@@ -150,7 +183,7 @@ type hint struct {
 // memory, and tells whether they do. What can't be opened shows when it is
 // needed.
 func (s *shards) lending() bool {
-	if s == nil || !s.mapped {
+	if s == nil || !s.mapped || len(s.list) > mostMapped {
 		return false
 	}
 	s.all.Do(func() {
