@@ -16,8 +16,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-
-	"github.com/betongo/betongo/fields"
 )
 
 // Trait is something of a source by which it is known again: two sources with
@@ -28,6 +26,8 @@ type Trait struct{ Name, Value string }
 // listing is a sum over files, each with its number, name, size and time, which
 // does not depend on the order in which they are added.
 type listing struct {
+	timeless bool // without times, which differ between copies of a file
+
 	mu     sync.Mutex
 	count  int64
 	bytes  int64
@@ -42,6 +42,14 @@ func (l *listing) file(i int, key, path string) {
 	size, at := int64(-1), time.Time{}
 	if err == nil {
 		size, at = info.Size(), info.ModTime()
+	}
+	l.add(i, key, size, at)
+}
+
+// add adds a file, of size -1 for one that is not there.
+func (l *listing) add(i int, key string, size int64, at time.Time) {
+	if l.timeless {
+		at = time.Time{}
 	}
 	var buf [256]byte
 	b := buf[:0]
@@ -140,6 +148,22 @@ const lookedAt = 1000
 // Identity reads the whole table for its SHA-256, and looks at the files that some
 // of its records name, spread over all of them: their size and time of change.
 func (t *Table) Identity(ctx context.Context) ([]Trait, error) {
+	list, err := t.content(ctx)
+	if err != nil {
+		return nil, err
+	}
+	files, err := t.named(ctx, t.rows, func(k int) int { return k }, false)
+	if err != nil {
+		return nil, err
+	}
+	if files.count > 0 {
+		list = append(list, Trait{"files that the table names", "among others " + files.String()})
+	}
+	return list, nil
+}
+
+// content tells what the table holds and how it is read.
+func (t *Table) content(ctx context.Context) ([]Trait, error) {
 	if t.file == nil {
 		return nil, fmt.Errorf("table %s: %w", t.path, os.ErrClosed)
 	}
@@ -155,26 +179,6 @@ func (t *Table) Identity(ctx context.Context) ([]Trait, error) {
 	for i := range t.columns {
 		c := &t.columns[i]
 		list = append(list, Trait{"column of field " + c.Name, fmt.Sprintf("%q, inline %q", c.Column, c.Inline)})
-	}
-	var files listing
-	step := max(1, t.rows/lookedAt)
-	err = each(ctx, (t.rows+step-1)/step, func(i int) error {
-		values, _, err := t.Sample(ctx, i*step)
-		if err != nil {
-			return ctx.Err() // the writer will tell of a broken record
-		}
-		for k, v := range values {
-			if p, ok := v.(fields.Path); ok {
-				files.file(i*step*len(values)+k, filepath.Base(string(p)), string(p))
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	if files.count > 0 {
-		list = append(list, Trait{"files that the table names", "among others " + files.String()})
 	}
 	return list, nil
 }

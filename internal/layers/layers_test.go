@@ -69,6 +69,7 @@ var rooms = []room{
 	{"dataset", 5, []string{"loader", "ffcv", "fields", "alloc", "internal/hash", "internal/pagecache", "internal/regular"}},
 	{"internal/memory", 0, nil},
 	{"store", 6, []string{"dataset", "ffcv", "remote", "internal/aside", "internal/memory", "internal/regular"}},
+	{"build", 7, []string{"store", "source", "splice", "dataset", "ffcv", "fields", "array", "remote", "internal/aside", "internal/mmap", "internal/regular"}},
 	{"internal/storeflag", 7, []string{"store", "remote", "ffcv", "internal/term"}},
 	{"convert", 7, []string{"*"}}, // joins all formats, .beton among them
 	{"internal/term", 4, nil},
