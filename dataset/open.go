@@ -43,6 +43,8 @@ const (
 // match it, in the order of their names' bytes (x-10 before x-2). A path that no
 // file has, a pattern that matches none, and a file given twice are errors.
 //
+// A single path that ends in .json is an Index's, opened as OpenIndex does.
+//
 // All files are opened at once and stay mapped, which takes some 0.1 ms a file,
 // cold or not (Linux maps 65,530 files by default); no file descriptor is kept.
 func Open(paths []string, opts *Options) (*Concat, error) {
@@ -53,11 +55,40 @@ func Open(paths []string, opts *Options) (*Concat, error) {
 	if err != nil {
 		return nil, err
 	}
+	if i := slices.IndexFunc(list, IsIndex); i >= 0 {
+		if len(list) > 1 {
+			return nil, fmt.Errorf("%s: an index is a dataset by itself, and there are %d more paths", list[i], len(list)-1)
+		}
+		return openIndexFile(list[0], opts)
+	}
 	name := ""
 	if len(paths) == 1 && len(list) > 1 {
 		name = fmt.Sprintf("%s (%d files)", paths[0], len(list))
 	}
 	return OpenFiles(name, list, opts)
+}
+
+// MaxIndexSize is how many bytes an Index may have where it is read by its name.
+const MaxIndexSize = 1 << 30
+
+// IsIndex says whether a path is one that Open takes for an Index's.
+func IsIndex(path string) bool { return strings.EqualFold(filepath.Ext(path), ".json") }
+
+func openIndexFile(path string, opts *Options) (*Concat, error) {
+	b, err := regular.ReadFile(path, MaxIndexSize)
+	if err != nil {
+		return nil, err
+	}
+	x, err := ParseIndex(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	c, err := OpenIndex(x, filepath.Dir(path), opts)
+	if err != nil {
+		return nil, err
+	}
+	c.name = path
+	return c, nil
 }
 
 // OpenFiles is Open of paths that stand for themselves: they are no patterns, and

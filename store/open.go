@@ -21,12 +21,20 @@ const opening = 64
 
 // Open opens files as one dataset, one after another: those that Expand makes of
 // paths. Local ones are mapped, unless Options.File.Memory says otherwise; those
-// of URLs share one cache in memory. ctx is for the opening alone.
+// of URLs share one cache in memory. A single path that ends in .json is a
+// dataset.Index's, whose files are opened when they are first needed. ctx is for
+// the opening alone.
 func Open(ctx context.Context, paths []string, opts *Options) (*dataset.Concat, error) {
 	o := opts.orDefaults()
 	list, err := Expand(ctx, paths, o)
 	if err != nil {
 		return nil, err
+	}
+	if i := slices.IndexFunc(list, func(p string) bool { return dataset.IsIndex(Base(p)) }); i >= 0 {
+		if len(list) > 1 {
+			return nil, fmt.Errorf("%s: an index is a dataset by itself, and there are %d more paths", Name(list[i]), len(list)-1)
+		}
+		return o.openIndex(ctx, list[0])
 	}
 	name := ""
 	if len(paths) == 1 && len(list) > 1 {
@@ -50,6 +58,48 @@ func Open(ctx context.Context, paths []string, opts *Options) (*dataset.Concat, 
 		return nil, errors.Join(err, cache.Close())
 	}
 	return c, nil
+}
+
+// openIndex opens the dataset that an index lists. Where a file of it is a URL all
+// are read through the one cache.
+func (o *Options) openIndex(ctx context.Context, p string) (*dataset.Concat, error) {
+	b, err := o.readFile(ctx, p, dataset.MaxIndexSize)
+	if err != nil {
+		return nil, err
+	}
+	x, err := dataset.ParseIndex(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", Name(p), err)
+	}
+	base := Dir(p)
+	d := &dataset.Options{File: o.File, IgnoreClasses: o.IgnoreClasses}
+	if paths := x.Paths(base); slices.ContainsFunc(paths, IsURL) {
+		files := make([]dataset.CacheFile, len(paths))
+		for i, p := range paths {
+			size := x.Shards[i].Size
+			files[i] = dataset.CacheFile{Name: Name(p), Size: size, Open: func() (io.ReaderAt, error) { return o.openSized(p, size) }}
+		}
+		if d.Cache, err = dataset.NewCache(o.memoryFor(), files, o.far()); err != nil {
+			return nil, err
+		}
+	}
+	c, err := dataset.OpenIndex(x, base, d)
+	if err != nil && d.Cache != nil {
+		return nil, errors.Join(err, d.Cache.Close())
+	}
+	return c, err
+}
+
+// openSized opens a file of which an index tells the size.
+func (o *Options) openSized(p string, size int64) (io.ReaderAt, error) {
+	f, open, err := o.cacheFile(context.Background(), p)
+	if err == nil && f.Size != size {
+		err = errors.Join(fmt.Errorf("%s: %d bytes, the index says %d", f.Name, f.Size, size), open.Close())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f.Open()
 }
 
 // cacheFor opens what is to be read through a cache, and makes that. at tells

@@ -19,17 +19,20 @@ const mostRead = 64 << 20
 
 // ReadFile reads a whole file of at most 64 MiB.
 func ReadFile(ctx context.Context, path string, opts *Options) ([]byte, error) {
-	o := opts.orDefaults()
+	return opts.orDefaults().readFile(ctx, path, mostRead)
+}
+
+func (o *Options) readFile(ctx context.Context, path string, most int64) ([]byte, error) {
 	if !IsURL(path) {
-		return regular.ReadFile(localPath(path), mostRead)
+		return regular.ReadFile(localPath(path), most)
 	}
 	obj, err := o.openObject(ctx, path)
 	if err != nil {
 		return nil, err
 	}
 	defer obj.Close()
-	if obj.Size() > mostRead {
-		return nil, fmt.Errorf("%s: %d bytes, want at most %d", obj.Name(), obj.Size(), mostRead)
+	if obj.Size() > most {
+		return nil, fmt.Errorf("%s: %d bytes, want at most %d", obj.Name(), obj.Size(), most)
 	}
 	stop := context.AfterFunc(ctx, func() { obj.Close() })
 	defer stop()
