@@ -130,7 +130,8 @@ func (s *Server) Through(proxyAddr string) []string {
 func (s *Server) Restart() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	cmd := exec.Command(s.program, "--port", s.Addr, "posix", "--sidecar", s.meta, s.files)
+	// Connections stay, as those to S3 do; the access log is not for a buffer.
+	cmd := exec.Command(s.program, "--port", s.Addr, "--keep-alive", "--quiet", "posix", "--sidecar", s.meta, s.files)
 	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+access, "ROOT_SECRET_KEY="+secret)
 	cmd.Stdout, cmd.Stderr = &s.log, &s.log
 	dieWithParent(cmd)
