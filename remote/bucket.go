@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 
 	"cloud.google.com/go/storage"
@@ -15,26 +14,21 @@ import (
 	azblobblob "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
 	"gocloud.dev/blob"
-	"gocloud.dev/blob/azureblob"
-	"gocloud.dev/blob/gcsblob"
-	"gocloud.dev/blob/s3blob"
 	"gocloud.dev/gcerrors"
-	"gocloud.dev/gcp"
 	"google.golang.org/api/googleapi"
 )
 
 // bucket is one bucket of an object store.
 type bucket struct {
-	*blob.Bucket
+	*session
 	scheme string
 	opts   Options
 }
 
-// openStore opens the store that a place is in.
+// openStore opens the store that a place is in, to read the object there.
 func openStore(ctx context.Context, p place, o Options) (store, error) {
 	if p.u != nil {
 		return openWeb(p, o), nil
@@ -42,86 +36,25 @@ func openStore(ctx context.Context, p place, o Options) (store, error) {
 	if p.key == "" {
 		return nil, fmt.Errorf("no key behind the bucket; want %s://BUCKET/KEY", p.scheme)
 	}
-	return openBucket(ctx, p, o)
+	b, err := openBucket(ctx, p, o)
+	if err != nil || b.s3 == nil {
+		return b, err
+	}
+	return openDirect(ctx, b, p), nil
 }
 
 func openBucket(ctx context.Context, p place, o Options) (*bucket, error) {
-	var b *blob.Bucket
-	var err error
-	switch p.scheme {
-	case "s3":
-		b, err = openS3(ctx, p.bucket, o.S3)
-	case "gs":
-		b, err = openGCS(ctx, p.bucket)
-	default:
-		b, err = openAzure(ctx, p.bucket)
-	}
+	s, err := openSession(ctx, p, o.S3)
 	if err != nil {
 		return nil, err
 	}
-	return &bucket{b, p.scheme, o}, nil
+	return &bucket{s, p.scheme, o}, nil
 }
 
-// openS3 opens a bucket with the settings that AWS's own tools would use.
-func openS3(ctx context.Context, name string, o S3) (*blob.Bucket, error) {
-	load := []func(*config.LoadOptions) error{
-		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }), // ours knows how much came already
-		config.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
-			t.MaxIdleConnsPerHost, t.MaxIdleConns = 64, 256
-		})),
-	}
-	if o.Region != "" {
-		load = append(load, config.WithRegion(o.Region))
-	}
-	if o.Anonymous {
-		load = append(load, config.WithCredentialsProvider(aws.AnonymousCredentials{}))
-	}
-	cfg, err := config.LoadDefaultConfig(ctx, load...)
-	if err != nil {
-		return nil, err
-	}
-	if cfg.Region == "" {
-		cfg.Region = "us-east-1" // what servers that have no regions expect, and AWS redirects from
-	}
-	client := s3.NewFromConfig(cfg, func(s *s3.Options) {
-		if o.Endpoint != "" {
-			s.BaseEndpoint = aws.String(o.Endpoint)
-		}
-		s.UsePathStyle = (o.Endpoint != "" || cfg.BaseEndpoint != nil) && !o.VirtualHost
-		// Parts of an object have no checksum that could be asked for.
-		s.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
-		s.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
-	})
-	return s3blob.OpenBucket(ctx, client, name, nil)
+func (s *bucket) close() error {
+	s.release()
+	return nil
 }
-
-// openGCS opens a bucket with the machine's default credentials, without any
-// where there are none, as for public buckets.
-func openGCS(ctx context.Context, name string) (*blob.Bucket, error) {
-	client := gcp.NewAnonymousHTTPClient(gcp.DefaultTransport())
-	if os.Getenv("STORAGE_EMULATOR_HOST") == "" {
-		if creds, err := gcp.DefaultCredentials(ctx); err == nil {
-			if client, err = gcp.NewHTTPClient(gcp.DefaultTransport(), creds.TokenSource); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return gcsblob.OpenBucket(ctx, client, name, nil)
-}
-
-func openAzure(ctx context.Context, container string) (*blob.Bucket, error) {
-	url, err := azureblob.NewServiceURL(azureblob.NewDefaultServiceURLOptions())
-	if err != nil {
-		return nil, err
-	}
-	client, err := azureblob.NewDefaultClient(url, azureblob.ContainerName(container))
-	if err != nil {
-		return nil, err
-	}
-	return azureblob.OpenBucket(ctx, client, nil)
-}
-
-func (s *bucket) close() error { return s.Close() }
 
 func (s *bucket) stat(ctx context.Context, key string) (a attrs, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
@@ -148,12 +81,44 @@ func (s *bucket) get(ctx context.Context, key string, off, n int64, a attrs) (bo
 			}
 			return nil, err
 		}
-		if r.Size() != a.size {
+		if err := checkReader(r, off, n, a); err != nil {
 			r.Close()
-			return nil, ErrChanged
+			return nil, err
 		}
 		return failing{r, s}, nil
 	})
+}
+
+// checkReader says whether an answer is the part that was asked for.
+func checkReader(r *blob.Reader, off, n int64, a attrs) error {
+	if r.Size() != a.size {
+		return ErrChanged
+	}
+	var span *string
+	var in s3.GetObjectOutput
+	var az azblobblob.DownloadStreamResponse
+	var g *storage.Reader
+	switch {
+	case r.As(&in):
+		span = in.ContentRange
+	case r.As(&az):
+		span = az.ContentRange
+	case r.As(&g):
+		if g.Attrs.StartOffset != off || g.Remain() != n {
+			return fmt.Errorf("the server sent %d bytes from %d on", g.Remain(), g.Attrs.StartOffset)
+		}
+		return nil
+	default:
+		return nil
+	}
+	if span == nil && off == 0 && n == a.size {
+		return nil // the whole
+	}
+	first, last, _, err := contentRange(aws.ToString(span))
+	if err == nil && (first != off || last != off+n-1) {
+		err = fmt.Errorf("the server sent bytes %d to %d", first, last+1)
+	}
+	return err
 }
 
 // pin ties a read to one version of an object.
@@ -198,26 +163,43 @@ func (f failing) Read(b []byte) (int, error) {
 // the libraries' own texts hold request numbers, hosts and signed URLs.
 func (s *bucket) failure(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return &passing{err}
+		return &passing{error: err}
 	}
 	code, text := s.code(err)
+	switch gcerrors.Code(err) {
+	case gcerrors.FailedPrecondition:
+		code = http.StatusPreconditionFailed
+	case gcerrors.NotFound:
+		code = http.StatusNotFound
+	case gcerrors.PermissionDenied:
+		code = http.StatusForbidden
+	}
+	if code == 0 {
+		return &passing{error: bare(err)} // no answer came
+	}
+	return verdict(code, text)
+}
+
+// verdict says what an object store's HTTP status and its own word for it mean.
+func verdict(code int, text string) error {
+	said := fmt.Errorf("HTTP status %d %s%s", code, http.StatusText(code), inBrackets(text))
 	switch {
-	case code == http.StatusPreconditionFailed, gcerrors.Code(err) == gcerrors.FailedPrecondition:
+	case text == "NoSuchUpload":
+		return said
+	case code == http.StatusPreconditionFailed, code == http.StatusRequestedRangeNotSatisfiable:
 		return ErrChanged
-	case code == http.StatusNotFound, gcerrors.Code(err) == gcerrors.NotFound:
+	case code == http.StatusNotFound:
 		return fmt.Errorf("%w%s", ErrNotExist, bucketHint(text))
-	case code == http.StatusUnauthorized, code == http.StatusForbidden, gcerrors.Code(err) == gcerrors.PermissionDenied:
+	case text == "RequestTimeout", text == "RequestTimeTooSkewed", text == "SlowDown":
+		return &passing{error: said}
+	case code == http.StatusUnauthorized, code == http.StatusForbidden, text == "ExpiredToken", text == "InvalidToken":
 		return fmt.Errorf("%w%s", ErrDenied, inBrackets(text))
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code >= 500:
-		return &passing{fmt.Errorf("HTTP status %d %s%s", code, http.StatusText(code), inBrackets(text))}
+		return &passing{error: said}
 	case code == http.StatusConflict && strings.Contains(text, "Conditional"): // two conditional writes at once
-		return &passing{errors.New(text)}
-	case code == http.StatusRequestedRangeNotSatisfiable:
-		return ErrChanged
-	case code != 0:
-		return fmt.Errorf("HTTP status %d %s%s", code, http.StatusText(code), inBrackets(text))
+		return &passing{error: said}
 	}
-	return &passing{bare(err)} // no answer came
+	return said
 }
 
 // code returns the HTTP status and the store's own code of an error; 0 without

@@ -166,7 +166,7 @@ func (o *Object) request(ctx context.Context, b []byte, off int64) (int, error) 
 	n, err := io.ReadFull(r, b)
 	o.stats.bytes.Add(int64(n))
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return n, &passing{errors.New("the answer ended early")}
+		return n, &passing{error: errors.New("the answer ended early")}
 	}
 	return n, err
 }

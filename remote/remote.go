@@ -48,7 +48,8 @@ type Options struct {
 type S3 struct {
 	Endpoint  string // URL of the server; "" AWS
 	Region    string
-	Anonymous bool // requests without credentials, for public buckets
+	Profile   string // of the AWS configuration files; "" the usual one
+	Anonymous bool   // requests without credentials, for public buckets
 	// VirtualHost puts the bucket into the host's name where Endpoint is set. The
 	// default is wrong for servers that want that.
 	VirtualHost bool

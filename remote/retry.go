@@ -7,13 +7,18 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/http"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
 )
 
 // passing marks a failure that may pass.
-type passing struct{ error }
+type passing struct {
+	error
+	after time.Duration // when the server wants to be asked again
+}
 
 func (p *passing) Unwrap() error { return p.error }
 
@@ -41,7 +46,12 @@ func retry(ctx context.Context, o Options, do func(ctx context.Context) error) e
 		if try == o.Retries {
 			return fmt.Errorf("%w (tried %d times)", err, try+1)
 		}
-		wait := time.NewTimer(rand.N(pause) + time.Millisecond)
+		length := rand.N(pause) + time.Millisecond
+		var p *passing
+		if errors.As(err, &p) && p.after > 0 {
+			length += min(p.after, maxPause)
+		}
+		wait := time.NewTimer(length)
 		select {
 		case <-wait.C:
 		case <-ctx.Done():
@@ -64,6 +74,15 @@ func passes(err error) bool {
 		return true
 	}
 	return false
+}
+
+// retryAfter is the pause that an answer asks for in seconds, 0 for none.
+func retryAfter(resp *http.Response) time.Duration {
+	n, err := strconv.ParseUint(resp.Header.Get("Retry-After"), 10, 16)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(n) * time.Second
 }
 
 // errStalled says that a request stood still.

@@ -48,7 +48,7 @@ func (s *web) request(ctx context.Context, span string, a attrs) (*http.Response
 		if errors.As(err, &e) {
 			err = e.Err
 		}
-		return nil, &passing{err}
+		return nil, &passing{error: err}
 	}
 	return resp, nil
 }
@@ -100,25 +100,17 @@ func webAttrs(resp *http.Response) (attrs, error) {
 
 // contentRange reads "bytes FIRST-LAST/TOTAL".
 func contentRange(text string) (first, last, total int64, err error) {
-	bad := fmt.Errorf("Content-Range %q: want bytes FIRST-LAST/TOTAL", text)
 	span, all, ok := strings.Cut(strings.TrimPrefix(text, "bytes "), "/")
-	if !ok {
-		return 0, 0, 0, bad
+	from, to, dash := strings.Cut(span, "-")
+	var numbers [3]int64
+	for i, digits := range [3]string{from, to, all} {
+		n, err := strconv.ParseInt(digits, 10, 64)
+		ok = ok && err == nil && n >= 0
+		numbers[i] = n
 	}
-	from, to, ok := strings.Cut(span, "-")
-	if !ok {
-		return 0, 0, 0, bad
-	}
-	for _, f := range []struct {
-		to   *int64
-		text string
-	}{{&first, from}, {&last, to}, {&total, all}} {
-		if *f.to, err = strconv.ParseInt(f.text, 10, 64); err != nil || *f.to < 0 {
-			return 0, 0, 0, bad
-		}
-	}
-	if first > last || last >= total {
-		return 0, 0, 0, bad
+	first, last, total = numbers[0], numbers[1], numbers[2]
+	if !ok || !dash || first > last || last >= total {
+		return 0, 0, 0, fmt.Errorf("Content-Range %q: want bytes FIRST-LAST/TOTAL", text)
 	}
 	return first, last, total, nil
 }
@@ -172,7 +164,7 @@ func status(code int) error {
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		return fmt.Errorf("%w (%v)", ErrDenied, err)
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code >= 500:
-		return &passing{err}
+		return &passing{error: err}
 	}
 	return err
 }
