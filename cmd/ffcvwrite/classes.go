@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/internal/regular"
 	"github.com/betongo/betongo/internal/term"
+	"github.com/betongo/betongo/store"
 )
 
 // maxClasses is how many bytes a file of class names may have.
@@ -17,7 +19,13 @@ const maxClasses = 1 << 30
 // readClasses returns the class names of a text file, one a line, or those of
 // a .beton. A file that cannot be read is a failure, one that names no classes
 // is wrong usage.
-func readClasses(path string) ([]string, error) {
+func readClasses(ctx context.Context, path string, st *store.Options) ([]string, error) {
+	c, err := store.Fetch(ctx, path, st)
+	if err != nil {
+		return nil, fmt.Errorf("--classes: %w", err)
+	}
+	defer c.Close()
+	path = c.Path
 	if strings.EqualFold(filepath.Ext(path), ".beton") {
 		return betonClasses(path)
 	}

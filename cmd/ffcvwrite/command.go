@@ -5,17 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 
 	"github.com/alecthomas/kong"
 
-	"github.com/betongo/betongo/array"
-	"github.com/betongo/betongo/ffcv"
-	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/build"
 	"github.com/betongo/betongo/internal/mmap"
+	"github.com/betongo/betongo/internal/storeflag"
 	"github.com/betongo/betongo/internal/term"
-	"github.com/betongo/betongo/source"
+	"github.com/betongo/betongo/store"
 )
 
 const prog = "ffcvwrite"
@@ -28,36 +26,62 @@ type grammar struct {
 	Folder  folderCommand    `cmd:"" help:"Pack a folder of class folders with photographs."`
 	Table   tableCommand     `cmd:"" help:"Pack the records of a table (csv, tsv, jsonl)."`
 	Arrays  arraysCommand    `cmd:"" help:"Pack the rows of .npy arrays."`
+	Plan    planCommand      `cmd:"" help:"Divide a dataset into shards that any number of machines build."`
+	Shard   shardCommand     `cmd:"" help:"Build one shard of a plan."`
+	Status  statusCommand    `cmd:"" help:"Tell which shards of a plan are built."`
+	Merge   mergeCommand     `cmd:"" help:"Make one file, or an index, of all shards of a plan."`
 }
 
-// outputFlags say what file is written and how.
+// command is what each command of the grammar is.
+type command interface {
+	run(ctx context.Context, s streams) error
+}
+
+// streams are where a command prints.
+type streams struct{ out, err io.Writer }
+
+// outputFlags say where a file is written and by what means.
 type outputFlags struct {
-	Output       string    `short:"o" required:"" placeholder:"FILE" help:"The .beton file to write."`
-	Workers      int       `default:"0" placeholder:"N" help:"Samples encoded at the same time; 0 is one a processor."`
+	Output  string `short:"o" required:"" placeholder:"FILE" help:"The .beton file to write, a path or a URL."`
+	Force   bool   `help:"Replace an existing file."`
+	Resume  bool   `xor:"again" help:"Go on from where an earlier run was interrupted; without one, begin."`
+	Restart bool   `xor:"again" help:"Delete what an interrupted run left, and begin anew."`
+	workFlags
+}
+
+// workFlags say how a machine goes about it; no byte of a file depends on them.
+type workFlags struct {
+	Workers int    `default:"0" placeholder:"N" help:"Samples encoded at the same time; 0 is one a processor, and more of a source in an object store."`
+	Staging string `placeholder:"DIR" help:"Where a file is collected that goes to an object store (default: a folder of one's own among the temporary files)."`
+	JSON    bool   `name:"json" help:"Print what was done as one JSON object on standard output."`
+}
+
+// check finds what can be seen to be wrong.
+func (f *workFlags) check() error {
+	if f.Workers < 0 {
+		return term.Usagef("--workers: %d; expected 0 or more", f.Workers)
+	}
+	return nil
+}
+
+// writerFlags say how the file is written.
+type writerFlags struct {
 	PageSize     term.Size `default:"8MiB" placeholder:"SIZE" help:"Size of a data page, a power of two from 2MiB to 1GiB; a sample must fit in one (default 8MiB)."`
 	LargeSamples bool      `help:"Give a sample larger than a page several pages; FFCV then reads the file with os_cache=True only."`
 	Shuffle      bool      `help:"Write the samples in a random order, which --seed decides."`
 	Seed         uint64    `default:"0" placeholder:"S" help:"Seed of --shuffle and of the proportion mode."`
 	OnError      string    `default:"fail" enum:"fail,skip" placeholder:"fail|skip" help:"What to do with a sample that cannot be read: fail (the default), or skip it and report it."`
 	Plain        bool      `help:"Write no extension block (class names, sample names, checkpoints, checksums): FFCV's own format and nothing else."`
-	Force        bool      `help:"Replace an existing file."`
-	Resume       bool      `xor:"again" help:"Go on from where an earlier run was interrupted; without one, begin."`
-	Restart      bool      `xor:"again" help:"Delete what an interrupted run left, and begin anew."`
-	JSON         bool      `name:"json" help:"Print what was done as one JSON object on standard output."`
 }
 
-// check finds values that can be seen to be wrong, which is wrong usage.
-func (f *outputFlags) check() error {
-	if f.Workers < 0 {
-		return fmt.Errorf("--workers: %d; expected 0 or more", f.Workers)
+func (f *writerFlags) writer() build.Writer {
+	return build.Writer{
+		PageSize: int64(f.PageSize), LargeSamples: f.LargeSamples, Shuffle: f.Shuffle, Seed: f.Seed,
+		SkipErrors: f.OnError == "skip", Plain: f.Plain,
 	}
-	if err := ffcv.CheckPageSize(int64(f.PageSize)); err != nil {
-		return fmt.Errorf("--page-size: %w", err)
-	}
-	return nil
 }
 
-// imageFlags say how photographs are stored.
+// imageFlags say how photographs are stored: a build.Image with help.
 type imageFlags struct {
 	Mode                string  `default:"jpg" placeholder:"MODE" help:"Store images as jpg (the default), raw pixels, smart (jpg above --smart-threshold) or proportion (jpg by chance)."`
 	MaxResolution       int     `default:"0" placeholder:"N" help:"Shrink images whose longer side has more than N pixels."`
@@ -71,182 +95,144 @@ type imageFlags struct {
 	CompressProbability float64 `default:"0.5" placeholder:"P" help:"In proportion mode: the share of images stored as jpg (default 0.5)."`
 }
 
-// field returns the image field that the flags describe.
-func (f *imageFlags) field(stats *fields.ImageStats) (fields.RGBImage, error) {
-	field := fields.RGBImage{
-		MaxResolution:       f.MaxResolution,
-		SmartThreshold:      f.SmartThreshold,
-		Quality:             f.Quality,
-		CompressProbability: f.CompressProbability,
-		Orient:              f.Orient,
-		Strip:               f.Strip,
-		NoCheckpoints:       f.NoCheckpoints,
-		MaxPixels:           f.MaxPixels,
-		Stats:               stats,
-	}
-	if err := source.ParseMode(&field.Mode, f.Mode); err != nil {
-		return field, fmt.Errorf("--mode=%s: %w", f.Mode, err)
-	}
-	if err := source.ParseReencode(&field.Reencode, f.Reencode); err != nil {
-		return field, fmt.Errorf("--reencode=%s: %w", f.Reencode, err)
-	}
+// image returns what the flags say. Of numbers whose zero is a default elsewhere
+// it refuses the zero that was typed.
+func (f *imageFlags) image() (build.Image, error) {
 	switch {
-	case f.Quality < 1 || f.Quality > 100:
-		return field, fmt.Errorf("--quality: %d; expected 1 to 100", f.Quality)
-	case f.MaxResolution < 0:
-		return field, fmt.Errorf("--max-resolution: %d; expected a number of pixels", f.MaxResolution)
-	case f.MaxPixels < 0:
-		return field, fmt.Errorf("--max-pixels: %d; expected a number of pixels", f.MaxPixels)
-	case f.SmartThreshold < 0:
-		return field, fmt.Errorf("--smart-threshold: %d; expected a number of bytes", f.SmartThreshold)
-	case !(f.CompressProbability > 0 && f.CompressProbability <= 1):
-		return field, fmt.Errorf("--compress-probability: %v; expected a number above 0 up to 1 (for 0 there is --mode=raw)", f.CompressProbability)
+	case f.Quality == 0:
+		return build.Image{}, errors.New("--quality: 0; expected 1 to 100")
+	case f.CompressProbability == 0:
+		return build.Image{}, errors.New("--compress-probability: 0; expected a number above 0 up to 1 (for 0 there is --mode=raw)")
 	}
-	return field, nil
+	return build.Image(*f), nil
 }
 
-func check(output *outputFlags, image *imageFlags) error {
-	if err := output.check(); err != nil {
-		return err
-	}
-	_, err := image.field(nil)
-	return err
+// recipeFlags are what all sources have in common.
+type recipeFlags struct {
+	writerFlags
+	imageFlags
+	storeflag.Flags
+
+	qualityGiven bool
 }
 
-type folderCommand struct {
-	Dir      string `arg:"" help:"Folder with a folder of photographs for each class."`
+func (f *recipeFlags) flags() *recipeFlags { return f }
+
+// finish adds to a recipe what all sources have in common, and checks it: whatever
+// is wrong with it was typed.
+func (f *recipeFlags) finish(r build.Recipe) (_ build.Recipe, err error) {
+	if r.Image, err = f.image(); err == nil {
+		r.Writer = f.writer()
+		err = r.Check()
+	}
+	return r, usage(err)
+}
+
+// usage is the error for what was typed.
+func usage(err error) error {
+	var option *build.OptionError
+	if errors.As(err, &option) {
+		err = fmt.Errorf("--%w", err)
+	}
+	return term.Usage(err)
+}
+
+// sourceFlags are those of one kind of source.
+type sourceFlags interface {
+	recipe(ctx context.Context, st *store.Options) (build.Recipe, error)
+	flags() *recipeFlags
+}
+
+type folderFlags struct {
+	Dir      string `arg:"" help:"Folder with a folder of photographs for each class, a path or a URL."`
 	Classes  string `placeholder:"FILE" help:"Fix the labels: a text file with a class name a line, or a .beton whose classes to take."`
 	Masks    string `placeholder:"DIR" help:"Add a field mask: for each image the file of the same name in DIR, with the extension .png and of the same size, whose class numbers (gray, or the indices of a palette) are kept to the bit; --max-resolution shrinks both alike, masks to the nearest pixels."`
 	MaskBits int    `default:"8" enum:"8,16" placeholder:"8|16" help:"Bits of a mask's numbers (default 8)."`
+	recipeFlags
+}
+
+func (c *folderFlags) recipe(ctx context.Context, st *store.Options) (build.Recipe, error) {
+	f := &build.Folder{Dir: c.Dir, Masks: c.Masks, MaskBits: c.MaskBits}
+	r, err := c.finish(build.Recipe{Folder: f})
+	if err == nil && c.Classes != "" {
+		f.Classes, err = readClasses(ctx, c.Classes, st)
+	}
+	return r, err
+}
+
+type tableFlags struct {
+	File         string   `arg:"" help:"Table, a path or a URL: .csv or .tsv with a header row, or .jsonl with an object a line."`
+	Field        []string `required:"" sep:"none" placeholder:"NAME=TYPE" help:"A field: NAME=TYPE[:KEY=VALUE,...]; the flag repeats. Types: rgb, image (masks and depth maps, kept to the bit), int, float, bytes, json, ndarray, torch. Keys: column, inline; lz4 (compressed) of bytes, json and arrays; dtype and shape of arrays; channels, dtype and max_resolution of image; mode, max_resolution, quality... of rgb."`
+	AllowOutside bool     `help:"Allow files that lie, or lead by a link, outside of the table's folder."`
+	recipeFlags
+}
+
+func (c *tableFlags) recipe(context.Context, *store.Options) (build.Recipe, error) {
+	return c.finish(build.Recipe{Table: &build.Table{File: c.File, Fields: c.Field, AllowOutside: c.AllowOutside}})
+}
+
+type arraysFlags struct {
+	File  []string `arg:"" optional:"" sep:"none" help:"Arrays, FILE.npy or NAME=FILE.npy, paths or URLs: a field for each, its type by dtype and shape."`
+	Field []string `sep:"none" placeholder:"NAME=TYPE" help:"A field's type: NAME=TYPE[:KEY=VALUE,...], with file=FILE.npy if it is not an argument; the flag repeats. Types: rgb, image, int, float, bytes, ndarray, torch."`
+	recipeFlags
+}
+
+func (c *arraysFlags) recipe(context.Context, *store.Options) (build.Recipe, error) {
+	return c.finish(build.Recipe{Arrays: &build.Arrays{Files: c.File, Fields: c.Field}})
+}
+
+type folderCommand struct {
+	folderFlags
 	outputFlags
-	imageFlags
 }
 
-// Validate is called by the parser of the command line.
-func (c *folderCommand) Validate() error {
-	if c.Masks != "" && c.Orient {
-		return errors.New("--masks: masks are not turned, so images can't be either (--orient)")
-	}
-	return check(&c.outputFlags, &c.imageFlags)
-}
-
-func (c *folderCommand) open(ctx context.Context, image fields.RGBImage) (dataset, error) {
-	opts := &source.FolderOptions{Masks: c.Masks, Mask: fields.Image{Channels: 1, DType: array.Uint8, MaxResolution: c.MaxResolution}}
-	if c.MaskBits == 16 {
-		opts.Mask.DType = array.Uint16
-	}
-	if c.Classes != "" {
-		var err error
-		if opts.Classes, err = readClasses(c.Classes); err != nil {
-			return dataset{}, err
-		}
-	}
-	f, err := source.OpenFolder(ctx, c.Dir, opts)
-	if err != nil {
-		return dataset{}, err
-	}
-	d := dataset{Dataset: f, fields: f.Fields(), classes: f.Classes(), leftOut: f.Skipped(), unit: "image", close: f.Close, identity: f.Identity}
-	d.fields[0].Field = image
-	return d, nil
+func (c *folderCommand) run(ctx context.Context, s streams) error {
+	return pack(ctx, s, &c.folderFlags, &c.outputFlags)
 }
 
 type tableCommand struct {
-	File         string   `arg:"" help:"Table: .csv or .tsv with a header row, or .jsonl with an object a line."`
-	Field        []string `required:"" sep:"none" placeholder:"NAME=TYPE" help:"A field: NAME=TYPE[:KEY=VALUE,...]; the flag repeats. Types: rgb, image (masks and depth maps, kept to the bit), int, float, bytes, json, ndarray, torch. Keys: column, inline; lz4 (compressed) of bytes, json and arrays; dtype and shape of arrays; channels, dtype and max_resolution of image; mode, max_resolution, quality... of rgb."`
-	AllowOutside bool     `help:"Allow files that lie, or lead by a link, outside of the table's folder."`
+	tableFlags
 	outputFlags
-	imageFlags
 }
 
-// Validate is called by the parser of the command line.
-func (c *tableCommand) Validate() error { return check(&c.outputFlags, &c.imageFlags) }
-
-func (c *tableCommand) open(ctx context.Context, image fields.RGBImage) (dataset, error) {
-	specs, err := parseSpecs(c.Field, image)
-	if err != nil {
-		return dataset{}, err
-	}
-	if err := checkNames(specs); err != nil {
-		return dataset{}, err
-	}
-	t, err := source.OpenTable(ctx, c.File, specs, &source.TableOptions{Outside: c.AllowOutside})
-	if err != nil {
-		return dataset{}, err
-	}
-	return dataset{Dataset: t, fields: t.Fields(), unit: "sample", close: t.Close, identity: t.Identity}, nil
+func (c *tableCommand) run(ctx context.Context, s streams) error {
+	return pack(ctx, s, &c.tableFlags, &c.outputFlags)
 }
 
 type arraysCommand struct {
-	File  []string `arg:"" optional:"" sep:"none" help:"Arrays, FILE.npy or NAME=FILE.npy: a field for each, its type by dtype and shape."`
-	Field []string `sep:"none" placeholder:"NAME=TYPE" help:"A field's type: NAME=TYPE[:KEY=VALUE,...], with file=FILE.npy if it is not an argument; the flag repeats. Types: rgb, image, int, float, bytes, ndarray, torch."`
+	arraysFlags
 	outputFlags
-	imageFlags
 }
 
-// Validate is called by the parser of the command line.
-func (c *arraysCommand) Validate() error {
-	if len(c.File)+len(c.Field) == 0 {
-		return errors.New("expected at least one .npy file")
-	}
-	return check(&c.outputFlags, &c.imageFlags)
+func (c *arraysCommand) run(ctx context.Context, s streams) error {
+	return pack(ctx, s, &c.arraysFlags, &c.outputFlags)
 }
 
-func (c *arraysCommand) open(_ context.Context, image fields.RGBImage) (dataset, error) {
-	var specs []source.Spec
-	at := map[string]int{}
-	for _, arg := range c.File {
-		name, file, ok := strings.Cut(arg, "=")
-		if !ok {
-			name, file = strings.TrimSuffix(filepath.Base(arg), filepath.Ext(arg)), arg
-		}
-		at[name] = len(specs)
-		specs = append(specs, source.Spec{Field: source.Field{Name: name}, File: file})
+// selected returns the command that was chosen.
+func (g *grammar) selected(k *kong.Context) command {
+	words := strings.Fields(k.Command()) // "plan folder <dir>"
+	switch words[0] {
+	case "folder":
+		return &g.Folder
+	case "table":
+		return &g.Table
+	case "arrays":
+		return &g.Arrays
+	case "shard":
+		return &g.Shard
+	case "status":
+		return &g.Status
+	case "merge":
+		return &g.Merge
 	}
-	typed, err := parseSpecs(c.Field, image)
-	if err != nil {
-		return dataset{}, err
+	switch words[1] {
+	case "folder":
+		return &g.Plan.Folder
+	case "table":
+		return &g.Plan.Table
+	default: // "arrays"; the grammar has no other
+		return &g.Plan.Arrays
 	}
-	for _, s := range typed {
-		i, ok := at[s.Name]
-		switch {
-		case !ok:
-			specs = append(specs, s)
-		case s.File != "":
-			return dataset{}, term.Usagef("field %q has two files: %s and %s", s.Name, specs[i].File, s.File)
-		default:
-			s.File = specs[i].File
-			specs[i] = s
-		}
-	}
-	if err := checkNames(specs); err != nil {
-		return dataset{}, err
-	}
-	a, err := source.OpenArrays(specs)
-	if err != nil {
-		return dataset{}, err
-	}
-	return dataset{Dataset: a, fields: a.Fields(), unit: "sample", close: a.Close, identity: a.Identity}, nil
-}
-
-func parseSpecs(texts []string, image fields.RGBImage) ([]source.Spec, error) {
-	var specs []source.Spec
-	for _, text := range texts {
-		s, err := source.ParseSpec(text, image)
-		if err != nil {
-			return nil, term.Usage(fmt.Errorf("--field: %w", err))
-		}
-		specs = append(specs, s)
-	}
-	return specs, nil
-}
-
-// checkNames finds field names that no file can have: all were typed.
-func checkNames(specs []source.Spec) error {
-	var names []string
-	for _, s := range specs {
-		names = append(names, s.Name)
-	}
-	return term.Usage(ffcv.CheckNames(names))
 }
 
 // run is the program: it returns the exit code. When ctx is done it stops, and
@@ -258,20 +244,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if k == nil {
 		return code
 	}
-	j := job{stdout: stdout, stderr: stderr}
-	switch k.Selected().Name {
-	case "folder":
-		j.output, j.image, j.open = &g.Folder.outputFlags, &g.Folder.imageFlags, g.Folder.open
-	case "table":
-		j.output, j.image, j.open = &g.Table.outputFlags, &g.Table.imageFlags, g.Table.open
-	case "arrays":
-		j.output, j.image, j.open = &g.Arrays.outputFlags, &g.Arrays.imageFlags, g.Arrays.open
-	}
 	for _, p := range k.Path {
 		if p.Flag != nil && p.Flag.Name == "quality" {
-			j.qualityGiven = true
+			g.Folder.qualityGiven, g.Table.qualityGiven, g.Arrays.qualityGiven = true, true, true
 		}
 	}
-	err := mmap.Guard(func() error { return j.do(ctx) })
-	return term.Fail(stderr, prog, advise(err, j.output))
+	err := mmap.Guard(func() error { return g.selected(k).run(ctx, streams{stdout, stderr}) })
+	return term.Fail(stderr, prog, err)
 }

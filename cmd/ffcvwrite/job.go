@@ -4,171 +4,107 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/betongo/betongo/alloc"
+	"github.com/betongo/betongo/build"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/term"
 	"github.com/betongo/betongo/source"
+	"github.com/betongo/betongo/store"
 )
 
-// dataset is an opened source.
-type dataset struct {
-	ffcv.Dataset
-	fields  []source.Field
-	classes []string
-	leftOut []source.Skip // found by the source, and no samples
-	unit    string        // what a sample is called
-	close   func() error
-
-	identity func(context.Context) ([]source.Trait, error)
-}
-
-// job is one run of the command.
+// job is one run that writes a file of a source.
 type job struct {
-	output       *outputFlags
-	image        *imageFlags
-	open         func(context.Context, fields.RGBImage) (dataset, error)
-	qualityGiven bool
+	streams
+	from   *recipeFlags
+	output *outputFlags
 
-	stdout, stderr io.Writer
-	progress       *term.Progress
-	stats          fields.ImageStats
+	progress *term.Progress
+	stats    fields.ImageStats
 
 	skipped []source.Skip // samples that failed
 	resumed ffcv.Resumed  // what an interrupted run had done
 }
 
-// do packs the samples and reports.
-func (j *job) do(ctx context.Context) (err error) {
+// pack writes a source's file and reports.
+func pack(ctx context.Context, s streams, from sourceFlags, output *outputFlags) error {
+	j := &job{streams: s, from: from.flags(), output: output}
+	return advise(j.do(ctx, from), j.from.OnError)
+}
+
+func (j *job) do(ctx context.Context, from sourceFlags) (err error) {
 	start := time.Now()
-	if err := j.checkOutput(); err != nil {
+	if err := j.output.check(); err != nil {
 		return err
 	}
-	image, err := j.image.field(&j.stats)
-	if err != nil {
-		return term.Usage(err)
+	if j.output.Output == "" {
+		return term.Usagef("--output: empty; expected the name of the file to write")
 	}
-	d, err := j.open(ctx, image)
-	var spec *source.SpecError
-	if errors.As(err, &spec) {
-		return term.Usage(err)
-	}
+	st, done, err := j.from.Options(nil)
 	if err != nil {
 		return err
 	}
-	if d.close != nil {
-		defer func() { err = errors.Join(err, d.close()) }()
+	defer func() { err = errors.Join(err, done()) }()
+	r, err := from.recipe(ctx, st)
+	if err != nil {
+		return err
 	}
-	j.progress = term.NewProgress(j.stderr, prog, d.unit+"s", int64(d.Len()))
-	written, err := j.write(ctx, d)
+	// Before a long listing.
+	if err := build.CheckTarget(ctx, j.output.Output, j.output.Force, j.output.Resume, st); err != nil {
+		return err
+	}
+	d, err := openSource(ctx, &r, &build.OpenOptions{Store: st, Images: &j.stats})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	j.progress = term.NewProgress(j.err, prog, d.Unit+"s", int64(d.Len()))
+	written, err := r.Write(ctx, d, j.output.Output, j.options(d, st))
 	j.progress.Clear()
 	if err != nil {
 		return err
 	}
-	r := j.report(d, written, time.Since(start))
-	return j.print(r)
+	return j.print(j.report(d, written, time.Since(start)))
 }
 
-// checkOutput refuses what the writer would refuse, before a long listing.
-func (j *job) checkOutput() error {
-	path := j.output.Output
-	if path == "" {
-		return term.Usagef("--output: empty; expected the name of the file to write")
+// openSource opens a recipe's source. A field that doesn't suit the kind of source
+// was typed so.
+func openSource(ctx context.Context, r *build.Recipe, opts *build.OpenOptions) (*build.Source, error) {
+	d, err := r.Open(ctx, opts)
+	var spec *source.SpecError
+	if errors.As(err, &spec) {
+		return nil, term.Usage(err)
 	}
-	info, err := os.Stat(path)
-	switch {
-	case err == nil && info.IsDir():
-		return fmt.Errorf("output %s: is a folder; expected the name of a file", path)
-	case err == nil && !j.output.Force && !j.output.Resume: // it may be what was to be resumed
-		return fmt.Errorf("output %s: %w", path, fs.ErrExist)
-	}
-	if info, err := os.Stat(filepath.Dir(path)); err != nil {
-		return fmt.Errorf("output folder: %w", err)
-	} else if !info.IsDir() {
-		return fmt.Errorf("output folder %s: not a folder", filepath.Dir(path))
-	}
-	return nil
+	return d, err
 }
 
-func (j *job) write(ctx context.Context, d dataset) (ffcv.Stats, error) {
-	specs := make([]ffcv.FieldSpec, len(d.fields))
-	for i, f := range d.fields {
-		specs[i] = ffcv.FieldSpec{Name: f.Name, Field: f.Field}
-	}
-	journal, err := j.journal(ctx, d)
-	if err != nil {
-		return ffcv.Stats{}, err
-	}
-	w, err := ffcv.Create(j.output.Output, specs, &ffcv.Options{
-		PageSize:     int64(j.output.PageSize),
-		Workers:      j.output.Workers,
-		Overwrite:    j.output.Force,
-		Plain:        j.output.Plain,
-		LargeSamples: j.output.LargeSamples,
-		Seed:         j.output.Seed,
-		Classes:      d.classes,
-		Journal:      journal,
-		Progress:     func(p ffcv.Progress) { j.progress.Set(int64(p.Done), int64(d.Len())) },
+func (j *job) options(d *build.Source, st *store.Options) *build.WriteOptions {
+	return &build.WriteOptions{
+		Workers: j.output.Workers, Overwrite: j.output.Force, Resume: j.output.Resume, Restart: j.output.Restart,
+		Store: st, Staging: j.output.Staging,
+		Resumed:  func(r ffcv.Resumed) { j.resumed = r },
+		Skipped:  func(s source.Skip) { j.skipped = append(j.skipped, s) },
+		Progress: func(p ffcv.Progress) { j.progress.Set(int64(p.Done), int64(d.Len())) },
 		Warn: func(msg string) {
 			j.progress.Clear()
-			term.Say(j.stderr, prog, "warning", msg)
+			term.Say(j.err, prog, "warning", msg)
 		},
-	})
-	if err != nil {
-		return ffcv.Stats{}, err
-	}
-	defer w.Close()
-	opts := &ffcv.DatasetOptions{Shuffle: j.output.Shuffle}
-	if j.output.OnError == "skip" {
-		opts.OnError = j.skip
-	}
-	if err := w.WriteDataset(ctx, d, opts); err != nil {
-		return ffcv.Stats{}, err
-	}
-	return w.Stats(), nil
-}
-
-// journal is what --resume needs: every run may be interrupted.
-func (j *job) journal(ctx context.Context, d dataset) (*ffcv.Journal, error) {
-	out := &ffcv.Journal{Resume: j.output.Resume, Restart: j.output.Restart, Resumed: j.resume}
-	traits, err := d.identity(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, t := range traits {
-		out.Identity = append(out.Identity, ffcv.Setting(t))
-	}
-	// Another version may encode otherwise.
-	out.Identity = append(out.Identity, ffcv.Setting{Name: "program", Value: prog + " " + term.Version()})
-	return out, nil
-}
-
-// resume takes over what an interrupted run had done.
-func (j *job) resume(r ffcv.Resumed) {
-	j.resumed = r
-	for _, e := range r.Skipped {
-		_ = j.skip(e.Key, e)
+		Uploading: func(n int64) { j.uploading(n, j.output.Output) },
 	}
 }
 
-// skip lets a failed sample go and remembers it.
-func (j *job) skip(key string, err error) error {
-	var failed *ffcv.SampleError
-	if errors.As(err, &failed) {
-		err = failed.Err
-	}
-	j.skipped = append(j.skipped, source.Skip{Path: key, Reason: err.Error()})
-	return nil
+// uploading says what takes a while now.
+func (j *job) uploading(n int64, to string) {
+	j.progress.Clear()
+	term.Say(j.err, prog, "note", fmt.Sprintf("sends %s to %s", term.FormatSize(n), store.Name(to)))
 }
 
-// advise adds a hint to errors that a flag would have helped with.
-func advise(err error, o *outputFlags) error {
+// advise adds a hint to errors that a flag would have helped with. onError is
+// --on-error, "" where there is none.
+func advise(err error, onError string) error {
 	var large *alloc.TooLargeError
 	var unknown *source.UnknownClassError
 	var sample *ffcv.SampleError
@@ -179,7 +115,7 @@ func advise(err error, o *outputFlags) error {
 	case err == nil || term.Hint(err) != "":
 		return err
 	case errors.As(err, &interrupted):
-		return goOn(err, interrupted, o)
+		return goOn(err, interrupted, onError)
 	case errors.Is(err, context.Canceled):
 		return errors.New("interrupted; no file was written")
 	case errors.As(err, &partial) && partial.Err != nil:
@@ -196,9 +132,9 @@ func advise(err error, o *outputFlags) error {
 		return term.WithHint(err, "add the class to --classes, or take its folder out of "+unknown.Dir)
 	case errors.Is(err, source.ErrOutside):
 		return term.WithHint(err, "--allow-outside takes files from anywhere, for a table that you trust")
-	case errors.As(err, &sample) && o.OnError == "fail" && errors.Is(err, fs.ErrNotExist):
+	case errors.As(err, &sample) && onError == "fail" && errors.Is(err, fs.ErrNotExist):
 		return term.WithHint(err, "cells of rgb, image and bytes fields name files; NAME=bytes:inline=true takes the cells' own text; --on-error skip leaves such samples out")
-	case errors.As(err, &sample) && o.OnError == "fail":
+	case errors.As(err, &sample) && onError == "fail":
 		return term.WithHint(err, "--on-error skip leaves out samples that cannot be read, and lists them")
 	case errors.Is(err, fs.ErrExist):
 		return term.WithHint(err, "--force replaces an existing file")
@@ -207,9 +143,9 @@ func advise(err error, o *outputFlags) error {
 }
 
 // goOn says how an interrupted run goes on, and what its cause asks for.
-func goOn(err error, in *ffcv.InterruptedError, o *outputFlags) error {
+func goOn(err error, in *ffcv.InterruptedError, onError string) error {
 	how := fmt.Sprintf("%s … --resume goes on from sample %d", prog, in.Next)
-	cause := advise(in.Err, o)
+	cause := advise(in.Err, onError)
 	if errors.Is(in.Err, context.Canceled) {
 		return term.WithHint(errors.New("interrupted"), how)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/betongo/betongo/build"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/internal/term"
 	"github.com/betongo/betongo/source"
@@ -46,20 +47,20 @@ type imageReport struct {
 	MeanMegapixels     float64 `json:"mean_megapixels"` // as stored
 }
 
-func (j *job) report(d dataset, s ffcv.Stats, took time.Duration) report {
+func (j *job) report(d *build.Source, s ffcv.Stats, took time.Duration) report {
 	r := report{
 		Output:        j.output.Output,
 		Samples:       s.Samples,
 		Resumed:       j.resumed.Samples,
 		Skipped:       skips(j.skipped),
-		LeftOut:       skips(d.leftOut),
-		Classes:       len(d.classes),
+		LeftOut:       skips(d.LeftOut),
+		Classes:       len(d.Classes),
 		Bytes:         s.Bytes,
 		DataBytes:     s.Data,
 		Pages:         s.Pages,
 		Seconds:       took.Seconds(),
 		SamplesPerSec: float64(s.Samples-j.resumed.Samples) / max(took.Seconds(), 1e-9),
-		unit:          d.unit,
+		unit:          d.Unit,
 	}
 	if n := j.stats.Images(); n > 0 {
 		r.Images = &imageReport{
@@ -94,10 +95,10 @@ const leftOutShown = 20
 func (j *job) print(r report) error {
 	for i, s := range r.LeftOut {
 		if i == leftOutShown && !j.output.JSON {
-			fmt.Fprintf(j.stderr, "%s: left out: %s more (--json lists all)\n", prog, term.FormatCount(int64(len(r.LeftOut)-i)))
+			fmt.Fprintf(j.err, "%s: left out: %s more (--json lists all)\n", prog, term.FormatCount(int64(len(r.LeftOut)-i)))
 		}
 		if i < leftOutShown {
-			fmt.Fprintf(j.stderr, "%s: left out: %s: %s\n", prog, term.Name(s.Path), s.Reason)
+			fmt.Fprintf(j.err, "%s: left out: %s: %s\n", prog, term.Name(s.Path), s.Reason)
 		}
 	}
 	for _, s := range r.Skipped {
@@ -105,7 +106,7 @@ func (j *job) print(r report) error {
 		if path != "" {
 			path = term.Name(path) + ": "
 		}
-		fmt.Fprintf(j.stderr, "%s: skipped: %s%s\n", prog, path, s.Reason)
+		fmt.Fprintf(j.err, "%s: skipped: %s%s\n", prog, path, s.Reason)
 	}
 	if r.Images != nil {
 		j.printNotes(r.Images)
@@ -115,7 +116,7 @@ func (j *job) print(r report) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(j.stdout, "%s\n", text)
+		_, err = fmt.Fprintf(j.out, "%s\n", text)
 		return err
 	}
 	line := fmt.Sprintf("%s: %s in %.1f s (%s/s), %s", r.Output, count(int64(r.Samples), r.unit), r.Seconds,
@@ -129,7 +130,7 @@ func (j *job) print(r report) error {
 	if n := len(r.Skipped); n > 0 {
 		line += fmt.Sprintf(", %s skipped", term.FormatCount(int64(n)))
 	}
-	_, err := fmt.Fprintln(j.stdout, line)
+	_, err := fmt.Fprintln(j.out, line)
 	return err
 }
 
@@ -147,16 +148,16 @@ const manyPixels = 2.0 // megapixels
 // printNotes says what the image flags did, and what they could do.
 func (j *job) printNotes(r *imageReport) {
 	if n := r.OrientationIgnored; n > 0 {
-		term.Say(j.stderr, prog, "note", "the EXIF orientation of "+count(n, "image")+" was ignored, as torchvision does; --orient turns them")
+		term.Say(j.err, prog, "note", "the EXIF orientation of "+count(n, "image")+" was ignored, as torchvision does; --orient turns them")
 	}
 	if n := r.Damaged; n > 0 {
-		term.Say(j.stderr, prog, "warning", count(n, "JPEG")+" kept as is with damaged pixel data, which decoders refuse or show in part; ffcv verify names them")
+		term.Say(j.err, prog, "warning", count(n, "JPEG")+" kept as is with damaged pixel data, which decoders refuse or show in part; ffcv verify names them")
 	}
-	if r.Kept > 0 && j.qualityGiven {
-		term.Say(j.stderr, prog, "note", fmt.Sprintf("--quality %d touched %s only: %s kept as is (--reencode always encodes all)",
-			j.image.Quality, count(r.Encoded, "re-encoded image"), count(r.Kept, "JPEG")))
+	if r.Kept > 0 && j.from.qualityGiven {
+		term.Say(j.err, prog, "note", fmt.Sprintf("--quality %d touched %s only: %s kept as is (--reencode always encodes all)",
+			j.from.Quality, count(r.Encoded, "re-encoded image"), count(r.Kept, "JPEG")))
 	}
-	if r.MeanMegapixels > manyPixels && j.image.MaxResolution == 0 {
-		term.Say(j.stderr, prog, "hint", fmt.Sprintf("images have %.1f megapixels on average; --max-resolution 512, say, makes the file smaller and loading faster", r.MeanMegapixels))
+	if r.MeanMegapixels > manyPixels && j.from.MaxResolution == 0 {
+		term.Say(j.err, prog, "hint", fmt.Sprintf("images have %.1f megapixels on average; --max-resolution 512, say, makes the file smaller and loading faster", r.MeanMegapixels))
 	}
 }
