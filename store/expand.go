@@ -53,6 +53,29 @@ func Expand(ctx context.Context, paths []string, opts *Options) ([]string, error
 	return list, nil
 }
 
+// Files is Expand, with the files that an index lists instead of the index: for
+// what goes through files one by one.
+func Files(ctx context.Context, paths []string, opts *Options) ([]string, error) {
+	o := opts.orDefaults()
+	found, err := Expand(ctx, paths, o)
+	if err != nil {
+		return nil, err
+	}
+	var list []string
+	for _, p := range found {
+		if !dataset.IsIndex(Base(p)) {
+			list = append(list, p)
+			continue
+		}
+		x, err := o.readIndex(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, x.Paths(Dir(p))...)
+	}
+	return list, nil
+}
+
 // expandURL returns the objects that a URL stands for.
 func (o *Options) expandURL(ctx context.Context, p string) ([]string, error) {
 	_, key, _ := cut(p)

@@ -63,13 +63,9 @@ func Open(ctx context.Context, paths []string, opts *Options) (*dataset.Concat, 
 // openIndex opens the dataset that an index lists. Where a file of it is a URL all
 // are read through the one cache.
 func (o *Options) openIndex(ctx context.Context, p string) (*dataset.Concat, error) {
-	b, err := o.readFile(ctx, p, dataset.MaxIndexSize)
+	x, err := o.readIndex(ctx, p)
 	if err != nil {
 		return nil, err
-	}
-	x, err := dataset.ParseIndex(b)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", Name(p), err)
 	}
 	base := Dir(p)
 	d := &dataset.Options{File: o.File, IgnoreClasses: o.IgnoreClasses}
@@ -88,6 +84,18 @@ func (o *Options) openIndex(ctx context.Context, p string) (*dataset.Concat, err
 		return nil, errors.Join(err, d.Cache.Close())
 	}
 	return c, err
+}
+
+func (o *Options) readIndex(ctx context.Context, p string) (*dataset.Index, error) {
+	b, err := o.readFile(ctx, p, dataset.MaxIndexSize)
+	if err != nil {
+		return nil, err
+	}
+	x, err := dataset.ParseIndex(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", Name(p), err)
+	}
+	return x, nil
 }
 
 // openSized opens a file of which an index tells the size.

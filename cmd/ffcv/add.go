@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/internal/term"
 	"github.com/betongo/betongo/source"
 	"github.com/betongo/betongo/splice"
@@ -61,7 +60,7 @@ func (c *addCommand) Run(e *env) (err error) {
 	if err := checkOutputs([]string{c.Output}, inputs); err != nil {
 		return err
 	}
-	f, err := c.openWhole()
+	f, err := c.openWhole(e)
 	if err != nil {
 		return err
 	}
@@ -76,7 +75,11 @@ func (c *addCommand) Run(e *env) (err error) {
 		columns = append(columns, column)
 	}
 	s := c.begin(e, &c.packFlags)
-	stats, err := splice.Add(e.ctx, c.Output, f, columns, &s.opts)
+	out, err := c.output(s, c.Output)
+	if err != nil {
+		return err
+	}
+	stats, err := splice.Add(e.ctx, out[0], f, columns, &s.opts)
 	return s.end(err, []string{c.Output}, stats)
 }
 
@@ -87,6 +90,9 @@ func (c *addCommand) column(e *env, text string) (column splice.Column, done fun
 		return column, nil, term.Usage(err)
 	}
 	if field == "" {
+		if file, err = c.fetch(e, file); err != nil {
+			return column, nil, err
+		}
 		a, err := source.OpenArrays([]source.Spec{{Field: source.Field{Name: name}, File: file}})
 		if err != nil {
 			return column, nil, err
@@ -100,13 +106,13 @@ func (c *addCommand) column(e *env, text string) (column splice.Column, done fun
 		}}
 		return column, a.Close, nil
 	}
-	f, err := ffcv.Open(file, nil)
+	f, err := (&customFlags{Flags: c.Flags}).open(e, file)
 	if err != nil {
 		return column, nil, err
 	}
 	k := f.FieldIndex(field)
 	if k < 0 {
-		err = fmt.Errorf("%s: no field %q; it has %s", file, field, fieldNames(f.Fields()))
+		err = fmt.Errorf("%s: no field %q; it has %s", f.Name(), field, fieldNames(f.Fields()))
 	} else {
 		column, err = splice.Stored(name, f, k)
 	}

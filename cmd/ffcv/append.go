@@ -14,6 +14,7 @@ import (
 	"github.com/betongo/betongo/internal/term"
 	"github.com/betongo/betongo/source"
 	"github.com/betongo/betongo/splice"
+	"github.com/betongo/betongo/store"
 )
 
 type appendCommand struct {
@@ -43,6 +44,9 @@ func (c *appendCommand) Validate() error {
 func (c *appendCommand) Run(e *env) error {
 	path := c.Output
 	if c.InPlace {
+		if err := onlyLocal("--in-place", c.File, "-o OUT writes another one"); err != nil {
+			return err
+		}
 		path = c.File
 		c.Force = true
 	} else if err := checkOutputs([]string{path}, []string{c.File, c.Source}); err != nil {
@@ -51,23 +55,30 @@ func (c *appendCommand) Run(e *env) error {
 		}
 		return err
 	}
-	f, err := c.openWhole()
+	f, err := c.openWhole(e)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	info, err := os.Stat(c.Source)
-	if err != nil {
-		return err
+	folder := false
+	if !store.IsURL(c.Source) {
+		info, err := os.Stat(c.Source)
+		if err != nil {
+			return err
+		}
+		folder = info.IsDir()
 	}
-	if !info.IsDir() {
-		switch strings.ToLower(filepath.Ext(c.Source)) {
+	if !folder {
+		switch strings.ToLower(filepath.Ext(store.Base(c.Source))) {
 		case ".csv", ".tsv", ".jsonl", ".ndjson":
 		default:
 			return c.appendFile(e, path, f)
 		}
+		if c.Source, err = c.fetch(e, c.Source); err != nil {
+			return err
+		}
 	}
-	more, err := c.open(e.ctx, f, info.IsDir())
+	more, err := c.addition(e.ctx, f, folder)
 	if err != nil {
 		return err
 	}
@@ -81,7 +92,11 @@ func (c *appendCommand) Run(e *env) error {
 			return nil
 		}
 	}
-	stats, err := splice.Append(e.ctx, path, f, more, opts)
+	out, err := c.output(s, path)
+	if err != nil {
+		return err
+	}
+	stats, err := splice.Append(e.ctx, out[0], f, more, opts)
 	var large *alloc.TooLargeError
 	if errors.As(err, &large) && large.Fits > 0 {
 		err = term.WithHint(err, fmt.Sprintf("pages that are copied keep their size; 'ffcv merge %s --repack --page-size %dMiB -o OUT' makes larger ones first", c.File, large.Fits>>20))
@@ -98,9 +113,9 @@ func (c *appendCommand) Run(e *env) error {
 
 // appendFile appends another .beton.
 func (c *appendCommand) appendFile(e *env, path string, f *ffcv.File) error {
-	g, err := (&customFlags{custom: c.custom}).openWhole(c.Source)
+	g, err := c.customFlags.openWhole(e, c.Source)
 	var flaw *ffcv.FormatError
-	if errors.As(err, &flaw) && filepath.Ext(c.Source) != ".beton" {
+	if errors.As(err, &flaw) && filepath.Ext(store.Base(c.Source)) != ".beton" {
 		err = term.WithHint(err, "a source is a folder, a table (.csv, .tsv, .jsonl) or a .beton; 'ffcvwrite arrays' makes one of .npy arrays")
 	}
 	if err != nil {
@@ -108,7 +123,11 @@ func (c *appendCommand) appendFile(e *env, path string, f *ffcv.File) error {
 	}
 	defer g.Close()
 	s := c.begin(e, nil)
-	stats, err := splice.Merge(e.ctx, path, []*ffcv.File{f, g}, &s.opts)
+	out, err := c.output(s, path)
+	if err != nil {
+		return err
+	}
+	stats, err := splice.Merge(e.ctx, out[0], []*ffcv.File{f, g}, &s.opts)
 	var page *splice.PageSizeError
 	if errors.As(err, &page) {
 		err = term.WithHint(err, fmt.Sprintf("'ffcv merge %s %s --repack -o OUT' places the values anew", c.File, c.Source))
@@ -123,8 +142,8 @@ type addition struct {
 	Close  func() error
 }
 
-// open opens a source whose samples fill the fields of f.
-func (c *appendCommand) open(ctx context.Context, f *ffcv.File, folder bool) (*addition, error) {
+// addition opens a source whose samples fill the fields of f.
+func (c *appendCommand) addition(ctx context.Context, f *ffcv.File, folder bool) (*addition, error) {
 	var image fields.RGBImage
 	if err := source.ParseMode(&image.Mode, c.Mode); err != nil {
 		return nil, term.Usagef("--mode=%s: %w", c.Mode, err)

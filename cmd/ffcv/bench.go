@@ -15,7 +15,9 @@ import (
 	"github.com/betongo/betongo/internal/term"
 	"github.com/betongo/betongo/internal/usage"
 	"github.com/betongo/betongo/loader"
+	"github.com/betongo/betongo/remote"
 	"github.com/betongo/betongo/rgb"
+	"github.com/betongo/betongo/store"
 )
 
 type benchCommand struct {
@@ -66,6 +68,8 @@ type benchResult struct {
 	Memory int64            `json:"memory,omitempty"` // bytes of the cache; 0: mapped
 	Cache  *ffcv.CacheStats `json:"cache,omitempty"`  // of all epochs, of one file
 
+	Store *remote.Stats `json:"store,omitempty"` // what opening URLs asked of object stores
+
 	Plan  []loader.Pipeline `json:"plan,omitempty"`  // with --explain
 	Stats *benchStats       `json:"stats,omitempty"` // of the last epoch, with --explain
 
@@ -90,6 +94,8 @@ type benchEpoch struct {
 	Batches    int     `json:"batches"`
 
 	Skipped *skipResult `json:"skipped,omitempty"`
+
+	Store *remote.Stats `json:"store,omitempty"` // what it asked of object stores
 }
 
 // sampleEvery is how often the memory is looked at. Batches live longer.
@@ -109,13 +115,19 @@ func (c *benchCommand) Run(e *env) error {
 	watch := usage.Watch(sampleEvery)
 	defer watch.Stop()
 	start := time.Now()
-	f, err := c.openWhole()
+	f, err := c.openWhole(e)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	r := benchResult{File: f.Name(), Pipeline: c.Pipeline, Order: c.Order, Batch: c.Batch, Workers: c.Workers, Memory: c.memory,
 		Open: time.Since(start).Seconds()}
+	if opened := c.meter.Stats(); opened != (remote.Stats{}) {
+		r.Store = &opened
+	}
+	if b, ok := f.(loader.Budgeter); ok {
+		r.Memory = b.CacheBudget()
+	}
 	warn := func(msg string) { term.Say(e.stderr, prog, "warning", msg) }
 	if err := c.load(e.ctx, f, &r, warn); err != nil {
 		return c.suggest(err)
@@ -173,9 +185,14 @@ func (c *benchCommand) load(ctx context.Context, f loader.Dataset, r *benchResul
 		if err := c.chill(); err != nil {
 			return err
 		}
+		before := c.meter.Stats()
 		epoch, first, err := runEpoch(ctx, l, n)
 		if err != nil {
 			return err
+		}
+		if r.Store != nil {
+			s := c.meter.Stats()
+			epoch.Store = &remote.Stats{Requests: s.Requests - before.Requests, Bytes: s.Bytes - before.Bytes, Cached: s.Cached - before.Cached}
 		}
 		epoch.Skipped = skipped(l, n)
 		if r.FirstBatch == nil && epoch.Batches > 0 {
@@ -195,6 +212,11 @@ func (c *benchCommand) load(ctx context.Context, f loader.Dataset, r *benchResul
 func (c *benchCommand) chill() error {
 	if !c.Cold {
 		return nil
+	}
+	for _, path := range c.Files {
+		if store.IsURL(path) {
+			return term.Usagef("--cold: %s lies in no cache of the system's", store.Name(path))
+		}
 	}
 	list, err := dataset.Expand(c.Files)
 	for _, file := range list {
@@ -265,12 +287,16 @@ func (r *benchResult) print(w io.Writer) error {
 		}
 		fmt.Fprintf(t, "%s\t%s\n", name, p)
 	}
-	fmt.Fprintf(t, "open\t%.2f ms\n", 1000*r.Open)
+	asked := ""
+	if s := r.Store; s != nil {
+		asked = fmt.Sprintf(", %s, %s", counted(int(s.Requests), "request"), term.FormatSize(s.Bytes))
+	}
+	fmt.Fprintf(t, "open\t%.2f ms%s\n", 1000*r.Open, asked)
 	if r.FirstBatch != nil {
 		fmt.Fprintf(t, "first batch\t%.0f ms after the process began\n", 1000**r.FirstBatch)
 	}
 	for i, e := range r.Epochs {
-		fmt.Fprintf(t, "epoch %d\t%s samples in %.3f s, %.3f CPU-s\n", i, term.FormatCount(int64(e.Samples)), e.Wall, e.CPU)
+		fmt.Fprintf(t, "epoch %d\t%s samples in %.3f s, %.3f CPU-s%s\n", i, term.FormatCount(int64(e.Samples)), e.Wall, e.CPU, e.asked())
 	}
 	for _, e := range r.Epochs {
 		if e.Skipped != nil {
@@ -291,6 +317,19 @@ func (r *benchResult) print(w io.Writer) error {
 		fmt.Fprintf(t, "memory\t%.1f MiB of the process's own at most\n", *r.PeakAnon)
 	}
 	return t.Flush()
+}
+
+// asked says what an epoch asked of object stores; "" nothing.
+func (e *benchEpoch) asked() string {
+	if e.Store == nil || e.Samples == 0 {
+		return ""
+	}
+	n := float64(e.Samples)
+	text := fmt.Sprintf("; %.3g requests and %s a sample", float64(e.Store.Requests)/n, term.FormatSize(int64(float64(e.Store.Bytes)/n)))
+	if e.Store.Cached > 0 {
+		text += fmt.Sprintf(", %s of the folder", term.FormatSize(int64(float64(e.Store.Cached)/n)))
+	}
+	return text
 }
 
 // errNoImage says that a pipeline has nothing to work on.

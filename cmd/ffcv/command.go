@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -12,7 +13,10 @@ import (
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/mmap"
+	"github.com/betongo/betongo/internal/storeflag"
 	"github.com/betongo/betongo/internal/term"
+	"github.com/betongo/betongo/remote"
+	"github.com/betongo/betongo/store"
 )
 
 const prog = "ffcv"
@@ -44,6 +48,19 @@ type grammar struct {
 type env struct {
 	ctx            context.Context
 	stdout, stderr io.Writer
+	after          []func() error // run when the verb has ended, the last one first
+}
+
+// later has a function run when the verb has ended.
+func (e *env) later(do func() error) { e.after = append(e.after, do) }
+
+// end runs what was put off.
+func (e *env) end() error {
+	var errs []error
+	for _, do := range slices.Backward(e.after) {
+		errs = append(errs, do())
+	}
+	return errors.Join(errs...)
 }
 
 // run is the program: it returns the exit code. When ctx is done the verbs
@@ -55,7 +72,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if k == nil {
 		return code
 	}
-	err := mmap.Guard(func() error { return k.Run(&env{ctx: ctx, stdout: stdout, stderr: stderr}) })
+	e := &env{ctx: ctx, stdout: stdout, stderr: stderr}
+	err := mmap.Guard(func() error { return k.Run(e) })
+	if after := e.end(); err == nil {
+		err = after
+	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		err = errors.New("interrupted")
 	}
@@ -64,17 +85,21 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // fileFlags name the file that a verb reads.
 type fileFlags struct {
-	File string `arg:"" help:"The .beton file."`
+	File string `arg:"" help:"The .beton file, or its URL."`
 	customFlags
 }
 
 // customFlags describe custom fields.
 type customFlags struct {
+	storeflag.Flags
 	Custom []string `sep:"none" placeholder:"NAME=DTYPE" help:"The NumPy dtype of a custom field's metadata, such as flag=|u1 or 'box=(4,)<f4' or 'a=<u4,|u1' (packed); the flag repeats."`
 
 	custom map[string]fields.Field
 	memory int64 // of the cache, for files that are not to be mapped
 	direct bool  // past the system's cache
+
+	opts  *store.Options // made by store
+	meter store.Meter    // of what they open
 }
 
 // Validate is kong's hook.
@@ -98,15 +123,35 @@ func (f *customFlags) Validate() error {
 }
 
 // openWhole opens the file if all of its fields can be read.
-func (f *fileFlags) openWhole() (*ffcv.File, error) { return f.customFlags.openWhole(f.File) }
+func (f *fileFlags) openWhole(e *env) (*ffcv.File, error) { return f.customFlags.openWhole(e, f.File) }
 
-// open opens a file. Its custom fields may be of unknown layout.
-func (f *customFlags) open(path string) (*ffcv.File, error) {
-	return ffcv.Open(path, &ffcv.OpenOptions{Custom: f.custom, Memory: f.memory, Direct: f.direct})
+// store returns how files are reached, wherever they are.
+func (f *customFlags) store(e *env) (*store.Options, error) {
+	if f.opts != nil {
+		return f.opts, nil
+	}
+	opts, done, err := f.Flags.Options(&ffcv.OpenOptions{Custom: f.custom, Memory: f.memory, Direct: f.direct})
+	if err != nil {
+		return nil, err
+	}
+	e.later(done)
+	opts.Meter = &f.meter
+	f.opts = opts
+	return opts, nil
 }
 
-func (f *customFlags) openWhole(path string) (*ffcv.File, error) {
-	file, err := f.open(path)
+// open opens a file. Its custom fields may be of unknown layout.
+func (f *customFlags) open(e *env, path string) (*ffcv.File, error) {
+	opts, err := f.store(e)
+	if err != nil {
+		return nil, err
+	}
+	file, err := store.OpenFile(e.ctx, path, opts)
+	return file, suggestStore(err)
+}
+
+func (f *customFlags) openWhole(e *env, path string) (*ffcv.File, error) {
+	file, err := f.open(e, path)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +159,7 @@ func (f *customFlags) openWhole(path string) (*ffcv.File, error) {
 		if d.Field == nil {
 			file.Close()
 			return nil, term.WithHint(
-				fmt.Errorf("%s: field %q is a custom one that no registered type describes", path, d.Name),
+				fmt.Errorf("%s: field %q is a custom one that no registered type describes", store.Name(path), d.Name),
 				fmt.Sprintf("say what its metadata is with --custom '%s=DTYPE', DTYPE a NumPy dtype such as |u1 or <i8", d.Name))
 		}
 	}
@@ -127,5 +172,21 @@ func suggestVerify(err error, path string) error {
 	if err == nil || term.Hint(err) != "" || !errors.As(err, &flaw) {
 		return err
 	}
-	return term.WithHint(err, fmt.Sprintf("'ffcv verify %s' lists every flaw", path))
+	return term.WithHint(err, fmt.Sprintf("'ffcv verify %s' lists every flaw", store.Name(path)))
+}
+
+// onlyLocal refuses a URL where only a file of the system's will do.
+func onlyLocal(flag, path, instead string) error {
+	if !store.IsURL(path) {
+		return nil
+	}
+	return term.WithHint(term.Usagef("%s: %s is an object, which can't be changed in its place", flag, store.Name(path)), instead)
+}
+
+// suggestStore says what may help where an object store says no.
+func suggestStore(err error) error {
+	if errors.Is(err, remote.ErrDenied) && term.Hint(err) == "" {
+		return term.WithHint(err, "credentials come from where the store's own tools look for them (docs/remote.md); --anonymous asks without")
+	}
+	return err
 }

@@ -9,10 +9,11 @@ import (
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/internal/term"
 	"github.com/betongo/betongo/splice"
+	"github.com/betongo/betongo/store"
 )
 
 type diffCommand struct {
-	A     string `arg:"" help:"A .beton file."`
+	A     string `arg:"" help:"A .beton file, or its URL."`
 	B     string `arg:"" help:"The other one."`
 	ByKey bool   `help:"Compare the samples of the same name rather than of the same number."`
 	Limit int    `default:"100" placeholder:"N" help:"Print no more differences than that; 0 prints all. They are counted all the same."`
@@ -61,7 +62,7 @@ func (c *diffCommand) Run(e *env) error {
 	if r.Differences == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s and %s differ: %s", c.A, c.B, counted(int(r.Differences), "difference"))
+	return fmt.Errorf("%s and %s differ: %s", store.Name(c.A), store.Name(c.B), counted(int(r.Differences), "difference"))
 }
 
 // diff compares the files and prints in what they differ.
@@ -69,7 +70,7 @@ func (c *diffCommand) diff(e *env) (*splice.DiffReport, error) {
 	var files []*ffcv.File
 	defer func() { closeAll(files) }()
 	for _, path := range []string{c.A, c.B} {
-		f, err := c.openWhole(path)
+		f, err := c.openWhole(e, path)
 		if err != nil {
 			return nil, err
 		}

@@ -60,7 +60,7 @@ func parseRange(text string, n int) (lo, hi int, err error) {
 
 // Run is kong's hook.
 func (c *dumpCommand) Run(e *env) error {
-	f, err := c.openWhole()
+	f, err := c.openWhole(e)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/betongo/betongo/internal/term"
 	"github.com/betongo/betongo/loader"
+	"github.com/betongo/betongo/store"
 )
 
 type epochCommand struct {
@@ -59,6 +60,9 @@ func (c *epochCommand) Validate() error {
 	if c.Epoch != nil && *c.Epoch < 0 {
 		return fmt.Errorf("--epoch: %d; epochs count from 0", *c.Epoch)
 	}
+	if store.IsURL(c.State) {
+		return fmt.Errorf("--state: %s: expected a file of the local disk", store.Name(c.State))
+	}
 	if c.State != "" {
 		if info, err := os.Stat(filepath.Dir(c.State)); err != nil || !info.IsDir() {
 			return fmt.Errorf("--state: %s: there is no folder %s to write it in", c.State, filepath.Dir(c.State))
@@ -83,7 +87,7 @@ type epochBatch struct {
 
 // Run is kong's hook.
 func (c *epochCommand) Run(e *env) error {
-	ds, err := c.openWhole()
+	ds, err := c.openWhole(e)
 	if err != nil {
 		return err
 	}

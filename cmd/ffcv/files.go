@@ -10,17 +10,18 @@ import (
 	"github.com/betongo/betongo/internal/term"
 	"github.com/betongo/betongo/loader"
 	"github.com/betongo/betongo/rgb"
+	"github.com/betongo/betongo/store"
 )
 
 // filesFlags name the files that a verb reads as one dataset.
 type filesFlags struct {
-	Files []string `arg:"" name:"file" help:"The .beton file, or several that are one after another: files, and patterns such as 'train-*.beton'."`
+	Files []string `arg:"" name:"file" help:"The .beton file, or several that are one after another: files, and patterns such as 'train-*.beton', their URLs, or the index (.json) of a dataset."`
 	customFlags
 }
 
 // memoryFlags say how much of the files may be in memory.
 type memoryFlags struct {
-	Memory term.Size `placeholder:"SIZE" help:"Read the files through a cache of this size, such as 512MiB, which several files share: for files larger than memory. 0 (the default) maps them."`
+	Memory term.Size `placeholder:"SIZE" help:"Read the files through a cache of this size, such as 512MiB, which several files share: for files larger than memory. 0 (the default) maps them, and takes at most 1GiB for URLs."`
 	Direct bool      `help:"With --memory, read past the system's cache (Linux)."`
 }
 
@@ -40,26 +41,60 @@ type opened interface {
 }
 
 // openWhole opens the files if all of their fields can be read.
-func (f *filesFlags) openWhole() (opened, error) {
-	list, err := dataset.Expand(f.Files)
+func (f *filesFlags) openWhole(e *env) (opened, error) {
+	opts, err := f.store(e)
 	if err != nil {
 		return nil, err
 	}
-	if len(list) == 1 {
-		file, err := f.customFlags.openWhole(list[0])
+	list, err := store.Expand(e.ctx, f.Files, opts)
+	if err != nil {
+		return nil, suggestStore(err)
+	}
+	if len(list) == 1 && !dataset.IsIndex(store.Base(list[0])) {
+		file, err := f.customFlags.openWhole(e, list[0])
 		if err != nil {
 			return nil, err
 		}
 		return file, nil
 	}
-	c, err := dataset.Open(f.Files, &dataset.Options{File: &ffcv.OpenOptions{Custom: f.custom, Memory: f.memory, Direct: f.direct}})
+	c, err := store.Open(e.ctx, f.Files, opts)
 	if errors.Is(err, ffcv.ErrUnknownField) {
 		err = term.WithHint(err, "say what its metadata is with --custom 'NAME=DTYPE', DTYPE a NumPy dtype such as |u1 or <i8")
 	}
 	if err != nil {
-		return nil, err
+		return nil, suggestStore(err)
 	}
 	return c, nil
+}
+
+// list returns the files that the verb is to go through one by one: those of an
+// index too.
+func (f *filesFlags) list(e *env) ([]string, error) { return f.files(e, f.Files) }
+
+// fetch returns a local path with the bytes of a file that is read whole.
+func (f *customFlags) fetch(e *env, path string) (string, error) {
+	if !store.IsURL(path) {
+		return path, nil
+	}
+	opts, err := f.store(e)
+	if err != nil {
+		return "", err
+	}
+	c, err := store.Fetch(e.ctx, path, opts)
+	if err != nil {
+		return "", suggestStore(err)
+	}
+	e.later(c.Close)
+	return c.Path, nil
+}
+
+func (f *customFlags) files(e *env, paths []string) ([]string, error) {
+	opts, err := f.store(e)
+	if err != nil {
+		return nil, err
+	}
+	list, err := store.Files(e.ctx, paths, opts)
+	return list, suggestStore(err)
 }
 
 // suggestVerifyIts points from a flaw to the command that finds all of its

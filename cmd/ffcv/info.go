@@ -12,6 +12,7 @@ import (
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/term"
+	"github.com/betongo/betongo/store"
 )
 
 type infoCommand struct {
@@ -66,14 +67,14 @@ func (n fieldName) MarshalJSON() ([]byte, error) { return appendString(nil, stri
 
 // Run is kong's hook.
 func (c *infoCommand) Run(e *env) error {
-	list, err := dataset.Expand(c.Files)
+	list, err := c.list(e)
 	if err != nil {
 		return err
 	}
 	var members []dataset.Dataset
 	var damage error
 	for i, path := range list {
-		f, err := c.open(path)
+		f, err := c.open(e, path)
 		if err != nil {
 			return err
 		}
@@ -81,7 +82,7 @@ func (c *infoCommand) Run(e *env) error {
 		members = append(members, f)
 		in, broken := describe(f)
 		if len(list) > 1 {
-			in.File = path
+			in.File = store.Name(path)
 		}
 		if c.JSON {
 			enc := json.NewEncoder(e.stdout)

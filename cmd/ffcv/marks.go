@@ -7,6 +7,7 @@ import (
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/internal/term"
+	"github.com/betongo/betongo/store"
 )
 
 type marksCommand struct {
@@ -38,21 +39,35 @@ type marksResult struct {
 // Run is kong's hook.
 func (c *marksCommand) Run(e *env) error {
 	start := time.Now()
-	f, err := c.openWhole()
+	f, err := c.openWhole(e)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	if c.Output == "" {
-		c.Output = c.File + ".marks"
+		if c.Output = c.File + ".marks"; store.IsURL(c.File) {
+			c.Output = store.Base(c.File) + ".marks" // loaders take it from the local disk
+		}
 	}
 	progress := term.NewProgress(e.stderr, prog, "images", -1)
-	stats, err := f.WriteMarks(e.ctx, c.Output, &ffcv.MarksOptions{Workers: c.Workers, Progress: progress.Set})
-	progress.Clear()
+	opts, err := c.store(e)
 	if err != nil {
-		return suggestVerify(err, c.File)
+		return err
 	}
-	r := marksResult{File: c.File, Images: stats.Values, Marked: stats.Marked, Bytes: stats.Bytes, Seconds: time.Since(start).Seconds()}
+	out, err := store.Create(e.ctx, c.Output, true, opts)
+	if err != nil {
+		return suggestStore(err)
+	}
+	defer out.Close()
+	stats, err := f.WriteMarks(e.ctx, out.Path, &ffcv.MarksOptions{Workers: c.Workers, Progress: progress.Set})
+	progress.Clear()
+	if err == nil && stats.Bytes > 0 {
+		err = suggestStore(out.Commit(e.ctx))
+	}
+	if err != nil {
+		return suggestVerify(err, f.Name())
+	}
+	r := marksResult{File: f.Name(), Images: stats.Values, Marked: stats.Marked, Bytes: stats.Bytes, Seconds: time.Since(start).Seconds()}
 	if stats.Bytes > 0 {
 		r.Output = c.Output
 	}
@@ -62,7 +77,7 @@ func (c *marksCommand) Run(e *env) error {
 		return enc.Encode(r)
 	}
 	if r.Output == "" {
-		_, err = fmt.Fprintf(e.stdout, "%s: no image field lacks checkpoints, nothing to write\n", c.File)
+		_, err = fmt.Fprintf(e.stdout, "%s: no image field lacks checkpoints, nothing to write\n", f.Name())
 		return err
 	}
 	_, err = fmt.Fprintf(e.stdout, "%s: checkpoints of %s images of %s, %s, in %.1f s\n", c.Output,

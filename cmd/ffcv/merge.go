@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 
-	"github.com/betongo/betongo/dataset"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/splice"
 )
@@ -35,7 +34,7 @@ func (c *mergeCommand) Validate() error {
 func (c *mergeCommand) Run(e *env) error {
 	var list []string
 	for _, path := range c.Files { // one by one: together none may come twice
-		some, err := dataset.Expand([]string{path})
+		some, err := c.files(e, []string{path})
 		if err != nil {
 			return err
 		}
@@ -47,7 +46,7 @@ func (c *mergeCommand) Run(e *env) error {
 	var files []*ffcv.File
 	defer func() { closeAll(files) }()
 	for _, path := range list {
-		f, err := c.openWhole(path)
+		f, err := c.openWhole(e, path)
 		if err != nil {
 			return err
 		}
@@ -55,6 +54,10 @@ func (c *mergeCommand) Run(e *env) error {
 	}
 	s := c.begin(e, &c.packFlags)
 	s.opts.Repack = c.Repack
-	stats, err := splice.Merge(e.ctx, c.Output, files, &s.opts)
+	out, err := c.output(s, c.Output)
+	if err != nil {
+		return err
+	}
+	stats, err := splice.Merge(e.ctx, out[0], files, &s.opts)
 	return s.end(err, []string{c.Output}, stats)
 }

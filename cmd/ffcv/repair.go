@@ -12,10 +12,10 @@ import (
 	"strings"
 
 	"github.com/betongo/betongo/ffcv"
-	"github.com/betongo/betongo/internal/aside"
 	"github.com/betongo/betongo/internal/term"
 	"github.com/betongo/betongo/loader"
 	"github.com/betongo/betongo/splice"
+	"github.com/betongo/betongo/store"
 )
 
 type repairCommand struct {
@@ -64,7 +64,11 @@ func (c *repairCommand) Run(e *env) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	f, err := c.openWhole() // for what it says of custom fields
+	path, err := c.fetch(e, c.File) // an object is only read, of a copy
+	if err != nil {
+		return err
+	}
+	f, err := c.customFlags.openWhole(e, path) // for what it says of custom fields
 	if err == nil {
 		f.Close()
 	} else if errors.Is(err, fs.ErrNotExist) || term.Hint(err) != "" {
@@ -72,16 +76,29 @@ func (c *repairCommand) Run(e *env) error {
 	}
 	flags := spliceFlags{Workers: c.Workers, Force: c.Force}
 	s := flags.begin(e, nil)
-	r, err := splice.Repair(e.ctx, c.File, &splice.RepairOptions{
-		Options: s.opts, Open: &ffcv.OpenOptions{Custom: c.custom}, Output: c.Output,
-		KeepUnfinished: c.Output != "" || c.Quarantine != "",
+	out := ""
+	if c.Output != "" {
+		local, err := c.output(s, c.Output)
+		if err != nil {
+			return err
+		}
+		out = local[0]
+	}
+	r, err := splice.Repair(e.ctx, path, &splice.RepairOptions{
+		Options: s.opts, Open: &ffcv.OpenOptions{Custom: c.custom}, Output: out,
+		KeepUnfinished: c.Output != "" || c.Quarantine != "" || path != c.File,
 	})
 	s.progress.Clear()
+	for _, t := range s.targets {
+		if err == nil {
+			err = suggestStore(t.Commit(e.ctx))
+		}
+	}
 	if err != nil {
 		return adviseSplice(err)
 	}
 	if c.Quarantine != "" {
-		if err := c.list(r); err != nil {
+		if err := c.list(e, r); err != nil {
 			return adviseSplice(err)
 		}
 	}
@@ -104,7 +121,7 @@ func (c *repairCommand) check() error {
 		if err := checkOutputs([]string{path}, []string{c.File}); err != nil {
 			return err
 		}
-		if _, err := os.Lstat(path); err == nil && !c.Force {
+		if _, err := os.Lstat(path); err == nil && !c.Force && !store.IsURL(path) {
 			return term.WithHint(&fs.PathError{Op: "write", Path: path, Err: fs.ErrExist}, "--force replaces an existing file")
 		}
 	}
@@ -116,7 +133,7 @@ func (c *repairCommand) check() error {
 
 // list writes the quarantine list: of the file as it lies there, in which what
 // Repair puts right is still wrong.
-func (c *repairCommand) list(r *splice.RepairReport) error {
+func (c *repairCommand) list(e *env, r *splice.RepairReport) error {
 	var list []loader.Quarantined
 	for _, d := range slices.Concat(r.Damaged, r.Unreadable) {
 		list = append(list, loader.Quarantined{Sample: d.Sample, Note: term.Text(d.Why)})
@@ -127,7 +144,11 @@ func (c *repairCommand) list(r *splice.RepairReport) error {
 	if err := loader.WriteQuarantine(&b, list); err != nil {
 		return err
 	}
-	return aside.WriteFile(c.Quarantine, b.Bytes(), c.Force)
+	opts, err := c.store(e)
+	if err != nil {
+		return err
+	}
+	return suggestStore(store.WriteFile(e.ctx, c.Quarantine, b.Bytes(), c.Force, opts))
 }
 
 func (c *repairCommand) print(e *env, r *splice.RepairReport) error {

@@ -38,7 +38,7 @@ type replayResult struct {
 
 // Run is kong's hook.
 func (c *replayCommand) Run(e *env) error {
-	f, err := c.openWhole()
+	f, err := c.openWhole(e)
 	if err != nil {
 		return err
 	}

@@ -42,17 +42,21 @@ func (c *sealCommand) Run(e *env) error {
 	} else if err := checkOutputs([]string{path}, []string{c.File}); err != nil {
 		return err
 	}
-	f, err := c.openWhole()
+	f, err := c.openWhole(e)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	flags := spliceFlags{Workers: c.Workers, Force: c.Force, JSON: c.JSON}
 	s := flags.begin(e, nil)
-	stats, err := splice.Seal(e.ctx, path, f, &splice.SealOptions{Options: s.opts, NoCheckpoints: c.NoCheckpoints})
+	out, err := c.output(s, path)
+	if err != nil {
+		return err
+	}
+	stats, err := splice.Seal(e.ctx, out[0], f, &splice.SealOptions{Options: s.opts, NoCheckpoints: c.NoCheckpoints})
 	if errors.Is(err, splice.ErrSealed) && c.Output == "" && !c.JSON {
 		s.progress.Clear()
-		_, err = fmt.Fprintf(e.stdout, "%s: sealed already, nothing to add\n", c.File)
+		_, err = fmt.Fprintf(e.stdout, "%s: sealed already, nothing to add\n", f.Name())
 		return err
 	}
 	return s.end(err, []string{path}, stats)
@@ -60,7 +64,10 @@ func (c *sealCommand) Run(e *env) error {
 
 // inPlace seals the file itself.
 func (c *sealCommand) inPlace(e *env) error {
-	f, err := c.openWhole() // for what it says of custom fields
+	if err := onlyLocal("--in-place", c.File, "without it the new object takes the old one's place once it is whole"); err != nil {
+		return err
+	}
+	f, err := c.openWhole(e) // for what it says of custom fields
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/term"
 	"github.com/betongo/betongo/splice"
+	"github.com/betongo/betongo/store"
 )
 
 // spliceFlags say how the verbs that make files out of files write them.
@@ -55,6 +56,26 @@ type splicing struct {
 	start    time.Time
 	progress *term.Progress
 	opts     splice.Options
+	targets  []*store.Target
+}
+
+// output prepares what is written, and returns a local path to write each to:
+// itself, or one that end uploads from.
+func (f *customFlags) output(s *splicing, paths ...string) ([]string, error) {
+	opts, err := f.store(s.e)
+	if err != nil {
+		return nil, err
+	}
+	local := make([]string, len(paths))
+	for k, path := range paths {
+		t, err := store.Create(s.e.ctx, path, s.opts.Overwrite, opts)
+		if err != nil {
+			return nil, adviseSplice(suggestStore(err))
+		}
+		s.e.later(t.Close)
+		s.targets, local[k] = append(s.targets, t), t.Path
+	}
+	return local, nil
 }
 
 // begin starts the progress and makes the options. pack may be nil.
@@ -88,6 +109,11 @@ type spliceResult struct {
 // end reports the files written, or the error.
 func (s *splicing) end(err error, paths []string, stats ...ffcv.Stats) error {
 	s.progress.Clear()
+	for _, t := range s.targets {
+		if err == nil {
+			err = suggestStore(t.Commit(s.e.ctx))
+		}
+	}
 	if err != nil {
 		return adviseSplice(err)
 	}
@@ -141,6 +167,12 @@ func checkOutputs(outputs, inputs []string) error {
 	for _, path := range outputs {
 		if path == "" {
 			return term.Usagef("--output: empty; expected the name of the file to write")
+		}
+		if store.IsURL(path) {
+			if slices.Contains(inputs, path) {
+				return fmt.Errorf("output %s: is the file that is read", store.Name(path))
+			}
+			continue
 		}
 		out, err := os.Stat(path)
 		if err != nil {

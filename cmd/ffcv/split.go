@@ -93,7 +93,7 @@ func (c *splitCommand) Run(e *env) error {
 	if err := checkOutputs(paths, []string{c.File}); err != nil {
 		return err
 	}
-	f, err := c.openWhole()
+	f, err := c.openWhole(e)
 	if err != nil {
 		return err
 	}
@@ -106,6 +106,13 @@ func (c *splitCommand) Run(e *env) error {
 	}
 	s := c.begin(e, &c.packFlags)
 	opts.Options = s.opts
+	out, err := c.output(s, paths...)
+	if err != nil {
+		return err
+	}
+	for k := range c.parts {
+		c.parts[k].Path = out[k]
+	}
 	stats, err := splice.Split(e.ctx, f, c.parts, opts)
 	return s.end(err, paths, stats...)
 }

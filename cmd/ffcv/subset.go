@@ -52,30 +52,38 @@ func (c *subsetCommand) Run(e *env) error {
 	if err := checkOutputs([]string{c.Output}, []string{c.File}); err != nil {
 		return err
 	}
-	f, err := c.openWhole()
+	f, err := c.openWhole(e)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	sel, err := c.selection(f)
+	sel, err := c.selection(e, f)
 	if err != nil {
 		return err
 	}
 	s := c.begin(e, &c.packFlags)
-	stats, err := splice.Subset(e.ctx, c.Output, f, sel, &s.opts)
+	out, err := c.output(s, c.Output)
+	if err != nil {
+		return err
+	}
+	stats, err := splice.Subset(e.ctx, out[0], f, sel, &s.opts)
 	return s.end(err, []string{c.Output}, stats)
 }
 
 // selection makes the selection of the flags.
-func (c *subsetCommand) selection(f *ffcv.File) (sel splice.Selection, err error) {
+func (c *subsetCommand) selection(e *env, f *ffcv.File) (sel splice.Selection, err error) {
 	sel.Shuffle, sel.Seed = c.Shuffle, c.Seed
 	if c.Indices != "" {
-		if sel.Indices, err = readIndices(c.Indices); err != nil {
+		list, err := c.fetch(e, c.Indices)
+		if err != nil {
+			return sel, err
+		}
+		if sel.Indices, err = readIndices(list); err != nil {
 			return sel, err
 		}
 		for i, at := range sel.Indices {
 			if at < 0 || at >= f.Len() {
-				return sel, fmt.Errorf("--indices: number %d is %d; %s has the samples 0 to %d", i, at, c.File, f.Len()-1)
+				return sel, fmt.Errorf("--indices: number %d is %d; %s has the samples 0 to %d", i, at, f.Name(), f.Len()-1)
 			}
 		}
 	}

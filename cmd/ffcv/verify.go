@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/betongo/betongo/dataset"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/internal/term"
+	"github.com/betongo/betongo/store"
 )
 
 type verifyCommand struct {
@@ -62,7 +62,7 @@ func oneLine(e *ffcv.FormatError) string {
 // field, offset, and what is wrong. All files are read, whatever is wrong with
 // those before.
 func (c *verifyCommand) Run(e *env) error {
-	list, err := dataset.Expand(c.Files)
+	list, err := c.list(e)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (c *verifyCommand) Run(e *env) error {
 	case unsound+unread == 0:
 		return nil
 	case len(list) == 1:
-		return fmt.Errorf("%s: %s", list[0], counted(flaws, "flaw"))
+		return fmt.Errorf("%s: %s", store.Name(list[0]), counted(flaws, "flaw"))
 	case unread == 0:
 		return fmt.Errorf("%s in %d of %s", counted(flaws, "flaw"), unsound, counted(len(list), "file"))
 	}
@@ -105,9 +105,10 @@ func (c *verifyCommand) verify(e *env, path string) (flaws int, err error) {
 		}
 		fmt.Fprintln(out, oneLine(flaw))
 	}
-	line := fileLine{File: path}
+	name := store.Name(path)
+	line := fileLine{File: name}
 	start := time.Now()
-	f, err := c.customFlags.openWhole(path)
+	f, err := c.customFlags.openWhole(e, path)
 	if err == nil {
 		defer f.Close()
 		sums, sumsErr := f.Sums()
@@ -126,7 +127,9 @@ func (c *verifyCommand) verify(e *env, path string) (flaws int, err error) {
 		report(flaw)
 	}
 	if c.JSON {
-		if info, err := os.Stat(path); err == nil {
+		if f != nil {
+			line.Bytes = f.Size()
+		} else if info, err := os.Stat(path); err == nil {
 			line.Bytes = info.Size()
 		}
 		line.Sound, line.Flaws, line.Seconds = flaws == 0, flaws, time.Since(start).Seconds()
@@ -137,7 +140,7 @@ func (c *verifyCommand) verify(e *env, path string) (flaws int, err error) {
 			sums = "all checksums right"
 		}
 		fmt.Fprintf(out, "%s: sound, %s, %s entries in the allocation table, %s\n",
-			path, counted(f.Len(), "sample"), term.FormatCount(f.NumEntries()), sums)
+			name, counted(f.Len(), "sample"), term.FormatCount(f.NumEntries()), sums)
 	}
 	return flaws, out.Flush()
 }
