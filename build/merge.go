@@ -2,6 +2,7 @@ package build
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -131,6 +132,7 @@ type merger struct {
 	opts     *MergeOptions
 	receipts []*Receipt
 	paths    []string // of the shards
+	versions []string // of those in an object store, as they were checked
 }
 
 // checkers is how many shards are read at a time for their sums.
@@ -139,8 +141,9 @@ const checkers = 4
 // check reads all shards and compares them with their receipts, whose sizes were
 // compared when they were read.
 func (m *merger) check(ctx context.Context) error {
+	m.versions = make([]string, len(m.paths))
 	if m.opts.NoSums {
-		return nil
+		return m.pin(ctx)
 	}
 	var total int64
 	for _, r := range m.receipts {
@@ -161,7 +164,8 @@ func (m *merger) check(ctx context.Context) error {
 	g.SetLimit(checkers)
 	for i, r := range m.receipts {
 		g.Go(func() error { // ends with its shard, or with ctx
-			size, sum, err := sumOf(ctx, m.paths[i], m.opts.Store)
+			size, sum, version, err := sumOf(ctx, m.paths[i], m.opts.Store)
+			m.versions[i] = version
 			switch {
 			case err != nil:
 			case size != r.Size:
@@ -182,31 +186,71 @@ func (m *merger) check(ctx context.Context) error {
 	return err
 }
 
-// open opens all shards.
-func (m *merger) open(ctx context.Context) (files []*ffcv.File, done func() error, err error) {
+// pin learns the versions of shards in an object store.
+func (m *merger) pin(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(lookers)
 	for i, path := range m.paths {
-		f, err := store.OpenFile(ctx, path, m.opts.Store)
-		if err == nil {
-			files = append(files, f)
-			if n := int64(f.Len()); n != m.receipts[i].Samples {
-				err = fmt.Errorf("%d samples; its receipt says %d", n, m.receipts[i].Samples)
+		if !store.IsURL(path) {
+			continue
+		}
+		g.Go(func() error { // ends with its answer
+			obj, err := openObject(ctx, path, m.opts.Store)
+			if err != nil {
+				return &ShardError{i, path, err}
 			}
-		}
-		if err != nil {
-			closeAll(files)
-			return nil, nil, &ShardError{i, path, err}
-		}
+			m.versions[i] = obj.Version()
+			return obj.Close()
+		})
 	}
-	return files, func() error { return closeAll(files) }, nil
+	return g.Wait()
 }
 
-func closeAll(files []*ffcv.File) (err error) {
-	for _, f := range files {
-		if e := f.Close(); e != nil && err == nil {
-			err = e
+// open opens all shards. Those in an object store are read through one cache.
+func (m *merger) open(ctx context.Context) (files []*ffcv.File, done func() error, err error) {
+	if store.IsURL(m.paths[0]) {
+		var o store.Options
+		if m.opts.Store != nil {
+			o = *m.opts.Store
+		}
+		o.IgnoreClasses = true // splice compares them
+		c, err := store.Open(ctx, m.paths, &o)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, ds := range c.Members() {
+			f, ok := ds.(*ffcv.File)
+			if !ok {
+				return nil, nil, errors.Join(fmt.Errorf("internal error: a shard is a %T", ds), c.Close())
+			}
+			files = append(files, f)
+		}
+		done = c.Close
+	} else {
+		done = func() error { return closeAll(files) }
+		for i, path := range m.paths {
+			f, err := ffcv.Open(store.Join(".", path), nil)
+			if err != nil {
+				return nil, nil, errors.Join(&ShardError{i, path, err}, done())
+			}
+			files = append(files, f)
 		}
 	}
-	return err
+	for i, f := range files {
+		if n := int64(f.Len()); n != m.receipts[i].Samples {
+			err := fmt.Errorf("%d samples; its receipt says %d", n, m.receipts[i].Samples)
+			return nil, nil, errors.Join(&ShardError{i, m.paths[i], err}, done())
+		}
+	}
+	return files, done, nil
+}
+
+func closeAll(files []*ffcv.File) error {
+	var errs []error
+	for _, f := range files {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // file makes one file of the shards.
@@ -216,6 +260,9 @@ func (m *merger) file(ctx context.Context) (ffcv.Stats, error) {
 		return ffcv.Stats{}, err
 	}
 	defer done()
+	if store.IsURL(m.out) || store.IsURL(m.paths[0]) {
+		return m.elsewhere(ctx, files)
+	}
 	return splice.Merge(ctx, store.Join(".", m.out), files, m.splice())
 }
 
@@ -226,9 +273,4 @@ func (m *merger) splice() *splice.Options {
 		Overwrite: m.opts.Overwrite, Plain: w.Plain, LargeSamples: w.LargeSamples,
 		Progress: m.opts.Progress, Warn: m.opts.Warn,
 	}
-}
-
-// index writes an index of the shards.
-func (m *merger) index(ctx context.Context) (ffcv.Stats, error) {
-	return ffcv.Stats{}, fmt.Errorf("no indexes yet")
 }

@@ -34,6 +34,7 @@ type Source struct {
 
 	of      opened
 	far     bool // samples come from an object store
+	fetched bool // files of it are copies
 	closers []func() error
 }
 
@@ -87,10 +88,13 @@ func (s *Source) openFolder(ctx context.Context, r *Recipe, opts *OpenOptions) e
 	if err != nil {
 		return err
 	}
-	f, err := source.OpenFolder(ctx, r.Folder.Dir, &source.FolderOptions{Classes: r.Folder.Classes, Masks: r.Folder.Masks, Mask: r.mask()})
+	f, err := source.OpenFolder(ctx, r.Folder.Dir, &source.FolderOptions{
+		Classes: r.Folder.Classes, Masks: r.Folder.Masks, Mask: r.mask(), Store: objectsOf(opts.Store),
+	})
 	if err != nil {
 		return err
 	}
+	s.far = store.IsURL(r.Folder.Dir) || store.IsURL(r.Folder.Masks)
 	s.of, s.LeftOut, s.Fields = f, f.Skipped(), f.Fields()
 	s.Fields[0].Field = image
 	s.closers = append(s.closers, f.Close)
@@ -102,7 +106,16 @@ func (s *Source) openTable(ctx context.Context, r *Recipe, opts *OpenOptions) er
 	if err != nil {
 		return err
 	}
-	t, err := source.OpenTable(ctx, r.Table.File, specs, &source.TableOptions{Outside: r.Table.AllowOutside})
+	copied, err := store.Fetch(ctx, r.Table.File, opts.Store)
+	if err != nil {
+		return fmt.Errorf("table: %w", err)
+	}
+	s.closers = append(s.closers, copied.Close)
+	file := r.Table.File
+	if s.far = store.IsURL(file); !s.far {
+		file = copied.Path
+	}
+	t, err := source.OpenTable(ctx, file, specs, &source.TableOptions{Outside: r.Table.AllowOutside, Store: objectsOf(opts.Store), Copy: copied.Path})
 	if err != nil {
 		return err
 	}
@@ -125,7 +138,7 @@ func (s *Source) openArrays(ctx context.Context, r *Recipe, opts *OpenOptions) e
 			return fmt.Errorf("field %q of arrays: %w", specs[i].Name, err)
 		}
 		s.closers = append(s.closers, c.Close)
-		specs[i].File = c.Path
+		specs[i].File, s.fetched = c.Path, true
 	}
 	a, err := source.OpenArrays(specs)
 	if err != nil {
@@ -149,7 +162,12 @@ func (s *Source) Close() error {
 
 // Identity returns what tells the source from another one, also from a copy of
 // it: see source.Trait.
-func (s *Source) Identity(ctx context.Context) ([]source.Trait, error) { return s.of.Identity(ctx) }
+func (s *Source) Identity(ctx context.Context) ([]source.Trait, error) {
+	if s.fetched { // just now
+		return s.of.Traits(ctx)
+	}
+	return s.of.Identity(ctx)
+}
 
 // Traits returns what tells the source from another one, wherever it lies.
 func (s *Source) Traits(ctx context.Context) ([]source.Trait, error) {

@@ -19,9 +19,18 @@ func rebase(dir, name string) (string, error) {
 	if whole(name) {
 		return name, nil
 	}
-	at, err := filepath.Abs(name)
-	if err != nil || store.IsURL(dir) {
-		return at, err
+	if store.IsURL(dir) {
+		return filepath.Abs(name)
+	}
+	return relative(dir, name)
+}
+
+// relative returns a local path as it is seen from the local folder dir, with '/';
+// whole where there is no other way.
+func relative(dir, name string) (string, error) {
+	at, err := filepath.Abs(store.Join(".", name))
+	if err != nil {
+		return "", err
 	}
 	if dir, err = filepath.Abs(store.Join(dir, ".")); err != nil {
 		return "", err

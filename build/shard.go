@@ -299,7 +299,7 @@ func (p *Plan) put(ctx context.Context, t *target, r *Receipt, opts *ShardOption
 	if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	size, sum, err := sumOf(ctx, t.url, opts.Store)
+	size, sum, _, err := sumOf(ctx, t.url, opts.Store)
 	if err == nil && size == r.Size && sum == r.SHA256 {
 		return nil
 	}

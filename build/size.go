@@ -4,9 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
-	"fmt"
-	"io/fs"
 	"os"
 
 	"github.com/betongo/betongo/internal/regular"
@@ -25,11 +22,7 @@ func sizeAt(path string) int64 {
 
 // openObject opens an object; one that isn't there is fs.ErrNotExist.
 func openObject(ctx context.Context, url string, st *store.Options) (*remote.Object, error) {
-	obj, err := remote.Open(ctx, url, remoteOf(st))
-	if errors.Is(err, remote.ErrNotExist) {
-		err = fmt.Errorf("%w: %w", err, fs.ErrNotExist)
-	}
-	return obj, err
+	return openObjectOf(ctx, url, objectsOf(st).opts)
 }
 
 // remoteOf says how object stores are reached.
@@ -42,33 +35,31 @@ func remoteOf(st *store.Options) *remote.Options {
 
 // sizeOf returns the size of a file or an object.
 func sizeOf(ctx context.Context, name string, st *store.Options) (int64, error) {
-	if !store.IsURL(name) {
-		f, err := regular.Open(store.Join(".", name))
-		if err != nil {
-			return 0, err
-		}
-		defer f.Close()
-		info, err := f.Stat()
-		if err != nil {
-			return 0, err
-		}
-		return info.Size(), nil
+	if store.IsURL(name) {
+		return objectsOf(st).Size(ctx, name)
 	}
-	obj, err := openObject(ctx, name, st)
+	f, err := regular.Open(store.Join(".", name))
 	if err != nil {
 		return 0, err
 	}
-	return obj.Size(), obj.Close()
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
 }
 
-// sumOf reads a file or an object, and returns its size and SHA-256.
-func sumOf(ctx context.Context, name string, st *store.Options) (size int64, sum string, err error) {
+// sumOf reads a file or an object, and returns its size, its SHA-256, and, of an
+// object, its version.
+func sumOf(ctx context.Context, name string, st *store.Options) (size int64, sum, version string, err error) {
 	if !store.IsURL(name) {
-		return sumFile(ctx, store.Join(".", name))
+		size, sum, err = sumFile(ctx, store.Join(".", name))
+		return size, sum, "", err
 	}
 	obj, err := openObject(ctx, name, st)
 	if err != nil {
-		return 0, "", err
+		return 0, "", "", err
 	}
 	defer obj.Close()
 	h := sha256.New()
@@ -76,7 +67,7 @@ func sumOf(ctx context.Context, name string, st *store.Options) (size int64, sum
 		h.Write(b)
 		return nil
 	})
-	return obj.Size(), hex.EncodeToString(h.Sum(nil)), err
+	return obj.Size(), hex.EncodeToString(h.Sum(nil)), obj.Version(), err
 }
 
 const (

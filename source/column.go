@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -151,17 +152,41 @@ func (c *column) name(t *Table, text string) (any, error) {
 	if text == "" {
 		return nil, errors.New("empty; expected the name of a file")
 	}
-	path := filepath.FromSlash(text)
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(t.dir, path)
+	if far(text) || far(t.dir) {
+		return t.object(text)
 	}
-	if err := t.root.check(text, path); err != nil {
+	file := filepath.FromSlash(text)
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(t.dir, file)
+	}
+	if err := t.root.check(text, file); err != nil {
 		return nil, err
 	}
 	if c.cell == cellPath {
-		return fields.Path(path), nil
+		return fields.Path(file), nil
 	}
-	return readNPY(path, c.spec)
+	return readNPY(file, c.spec)
+}
+
+// object returns what a cell names in a store: by a URL, or relative to the table
+// that lies there too. It may not lie outside of the table's folder unless that is
+// allowed, and a path of this machine means nothing in a table from elsewhere.
+func (t *Table) object(text string) (any, error) {
+	name := text
+	if !far(text) {
+		if strings.HasPrefix(text, "/") {
+			return nil, fmt.Errorf("file %q: a path of one machine, in a table that lies at %s", text, t.dir)
+		}
+		scheme, rest, _ := strings.Cut(t.dir, "://")
+		name = scheme + "://" + path.Join(rest, text)
+	}
+	if t.store == nil {
+		return nil, fmt.Errorf("file %q: a URL, and no store to read it from", text)
+	}
+	if !t.root.free && (!far(t.dir) || !strings.HasPrefix(name, t.dir+"/")) {
+		return nil, fmt.Errorf("file %q %w", text, ErrOutside)
+	}
+	return object(name), nil
 }
 
 // readNPY reads a whole .npy file that must hold one value of the spec.

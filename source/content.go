@@ -8,7 +8,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
 
 	"github.com/betongo/betongo/fields"
 )
@@ -24,7 +23,8 @@ func (f *Folder) Traits(ctx context.Context) ([]Trait, error) {
 		if i%4096 == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		names.add(f.key(i))
+		_, key, _ := f.entry(i)
+		names.add(key)
 	}
 	list := []Trait{{"images", fmt.Sprintf("%d of %d classes, sum of names %s", f.Len(), len(f.classes), names.String())}}
 	if f.masks != "" {
@@ -56,22 +56,14 @@ func (f *Folder) Files(ctx context.Context, n int, at func(k int) int) (string, 
 	if f.closed {
 		return "", fmt.Errorf("folder %s: %w", f.dir, os.ErrClosed)
 	}
-	files := listing{timeless: true}
-	err := each(ctx, n, func(k int) error {
-		i := at(k)
-		key := f.key(i)
-		if err := f.look(ctx, &files, f.dir, 2*i, key); err != nil || f.masks == "" {
-			return err
-		}
-		return f.look(ctx, &files, f.masks, 2*i+1, strings.TrimSuffix(key, path.Ext(key))+".png")
-	})
-	return files.String(), err
-}
-
-// look adds the file called key in the folder dir.
-func (f *Folder) look(_ context.Context, files *listing, dir string, i int, key string) error {
-	files.file(i, key, filepath.Join(dir, filepath.FromSlash(key)))
-	return nil
+	images, masks := listing{timeless: true}, listing{timeless: true}
+	if err := each(ctx, n, func(k int) error { return f.look(ctx, at(k), &images, &masks) }); err != nil {
+		return "", err
+	}
+	if f.masks == "" {
+		return images.String(), nil
+	}
+	return images.String() + "; masks: " + masks.String(), nil
 }
 
 // Traits are those of Identity that another copy of the table has too: what it
@@ -95,13 +87,19 @@ func (t *Table) named(ctx context.Context, n int, at func(k int) int, timeless b
 	step := max(1, n/lookedAt)
 	err := each(ctx, (n+step-1)/step, func(k int) error {
 		i := at(k * step)
-		values, _, err := t.Sample(ctx, i)
+		values, _, err := t.record(ctx, i)
 		if err != nil {
 			return ctx.Err() // the writer will tell of a broken record
 		}
 		for k, v := range values {
-			if p, ok := v.(fields.Path); ok {
-				files.file(i*len(values)+k, filepath.Base(string(p)), string(p))
+			n := i*len(values) + k
+			switch p := v.(type) {
+			case fields.Path:
+				files.file(n, filepath.Base(string(p)), string(p))
+			case object:
+				if err := files.object(ctx, t.store, n, path.Base(string(p)), string(p)); err != nil {
+					return err
+				}
 			}
 		}
 		return nil

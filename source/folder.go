@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/regular"
 	"github.com/betongo/betongo/internal/roll"
 )
 
@@ -32,6 +33,9 @@ type FolderOptions struct {
 	// default is no masks.
 	Masks string
 	Mask  fields.Image // how masks are stored
+
+	// Store is where the folder, or that of the masks, lies when its name is a URL.
+	Store Store
 }
 
 // UnknownClassError says that a folder holds a class which the given mapping
@@ -64,6 +68,7 @@ func (e *UnknownClassError) Error() string {
 // files in one folder, of which up to 8 are listed at a time.
 type Folder struct {
 	dir     string
+	store   Store  // of what has a URL
 	masks   string // the folder of masks, "" for none
 	mask    fields.Image
 	classes []string
@@ -93,15 +98,18 @@ func OpenFolder(ctx context.Context, dir string, opts *FolderOptions) (*Folder, 
 	if opts == nil {
 		opts = &FolderOptions{}
 	}
-	f := &Folder{dir: dir, masks: opts.Masks, mask: opts.Mask}
-	if f.masks != "" {
+	f := &Folder{dir: dir, store: opts.Store, masks: opts.Masks, mask: opts.Mask}
+	if f.store == nil && (far(dir) || far(f.masks)) {
+		return nil, fmt.Errorf("folder %s: a URL, and no store to read it from", dir)
+	}
+	if f.masks != "" && !far(f.masks) {
 		if info, err := os.Stat(f.masks); err != nil {
 			return nil, fmt.Errorf("folder of masks: %w", err)
 		} else if !info.IsDir() {
 			return nil, fmt.Errorf("folder of masks %s: not a folder", f.masks)
 		}
 	}
-	found, err := f.classFolders()
+	found, err := f.classFolders(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -130,13 +138,34 @@ func OpenFolder(ctx context.Context, dir string, opts *FolderOptions) (*Folder, 
 }
 
 // classFolders returns the names of the class folders, sorted.
-func (f *Folder) classFolders() ([]string, error) {
-	entries, err := os.ReadDir(f.dir)
+func (f *Folder) classFolders(ctx context.Context) (found []string, err error) {
+	files := 0
+	if far(f.dir) {
+		found, files, err = f.storeClasses(ctx)
+	} else {
+		found, files, err = f.diskClasses()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("folder of classes: %w", err)
 	}
-	var found []string
-	files := 0
+	if len(found) == 0 {
+		example := filepath.Join(f.dir, "cat", "1.jpg")
+		if far(f.dir) {
+			example = strings.TrimSuffix(f.dir, "/") + "/cat/1.jpg"
+		}
+		return nil, fmt.Errorf("folder %s: no class folders, %d files directly in it; expected a folder for each class with its images inside, such as %s",
+			f.dir, files, example)
+	}
+	slices.Sort(found)
+	return found, nil
+}
+
+// diskClasses lists a folder on the disk.
+func (f *Folder) diskClasses() (found []string, files int, err error) {
+	entries, err := os.ReadDir(f.dir)
+	if err != nil {
+		return nil, 0, err
+	}
 	for _, e := range entries {
 		name := e.Name()
 		if hidden(name) {
@@ -151,15 +180,29 @@ func (f *Folder) classFolders() ([]string, error) {
 			found = append(found, name)
 		default:
 			files++
-			f.skipped = append(f.skipped, Skip{name, "not in a class folder"})
+			f.skipped = append(f.skipped, Skip{name, reasonNoClass})
 		}
 	}
-	if len(found) == 0 {
-		return nil, fmt.Errorf("folder %s: no class folders, %d files directly in it; expected a folder for each class with its images inside, such as %s",
-			f.dir, files, filepath.Join(f.dir, "cat", "1.jpg"))
-	}
-	slices.Sort(found)
-	return found, nil
+	return found, files, nil
+}
+
+// storeClasses lists a folder in a store.
+func (f *Folder) storeClasses(ctx context.Context) (found []string, files int, err error) {
+	err = f.store.List(ctx, strings.TrimSuffix(f.dir, "/")+"/", false, func(name string, _ int64) error {
+		class, isDir := strings.CutSuffix(name, "/")
+		switch {
+		case class == "": // the object that stands for the folder itself
+		case hidden(name):
+			f.skipped = append(f.skipped, Skip{class, reasonHidden})
+		case isDir:
+			found = append(found, class)
+		default:
+			files++
+			f.skipped = append(f.skipped, Skip{name, reasonNoClass})
+		}
+		return nil
+	})
+	return found, files, err
 }
 
 // listers is how many class folders are listed at the same time: enough to hide
@@ -180,7 +223,12 @@ func (f *Folder) list(ctx context.Context) error {
 				c := &f.groups[i]
 				c.files, c.first = l.files, l.files.Len()
 				var err error
-				if c.count, err = l.list(ctx, f.dir, c.class); err != nil {
+				if far(f.dir) {
+					c.count, err = l.listStore(ctx, f.store, f.dir, c.class)
+				} else {
+					c.count, err = l.list(ctx, f.dir, c.class)
+				}
+				if err != nil {
 					return err
 				}
 			}
@@ -248,7 +296,8 @@ func (f *Folder) Fields() []Field {
 }
 
 // Sample returns image i as a fields.Path, its label as an int64 and its mask, if
-// there are masks, as a fields.Path; the key is the image's path relative to the
+// there are masks, as a fields.Path; of a folder in a store images and masks are
+// their files' bytes. The key is the image's path relative to the
 // folder, with '/'. An image without mask, or with one of another size, is an
 // error that names both files.
 func (f *Folder) Sample(ctx context.Context, i int) (values []any, key string, err error) {
@@ -261,11 +310,12 @@ func (f *Folder) Sample(ctx context.Context, i int) (values []any, key string, e
 	if f.closed {
 		return nil, "", fmt.Errorf("folder %s: sample %d: %w", f.dir, i, os.ErrClosed)
 	}
-	k := sort.SearchInts(f.starts, i+1) - 1
-	g := &f.groups[k]
-	key = g.class + "/" + string(g.files.At(g.first+i-f.starts[k]))
+	k, key, _ := f.entry(i)
+	if far(f.dir) || far(f.masks) {
+		return f.storeSample(ctx, i)
+	}
 	image := filepath.Join(f.dir, filepath.FromSlash(key))
-	values = []any{fields.Path(image), g.label}
+	values = []any{fields.Path(image), f.groups[k].label}
 	if f.masks != "" {
 		mask, err := maskOf(f.masks, image, key)
 		if err != nil {
@@ -274,6 +324,53 @@ func (f *Folder) Sample(ctx context.Context, i int) (values []any, key string, e
 		values = append(values, fields.Path(mask))
 	}
 	return values, key, nil
+}
+
+// entry returns image i's group, its path relative to the folder, and, in a store,
+// its size.
+func (f *Folder) entry(i int) (k int, key string, size int64) {
+	k = sort.SearchInts(f.starts, i+1) - 1
+	g := &f.groups[k]
+	text := string(g.files.At(g.first + i - f.starts[k]))
+	size = -1
+	if far(f.dir) {
+		text, size = cutSize(text)
+	}
+	return k, g.class + "/" + text, size
+}
+
+// storeSample is Sample where images or masks lie in a store: their bytes are
+// read.
+func (f *Folder) storeSample(ctx context.Context, i int) ([]any, string, error) {
+	k, key, size := f.entry(i)
+	image, err := f.read(ctx, f.dir, key, size)
+	if err != nil {
+		return nil, key, err
+	}
+	values := []any{image, f.groups[k].label}
+	if f.masks == "" {
+		return values, key, nil
+	}
+	name := maskName(key)
+	mask, err := f.read(ctx, f.masks, name, maxObject)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, key, fmt.Errorf("image %s: no mask: %w", key, err)
+	}
+	if err == nil {
+		err = sameSize(key, image, name, mask)
+	}
+	return append(values, mask), key, err
+}
+
+// read returns the bytes of a file of at most size bytes, in a store or on the disk.
+func (f *Folder) read(ctx context.Context, dir, key string, size int64) ([]byte, error) {
+	if size < 0 {
+		size = maxObject
+	}
+	if far(dir) {
+		return f.store.Read(ctx, strings.TrimSuffix(dir, "/")+"/"+key, size)
+	}
+	return regular.ReadFile(filepath.Join(dir, filepath.FromSlash(key)), size)
 }
 
 // follow returns the type of what path, listed as e, is or links to.
@@ -291,7 +388,10 @@ func follow(path string, e fs.DirEntry) (fs.FileMode, error) {
 // hidden says whether a file or folder is hidden by its name.
 func hidden(name string) bool { return strings.HasPrefix(name, ".") }
 
-const reasonHidden = "hidden"
+const (
+	reasonHidden  = "hidden"
+	reasonNoClass = "not in a class folder"
+)
 
 // shorten writes a list for an error message: all of a short one, the beginning
 // of a long one.

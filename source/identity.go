@@ -4,12 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
-	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -68,6 +68,19 @@ func (l *listing) add(i int, key string, size int64, at time.Time) {
 	l.b += binary.LittleEndian.Uint64(sum[8:])
 }
 
+// object adds an object, whose name in the source is key. One that is not there
+// counts as such.
+func (l *listing) object(ctx context.Context, s Store, i int, key, name string) error {
+	size, err := s.Size(ctx, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		size, err = -1, nil
+	}
+	if err == nil {
+		l.add(i, key, size, time.Time{})
+	}
+	return err
+}
+
 // String is made for a person who looks what changed.
 func (l *listing) String() string {
 	s := fmt.Sprintf("%d files, %d bytes, sum %016x%016x", l.count, l.bytes, l.a, l.b)
@@ -109,21 +122,14 @@ func each(ctx context.Context, n int, look func(i int) error) error {
 	return g.Wait()
 }
 
-// Identity looks at every image and mask: name, size and time of change.
+// Identity looks at every image and mask: name, size and time of change; in a
+// store, name and size.
 func (f *Folder) Identity(ctx context.Context) ([]Trait, error) {
 	if f.closed {
 		return nil, fmt.Errorf("folder %s: %w", f.dir, os.ErrClosed)
 	}
 	var images, masks listing
-	err := each(ctx, f.Len(), func(i int) error {
-		key := f.key(i)
-		images.file(i, key, filepath.Join(f.dir, filepath.FromSlash(key)))
-		if f.masks != "" {
-			name := strings.TrimSuffix(key, path.Ext(key)) + ".png"
-			masks.file(i, name, filepath.Join(f.masks, filepath.FromSlash(name)))
-		}
-		return nil
-	})
+	err := each(ctx, f.Len(), func(i int) error { return f.look(ctx, i, &images, &masks) })
 	if err != nil {
 		return nil, err
 	}
@@ -134,11 +140,23 @@ func (f *Folder) Identity(ctx context.Context) ([]Trait, error) {
 	return list, nil
 }
 
-// key is an image's path relative to the folder.
-func (f *Folder) key(i int) string {
-	k := sort.SearchInts(f.starts, i+1) - 1
-	g := &f.groups[k]
-	return g.class + "/" + string(g.files.At(g.first+i-f.starts[k]))
+// look adds the files of sample i.
+func (f *Folder) look(ctx context.Context, i int, images, masks *listing) error {
+	_, key, size := f.entry(i)
+	if far(f.dir) {
+		images.add(i, key, size, time.Time{})
+	} else {
+		images.file(i, key, filepath.Join(f.dir, filepath.FromSlash(key)))
+	}
+	if f.masks == "" {
+		return nil
+	}
+	name := maskName(key)
+	if !far(f.masks) {
+		masks.file(i, name, filepath.Join(f.masks, filepath.FromSlash(name)))
+		return nil
+	}
+	return masks.object(ctx, f.store, i, name, strings.TrimSuffix(f.masks, "/")+"/"+name)
 }
 
 // lookedAt is how many of a table's records have the files that they name looked

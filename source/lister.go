@@ -192,7 +192,12 @@ func notImage(path string) string {
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return err.Error()
 	}
-	if rgb.Sniff(head[:n]) == "" {
+	return notImageHead(head[:n])
+}
+
+// notImageHead returns why a file that begins so is not an image, or "".
+func notImageHead(head []byte) string {
+	if rgb.Sniff(head) == "" {
 		return "not an image (by its content)"
 	}
 	return ""

@@ -17,7 +17,7 @@ import (
 // of both are read, and nothing else: a mask of another size than its image
 // belongs to none of its crops.
 func maskOf(dir, image, key string) (string, error) {
-	name := filepath.Join(dir, filepath.FromSlash(strings.TrimSuffix(key, path.Ext(key))+".png"))
+	name := filepath.Join(dir, filepath.FromSlash(maskName(key)))
 	mw, mh, err := pictureSize(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("image %s: no mask: %w", image, err)
@@ -33,6 +33,25 @@ func maskOf(dir, image, key string) (string, error) {
 		return "", fmt.Errorf("mask %s is %dx%d, its image %s %dx%d; expected the same size", name, mw, mh, image, w, h)
 	}
 	return name, nil
+}
+
+// maskName is the name of an image's mask in the folder of masks.
+func maskName(key string) string { return strings.TrimSuffix(key, path.Ext(key)) + ".png" }
+
+// sameSize compares an image's size with its mask's.
+func sameSize(key string, image []byte, name string, mask []byte) error {
+	_, w, h, _, err := rgb.ScanImage(image)
+	if err != nil {
+		return fmt.Errorf("image %s: %w", key, err)
+	}
+	_, mw, mh, _, err := rgb.ScanImage(mask)
+	if err != nil {
+		return fmt.Errorf("image %s: mask %s: %w", key, name, err)
+	}
+	if mw != w || mh != h {
+		return fmt.Errorf("mask %s is %dx%d, its image %s %dx%d; expected the same size", name, mw, mh, key, w, h)
+	}
+	return nil
 }
 
 // pictureSize reads an image file's width and height.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/betongo/betongo/array/npy"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/regular"
 )
@@ -42,6 +43,7 @@ type Table struct {
 	width   int // cells of a csv record
 	columns []column
 	root    *root
+	store   Store // nil none
 }
 
 // TableOptions are the choices of OpenTable. nil and the zero value are the
@@ -51,6 +53,12 @@ type TableOptions struct {
 	// for tables that name files elsewhere, by whole paths, by ".." or by links,
 	// and come from somebody whom one would let read all of one's files.
 	Outside bool
+
+	// Store is where files lie that the table names by URLs, and all that it names
+	// when it lies there itself: then the table's path is a URL, and Copy the local
+	// file with its bytes. Bytes and images are read with their sample.
+	Store Store
+	Copy  string
 }
 
 // OpenTable indexes the table at path, whose records fill the fields of specs.
@@ -59,7 +67,14 @@ func OpenTable(ctx context.Context, path string, specs []Spec, opts *TableOption
 	if opts == nil {
 		opts = &TableOptions{}
 	}
-	t = &Table{path: path, dir: filepath.Dir(path)}
+	t = &Table{path: path, dir: filepath.Dir(path), store: opts.Store}
+	file := path
+	if far(path) {
+		if t.store == nil || opts.Copy == "" {
+			return nil, fmt.Errorf("table %s: a URL, and no store to read it from", path)
+		}
+		t.dir, file = path[:strings.LastIndexByte(path, '/')], opts.Copy
+	}
 	if len(specs) == 0 {
 		return nil, fmt.Errorf("table %s: no fields; expected at least one", path)
 	}
@@ -70,10 +85,12 @@ func OpenTable(ctx context.Context, path string, specs []Spec, opts *TableOption
 		}
 		t.columns = append(t.columns, c)
 	}
-	if t.file, err = regular.Open(path); err != nil {
+	if t.file, err = regular.Open(file); err != nil {
 		return nil, fmt.Errorf("table: %w", err)
 	}
-	if t.root, err = newRoot(t.dir, opts.Outside); err != nil {
+	if far(path) {
+		t.root = &root{dir: t.dir, free: opts.Outside}
+	} else if t.root, err = newRoot(t.dir, opts.Outside); err != nil {
 		return nil, errors.Join(fmt.Errorf("table: %w", err), t.Close())
 	}
 	if err = t.index(ctx); err != nil {
@@ -163,8 +180,46 @@ func (t *Table) Close() error {
 }
 
 // Sample reads record i. Its values are of its own; files that it names are
-// fields.Path values.
+// fields.Path values, and of those in a store the bytes.
 func (t *Table) Sample(ctx context.Context, i int) (values []any, key string, err error) {
+	values, key, err = t.record(ctx, i)
+	for k := range values {
+		if err != nil {
+			return nil, key, err
+		}
+		if o, ok := values[k].(object); ok {
+			if values[k], err = t.fetch(ctx, o, &t.columns[k]); err != nil {
+				err = t.fail(i+t.first, t.columns[k].Column, err)
+			}
+		}
+	}
+	if err != nil {
+		return nil, key, err
+	}
+	return values, key, nil
+}
+
+// object is a value that is in a store.
+type object string
+
+// fetch reads the value of an object.
+func (t *Table) fetch(ctx context.Context, o object, c *column) (any, error) {
+	b, err := t.store.Read(ctx, string(o), maxObject)
+	if err != nil || c.cell == cellPath {
+		return b, err
+	}
+	a, err := npy.Read(bytes.NewReader(b))
+	if err == nil && !a.Spec.Equal(c.spec) {
+		err = fmt.Errorf("array %v; the field holds %v", a.Spec, c.spec)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", o, err)
+	}
+	return a, nil
+}
+
+// record is Sample without a look at the objects that the record names.
+func (t *Table) record(ctx context.Context, i int) (values []any, key string, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, "", err
 	}
@@ -272,6 +327,13 @@ func (t *Table) jsonSample(row int, values []any) error {
 // sample, so such a sample has no key.
 func (t *Table) key(values []any) string {
 	for _, v := range values {
+		if o, ok := v.(object); ok {
+			key, _ := strings.CutPrefix(string(o), t.dir+"/")
+			if key == string(o) {
+				return ""
+			}
+			return key
+		}
 		p, ok := v.(fields.Path)
 		if !ok {
 			continue
