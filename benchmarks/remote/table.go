@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/betongo/betongo/internal/faultproxy"
+	"github.com/betongo/betongo/internal/usage"
+)
+
+//go:embed peers.py
+var peers string
+
+// kind is what takes turns in a table.
+type kind struct {
+	name string
+	of   int // the kind whose figures a ratio is of; -1 none
+	run  func(ctx context.Context) (loaded, error)
+	got  []round
+}
+
+// round is one epoch of a kind.
+type round struct {
+	loaded
+	requests, bytes int64
+	server          time.Duration
+}
+
+// tables prints a table for each latency.
+func (m *measurer) tables(ctx context.Context, far *server) error {
+	fmt.Fprintf(m.out, "%s\ncommit %s\n", usage.Machine(), usage.Commit(ctx))
+	for _, latency := range m.Latency {
+		far.Set(faultproxy.Faults{Latency: latency})
+		kinds := m.kinds(far)
+		for range m.Rounds {
+			for i := range kinds {
+				far.traffic()
+				l, err := kinds[i].run(ctx)
+				if err != nil {
+					return err
+				}
+				r := round{loaded: l}
+				r.requests, r.bytes, r.server = far.traffic()
+				kinds[i].got = append(kinds[i].got, r)
+			}
+		}
+		m.table(latency, kinds)
+	}
+	return nil
+}
+
+// kinds are ours from both places in each order, and the peers.
+func (m *measurer) kinds(far *server) (list []kind) {
+	for _, order := range m.Orders {
+		list = append(list, kind{name: order + ", local", of: -1, run: func(ctx context.Context) (loaded, error) {
+			return m.load(ctx, os.Environ(), epoch{Path: m.path("photos.beton"), Order: order})
+		}})
+		list = append(list, kind{name: order + ", server", of: len(list) - 1, run: func(ctx context.Context) (loaded, error) {
+			return m.load(ctx, far.Env(), epoch{Path: far.url("photos.beton"), Order: order})
+		}})
+	}
+	if m.Python == "" {
+		return list
+	}
+	for _, p := range []struct{ kind, name string }{{"mds", "MosaicML Streaming"}, {"wds", "WebDataset"}} {
+		list = append(list, kind{name: p.name + ", server", of: -1, run: func(ctx context.Context) (loaded, error) {
+			keep, err := os.MkdirTemp(m.Dir, "keep-")
+			if err != nil {
+				return loaded{}, err
+			}
+			defer os.RemoveAll(keep)
+			return m.python(ctx, far.Env(), "load", p.kind, far.url(p.kind), keep, strconv.Itoa(m.Batch), strconv.Itoa(m.Workers))
+		}})
+	}
+	return list
+}
+
+// table prints the medians.
+func (m *measurer) table(latency time.Duration, kinds []kind) {
+	fmt.Fprintf(m.out, "\n%d photographs, batches of %d, %d workers, %v of added latency, medians of %d rounds\n\n", kinds[0].got[0].Samples, m.Batch, m.Workers, latency, m.Rounds)
+	fmt.Fprintln(m.out, "| | first batch | images/s after it | of local | of local, by CPU | loader's CPU an image | server's CPU an image | requests an image | bytes an image |")
+	fmt.Fprintln(m.out, "|---|---|---|---|---|---|---|---|---|")
+	for i := range kinds {
+		k := &kinds[i]
+		per := func(of func(r *round) float64) float64 {
+			return k.median(func(_ int, r *round) float64 { return of(r) / float64(r.Samples) })
+		}
+		ratio, cpu := "", ""
+		if k.of >= 0 {
+			ratio = fmt.Sprintf("%.3f", k.median(func(i int, r *round) float64 { return r.rate() / kinds[k.of].got[i].rate() }))
+			cpu = fmt.Sprintf("%.3f", k.median(func(i int, r *round) float64 { return kinds[k.of].got[i].CPU / r.CPU }))
+		}
+		fmt.Fprintf(m.out, "| %s | %.2f s | %.0f | %s | %s | %.0f µs | %.0f µs | %.2f | %.0f |\n", k.name,
+			k.median(func(_ int, r *round) float64 { return r.First }), k.median(func(_ int, r *round) float64 { return r.rate() }), ratio, cpu,
+			1e6*per(func(r *round) float64 { return r.CPU }), 1e6*per(func(r *round) float64 { return r.server.Seconds() }),
+			per(func(r *round) float64 { return float64(r.requests) }), per(func(r *round) float64 { return float64(r.bytes) }))
+		if last := k.got[len(k.got)-1]; last.Verdict != "" {
+			fmt.Fprintf(m.err, "%s: %s %s\n", k.name, last.Verdict, last.Cache)
+		}
+	}
+}
+
+func (k *kind) median(of func(i int, r *round) float64) float64 {
+	list := make([]float64, len(k.got))
+	for i := range k.got {
+		list[i] = of(i, &k.got[i])
+	}
+	slices.Sort(list)
+	return list[len(list)/2]
+}
