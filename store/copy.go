@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -32,26 +34,39 @@ func (c *Copy) Close() error {
 
 // Fetch gives a local path with the bytes of a file, for what can read only one:
 // the path itself, or a copy of an object in a temporary folder ($TMPDIR), which
-// Close removes.
+// Close removes. Where there is no such object but some below it, as below a
+// folder, it is a folder of these.
 func Fetch(ctx context.Context, path string, opts *Options) (*Copy, error) {
 	o := opts.orDefaults()
 	if !IsURL(path) {
 		return &Copy{Path: localPath(path)}, nil
 	}
-	obj, err := o.openObject(ctx, path)
-	if err != nil {
-		return nil, err
-	}
-	defer obj.Close()
 	dir, err := os.MkdirTemp("", "betongo-")
 	if err != nil {
 		return nil, err
 	}
 	c := &Copy{Path: filepath.Join(dir, fileName(Base(path))), dir: dir}
-	if err := download(ctx, obj, c.Path); err != nil {
-		return nil, errors.Join(plain(err), c.Close())
+	if err := o.fetch(ctx, path, c.Path); err != nil {
+		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
+}
+
+func (o *Options) fetch(ctx context.Context, path, to string) error {
+	var obj *remote.Object
+	err := fs.ErrNotExist
+	if !strings.HasSuffix(path, "/") || web(path) {
+		obj, err = o.openObject(ctx, path)
+	}
+	if errors.Is(err, fs.ErrNotExist) && !web(path) {
+		if folderErr := o.fetchFolder(ctx, path, to); strings.HasSuffix(path, "/") || !errors.Is(folderErr, fs.ErrNotExist) {
+			return folderErr
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return plain(errors.Join(download(ctx, obj, to), obj.Close()))
 }
 
 // fileName is a name that a file may have on every system.

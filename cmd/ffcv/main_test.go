@@ -11,7 +11,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/betongo/betongo/internal/s3test"
 	"github.com/betongo/betongo/internal/scripttest"
+	"github.com/betongo/betongo/store"
 	golden "github.com/betongo/betongo/testdata/ffcv"
 )
 
@@ -33,12 +35,22 @@ func unpack(dir, name string) (string, error) {
 	return path, os.WriteFile(path, golden.Bytes(name), 0o666)
 }
 
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { scripts(t, "testdata/script", nil) }
+
+// TestS3Scripts runs the scripts that need an object store: a real server, whose
+// bucket is s3://data, as files below $BUCKET.
+func TestS3Scripts(t *testing.T) {
+	s := s3test.Start(t)
+	scripts(t, "testdata/s3", append(s.Env, "BUCKET="+s.Folder))
+}
+
+func scripts(t *testing.T, dir string, vars []string) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir: dir,
 		Setup: func(e *testscript.Env) error {
 			photos, err := filepath.Abs("../../testdata/photos")
 			e.Setenv("PHOTOS", photos)
+			e.Vars = append(e.Vars, vars...)
 			return err
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -48,6 +60,14 @@ func TestScripts(t *testing.T) {
 					_, err := unpack(ts.MkAbs("."), name)
 					ts.Check(err)
 				}
+			},
+			// put FILE URL uploads a file as it is.
+			"put": func(ts *testscript.TestScript, _ bool, args []string) {
+				target, err := store.Create(context.Background(), args[1], false, nil)
+				ts.Check(err)
+				defer target.Close()
+				ts.Check(os.WriteFile(target.Path, []byte(ts.ReadFile(args[0])), 0o666))
+				ts.Check(target.Commit(context.Background()))
 			},
 			// exits CODE COMMAND… runs a command, which must end with the code.
 			"exits": scripttest.Code,
