@@ -21,18 +21,16 @@ import (
 // '/'. Object stores have none, so that one appears and goes object by object.
 
 // below returns the objects below a folder, by their slash-separated names there.
-func (o *Options) below(ctx context.Context, folder string) (names []string, sizes []int64, err error) {
+func (o *Options) below(ctx context.Context, folder string) (names []string, err error) {
 	prefix := strings.TrimRight(folder, "/") + "/"
-	list, err := remote.List(ctx, prefix, &o.Remote)
-	if err != nil {
-		return nil, nil, plain(err)
-	}
-	for _, e := range list {
-		if name, ok := strings.CutPrefix(e.URL, prefix); ok && name != "" {
-			names, sizes = append(names, name), append(sizes, e.Size)
+	err = remote.Walk(ctx, prefix, true, &o.Remote, func(e remote.Entry) error {
+		name, ok := strings.CutPrefix(e.URL, prefix)
+		if ok && name != "" && !strings.HasSuffix(name, "/") { // an object that stands for a folder is none of its files
+			names = append(names, name)
 		}
-	}
-	return names, sizes, nil
+		return nil
+	})
+	return names, plain(err)
 }
 
 // Below returns what lies in a folder and in those below it, by slash-separated
@@ -40,8 +38,7 @@ func (o *Options) below(ctx context.Context, folder string) (names []string, siz
 // of object stores nothing then lies in it.
 func Below(ctx context.Context, folder string, opts *Options) ([]string, error) {
 	if IsURL(folder) {
-		names, _, err := opts.orDefaults().below(ctx, folder)
-		return names, err
+		return opts.orDefaults().below(ctx, folder)
 	}
 	return localNames(localPath(folder))
 }
@@ -62,7 +59,7 @@ func localNames(dir string) ([]string, error) {
 
 // fetchFolder copies what lies below a folder into dir.
 func (o *Options) fetchFolder(ctx context.Context, folder, dir string) error {
-	names, _, err := o.below(ctx, folder)
+	names, err := o.below(ctx, folder)
 	if err != nil {
 		return err
 	}
@@ -113,7 +110,7 @@ func Upload(ctx context.Context, from, url string, last func(name string) bool, 
 	if err != nil {
 		return err
 	}
-	before, _, err := o.below(ctx, url)
+	before, err := o.below(ctx, url)
 	if err != nil {
 		return err
 	}

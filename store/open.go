@@ -202,12 +202,9 @@ func Exists(ctx context.Context, path string, opts *Options) (bool, error) {
 	if !IsURL(path) {
 		return existsLocal(localPath(path))
 	}
-	obj, err := remote.Open(ctx, path, &o.Remote)
+	_, err := remote.Stat(ctx, path, &o.Remote)
 	if errors.Is(err, remote.ErrNotExist) {
 		return false, nil
 	}
-	if err != nil {
-		return false, plain(err)
-	}
-	return true, obj.Close()
+	return err == nil, plain(err)
 }

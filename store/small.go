@@ -26,6 +26,10 @@ func (o *Options) readFile(ctx context.Context, path string, most int64) ([]byte
 	if !IsURL(path) {
 		return regular.ReadFile(localPath(path), most)
 	}
+	if most <= mostRead {
+		b, err := remote.ReadFile(ctx, path, &o.Remote)
+		return b, plain(err)
+	}
 	obj, err := o.openObject(ctx, path)
 	if err != nil {
 		return nil, err
@@ -51,14 +55,7 @@ func WriteFile(ctx context.Context, path string, b []byte, overwrite bool, opts 
 	if !IsURL(path) {
 		return writeLocal(localPath(path), b, overwrite)
 	}
-	u, err := remote.Create(ctx, path, &o.Remote, &remote.WriteOptions{Overwrite: overwrite})
-	if err != nil {
-		return plain(err)
-	}
-	if _, err := u.Write(b); err != nil {
-		return plain(errors.Join(err, u.Abort()))
-	}
-	return plain(u.Commit())
+	return plain(remote.WriteFile(ctx, path, b, &o.Remote, &remote.WriteOptions{Overwrite: overwrite}))
 }
 
 func existsLocal(path string) (bool, error) {

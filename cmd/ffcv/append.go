@@ -67,6 +67,15 @@ func (c *appendCommand) Run(e *env) error {
 			return err
 		}
 		folder = info.IsDir()
+	} else if filepath.Ext(store.Base(c.Source)) == "" { // of a folder the objects below it
+		if c.Source, err = c.fetch(e, c.Source); err != nil {
+			return err
+		}
+		info, err := os.Stat(c.Source)
+		if err != nil {
+			return err
+		}
+		folder = info.IsDir()
 	}
 	if !folder {
 		switch strings.ToLower(filepath.Ext(store.Base(c.Source))) {

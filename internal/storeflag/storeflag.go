@@ -44,7 +44,7 @@ func (f *Flags) Options(file *ffcv.OpenOptions) (opts *store.Options, close func
 	if err := f.check(); err != nil {
 		return nil, nil, err
 	}
-	opts = &store.Options{File: file, Remote: remote.Options{S3: remote.S3{Endpoint: f.EndpointURL, Region: f.Region, Anonymous: f.Anonymous}}}
+	opts = &store.Options{File: file, Remote: remote.Options{S3: remote.S3{Endpoint: f.EndpointURL, Region: f.Region, Profile: f.Profile, Anonymous: f.Anonymous}}}
 	close = func() error { return nil }
 	if f.Cache == "" {
 		return opts, close, nil
