@@ -7,7 +7,11 @@ import (
 	"io"
 	"path"
 	"strings"
+	"sync"
 
+	"cloud.google.com/go/storage"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"gocloud.dev/blob"
 )
 
@@ -16,8 +20,8 @@ import (
 type WriteOptions struct {
 	// Overwrite allows to replace an object.
 	Overwrite bool
-	// PartSize is how many bytes are sent together; 0 is 16 MiB. An object may have
-	// 10,000 parts: the default is wrong above 160 GB.
+	// PartSize is how many bytes are sent together, at least 5 MiB; 0 is 16 MiB. An
+	// object may have 10,000 parts: the default is wrong above 160 GB.
 	PartSize int
 	// ContentType is what web servers shall call it; "" is found by the bytes.
 	ContentType string
@@ -25,88 +29,115 @@ type WriteOptions struct {
 
 // Upload is an object that is being written. It is for one goroutine.
 type Upload struct {
-	place  place
-	store  *bucket
-	w      *io.PipeWriter
-	sent   chan error // of the whole, once
-	cancel context.CancelFunc
-	stop   func() bool // no more heed of Create's context
-	done   bool
+	place place
+	store *bucket
+	stop  func() bool // no more heed of Create's context
+
+	mu   sync.Mutex
+	to   sink
+	done error // why nothing more is taken; nil while it is
 }
 
-var errAborted = errors.New("the upload was given up")
+// sink is where an upload's bytes go. Its object appears at commit; one of the two
+// is called, once.
+type sink interface {
+	io.Writer
+	commit() error
+	abort() error
+}
+
+var (
+	errAborted = errors.New("the upload was given up")
+	errEnded   = errors.New("the upload has ended")
+)
+
+func (w *WriteOptions) withDefaults() WriteOptions {
+	var v WriteOptions
+	if w != nil {
+		v = *w
+	}
+	if v.PartSize <= 0 {
+		v.PartSize = 16 << 20
+	}
+	v.PartSize = max(v.PartSize, minPart)
+	if v.ContentType == "" {
+		v.ContentType = "application/octet-stream"
+	}
+	return v
+}
+
+// openTarget opens the store of an object that is to be written.
+func openTarget(ctx context.Context, url string, o Options) (place, *bucket, error) {
+	p, err := parse(url)
+	if err != nil {
+		return p, nil, err
+	}
+	if p.u != nil || p.key == "" {
+		return p, nil, errors.New("want an object of s3://, gs:// or azblob://")
+	}
+	s, err := openBucket(ctx, p, o)
+	return p, s, err
+}
 
 // Create begins an object, which appears, whole, at Commit: until then there is
 // nothing, or the object that was there. Without Overwrite one that is there by
 // then is ErrExist, also if it came meanwhile. ctx ends the upload as Abort does.
+// In S3 four parts, and in the others as many, are in memory at a time.
 func Create(ctx context.Context, url string, opts *Options, write *WriteOptions) (*Upload, error) {
-	var w WriteOptions
-	if write != nil {
-		w = *write
-	}
-	o := opts.withDefaults()
-	p, err := parse(url)
-	if err != nil {
-		return nil, &Error{Op: "write", URL: p.String(), Err: err}
-	}
-	if p.u != nil || p.key == "" {
-		return nil, &Error{Op: "write", URL: p.String(), Err: errors.New("want an object of s3://, gs:// or azblob://")}
-	}
-	s, err := openBucket(ctx, p, o)
+	w := write.withDefaults()
+	p, s, err := openTarget(ctx, url, opts.withDefaults())
 	if err != nil {
 		return nil, &Error{Op: "write", URL: p.String(), Err: err}
 	}
 	u := &Upload{place: p, store: s}
 	if !w.Overwrite {
 		// Asked before the bytes are sent too, not only when they are there.
-		_, err := s.stat(ctx, p.key)
-		if err == nil {
-			err = ErrExist
-		}
-		if !errors.Is(err, ErrNotExist) {
-			return nil, &Error{Op: "write", URL: p.String(), Err: errors.Join(err, s.close())}
-		}
+		err = s.absent(ctx, p)
 	}
-	if w.PartSize <= 0 {
-		w.PartSize = 16 << 20
+	if err == nil {
+		u.to, err = newSink(ctx, s, p, w)
 	}
-	if w.ContentType == "" {
-		w.ContentType = "application/octet-stream"
+	if err != nil {
+		return nil, u.fail(errors.Join(err, s.close()))
 	}
-	// Not under ctx: an upload in parts that ends has to tell the store, which would
-	// keep the parts.
-	under, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	u.cancel = cancel
-	r, pw := io.Pipe()
-	u.w, u.sent = pw, make(chan error, 1)
-	u.stop = context.AfterFunc(ctx, func() { u.giveUp(context.Cause(ctx)) })
-	go func() { // ends with the pipe; Commit and Abort wait for it
-		err := s.Upload(under, p.key, r, &blob.WriterOptions{
-			BufferSize: w.PartSize, MaxConcurrency: 4, IfNotExist: !w.Overwrite, ContentType: w.ContentType,
-		})
-		if err != nil {
-			err = s.failure(err)
-		}
-		r.CloseWithError(err)
-		u.sent <- err
-	}()
+	u.stop = context.AfterFunc(ctx, func() { u.end(context.Cause(ctx)) })
 	return u, nil
 }
 
-// giveUp ends the upload before its end.
-func (u *Upload) giveUp(err error) {
-	if u.store.scheme != "s3" {
-		u.cancel() // only thus do these not take what came for the whole
+// absent is nil if there is no such object.
+func (s *bucket) absent(ctx context.Context, p place) error {
+	err := retry(ctx, s.opts, func(ctx context.Context) error {
+		_, err := s.stat(ctx, p.key)
+		return err
+	})
+	switch {
+	case err == nil:
+		return ErrExist
+	case errors.Is(err, ErrNotExist):
+		return nil
 	}
-	u.w.CloseWithError(err)
+	return err
+}
+
+func newSink(ctx context.Context, s *bucket, p place, w WriteOptions) (sink, error) {
+	if s.s3 == nil {
+		return newPipe(ctx, s, p, w), nil
+	}
+	m, err := newMultipart(s, p, w)
+	if err != nil {
+		return nil, err
+	}
+	return newParts(ctx, m), nil
 }
 
 // Write is io.Writer.
 func (u *Upload) Write(b []byte) (int, error) {
-	if u.done {
-		return 0, u.fail(errors.New("the upload has ended"))
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.done != nil {
+		return 0, u.fail(u.done)
 	}
-	n, err := u.w.Write(b)
+	n, err := u.to.Write(b)
 	if err != nil {
 		return n, u.fail(err)
 	}
@@ -115,18 +146,14 @@ func (u *Upload) Write(b []byte) (int, error) {
 
 // Commit sends what is left, and has the object appear. A second one is an error.
 func (u *Upload) Commit() error {
-	if u.done {
-		return u.fail(errors.New("the upload has ended"))
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.done != nil {
+		return u.fail(u.done)
 	}
-	u.done = true
-	u.w.Close() // after an error, or ctx's end, that one stays
-	err := <-u.sent
+	u.done = errEnded
 	u.stop()
-	u.cancel()
-	if errors.Is(err, ErrChanged) {
-		err = ErrExist // the only condition of an upload
-	}
-	if err = errors.Join(err, u.store.close()); err != nil {
+	if err := errors.Join(u.to.commit(), u.store.close()); err != nil {
 		return u.fail(err)
 	}
 	return nil
@@ -134,51 +161,102 @@ func (u *Upload) Commit() error {
 
 // Abort ends the upload: nothing of it is seen. Behind Commit it does nothing,
 // so that it can be deferred.
-func (u *Upload) Abort() error {
-	if u.done {
+func (u *Upload) Abort() error { return u.end(errAborted) }
+
+// end gives the upload up, unless it has ended.
+func (u *Upload) end(cause error) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.done != nil {
 		return nil
 	}
-	u.done = true
+	u.done = cause
 	u.stop()
-	u.giveUp(errAborted)
-	<-u.sent // errAborted, or what came before
-	u.cancel()
-	return u.store.close()
+	if err := errors.Join(u.to.abort(), u.store.close()); err != nil {
+		return u.fail(err)
+	}
+	return nil
 }
 
 func (u *Upload) fail(err error) error { return &Error{Op: "write", URL: u.place.String(), Err: err} }
 
-// Delete removes an object.
+// pipe writes a stream to the stores whose libraries cut it into parts, and forget
+// them when their context ends.
+type pipe struct {
+	*io.PipeWriter
+	cancel context.CancelFunc
+	sent   chan error // of the whole, once
+}
+
+func newPipe(ctx context.Context, s *bucket, p place, w WriteOptions) *pipe {
+	ctx, cancel := context.WithCancel(ctx)
+	r, pw := io.Pipe()
+	to := &pipe{pw, cancel, make(chan error, 1)}
+	go func() { // ends with the pipe or ctx; commit and abort wait for it
+		err := s.Upload(ctx, p.key, r, &blob.WriterOptions{
+			BufferSize: w.PartSize, MaxConcurrency: atOnce, IfNotExist: !w.Overwrite, ContentType: w.ContentType,
+		})
+		if err != nil {
+			err = exists(s.failure(err))
+		}
+		r.CloseWithError(err)
+		to.sent <- err
+	}()
+	return to
+}
+
+func (p *pipe) commit() error {
+	defer p.cancel()
+	p.Close() // after an error that one stays
+	return <-p.sent
+}
+
+func (p *pipe) abort() error {
+	p.cancel() // only thus do these not take what came for the whole
+	p.CloseWithError(errAborted)
+	<-p.sent // of the cancelling, or what came before
+	return nil
+}
+
+// Delete removes an object. That there is none is ErrNotExist.
 func Delete(ctx context.Context, url string, opts *Options) error {
-	p, err := parse(url)
-	if err == nil && (p.u != nil || p.key == "") {
-		err = errors.New("want an object of s3://, gs:// or azblob://")
-	}
-	var s *bucket
-	if err == nil {
-		s, err = openBucket(ctx, p, opts.withDefaults())
-	}
+	o := opts.withDefaults()
+	p, s, err := openTarget(ctx, url, o)
 	if err != nil {
 		return &Error{Op: "delete", URL: p.String(), Err: err}
 	}
-	if err = s.Delete(ctx, p.key); err != nil {
-		err = s.failure(err)
-	}
+	unsure := false // an earlier request may have been heard
+	err = retry(ctx, o, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+		defer cancel()
+		err := s.Delete(ctx, p.key)
+		if err != nil {
+			err = s.failure(err)
+		}
+		if unsure && errors.Is(err, ErrNotExist) {
+			return nil
+		}
+		unsure = true
+		return err
+	})
 	if err = errors.Join(err, s.close()); err != nil {
 		return &Error{Op: "delete", URL: p.String(), Err: err}
 	}
 	return nil
 }
 
-// Entry is an object that List found.
+// Entry is an object that List or Stat found.
 type Entry struct {
 	URL  string
 	Size int64
+	// Version is what its store calls this version of the object, as Object.Version;
+	// "" where it says none.
+	Version string
 }
 
 // List returns the objects that a pattern stands for, in the order of their
 // keys' bytes: '*' and '?' stand for characters that aren't '/', [a-z] for one of
-// those (path.Match). A key without them stands for itself and is not looked for.
+// those (path.Match). A key without them stands for itself, if it is there.
 func List(ctx context.Context, pattern string, opts *Options) ([]Entry, error) {
 	p, err := parse(pattern)
 	if err == nil && p.u != nil {
@@ -201,10 +279,16 @@ func List(ctx context.Context, pattern string, opts *Options) ([]Entry, error) {
 	if i := strings.IndexAny(prefix, `*?[\`); i >= 0 {
 		prefix = prefix[:i]
 	}
-	it := s.Bucket.List(&blob.ListOptions{Prefix: prefix})
+	listing := &blob.ListOptions{Prefix: prefix}
+	if !strings.Contains(p.key[len(prefix):], "/") {
+		listing.Delimiter = "/" // what lies deeper isn't listed
+	}
+	it := s.Bucket.List(listing)
 	for {
 		var obj *blob.ListObject
 		err := retry(ctx, o, func(ctx context.Context) (err error) {
+			ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+			defer cancel()
 			if obj, err = it.Next(ctx); err != nil && err != io.EOF {
 				return s.failure(err)
 			}
@@ -220,7 +304,23 @@ func List(ctx context.Context, pattern string, opts *Options) ([]Entry, error) {
 			return list, nil
 		}
 		if ok, _ := path.Match(p.key, obj.Key); ok && !obj.IsDir {
-			list = append(list, Entry{fmt.Sprintf("%s://%s/%s", p.scheme, p.bucket, obj.Key), obj.Size})
+			list = append(list, Entry{place{scheme: p.scheme, bucket: p.bucket, key: obj.Key}.String(), obj.Size, listedVersion(obj)})
 		}
 	}
+}
+
+// listedVersion is the version that a listing tells, as stat would.
+func listedVersion(obj *blob.ListObject) string {
+	var in types.Object
+	var az container.BlobItem
+	var g storage.ObjectAttrs
+	switch {
+	case obj.As(&in) && in.ETag != nil:
+		return *in.ETag
+	case obj.As(&az) && az.Properties != nil && az.Properties.ETag != nil:
+		return string(*az.Properties.ETag)
+	case obj.As(&g):
+		return fmt.Sprint(g.Generation)
+	}
+	return ""
 }
