@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/core/metrics"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/log"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/options/jobopts"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners"
+
+	// Runners, by their names in --runner, and what makes their functions fast.
+	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/core/runtime/exec/optimized"
+	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem/gcs" // where Dataflow's binary is staged
+	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem/local"
+	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/runners/dataflow"
+	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/runners/flink"
+	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/runners/prism"
+	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/runners/spark"
+	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/runners/universal"
+
+	betonbeam "github.com/betongo/betongo/beam"
+	"github.com/betongo/betongo/internal/term"
+)
+
+const prog = "ffcvbeam"
+
+const usage = `Usage: ffcvbeam PLAN [-o OUT] [flags]
+
+Builds the shards of a plan that 'ffcvwrite plan' made, and merges them, as an
+Apache Beam pipeline. Plan, source, shards and OUT are paths or URLs that all
+workers reach.
+
+`
+
+// ours are the flags that are not Beam's, in the order in which help tells them.
+var ours = []string{"o", "index-only", "overwrite", "workers", "attempts", "backoff", "timeout", "in-process", "staging", "endpoint-url", "s3-region", "profile", "anonymous", "v", "quiet", "runner", "endpoint", "environment_type", "environment_config", "worker_binary", "parallelism", "project", "region", "staging_location"}
+
+// command is the command line.
+type command struct {
+	betonbeam.Options
+	plan  string
+	loud  bool
+	quiet bool
+}
+
+// declare declares the command's own flags beside Beam's.
+func (c *command) declare(f *flag.FlagSet) {
+	f.StringVar(&c.Out, "o", "", "Merge the shards to `FILE`; without it they are left as they are")
+	f.BoolVar(&c.IndexOnly, "index-only", false, "Write -o as an index of the shards, without copying them")
+	f.BoolVar(&c.Overwrite, "overwrite", false, "Allow to replace -o")
+	f.IntVar(&c.Workers, "workers", 0, "Build `N` shards at a time in each worker of the runner, in processes of their own; 0 is its CPUs")
+	f.IntVar(&c.Attempts, "attempts", betonbeam.DefaultAttempts, "Try each shard, and the merge, at most `N` times")
+	f.DurationVar(&c.Backoff, "backoff", betonbeam.DefaultBackoff, "Wait about so long for the second attempt, and twice as long for each later one")
+	f.DurationVar(&c.Timeout, "timeout", 0, "End attempts that take longer; 0 is never")
+	f.BoolVar(&c.InProcess, "in-process", false, "Build in the runner's worker itself, for where no process may be started")
+	f.StringVar(&c.Staging, "staging", "", "Collect files for object stores in `DIR` of a worker's machine (default the system's temporary folder)")
+	f.StringVar(&c.S3.Endpoint, "endpoint-url", "", "The server of s3:// `URL`s (default $AWS_ENDPOINT_URL, else AWS)")
+	f.StringVar(&c.S3.Region, "s3-region", "", "The region of s3:// URLs (default $AWS_REGION)")
+	f.StringVar(&c.S3.Profile, "profile", "", "The profile of AWS's configuration files (default $AWS_PROFILE)")
+	f.BoolVar(&c.S3.Anonymous, "anonymous", false, "Ask s3:// without credentials, for public buckets")
+	f.BoolVar(&c.loud, "v", false, "Print what the runner has to say, and a line for each shard")
+	f.BoolVar(&c.quiet, "quiet", false, "Print no progress")
+}
+
+// parse reads the arguments, flags before and behind the plan.
+func (c *command) parse(f *flag.FlagSet, args []string) error {
+	c.declare(f)
+	var names []string
+	for {
+		if err := f.Parse(args); err != nil {
+			return err
+		}
+		if args = f.Args(); len(args) == 0 {
+			break
+		}
+		names, args = append(names, args[0]), args[1:]
+	}
+	if len(names) != 1 {
+		return fmt.Errorf("expected one PLAN; got %d", len(names))
+	}
+	c.plan = names[0]
+	return nil
+}
+
+// run is the command; it returns the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var c command
+	f := flag.CommandLine // Beam's flags are there
+	f.Init(prog, flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	if slices.Contains(args, "--worker") || slices.Contains(args, "--worker=true") {
+		// A runner starts the program as its worker, which ends here.
+		c.declare(f)
+		if err := f.Parse(args); err != nil {
+			return failed(stderr, err)
+		}
+		beam.Init()
+		return 0
+	}
+	switch err := c.parse(f, args); {
+	case errors.Is(err, flag.ErrHelp):
+		help(f, stdout)
+		return 0
+	case err != nil:
+		fmt.Fprintf(stderr, "%s: %v\n%s: see %s --help\n", prog, err, prog, prog)
+		return 2
+	}
+	log.LogLevel = "warn"
+	if c.loud {
+		log.LogLevel = "info"
+	}
+	beam.Init()
+	if err := c.build(ctx, stdout, stderr); err != nil {
+		return failed(stderr, err)
+	}
+	return 0
+}
+
+func failed(stderr io.Writer, err error) int {
+	fmt.Fprintf(stderr, "%s: %v\n", prog, err)
+	return 1
+}
+
+// help prints the flags, and not those of Beam that few need.
+func help(f *flag.FlagSet, w io.Writer) {
+	fmt.Fprint(w, usage)
+	for _, name := range ours {
+		fl := f.Lookup(name)
+		value, text := flag.UnquoteUsage(fl)
+		dash := "--"
+		if len(name) == 1 {
+			dash = "-"
+		}
+		fmt.Fprintf(w, "  %s%s %s\n    \t%s\n", dash, name, value, text)
+	}
+	fmt.Fprint(w, "\nBeam has more flags, such as those of Dataflow's machines: see its documentation.\n")
+}
+
+// build runs the pipeline and tells what came out.
+func (c *command) build(ctx context.Context, stdout, stderr io.Writer) error {
+	var bar *term.Progress
+	if !c.quiet {
+		c.Progress = func(p betonbeam.Progress) {
+			if bar == nil {
+				bar = term.NewProgress(stderr, prog, "samples", p.OfSamples)
+			}
+			bar.Set(p.Samples, p.OfSamples)
+		}
+	}
+	p, s := beam.NewPipelineWithRoot()
+	if _, _, err := betonbeam.Build(ctx, s, c.plan, &c.Options); err != nil {
+		return err
+	}
+	runner := *runners.Runner
+	if runner == "" {
+		runner = "prism"
+	}
+	start := time.Now()
+	result, err := beam.Run(ctx, runner, p)
+	bar.Clear()
+	if err != nil {
+		return betonbeam.Cause(err)
+	}
+	if *jobopts.Async {
+		_, err := fmt.Fprintf(stdout, "%s: runs\n", c.plan)
+		return err
+	}
+	return c.report(stdout, result, time.Since(start))
+}
+
+// report prints what was built.
+func (c *command) report(w io.Writer, result beam.PipelineResult, took time.Duration) error {
+	all := result.Metrics().Query(func(r metrics.SingleResult) bool { return r.Namespace() == "betongo" })
+	n := func(name string) (sum int64) {
+		for _, r := range all.Counters() {
+			if r.Name() == name {
+				sum += r.Result()
+			}
+		}
+		return sum
+	}
+	out := c.Out
+	if out == "" {
+		out = c.plan
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s samples, %s shards of %s, %.1f s", out, term.FormatCount(n("samples")), term.FormatCount(n("shards")), term.FormatSize(n("bytes")), took.Seconds())
+	for _, x := range []struct{ name, text string }{{"skipped_samples", "skipped"}, {"failed_attempts", "attempts failed"}} {
+		if k := n(x.name); k > 0 {
+			fmt.Fprintf(&b, ", %s %s", term.FormatCount(k), x.text)
+		}
+	}
+	_, err := fmt.Fprintln(w, b.String())
+	return err
+}
