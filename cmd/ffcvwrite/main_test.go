@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:       filepath.Join("testdata", "script"),
 		Condition: scripttest.Condition,
-		Cmds:      scripttest.Commands(map[string]scripttest.Command{"photo": photo, "mask": mask, "values": values}),
+		Cmds:      scripttest.Commands(map[string]scripttest.Command{"photo": photo, "mask": mask, "values": values, "flip": flip}),
 	})
 }
 

@@ -26,6 +26,16 @@ func values(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(writeValues(ts.MkAbs(args[2]), n, size))
 }
 
+// flip FILE changes a byte in the middle of it.
+func flip(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: flip FILE")
+	}
+	b := []byte(ts.ReadFile(args[0]))
+	b[len(b)/2] ^= 1
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o666))
+}
+
 func writeValues(dir string, n, size int) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
