@@ -27,6 +27,7 @@ require (
 	golang.org/x/sys v0.41.0
 	golang.org/x/term v0.40.0
 	google.golang.org/api v0.256.0
+	gopkg.in/yaml.v3 v3.0.1
 )
 
 require (
