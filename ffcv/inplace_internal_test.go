@@ -337,9 +337,9 @@ func (s *sealable) stopped(t *testing.T, b, sealed []byte, want []any, at string
 // synced on the disk: no sample is ever lost, and what is repaired is the file
 // before or the sealed one, to the byte.
 func TestSealInPlaceCrash(t *testing.T) {
-	rounds := 40
-	if testing.Short() || race.Enabled {
-		rounds = 4
+	rounds := race.Fewer(40, 1)
+	if testing.Short() {
+		rounds = min(rounds, 4)
 	}
 	rng := rand.New(rand.NewPCG(7, 9))
 	for _, s := range sealables(t) {
@@ -356,7 +356,7 @@ func TestSealInPlaceCrash(t *testing.T) {
 			}
 			n := rounds
 			if len(s.b) > 6<<20 {
-				n = 4
+				n = min(n, 4)
 			}
 			for range n {
 				s.stopped(t, d.after(rng), whole.now, want, fmt.Sprintf("stopped at operation %d", at))
@@ -368,9 +368,9 @@ func TestSealInPlaceCrash(t *testing.T) {
 
 // It stops again while it is repaired.
 func TestFinishSealCrash(t *testing.T) {
-	rounds := 10
-	if testing.Short() || race.Enabled {
-		rounds = 2
+	rounds := race.Fewer(10, 1)
+	if testing.Short() {
+		rounds = min(rounds, 2)
 	}
 	rng := rand.New(rand.NewPCG(3, 4))
 	s := sealables(t)[1]

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/race"
 )
 
 // build is a small build of several pages with keys and marks, and how it is
@@ -121,9 +122,9 @@ func checkClean(t *testing.T, d *simDisk, path string, want []byte) {
 // leaves the old file or the whole new one, and a build that goes on, through
 // more such stops, ends in the file that nothing interrupted.
 func TestJournalPowerLoss(t *testing.T) {
-	rounds := 30
+	rounds := race.Fewer(30, 5)
 	if testing.Short() {
-		rounds = 15
+		rounds = min(rounds, 15)
 	}
 	for _, b := range builds() {
 		t.Run(b.name, func(t *testing.T) {
@@ -228,9 +229,10 @@ func TestJournalOtherwise(t *testing.T) {
 	}
 	seldom := func(o *Options) { o.Journal = &Journal{Resume: true, Interval: time.Minute} }
 	resumed := 0
-	for round := range 20 {
+	rounds := race.Fewer(20, 8)
+	for round := range rounds {
 		d := newSimDisk()
-		d.dies = probe.calls/2 + round*probe.calls/60
+		d.dies = probe.calls/2 + round*probe.calls/(3*rounds)
 		if err := b.run(t, d, path, seldom); err == nil {
 			t.Fatal("no error of a machine that stopped")
 		}
@@ -249,7 +251,7 @@ func TestJournalOtherwise(t *testing.T) {
 		}
 		checkClean(t, d, path, otherwise.whole(t, path))
 	}
-	if resumed < 5 {
+	if resumed < rounds/4 {
 		t.Errorf("%d builds went on in the middle, want more", resumed)
 	}
 }
@@ -265,6 +267,9 @@ func TestJournalFaults(t *testing.T) {
 			step := 20
 			if testing.Short() {
 				step = 40
+			}
+			if race.Enabled {
+				step = 120
 			}
 			for _, fault := range faults {
 				failed, kept := 0, 0
@@ -360,7 +365,7 @@ func TestJournalDamaged(t *testing.T) {
 		change(d)
 		return d, b.run(t, d, path, journaled)
 	}
-	for i := 0; i < int(h.end); i += 1 + i/40 {
+	for i := 0; i < int(h.end); i += 1 + i/race.Fewer(40, 8) {
 		for _, cut := range []bool{false, true} {
 			d, err := again(func(d *simDisk) {
 				f := d.names[path+".partial.journal"]

@@ -14,6 +14,7 @@ import (
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/ffcvtest"
+	"github.com/betongo/betongo/internal/race"
 	"github.com/betongo/betongo/rgb"
 	golden "github.com/betongo/betongo/testdata/ffcv"
 )
@@ -339,7 +340,7 @@ func TestMarksTruncation(t *testing.T) {
 	if flawed(t, ffcvtest.Lend(b), opts) {
 		t.Fatal("flawed when whole")
 	}
-	for n := 4*mib - 2; n < len(b); n++ {
+	for n := 4*mib - 2; n < len(b); n += race.Step(23) {
 		if !flawed(t, ffcvtest.Lend(b[:n]), opts) {
 			t.Errorf("sound when cut to %d of %d bytes", n, len(b))
 		}

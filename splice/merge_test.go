@@ -9,6 +9,7 @@ import (
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/internal/ffcvtest"
+	"github.com/betongo/betongo/internal/race"
 	"github.com/betongo/betongo/splice"
 	golden "github.com/betongo/betongo/testdata/ffcv"
 )
@@ -82,6 +83,9 @@ func TestMergeGolden(t *testing.T) {
 	for _, g := range golden.Each() {
 		for _, mapped := range []bool{true, false} {
 			for _, repack := range []bool{false, true} {
+				if race.Enabled && repack == mapped {
+					continue
+				}
 				f := openGolden(t, g.Name, mapped)
 				path := filepath.Join(t.TempDir(), "x.beton")
 				_, err := splice.Merge(context.Background(), path, []*ffcv.File{f, f}, &splice.Options{Repack: repack})

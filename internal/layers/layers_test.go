@@ -58,7 +58,7 @@ var rooms = []room{
 	{"internal/arrow", 2, []string{"array", "internal/wire"}}, // what Arrow's files and Parquet's share
 	{"array/arrowfile", 3, []string{"array", "internal/arrow", "internal/wire", "internal/mmap", "internal/aside", "internal/regular"}},
 	{"array/parquetfile", 3, []string{"array", "internal/arrow", "internal/wire", "internal/mmap", "internal/aside", "internal/regular"}},
-	{"internal/formattest", 2, []string{"array"}},
+	{"internal/formattest", 2, []string{"array", "internal/race"}},
 	{"array/*", 2, []string{"array", "rgb", "internal/shuffle", "internal/wire", "internal/mmap", "internal/aside", "internal/literal", "internal/pyjson", "internal/regular"}}, // a format each: none knows another
 	{"fields/fieldtest", 3, []string{"fields", "array", "rgb"}},
 	{"ffcv", 3, []string{"fields", "alloc", "array", "rgb", "internal/aside", "internal/hash", "internal/wire", "internal/mmap", "internal/pagecache", "internal/regular"}},
@@ -77,6 +77,7 @@ var rooms = []room{
 	{"internal/scripttest", 3, []string{"array", "array/npy"}},
 	{"internal/ffcvtest", 4, []string{"ffcv", "fields", "rgb", "testdata/ffcv"}},
 	{"internal/engine", 7, []string{"*"}},
+	{"internal/remotetest", 6, []string{"*"}},
 	{"internal/layers", 8, nil},
 	{"internal/ci", 8, nil},
 	{"cmd/*", 8, []string{"*"}},
