@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -76,15 +77,18 @@ func (c *command) parse(f *flag.FlagSet, args []string) error {
 	var names []string
 	for {
 		if err := f.Parse(args); err != nil {
-			return err
+			return term.Usage(err)
 		}
 		if args = f.Args(); len(args) == 0 {
 			break
 		}
 		names, args = append(names, args[0]), args[1:]
 	}
+	if f.Lookup("worker").Value.String() == "true" { // Beam's: a runner's worker, for which the plan is in the pipeline
+		return nil
+	}
 	if len(names) != 1 {
-		return fmt.Errorf("expected one PLAN; got %d", len(names))
+		return term.Usagef("expected one PLAN; got %d", len(names))
 	}
 	c.plan = names[0]
 	return nil
@@ -96,37 +100,25 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f := flag.CommandLine // Beam's flags are there
 	f.Init(prog, flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	if slices.Contains(args, "--worker") || slices.Contains(args, "--worker=true") {
-		// A runner starts the program as its worker, which ends here.
-		c.declare(f)
-		if err := f.Parse(args); err != nil {
-			return failed(stderr, err)
-		}
-		beam.Init()
-		return 0
-	}
-	switch err := c.parse(f, args); {
-	case errors.Is(err, flag.ErrHelp):
+	f.Usage = func() {}
+	stderr = term.Safe(stderr)
+	err := c.parse(f, args)
+	if errors.Is(err, flag.ErrHelp) {
 		help(f, stdout)
-		return 0
-	case err != nil:
-		fmt.Fprintf(stderr, "%s: %v\n%s: see %s --help\n", prog, err, prog, prog)
-		return 2
+		return term.ExitDone
 	}
-	log.LogLevel = "warn"
-	if c.loud {
-		log.LogLevel = "info"
+	if err != nil {
+		return term.Fail(stderr, prog, err)
 	}
-	beam.Init()
+	log.LogLevel = "info"
+	beam.Init() // in a worker it ends the process
 	if err := c.build(ctx, stdout, stderr); err != nil {
-		return failed(stderr, err)
+		if ctx.Err() != nil {
+			err = errors.New("interrupted; shards that were built stay")
+		}
+		return term.Fail(stderr, prog, err)
 	}
-	return 0
-}
-
-func failed(stderr io.Writer, err error) int {
-	fmt.Fprintf(stderr, "%s: %v\n", prog, err)
-	return 1
+	return term.ExitDone
 }
 
 // help prints the flags, and not those of Beam that few need.
@@ -144,8 +136,29 @@ func help(f *flag.FlagSet, w io.Writer) {
 	fmt.Fprint(w, "\nBeam has more flags, such as those of Dataflow's machines: see its documentation.\n")
 }
 
+// runnerNames are the runners, as Beam knows them.
+var runnerNames = []string{"prism", "dataflow", "flink", "spark", "portable"}
+
+// runnerOf returns the runner that a flag means, in the spelling of other SDKs too:
+// "FlinkRunner".
+func runnerOf(name string) (string, error) {
+	short := strings.ToLower(strings.TrimSuffix(name, "Runner"))
+	switch {
+	case name == "":
+		return runnerNames[0], nil
+	case slices.Contains(runnerNames, short):
+		return short, nil
+	}
+	last := len(runnerNames) - 1
+	return "", term.Usagef("--runner: %s; expected %s or %s", name, strings.Join(runnerNames[:last], ", "), runnerNames[last])
+}
+
 // build runs the pipeline and tells what came out.
 func (c *command) build(ctx context.Context, stdout, stderr io.Writer) error {
+	runner, err := runnerOf(*runners.Runner)
+	if err != nil {
+		return err
+	}
 	var bar *term.Progress
 	if !c.quiet {
 		c.Progress = func(p betonbeam.Progress) {
@@ -155,13 +168,13 @@ func (c *command) build(ctx context.Context, stdout, stderr io.Writer) error {
 			bar.Set(p.Samples, p.OfSamples)
 		}
 	}
+	if runner == "prism" && *jobopts.Endpoint == "" && !c.loud {
+		// Beam's runner is in this process, and tells each error five times.
+		slog.SetDefault(slog.New(&notes{w: stderr, before: func() { bar.Clear() }}))
+	}
 	p, s := beam.NewPipelineWithRoot()
 	if _, _, err := betonbeam.Build(ctx, s, c.plan, &c.Options); err != nil {
 		return err
-	}
-	runner := *runners.Runner
-	if runner == "" {
-		runner = "prism"
 	}
 	start := time.Now()
 	result, err := beam.Run(ctx, runner, p)
