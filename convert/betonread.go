@@ -78,7 +78,12 @@ func openBeton(path string, o *Options) (File, error) {
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	b := &betonFile{f: f, fields: f.Fields(), refused: map[string]error{}, decode: o.Decode, size: info.Size()}
+	return newBeton(f, o)
+}
+
+// newBeton gives an open file's arrays, and owns it.
+func newBeton(f *ffcv.File, o *Options) (File, error) {
+	b := &betonFile{f: f, fields: f.Fields(), refused: map[string]error{}, decode: o.Decode, size: f.Size()}
 	if err := b.layout(); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}

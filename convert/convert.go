@@ -11,6 +11,11 @@
 // values (byte order, order of elements), and attributes that there is no place
 // for, are told in Report.Notes.
 //
+// What is read and what is written may be URLs of s3://, gs://, azblob:// and, to
+// read, https://. They go through a copy in a temporary folder ($TMPDIR): an input
+// is fetched whole, an output sent once it is complete. A .beton that is listed or
+// opened is read by ranges. A format that is a folder is the objects below a URL.
+//
 // The output is written beside its place, synced, and renamed: whatever goes
 // wrong, at its path is what was there before. Two conversions to one path at
 // once are as one after the other.
@@ -28,6 +33,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/internal/mmap"
+	"github.com/betongo/betongo/store"
 )
 
 // Options are the choices of Convert and List. nil and the zero value of every
@@ -85,6 +91,10 @@ type Options struct {
 	Raw Raw
 	// Text says how tables of text are read and written.
 	Text Text
+
+	// Store says how URLs are reached that are read or written; nil is as the
+	// stores' own tools do.
+	Store *store.Options
 
 	// Progress is called after every step with what has been done, from the
 	// caller's goroutine.
@@ -203,11 +213,7 @@ func List(path string, opts *Options) (l *Listing, err error) {
 }
 
 func list(path string, opts *Options) (*Listing, error) {
-	f, err := find(path, opts.From)
-	if err != nil {
-		return nil, err
-	}
-	r, err := f.open(path, opts)
+	f, r, err := openAny(path, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -228,11 +234,20 @@ func Open(path string, opts *Options) (File, error) {
 	if opts == nil {
 		opts = &Options{}
 	}
-	f, err := find(path, opts.From)
-	if err != nil {
-		return nil, err
+	_, r, err := openAny(path, opts)
+	return r, err
+}
+
+func openAny(path string, opts *Options) (f *format, r File, err error) {
+	if store.IsURL(path) {
+		return openStored(path, opts)
 	}
-	return f.open(path, opts)
+	path = localPath(path)
+	if f, err = find(path, opts.From); err != nil {
+		return nil, nil, err
+	}
+	r, err = f.open(path, opts)
+	return f, r, err
 }
 
 // Convert brings the arrays of the file or folder in into a new one, out. Where
@@ -244,7 +259,10 @@ func Open(path string, opts *Options) (File, error) {
 // fs.ErrExist where out is there already; ctx's own error where it is done;
 // those of the formats.
 func Convert(ctx context.Context, in, out string, opts *Options) (*Report, error) {
-	j := &job{ctx: ctx, in: in, out: out, report: &Report{}}
+	if store.IsURL(in) || store.IsURL(out) {
+		return convertStored(ctx, in, out, opts)
+	}
+	j := &job{ctx: ctx, in: localPath(in), out: localPath(out), report: &Report{}}
 	if opts != nil {
 		j.opts = *opts
 	}

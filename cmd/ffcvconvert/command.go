@@ -15,7 +15,9 @@ import (
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/convert"
 	"github.com/betongo/betongo/internal/mmap"
+	"github.com/betongo/betongo/internal/storeflag"
 	"github.com/betongo/betongo/internal/term"
+	"github.com/betongo/betongo/remote"
 )
 
 const prog = "ffcvconvert"
@@ -25,8 +27,8 @@ const description = "Convert arrays between file formats, .beton among them. Val
 // grammar is the command line.
 type grammar struct {
 	Version kong.VersionFlag `help:"Print the version and exit."`
-	In      string           `arg:"" optional:"" help:"File or folder to read."`
-	Out     string           `arg:"" optional:"" help:"File or folder to write; {name} in it stands for an array's name, and each array gets a file of its own."`
+	In      string           `arg:"" optional:"" help:"File or folder to read, or its URL."`
+	Out     string           `arg:"" optional:"" help:"File or folder to write, or its URL; {name} in it stands for an array's name, and each array gets a file of its own."`
 
 	List    bool `help:"Print the arrays of IN and write nothing."`
 	Formats bool `help:"Print the formats and exit."`
@@ -63,6 +65,8 @@ type grammar struct {
 	SkipLines int      `default:"0" placeholder:"N" group:"Raw elements, and text" help:"Lines at a table's beginning that are passed over."`
 	Header    []string `placeholder:"NAME,…" group:"Raw elements, and text" help:"Names of the columns to write."`
 	NoHeader  bool     `group:"Raw elements, and text" help:"A table's first line is data; none is written."`
+
+	storeflag.Flags
 }
 
 // Validate is called by the parser of the command line.
@@ -228,6 +232,8 @@ func advise(err error) error {
 		return term.WithHint(err, "--skip leaves such arrays out; --array chooses others")
 	case strings.Contains(err.Error(), "OpenOptions.Fill"): // an error of Arrow's rooms, which have no type for it
 		return term.WithHint(err, "--fill VALUE stands for what is missing; --array chooses other columns")
+	case errors.Is(err, remote.ErrDenied):
+		return term.WithHint(err, "credentials come from where the store's own tools look for them (docs/remote.md); --anonymous asks without")
 	case errors.Is(err, fs.ErrExist):
 		return term.WithHint(err, "--overwrite replaces it")
 	}

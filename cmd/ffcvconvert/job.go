@@ -13,6 +13,7 @@ import (
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/convert"
 	"github.com/betongo/betongo/internal/term"
+	"github.com/betongo/betongo/store"
 )
 
 // job is one run of the command.
@@ -60,10 +61,17 @@ func (j *job) do(ctx context.Context) error {
 			return term.Usage(err)
 		}
 	}
-	if j.g.List {
-		return j.list(opts)
+	st, done, err := j.g.Flags.Options(nil)
+	if err != nil {
+		return err
 	}
-	return j.convert(ctx, opts)
+	opts.Store = st
+	if j.g.List {
+		err = j.list(opts)
+	} else {
+		err = j.convert(ctx, opts)
+	}
+	return errors.Join(err, done())
 }
 
 func knownFormat(name string) error {
@@ -95,7 +103,7 @@ func (j *job) convert(ctx context.Context, opts *convert.Options) error {
 		for _, n := range r.Notes {
 			term.Say(j.stderr, prog, "note", n.String())
 		}
-		_, err := fmt.Fprintf(j.stdout, "%s: %s, %s in %.1f s (%s/s)\n", j.g.Out, count(len(r.Arrays), "array"), term.FormatSize(r.Bytes), took,
+		_, err := fmt.Fprintf(j.stdout, "%s: %s, %s in %.1f s (%s/s)\n", store.Name(j.g.Out), count(len(r.Arrays), "array"), term.FormatSize(r.Bytes), took,
 			term.FormatSize(int64(float64(r.Bytes)/max(took, 1e-3))))
 		return err
 	}
@@ -104,7 +112,7 @@ func (j *job) convert(ctx context.Context, opts *convert.Options) error {
 			return err
 		}
 	}
-	return j.print(fileLine{File: j.g.Out, Format: r.To, From: r.From, Arrays: len(r.Arrays), Bytes: r.Bytes, Seconds: took, Attrs: plain(r.Attrs), Notes: texts(r.Notes, "")})
+	return j.print(fileLine{File: store.Name(j.g.Out), Format: r.To, From: r.From, Arrays: len(r.Arrays), Bytes: r.Bytes, Seconds: took, Attrs: plain(r.Attrs), Notes: texts(r.Notes, "")})
 }
 
 // list prints what is in the input.
@@ -122,11 +130,11 @@ func (j *job) list(opts *convert.Options) error {
 	}
 	if j.g.JSON {
 		for _, m := range l.Members {
-			if err := j.print(line(m, m.Name, j.g.In, l.Format, l.Notes)); err != nil {
+			if err := j.print(line(m, m.Name, store.Name(j.g.In), l.Format, l.Notes)); err != nil {
 				return err
 			}
 		}
-		f := fileLine{File: j.g.In, Format: l.Format, From: l.Format, Arrays: len(l.Members), Bytes: bytes, Seconds: time.Since(start).Seconds(), Attrs: plain(l.Attrs), Notes: texts(l.Notes, "")}
+		f := fileLine{File: store.Name(j.g.In), Format: l.Format, From: l.Format, Arrays: len(l.Members), Bytes: bytes, Seconds: time.Since(start).Seconds(), Attrs: plain(l.Attrs), Notes: texts(l.Notes, "")}
 		if l.Refused != nil {
 			f.Refused = l.Refused.Error()
 		}
@@ -149,7 +157,7 @@ func (j *job) list(opts *convert.Options) error {
 	if l.Refused != nil {
 		term.Say(j.stderr, prog, "note", "not served: "+strings.ReplaceAll(l.Refused.Error(), "\n", "; "))
 	}
-	_, err = fmt.Fprintf(j.stdout, "%s: %s, %s, %s\n", j.g.In, l.Format, count(len(l.Members), "array"), term.FormatSize(bytes))
+	_, err = fmt.Fprintf(j.stdout, "%s: %s, %s, %s\n", store.Name(j.g.In), l.Format, count(len(l.Members), "array"), term.FormatSize(bytes))
 	return err
 }
 

@@ -13,24 +13,36 @@ import (
 
 	"github.com/betongo/betongo/array/hdf5"
 	"github.com/betongo/betongo/convert"
+	"github.com/betongo/betongo/internal/s3test"
 	"github.com/betongo/betongo/internal/scripttest"
+	"github.com/betongo/betongo/store"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"ffcvconvert": main})
 }
 
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { scripts(t, "script", nil) }
+
+// TestS3Scripts runs the scripts that need an object store: a real server, whose
+// bucket is s3://data, as files below $BUCKET.
+func TestS3Scripts(t *testing.T) {
+	s := s3test.Start(t)
+	scripts(t, "s3", append(s.Env, "BUCKET="+s.Folder))
+}
+
+func scripts(t *testing.T, dir string, vars []string) {
 	goldens, err := filepath.Abs(filepath.Join("..", "..", "testdata"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "script"),
+		Dir: filepath.Join("testdata", dir),
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("GOLDENS", filepath.Join(goldens, "formats"))
 			env.Setenv("FFCV", filepath.Join(goldens, "ffcv"))
 			env.Setenv(hdf5.Variable, os.Getenv(hdf5.Variable))
+			env.Vars = append(env.Vars, vars...)
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
@@ -40,7 +52,7 @@ func TestScripts(t *testing.T) {
 			}
 			return scripttest.Condition(cond)
 		},
-		Cmds: scripttest.Commands(map[string]scripttest.Command{"fields": fields}),
+		Cmds: scripttest.Commands(map[string]scripttest.Command{"fields": fields, "put": put}),
 	})
 }
 
@@ -59,6 +71,11 @@ func TestRunCancelled(t *testing.T) {
 	if names, err := os.ReadDir(dir); err != nil || len(names) != 1 {
 		t.Errorf("files left: %v, %v", names, err)
 	}
+}
+
+// put FILE URL uploads a file as it is.
+func put(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(store.WriteFile(context.Background(), args[1], []byte(ts.ReadFile(args[0])), false, nil))
 }
 
 // fields KEY… checks that each line of stdout is an object of JSON, and the
