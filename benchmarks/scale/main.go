@@ -28,6 +28,8 @@ const description = "Measure and foretell what large datasets take."
 
 type grammar struct {
 	Shards shardsCmd `cmd:"" help:"Open, shuffle and resume a thousand files of a million rows."`
+	Check  checkCmd  `cmd:"" help:"Compare what the simulator foretells with epochs read through injected latency."`
+	Plan   planCmd   `cmd:"" help:"Foretell what a very large dataset takes."`
 }
 
 // streams are where a command prints.

@@ -1,0 +1,462 @@
+package main
+
+import (
+	"container/heap"
+)
+
+// model is a loader that reads a file through a cache in memory from afar, ahead
+// of its workers. What it says is what package loader, dataset.Cache and the
+// reading ahead in them do, as far as it takes time; processors that do something
+// else besides, and a network that is not the same all the time, are not in it.
+type model struct {
+	Layout layout
+	Order  []int // of the epoch, or as much of it as is to be simulated
+
+	Batch   int
+	Ahead   int // batches in flight; 0 is the loader's default
+	Workers int
+	CPU     float64 // seconds of a worker for a sample
+
+	Latency    float64 // seconds until an answer begins
+	Bandwidth  float64 // bytes a second of all answers together; 0 any
+	Requests   int     // at a time
+	RequestCPU float64 // seconds that a request takes of the workers' processors
+	ByteCPU    float64 // and a byte
+
+	Memory int64
+}
+
+// layout says where a file's bytes lie.
+type layout struct {
+	Size    int64
+	RowAt   func(sample int) int64 // of the metadata
+	Row     int64                  // bytes of one
+	EntryAt func(sample int) int64 // of the allocation table
+	Entry   int64                  // bytes of a sample's; 0: nobody asks for them
+	Value   func(sample int) (off, size int64)
+}
+
+// Those of internal/pagecache.
+const (
+	blockSize    = 16 << 10
+	runBlocks    = 64
+	gapBlocks    = 4
+	defaultAhead = 3
+)
+
+// foretold is what a model gives.
+type foretold struct {
+	Rate     float64 // samples a second from the first batch on
+	First    float64 // seconds to the first batch
+	Wall     float64
+	Requests int
+	Bytes    int64
+	Late     int     // values for which there was no room ahead
+	Busy     float64 // of the workers, from 0 to 1
+}
+
+type blockState uint8
+
+const (
+	absent blockState = iota
+	queuedBlock
+	loadingBlock
+	readyBlock
+)
+
+// block is one of a file's in the simulated cache.
+type block struct {
+	state  blockState
+	wanted int // announcements that have not been used yet
+	free   int // its last entry in a list of those that may give way
+}
+
+// event is something that happens at a time.
+type event struct {
+	at  float64
+	n   int // of two at a time the one made first
+	run func()
+}
+
+type events []event
+
+func (e events) Len() int { return len(e) }
+func (e events) Less(i, j int) bool {
+	return e[i].at < e[j].at || e[i].at == e[j].at && e[i].n < e[j].n
+}
+func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
+func (e *events) Push(x any)   { *e = append(*e, x.(event)) }
+func (e *events) Pop() any {
+	last := (*e)[len(*e)-1]
+	*e = (*e)[:len(*e)-1]
+	return last
+}
+
+// simulation is a run of a model.
+type simulation struct {
+	model
+	now    float64
+	events events
+	made   int
+
+	frames, limit, run int
+	blocks             map[int64]*block
+	queue              []int64
+	wanted             int // blocks that are announced and not used
+	reading            int
+	linkFree           float64
+	debt               float64 // seconds that requests have taken and no worker has paid
+	spent, idleBlocks  []freed // that may give way: values that were used, first; then others, oldest first
+	freed              int
+	waiting            []func() bool
+
+	flights []*flightSim
+	issued  int // samples
+	taken   int // batches
+	idle    []int
+	out     foretold
+	busy    float64
+}
+
+// freed is a block that may give way, unless it was wanted since.
+type freed struct {
+	block int64
+	n     int
+}
+
+// flightSim is a batch in flight.
+type flightSim struct {
+	samples  []int
+	prepared bool
+	taken    bool // by the worker that prepares it
+	next     int  // sample to begin
+	left     int
+}
+
+// simulate runs a model.
+func (m model) simulate() foretold {
+	if m.Ahead == 0 {
+		m.Ahead = defaultAhead
+	}
+	s := &simulation{model: m, blocks: map[int64]*block{}, run: runBlocks}
+	s.run = int(max(1, min(m.Memory/8/blockSize/int64(m.Requests), runBlocks)))
+	frames := m.Memory
+	if s.run > 1 {
+		frames -= int64(m.Requests) * int64(s.run) * blockSize
+	}
+	s.frames = int(max(8, frames/(blockSize+96)))
+	s.limit = s.frames - s.frames/4
+	for w := range m.Workers {
+		s.idle = append(s.idle, w)
+	}
+	s.issue()
+	for len(s.events) > 0 {
+		e := heap.Pop(&s.events).(event)
+		s.now = e.at
+		e.run()
+	}
+	s.out.Wall = s.now
+	after := float64(len(m.Order) - min(m.Batch, len(m.Order)))
+	s.out.Rate = after / (s.now - s.out.First)
+	s.out.Busy = s.busy / s.now / float64(m.Workers)
+	return s.out
+}
+
+func (s *simulation) at(t float64, run func()) {
+	s.made++
+	heap.Push(&s.events, event{t, s.made, run})
+}
+
+// issue puts batches in flight, whose rows are announced at once.
+func (s *simulation) issue() {
+	for len(s.flights) < s.Ahead && s.issued < len(s.Order) {
+		n := min(s.Batch, len(s.Order)-s.issued)
+		f := &flightSim{samples: s.Order[s.issued : s.issued+n], left: n}
+		s.issued += n
+		s.flights = append(s.flights, f)
+		for _, i := range f.samples {
+			s.announce(s.Layout.RowAt(i), s.Layout.Row)
+		}
+		if s.Layout.Entry > 0 {
+			for _, i := range f.samples {
+				s.announce(s.Layout.EntryAt(i), s.Layout.Entry)
+			}
+		}
+	}
+	s.read()
+	s.serve()
+}
+
+// serve gives work to workers that have none: what is to be prepared first.
+func (s *simulation) serve() {
+	for len(s.idle) > 0 {
+		work := s.pick()
+		if work == nil {
+			return
+		}
+		w := s.idle[len(s.idle)-1]
+		s.idle = s.idle[:len(s.idle)-1]
+		work(func() {
+			s.idle = append(s.idle, w)
+			s.serve()
+		})
+	}
+}
+
+// pick returns the next work, which calls done when it is.
+func (s *simulation) pick() func(done func()) {
+	for _, f := range s.flights {
+		if !f.prepared && !f.taken {
+			f.taken = true
+			return func(done func()) { s.prepare(f, done) }
+		}
+	}
+	for _, f := range s.flights {
+		if f.prepared && f.next < len(f.samples) {
+			i := f.samples[f.next]
+			f.next++
+			return func(done func()) { s.fill(f, i, done) }
+		}
+	}
+	return nil
+}
+
+// prepare waits for a batch's rows and announces its values.
+func (s *simulation) prepare(f *flightSim, done func()) {
+	list := make([]extent, 0, 2*len(f.samples))
+	for _, i := range f.samples {
+		list = append(list, extent{s.Layout.RowAt(i), s.Layout.Row})
+	}
+	if s.Layout.Entry > 0 {
+		for _, i := range f.samples {
+			list = append(list, extent{s.Layout.EntryAt(i), s.Layout.Entry})
+		}
+	}
+	s.use(list, func() {
+		for _, i := range f.samples {
+			s.announce(s.Layout.Value(i))
+		}
+		f.prepared = true
+		s.read()
+		done()
+	})
+}
+
+// fill waits for a sample's value and works on it.
+func (s *simulation) fill(f *flightSim, sample int, done func()) {
+	off, size := s.Layout.Value(sample)
+	s.use([]extent{{off, size}}, func() {
+		cost := s.CPU + s.debt
+		s.debt = 0
+		s.busy += cost
+		s.at(s.now+cost, func() {
+			if f.left--; f.left == 0 {
+				s.take()
+			}
+			done()
+		})
+	})
+}
+
+// take is the consumer's: batches in order.
+func (s *simulation) take() {
+	for len(s.flights) > 0 && s.flights[0].left == 0 {
+		s.flights = s.flights[1:]
+		if s.taken++; s.taken == 1 {
+			s.out.First = s.now
+		}
+	}
+	s.issue()
+}
+
+type extent struct{ off, size int64 }
+
+func (e extent) blocks() (first, last int64) {
+	return e.off / blockSize, (e.off + max(e.size, 1) - 1) / blockSize
+}
+
+// announce wants a range's blocks, as far as there is room.
+func (s *simulation) announce(off, size int64) {
+	first, last := extent{off, size}.blocks()
+	for b := first; b <= last; b++ {
+		k := s.blocks[b]
+		if k == nil || k.wanted == 0 {
+			if s.wanted >= s.limit || k == nil && !s.room() {
+				s.out.Late++
+				return
+			}
+			if k == nil {
+				k = &block{state: queuedBlock}
+				s.blocks[b] = k
+				s.queue = append(s.queue, b)
+			}
+			s.wanted++
+		}
+		k.wanted++
+	}
+}
+
+// room makes room for a block.
+func (s *simulation) room() bool {
+	for len(s.blocks) >= s.frames {
+		var f freed
+		switch {
+		case len(s.spent) > 0:
+			f, s.spent = s.spent[len(s.spent)-1], s.spent[:len(s.spent)-1]
+		case len(s.idleBlocks) > 0:
+			f, s.idleBlocks = s.idleBlocks[0], s.idleBlocks[1:]
+		default:
+			return false
+		}
+		if k := s.blocks[f.block]; k != nil && k.state == readyBlock && k.wanted == 0 && k.free == f.n {
+			delete(s.blocks, f.block)
+		}
+	}
+	return true
+}
+
+// release lets a block give way.
+func (s *simulation) release(b int64, k *block, spent bool) {
+	s.freed++
+	k.free = s.freed
+	if f := (freed{b, s.freed}); spent {
+		s.spent = append(s.spent, f)
+	} else {
+		s.idleBlocks = append(s.idleBlocks, f)
+	}
+}
+
+// read begins requests for what is queued.
+func (s *simulation) read() {
+	for s.reading < s.Requests && len(s.queue) > 0 {
+		head := s.queue[0]
+		s.queue = s.queue[1:]
+		if !s.is(head, queuedBlock) {
+			continue
+		}
+		s.reading++
+		s.request(s.around(head))
+	}
+}
+
+func (s *simulation) is(b int64, state blockState) bool {
+	k := s.blocks[b]
+	return k != nil && k.state == state
+}
+
+// around returns the request for one block of the queue: with those around it
+// that are queued too.
+func (s *simulation) around(b int64) (lo, hi int64, done func()) {
+	lo, hi = b, b
+	for d := int64(1); d <= gapBlocks+1 && hi+d-lo < int64(s.run); d++ {
+		if s.is(hi+d, queuedBlock) {
+			hi, d = hi+d, 0
+		}
+	}
+	for d := int64(1); d <= gapBlocks+1 && hi+d-lo < int64(s.run); d++ {
+		if s.is(lo-d, queuedBlock) {
+			lo, d = lo-d, 0
+		}
+	}
+	return lo, hi, func() {
+		s.reading--
+		s.read()
+	}
+}
+
+// request reads blocks lo to hi, as far as the cache has them, and then calls done.
+func (s *simulation) request(lo, hi int64, done func()) {
+	for b := lo; b <= hi; b++ {
+		if k := s.blocks[b]; k != nil && k.state == queuedBlock {
+			k.state = loadingBlock
+		}
+	}
+	bytes := min((hi+1)*blockSize, s.Layout.Size) - lo*blockSize
+	s.out.Requests++
+	s.out.Bytes += bytes
+	s.debt += s.RequestCPU + float64(bytes)*s.ByteCPU
+	end := s.now + s.Latency
+	if s.Bandwidth > 0 {
+		end = max(end, s.linkFree) + float64(bytes)/s.Bandwidth
+		s.linkFree = end
+	}
+	s.at(end, func() {
+		for b := lo; b <= hi; b++ {
+			if k := s.blocks[b]; k != nil && k.state == loadingBlock {
+				if k.state = readyBlock; k.wanted == 0 {
+					s.release(b, k, false)
+				}
+			}
+		}
+		done()
+		waiting := s.waiting
+		s.waiting = nil
+		for _, ready := range waiting {
+			if !ready() {
+				s.waiting = append(s.waiting, ready)
+			}
+		}
+	})
+}
+
+// use waits until ranges are there and calls then. What nobody reads ahead it
+// reads itself, one after another.
+func (s *simulation) use(list []extent, then func()) {
+	next := int64(0) // block of the first range
+	var step func() bool
+	step = func() bool {
+		for len(list) > 0 {
+			first, last := list[0].blocks()
+			for b := max(first, next); b <= last; b++ {
+				next = b
+				k := s.blocks[b]
+				if k == nil {
+					hi := b
+					for hi < last && s.blocks[hi+1] == nil {
+						hi++
+					}
+					s.own(b, hi)
+					return false
+				}
+				if k.state != readyBlock {
+					return false
+				}
+			}
+			s.used(list[0])
+			list, next = list[1:], 0
+		}
+		then()
+		return true
+	}
+	if !step() {
+		s.waiting = append(s.waiting, step)
+	}
+}
+
+// own is a request that a worker makes and waits for.
+func (s *simulation) own(lo, hi int64) {
+	for b := lo; b <= hi; b++ {
+		s.room() // where there is none the value is in memory of the worker's own
+		s.blocks[b] = &block{state: loadingBlock}
+	}
+	s.request(lo, hi, func() {})
+}
+
+// used tells the cache that a range has been read once. What lies inside of it is
+// not needed any more.
+func (s *simulation) used(e extent) {
+	first, last := e.blocks()
+	for b := first; b <= last; b++ {
+		k := s.blocks[b]
+		if k == nil {
+			continue
+		}
+		if k.wanted > 0 {
+			if k.wanted--; k.wanted > 0 {
+				continue
+			}
+			s.wanted--
+		}
+		s.release(b, k, e.size >= blockSize && b > first && b < last)
+	}
+}
