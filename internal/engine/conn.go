@@ -33,6 +33,7 @@ type conn struct {
 
 	// The handlers' goroutine's:
 	greeted bool
+	looked  *set // what open has opened; nil: nothing
 }
 
 func newConn(e *engine, l *link) *conn {
@@ -67,6 +68,9 @@ func (c *conn) serve(ctx context.Context) {
 func (c *conn) end() {
 	if s := c.stream.Load(); s != nil {
 		s.close()
+	}
+	if c.looked != nil {
+		c.looked.leave()
 	}
 }
 

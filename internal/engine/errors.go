@@ -9,6 +9,7 @@ import (
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/loader"
+	"github.com/betongo/betongo/remote"
 	"github.com/betongo/betongo/rgb"
 )
 
@@ -55,11 +56,18 @@ func describe(err error) failure {
 		other   *array.UnsupportedError
 		picture *rgb.UnsupportedError
 		errno   syscall.Errno
+		object  *remote.Error
 	)
 	switch {
 	case errors.As(err, &broken):
 		f.Kind = "protocol"
 	case errors.As(err, &fell):
+	case errors.As(err, &object): // of whatever sample: others fare no better
+		f.Kind, f.File, f.Errno = "os", object.URL, int(objectErrno(err))
+		if f.Errno == int(syscall.ENOENT) {
+			f.Kind = "notfound"
+		}
+		return f
 	case errors.As(err, &sample):
 		f.Kind, f.File, f.Field = "sample", sample.File, sample.Field
 		f.Sample, f.Offset = &sample.Sample, &sample.Offset
@@ -76,6 +84,8 @@ func describe(err error) failure {
 		f.Kind = "unsupported"
 	case errors.Is(err, fs.ErrNotExist):
 		f.Kind = "notfound"
+	case errors.Is(err, fs.ErrExist):
+		f.Kind, f.Errno = "os", int(syscall.EEXIST)
 	case errors.As(err, &errno):
 		f.Kind = "os"
 	}
@@ -87,4 +97,19 @@ func describe(err error) failure {
 		f.File = path.Path
 	}
 	return f
+}
+
+// objectErrno is the number that the system has for an error of an object's.
+func objectErrno(err error) syscall.Errno {
+	for _, c := range []struct {
+		is error
+		no syscall.Errno
+	}{
+		{remote.ErrNotExist, syscall.ENOENT}, {remote.ErrExist, syscall.EEXIST}, {remote.ErrDenied, syscall.EACCES}, {remote.ErrChanged, syscall.ESTALE},
+	} {
+		if errors.Is(err, c.is) {
+			return c.no
+		}
+	}
+	return syscall.EIO
 }

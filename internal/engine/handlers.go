@@ -25,6 +25,17 @@ var handlers = map[string]handler{
 	"get":    (*conn).get,
 	"replay": (*conn).replay,
 
+	"open":    (*conn).open,
+	"samples": (*conn).samples,
+	"ranges":  (*conn).ranges,
+	"entries": (*conn).entries,
+	"key":     (*conn).key,
+	"find":    (*conn).find,
+
+	"exists": (*conn).exists,
+	"fetch":  (*conn).fetch,
+	"upload": (*conn).upload,
+
 	"write":   (*conn).write,
 	"feed":    (*conn).feed,
 	"part":    (*conn).fedTooLate,

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -15,7 +16,7 @@ import (
 
 type imagesRequest struct {
 	Do     string                   `json:"do"`
-	Path   string                   `json:"path"`
+	Path   string                   `json:"path"` // "": the dataset that the connection has opened
 	Field  string                   `json:"field"`
 	IDs    int                      `json:"ids"` // so many in the payload
 	Custom map[string]customRequest `json:"custom"`
@@ -37,21 +38,25 @@ func (c *conn) images(r *request) error {
 	if err != nil {
 		return err
 	}
-	var files *set
-	if q.Cached {
-		files, err = c.engine.files.cached([]string{q.Path}, q.Custom)
+	var f loader.Dataset
+	if q.Path == "" {
+		if f, err = c.opened(q.Do); err != nil {
+			return err
+		}
 	} else {
-		files, err = c.engine.files.open([]string{q.Path}, access{custom: q.Custom})
+		var files *set
+		if q.Cached {
+			files, err = c.engine.files.cached([]string{q.Path}, q.Custom)
+		} else {
+			files, err = c.engine.files.open([]string{q.Path}, access{custom: q.Custom})
+		}
+		if err != nil {
+			return err
+		}
+		defer files.leave()
+		f = files.data
 	}
-	if err != nil {
-		return err
-	}
-	defer files.leave()
-	f, ok := files.data.(*ffcv.File)
-	if !ok {
-		return optionf("images: %q stands for several files", q.Path)
-	}
-	field := f.FieldIndex(q.Field)
+	field := fieldOf(f, q.Field)
 	if field < 0 {
 		return unknownField("images", q.Field, f)
 	}
@@ -62,8 +67,13 @@ func (c *conn) images(r *request) error {
 	return c.answer(answer, pixels)
 }
 
+// fieldOf returns the number of a field, -1 for none of the name.
+func fieldOf(f loader.Dataset, name string) int {
+	return slices.IndexFunc(f.Fields(), func(d ffcv.Field) bool { return d.Name == name })
+}
+
 // unknownField is the error of a field that a file hasn't.
-func unknownField(do, name string, f *ffcv.File) error {
+func unknownField(do, name string, f loader.Dataset) error {
 	var names []string
 	for _, d := range f.Fields() {
 		names = append(names, d.Name)
@@ -72,7 +82,7 @@ func unknownField(do, name string, f *ffcv.File) error {
 }
 
 // pictures decodes the pictures of samples, one after another.
-func pictures(f *ffcv.File, field int, ids []int) (a imagesAnswer, pixels []byte, err error) {
+func pictures(f loader.Dataset, field int, ids []int) (a imagesAnswer, pixels []byte, err error) {
 	a.Images = make([][4]int, len(ids))
 	at := make([]int, len(ids)+1)
 	for i, id := range ids {
@@ -115,35 +125,49 @@ func pictures(f *ffcv.File, field int, ids []int) (a imagesAnswer, pixels []byte
 	return a, pixels, nil
 }
 
+// memberOf reads what a sample's row has of a field.
+func memberOf(f loader.Dataset, field, sample int) ([]byte, error) {
+	d := f.Fields()[field]
+	if d.Field == nil || d.Offset < 0 || d.Size < 0 {
+		return nil, optionf("images: field %q is of unknown layout", d.Name)
+	}
+	row, err := f.Rows(sample, 1, nil)
+	if err != nil {
+		return nil, err
+	}
+	return row[d.Offset : d.Offset+d.Size : d.Offset+d.Size], nil
+}
+
 // sizeOf is height, width, channels and bytes a number of a picture.
-func sizeOf(f *ffcv.File, field, sample int) (size [4]int, err error) {
+func sizeOf(f loader.Dataset, field, sample int) (size [4]int, err error) {
 	d := f.Fields()[field]
 	if d.Type == fields.TypeRGBImage {
-		e, err := f.Image(sample, field)
+		v, err := valueOf(f, field, sample)
+		e, _ := v.(rgb.Encoded)
 		return [4]int{e.Height, e.Width, 3, 1}, err
 	}
 	r, ok := d.Field.(loader.RasterField)
 	if !ok {
 		return size, optionf("images: field %q holds no pictures", d.Name)
 	}
-	meta, err := f.Metadata(sample)
+	meta, err := memberOf(f, field, sample)
 	if err != nil {
 		return size, err
 	}
 	channels, depth := r.Kind()
-	w, h, err := r.Size(meta[d.Offset : d.Offset+d.Size])
+	w, h, err := r.Size(meta)
 	return [4]int{h, w, channels, depth}, err
 }
 
 // picture decodes one into dst. A panic is its error.
-func picture(dst []byte, f *ffcv.File, field, sample int, s *rgb.Scratch) (err error) {
+func picture(dst []byte, f loader.Dataset, field, sample int, s *rgb.Scratch) (err error) {
 	defer caught(&err)
 	pix, err := decoded(dst, f, field, sample, s)
 	if err == nil && len(pix) != len(dst) {
 		err = fmt.Errorf("%d bytes of pixels, want %d as the metadata says", len(pix), len(dst))
 	}
 	if err != nil {
-		return &loader.SampleError{File: f.Name(), Sample: sample, Field: f.Fields()[field].Name, Offset: -1, Err: err}
+		return failedSample(f, sample, field, err)
 	}
 	if len(pix) > 0 && &pix[0] != &dst[0] {
 		copy(dst, pix)
@@ -152,23 +176,51 @@ func picture(dst []byte, f *ffcv.File, field, sample int, s *rgb.Scratch) (err e
 }
 
 // decoded returns a picture's pixels, in dst if they fit.
-func decoded(dst []byte, f *ffcv.File, field, sample int, s *rgb.Scratch) ([]byte, error) {
-	if f.Fields()[field].Type == fields.TypeRGBImage {
-		e, err := f.Image(sample, field)
-		if err != nil {
-			return nil, err
-		}
-		img := rgb.Image{Pix: dst[:0]}
-		err = s.Load(&img, e)
-		return img.Pix, err
-	}
-	v, err := f.Value(sample, field)
+func decoded(dst []byte, f loader.Dataset, field, sample int, s *rgb.Scratch) ([]byte, error) {
+	v, err := valueOf(f, field, sample)
 	if err != nil {
 		return nil, err
 	}
-	r, ok := v.(rgb.Raster)
-	if !ok {
-		return nil, fmt.Errorf("it is decoded as %T", v)
+	switch v := v.(type) {
+	case rgb.Encoded:
+		if m, ok := f.(interface {
+			Marks(sample, field int, buf []byte) ([]byte, error)
+		}); ok && v.JPEG {
+			v.Marks, _ = m.Marks(sample, field, nil) // damaged ones are none
+		}
+		img := rgb.Image{Pix: dst[:0]}
+		err = s.Load(&img, v)
+		return img.Pix, err
+	case rgb.Raster:
+		return v.Pix, nil
 	}
-	return r.Pix, nil
+	return nil, fmt.Errorf("it is decoded as %T", v)
+}
+
+// valueOf reads a value as its field decodes it.
+func valueOf(f loader.Dataset, field, sample int) (any, error) {
+	if one, ok := f.(*ffcv.File); ok {
+		return one.Value(sample, field)
+	}
+	meta, err := memberOf(f, field, sample)
+	if err != nil {
+		return nil, err
+	}
+	d := f.Fields()[field]
+	list, err := d.Field.Regions(nil, meta)
+	if err != nil {
+		return nil, err
+	}
+	data := make([][]byte, len(list))
+	for i, r := range list {
+		if r.Size < 0 {
+			if r.Size, err = f.RegionSize(sample, field, r.Ptr); err != nil {
+				return nil, err
+			}
+		}
+		if data[i], err = f.Bytes(sample, r.Ptr, r.Size, nil); err != nil {
+			return nil, err
+		}
+	}
+	return d.Field.Decode(meta, data)
 }

@@ -45,7 +45,7 @@ func (s *slots) end() {
 	s.close()
 }
 
-func alloc(t *testing.T, s *slots, n int) []byte {
+func take(t *testing.T, s *slots, n int) []byte {
 	t.Helper()
 	b, err := s.Alloc(n)
 	if err != nil {
@@ -59,7 +59,7 @@ func alloc(t *testing.T, s *slots, n int) []byte {
 
 func TestSlots(t *testing.T) {
 	s := newSlots()
-	small, more, large := alloc(t, s, 1), alloc(t, s, pageSize+1), alloc(t, s, 3<<20)
+	small, more, large := take(t, s, 1), take(t, s, pageSize+1), take(t, s, 3<<20)
 	for i, b := range [][]byte{small, more, large} {
 		for k := range b {
 			b[k] = byte(i + 1)
@@ -122,7 +122,7 @@ func TestKeptSegments(t *testing.T) {
 	defer s.end()
 	var blocks [][]byte
 	for range 8 {
-		blocks = append(blocks, alloc(t, s, size))
+		blocks = append(blocks, take(t, s, size))
 	}
 	shipped(t, s, blocks...)
 	for _, b := range blocks[:6] {
@@ -131,12 +131,12 @@ func TestKeptSegments(t *testing.T) {
 	if len(s.kept) != 2 || len(s.segments) != 4 || s.keeps != 2*size {
 		t.Fatalf("%d segments of %d are kept, want 2 of 4", len(s.kept), len(s.segments))
 	}
-	sh, _ := shipped(t, s, alloc(t, s, size), alloc(t, s, size*3/4))
+	sh, _ := shipped(t, s, take(t, s, size), take(t, s, size*3/4))
 	if len(sh.fresh) != 0 || len(s.kept) != 0 || len(sh.dropped) != 4 {
 		t.Errorf("%d new segments, %d kept, %v dropped", len(sh.fresh), len(s.kept), sh.dropped)
 	}
 	s.Free(blocks[6])
-	alloc(t, s, 2*size) // another size: the oldest goes
+	take(t, s, 2*size) // another size: the oldest goes
 	if len(s.kept) != 0 {
 		t.Errorf("%d are kept of a size that is not asked for", len(s.kept))
 	}
@@ -211,7 +211,7 @@ func TestManyBlocks(t *testing.T) {
 	s := newSlots()
 	defer s.end()
 	for range 3000 {
-		alloc(t, s, 200<<10)
+		take(t, s, 200<<10)
 	}
 	if n := len(s.segments); n > maxFiles {
 		t.Errorf("%d segments for 3,000 blocks of 200 KiB", n)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/loader"
+	"github.com/betongo/betongo/store"
 )
 
 // stream is the loader of a connection, and the batches that the client has of
@@ -66,6 +67,8 @@ type loaderRequest struct {
 	Outputs     []outputRequest          `json:"outputs"`
 	Custom      map[string]customRequest `json:"custom"` // fields that only the program knows
 	State       json.RawMessage          `json:"state"`
+	MaxPixels   int                      `json:"max_pixels"`
+	Storage     *storageRequest          `json:"storage"`
 }
 
 type policyRequest struct {
@@ -159,7 +162,7 @@ func (s *stream) setOptions(q *loaderRequest, rest *numbers) error {
 		BatchSize: q.BatchSize, Workers: q.Workers, Seed: q.Seed, DropLast: q.DropLast, BatchesAhead: q.Ahead,
 		Allocator: s.slots, MarksFile: q.MarksFile, MarksMemory: q.MarksMemory, Rank: q.Rank, WorldSize: q.World,
 		ExactlyOnce: q.ExactlyOnce, MaxFailures: q.MaxFailures, Quarantine: q.Quarantine, VerifyFields: q.VerifyToo,
-		Warn: s.warn, OutputsAt: s.outputsAt,
+		Warn: s.warn, OutputsAt: s.outputsAt, MaxPixels: q.MaxPixels,
 	}
 	var err error
 	if q.Indices != nil {
@@ -327,19 +330,27 @@ func (s *stream) close() {
 
 // openFor opens a loader's files.
 func (l *library) openFor(q *loaderRequest, order loader.Order) (*set, error) {
-	switch {
-	case q.Memory < -1:
+	how := access{memory: q.Memory, direct: q.Direct, custom: q.Custom, storage: q.Storage}
+	if q.Memory < -1 {
 		return nil, optionf("loader: memory is %d; want bytes, 0 to map the files, or -1", q.Memory)
-	case q.Memory >= 0:
-		return l.open(q.Paths, access{memory: q.Memory, direct: q.Direct, custom: q.Custom})
 	}
-	mapped, err := l.open(q.Paths, access{custom: q.Custom})
+	if q.Memory >= 0 {
+		return l.open(q.Paths, how)
+	}
+	// What a loader that looks into the files has open is shared, and enough for
+	// most; files that are mapped are mapped to see how large they are.
+	how.memory = 0
+	first, err := l.open(q.Paths, how)
 	if err != nil {
 		return nil, err
 	}
-	defer mapped.leave()
-	want, bytes := budget(mapped.data, order, q.BatchSize, q.Ahead)
-	return l.open(q.Paths, access{memory: bytes, direct: q.Direct, as: fmt.Sprintf("need %d", want), custom: q.Custom})
+	want, bytes := budget(first.data, order, q.BatchSize, q.Ahead)
+	if far(q.Paths) && want <= store.DefaultMemory {
+		return first, nil
+	}
+	defer first.leave()
+	how.memory, how.as = bytes, fmt.Sprintf("need %d", want)
+	return l.open(q.Paths, how)
 }
 
 // batchesOf is how many batches an epoch has.

@@ -84,7 +84,9 @@ func TestVerify(t *testing.T) {
 	c.fails("option", about(object{"ids": 1}), ids(20))
 	c.fails("option", about(object{"ids": 1}), ids(1<<63))
 	c.fails("notfound", about(object{"path": path + "x"}), nil)
-	c.fails("option", about(object{"path": strings.TrimSuffix(path, "damaged.beton") + "*.beton"}), nil)
+	several := about(object{"path": strings.TrimSuffix(path, "damaged.beton") + "*.beton", "to": 20})
+	c.ask(with(several, object{"to": 11}), nil)
+	checkSampleError(t, c.fails("sample", with(several, object{"from": 3}), nil), path, 11, offset)
 	c.fails("protocol", about(object{"ids": 2}), ids(1))
 	c.closed()
 }

@@ -29,6 +29,7 @@ type fieldSpec struct {
 	Orient        bool    `json:"orient"`
 	Strip         bool    `json:"strip"`
 	NoCheckpoints bool    `json:"no_checkpoints"`
+	MaxPixels     int     `json:"max_pixels"`
 	Channels      int     `json:"channels"` // image
 	Plain         bool    `json:"plain"`    // image: not compressed
 	LZ4           bool    `json:"lz4"`      // bytes, json, ndarray, torch: compressed where that is worth it
@@ -110,7 +111,7 @@ func (s *fieldSpec) picture() (fields.Field, error) {
 	f := fields.RGBImage{
 		Mode: mode, MaxResolution: s.MaxResolution, SmartThreshold: s.Smart, Quality: s.Quality,
 		CompressProbability: s.Probability, Reencode: fields.ReencodeAlways,
-		Orient: s.Orient, Strip: s.Strip, NoCheckpoints: s.NoCheckpoints,
+		Orient: s.Orient, Strip: s.Strip, NoCheckpoints: s.NoCheckpoints, MaxPixels: s.MaxPixels,
 	}
 	if s.Keep {
 		f.Reencode = fields.ReencodeAuto

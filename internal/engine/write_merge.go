@@ -16,6 +16,8 @@ type mergeRequest struct {
 	Parts []string `json:"parts"`
 	Plain bool     `json:"plain"`
 	Large bool     `json:"large_samples"`
+
+	Exclusive bool `json:"exclusive"` // an existing file is an error
 }
 
 // merge answers {"end":…} as write does. The values are placed anew: the file
@@ -38,7 +40,7 @@ func (c *conn) merge(r *request) error {
 		}
 		files = append(files, f)
 	}
-	opts := &splice.Options{Overwrite: true, Repack: true, Plain: q.Plain, LargeSamples: q.Large}
+	opts := &splice.Options{Overwrite: !q.Exclusive, Repack: true, Plain: q.Plain, LargeSamples: q.Large}
 	stats, err := splice.Merge(c.ctx, q.Path, files, opts)
 	if err != nil {
 		return fmt.Errorf("put the shards together: %w", err)

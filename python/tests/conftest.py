@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from s3 import Server, program
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -53,3 +55,28 @@ def engine() -> Any:
         return _engine.engine()
     except EngineError as e:
         pytest.skip(str(e))
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A real S3 server; tests that ask for it are skipped where there is none to start, and fail there if
+    BETONGO_S3 is "required"."""
+    path = program()
+    if path is None:
+        text = "no S3 server: set VERSITYGW, or run the Go tests of internal/s3test, which build one"
+        if os.environ.get("BETONGO_S3") == "required":
+            pytest.fail(text)
+        pytest.skip(text)
+    server = Server(path, tmp_path_factory.mktemp("s3"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def s3(s3_server: Server, engine: Any, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """The server, which this process's environment leads to and has credentials for."""
+    for name in [n for n in os.environ if n.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in s3_server.env.items():
+        monkeypatch.setenv(name, value)
+    return s3_server

@@ -595,7 +595,7 @@ def test_regions_are_read_as_they_are_mapped(golden, name, compiler, tmp_path):
     path = golden(name)
     reader = betongo.Reader(path)
     table, whole = reader.alloc_table, np.fromfile(path, np.uint8)
-    regions = Regions(reader, path)
+    regions = Regions(reader.file)
     read = regions.compile_reader()
     samples = np.unique(table["sample_id"])
     for ids in (samples, samples[::-3], samples[:1], samples[:0]):
@@ -609,8 +609,11 @@ def test_regions_are_read_as_they_are_mapped(golden, name, compiler, tmp_path):
     cut = tmp_path / "cut.beton"
     cut.write_bytes(whole[: int(table["ptr"].max())].tobytes())
     if int(table["size"][table["ptr"].argmax()]):
+        reader.file.path = str(cut)
         with pytest.raises(betongo.FormatError, match="bytes are missing"):
-            Regions(reader, str(cut)).state(samples.astype(np.int64))
+            regions = Regions(reader.file)
+            regions._file._fd = None
+            regions.state(samples.astype(np.int64))
 
 
 def test_whole_images_that_are_not_mapped(mixed):

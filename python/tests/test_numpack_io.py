@@ -560,7 +560,6 @@ def test_imports_nothing() -> None:
 def test_names() -> None:
     for name in io.__all__:
         assert getattr(io, name) is not None
-    assert not hasattr(io, "from_s3")
     assert (io.LARGE_FILE_THRESHOLD, io.DEFAULT_CHUNK_SIZE, io.DEFAULT_BATCH_ROWS) == (
         1 << 30,
         100 << 20,

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import mmap
 import os
+import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
@@ -115,6 +117,8 @@ class File:
     shortened meanwhile.
     """
 
+    far = False  # whether the engine reads it, and nothing is mapped
+
     def __init__(
         self,
         path: str | os.PathLike[str],
@@ -129,11 +133,17 @@ class File:
         self._custom = dict(custom_fields or {})
         self._handlers: dict[str, Any] | None = None
         self._sorted: tuple[np.ndarray, np.ndarray] | None = None
+        self._fd: int | None = None
+        self._open()
+        self._sums: _sums.Sums | None = _sums.Sums(self) if verify else None
+
+    def _open(self) -> None:
+        """Maps and checks the file."""
         self._map = _map(self.path)
         self._pages = 0
         self._size = self._map.size
         self._read_header()
-        self._read_fields()
+        self._read_fields(self.bytes(HEADER_SIZE, self.num_fields * DESCRIPTOR_SIZE))
         self._check_metadata()
         self._check_table()
         self._block = _block.Block(self)
@@ -141,7 +151,6 @@ class File:
             self._data = self._block.offset
             self._pages = min(self._pages, self._data)
         self._block.check_required()
-        self._sums: _sums.Sums | None = _sums.Sums(self) if verify else None
 
     # -- opening -----------------------------------------------------------------------------------------
 
@@ -209,8 +218,8 @@ class File:
         self.num_fields = fields
         self._table = self._data = table
 
-    def _read_fields(self) -> None:
-        self.descriptors = self.bytes(HEADER_SIZE, self.num_fields * DESCRIPTOR_SIZE).view(DESCRIPTOR)
+    def _read_fields(self, descriptors: np.ndarray) -> None:
+        self.descriptors = descriptors.view(DESCRIPTOR)
         infos = []
         for i, d in enumerate(self.descriptors):
             raw = d["name"].tobytes().split(b"\0", 1)[0]
@@ -294,9 +303,7 @@ class File:
             raise self.flaw("allocation table", self._table, what, found=count, expected=expected)
         if all(f.type != CUSTOM for f in self.fields):
             count = builtin * self.num_samples  # behind them may lie what sealing in place has left
-        # The allocation table as it stands, read-only: sample_id, ptr, size, all uint64; its entries
-        # unchecked.
-        self.alloc_table = self.bytes(self._table, count * ENTRY_SIZE).view(ENTRY)
+        self._entries: np.ndarray | None = self.bytes(self._table, count * ENTRY_SIZE).view(ENTRY)
 
     # -- what the file holds -------------------------------------------------------------------------------
 
@@ -332,6 +339,18 @@ class File:
         if dtype.itemsize == 0:
             return np.zeros(self.num_samples, dtype)
         return self.bytes(self._meta, self.num_samples * dtype.itemsize).view(dtype)
+
+    @property
+    def alloc_table(self) -> np.ndarray:
+        """The allocation table as it stands, read-only: sample_id, ptr, size, all uint64; its entries
+        unchecked."""
+        assert self._entries is not None
+        return self._entries
+
+    @property
+    def has_data(self) -> bool:
+        """Whether any value lies in a page of data."""
+        return len(self.alloc_table) > 0
 
     @property
     def handlers(self) -> dict[str, Any]:
@@ -408,19 +427,36 @@ class File:
 
         IndexError, KeyError for what is not there; SampleError for a damaged value.
         """
-        i, k = self._sample(i), self.index(field)
-        self.check(i, k)
+        return self.sample(i, [self.index(field)])[0]
+
+    def sample(self, i: int, fields: Sequence[int]) -> list[Any]:
+        """Returns a sample's values of some fields, by number, as `value` does."""
+        i = self._sample(i)
+        for k in fields:
+            self.check(i, k)
+        return [self._value(i, k) for k in fields]
+
+    def values(self, samples: Sequence[int] | np.ndarray, field: int) -> list[Any]:
+        """Returns a field's values of some samples, as `value` does."""
+        return [self.value(int(i), field) for i in samples]
+
+    def _value(self, i: int, k: int) -> Any:
         f = self.fields[k]
         if f.name in self._custom:
             return self._run_decoder(i, k)
         member = self.rows[f"f{k}"][i]
+        return self._made(i, k, member, lambda: self._stored(i, k, member))
+
+    def _made(self, i: int, k: int, member: Any, stored: Callable[[], np.ndarray]) -> Any:
+        """Makes a value of its member of the row and what it has stored."""
+        f = self.fields[k]
         if f.type == FLOAT:
             return float(member)
         if f.type == INT:
             return int(member)
         if f.type == CUSTOM and not f.kind:
             return member.copy()
-        return self._guard(i, k, lambda: _value.decode(self, i, k, member, self._stored(i, k, member)))
+        return self._guard(i, k, lambda: _value.decode(self, i, k, member, stored()))
 
     def raw(self, i: int, field: str | int) -> np.ndarray:
         """Returns the stored bytes of one value (a JPEG stream, an array's elements), a read-only view of the
@@ -498,16 +534,14 @@ class File:
 
     def _run_decoder(self, i: int, k: int) -> Any:
         """Runs the decoder of a custom field's own class over one sample."""
-        from .memory_managers import OSCacheManager
         from .pipeline.compiler import Compiler
         from .pipeline.state import State
-        from .reader import Reader
 
         field = self.handlers[self.fields[k].name]
-        manager = OSCacheManager(Reader(self.path, self._custom))
+        read, state_of = self._reading()
         decoder = field.get_decoder_class()()
         decoder.accept_field(field)
-        decoder.accept_globals(self.rows[f"f{k}"], manager.read)
+        decoder.accept_globals(self.rows[f"f{k}"], read)
         state = State(jit_mode=False, device="cpu", shape=None, dtype=np.dtype("<u1"))  # type: ignore[arg-type]
         made, query = decoder.declare_state_and_memory(state)
         memory = None
@@ -519,9 +553,62 @@ class File:
             code = decoder.generate_code()
         finally:
             Compiler.set_enabled(enabled)
-        with manager.schedule_epoch([[i]]) as context:
-            out = code(np.array([i]), memory, self.rows[f"f{k}"], context.state)
+        out = code(np.array([i]), memory, self.rows[f"f{k}"], state_of(np.array([i])))
         return np.array(out[0])
+
+    def _reading(self) -> tuple[Callable[[int, Any], np.ndarray], Callable[[np.ndarray], Any]]:
+        """What an operation of Python reads stored bytes with: the function, and what gives its second
+        argument for a batch."""
+        from .memory_managers import OSCacheManager
+        from .reader import Reader
+
+        manager = OSCacheManager(Reader(self.path, self._custom))
+        return manager.read, lambda ids: manager.schedule_epoch([]).state
+
+    def fetch(
+        self,
+        data: np.ndarray,
+        samples: np.ndarray,
+        ptrs: np.ndarray,
+        sizes: np.ndarray,
+        begins: np.ndarray,
+    ) -> None:
+        """Reads regions, in the order of their pointers, into data, each from where it begins there. Of the
+        file, not the map: what is read takes no memory but data's."""
+        apart = np.flatnonzero(ptrs[1:] != ptrs[:-1] + sizes[:-1]) + 1
+        runs = np.concatenate(([0], apart, [len(ptrs)])).tolist()
+        room = memoryview(data)  # type: ignore[arg-type]
+        for lo, hi in zip(runs, runs[1:]):
+            at, begin = int(ptrs[lo]), int(begins[lo])
+            end = int(begins[hi - 1] + sizes[hi - 1])
+            while begin < end:
+                n = os.preadv(self._descriptor(), [room[begin:end]], at)
+                if n == 0:
+                    raise self.flaw("pages", at, f"the file ends here, {end - begin} bytes are missing")
+                at, begin = at + n, begin + n
+
+    def _descriptor(self) -> int:
+        if self._fd is None:
+            fd = os.open(os.path.abspath(self.path), os.O_RDONLY | os.O_CLOEXEC)
+            self._fd = fd
+            weakref.finalize(self, os.close, fd)
+        return self._fd
+
+    def ask(
+        self, request: dict[str, Any], payload: Any = b"", connection: Any = None
+    ) -> tuple[dict[str, Any], bytearray]:
+        """Asks the engine about the file: "verify" or "images". connection: one to be used, which stays
+        open."""
+        from ._engine import Connector
+
+        told = {**request, "path": os.path.abspath(self.path)}
+        custom = self.opaque()
+        if custom:
+            told["custom"] = custom
+        if connection is not None:
+            return connection.request(told, payload)  # type: ignore[no-any-return]
+        with Connector()() as c:
+            return c.request(told, payload)
 
     # -- whole columns -------------------------------------------------------------------------------------
 
@@ -538,13 +625,13 @@ class File:
                 f"{self.path}: field {f.name!r} is {f.type_name}, whose values have no common shape"
             )
         self.check(samples, k)
-        members = self.rows[f"f{k}"]
         if f.kind == "lz4":
             numbers = range(self.num_samples) if samples is None else samples
             out = np.empty((len(numbers), *f.shape), f.dtype)
             for row, i in zip(out, numbers):
                 row[...] = self.value(int(i), k)
             return out
+        members = self.rows[f"f{k}"]
         if samples is not None:
             members = members[samples]
         if f.type in (FLOAT, INT):
@@ -593,7 +680,7 @@ class File:
         """Lets go of the map, which ends with the last array made from it. Idempotent."""
         self._map = np.empty(0, np.uint8)
         self._size = 0
-        self.alloc_table = np.empty(0, ENTRY)
+        self._entries = np.empty(0, ENTRY)
         self.num_samples = 0
 
     def __enter__(self) -> File:

@@ -74,9 +74,13 @@ class _Keys:
 
 def write(writer: DatasetWriter, shards: list[str], pipeline: Pipeline, workers: int) -> None:
     """Writes the file of all shards, with processes that each take one after another."""
+    with writer._target() as path:
+        _write(writer, shards, pipeline, workers, os.path.realpath(path))
+
+
+def _write(writer: DatasetWriter, shards: list[str], pipeline: Pipeline, workers: int, path: str) -> None:
     from .writer import Bar, WorkerError, how_ended, starting
 
-    path = os.path.realpath(writer.fname)
     folder = tempfile.mkdtemp(prefix=os.path.basename(path)[:64] + ".partial-", dir=os.path.dirname(path))
     context = starting(writer._start_method)
     processes: list[Any] = []
@@ -119,6 +123,7 @@ def write(writer: DatasetWriter, shards: list[str], pipeline: Pipeline, workers:
             "parts": parts,
             "plain": writer._plain,
             "large_samples": writer._large,
+            "exclusive": not writer._overwrite,
         }
         with connector() as connection:
             end = connection.request(request)[0]["end"]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -54,22 +53,7 @@ class Sums:
         return self._known[k]
 
     def _ask(self, fields: Sequence[int], samples: dict[str, int], payload: bytes = b"") -> None:
-        from ._engine import engine
-
         if not payload and samples.get("ids") == 0:
             return
         f = self._file
-        request: dict[str, Any] = {
-            "do": "verify",
-            "path": os.path.abspath(f.path),
-            "fields": [f.fields[k].name for k in fields],
-            **samples,
-        }
-        custom = f.opaque()
-        if custom:
-            request["custom"] = custom
-        connection = engine().connect()
-        try:
-            connection.request(request, payload)
-        finally:
-            connection.close()
+        f.ask({"do": "verify", "fields": [f.fields[k].name for k in fields], **samples}, payload)

@@ -302,22 +302,12 @@ def _jpeg(file: File, i: int, k: int, b: np.ndarray, width: int, height: int) ->
 def _engine_images(file: File, k: int, i: int) -> tuple[dict[str, Any], bytes]:
     """Has the engine decode one picture. EngineError, or UnsupportedError, that names Pillow, where it
     can't."""
-    from ._engine import engine
     from .errors import EngineError, SampleError
 
     try:
-        connection = engine().connect()
-        try:
-            request = {
-                "do": "images",
-                "path": os.path.abspath(file.path),
-                "field": file.fields[k].name,
-                "ids": 1,
-            }
-            answer, pixels = connection.request(request, np.array([i], "<i8").tobytes())
-            return answer, bytes(pixels)
-        finally:
-            connection.close()
+        request = {"do": "images", "field": file.fields[k].name, "ids": 1}
+        answer, pixels = file.ask(request, np.array([i], "<i8").tobytes())
+        return answer, bytes(pixels)
     except SampleError as e:
         raise DecodeError(str(e).removeprefix(f"{os.path.abspath(file.path)}: ")) from None
     except (EngineError, UnsupportedError) as e:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from . import _file
+from . import _file, _storage
+from ._far import open_file
 from ._file import File
 
 if TYPE_CHECKING:
@@ -34,16 +35,25 @@ def open(
     custom_fields: Mapping[str, type[Field]] | None = None,
     *,
     verify: str | None = None,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Opens a .beton file for looking at its samples.
 
+    path may be a URL (s3://, gs://, azblob://, https://, file://), a pattern of either ("s3://bucket/train-*.beton"),
+    or an index (.json): several files are one dataset, one after another. These the engine reads, not this process.
+    storage_options say how URLs are reached: endpoint_url, region, profile, anonymous (or anon), cache (a folder
+    that keeps what was read), cache_size, memory (bytes of pages, 1 GiB by default), requests (at a time),
+    retries, timeout (seconds). Credentials are found where the stores' own tools look for them; ValueError
+    for any in storage_options.
+
     custom_fields gives the `betongo.fields.Field` class of each custom field by its name. verify="first_read"
     has the engine compare each value, and its metadata row, with its checksum before it is given out for the
-    first time: what differs is a `SampleError`. Raises FileNotFoundError (or another OSError), `FormatError`
+    first time: what differs is a `SampleError`. Raises FileNotFoundError, PermissionError or another OSError,
+    also of objects (ESTALE for one that was replaced meanwhile), `FormatError`
     for a file that is not a sound .beton, `UnsupportedError` for one of a newer version, or with verify for
     one without checksums, and ValueError for a verify that is none.
     """
-    return Dataset(path, custom_fields, verify=verify)
+    return Dataset(path, custom_fields, verify=verify, storage_options=storage_options)
 
 
 class Dataset:
@@ -53,7 +63,7 @@ class Dataset:
     own). ds[a:b] and ds[array] give the same for several samples: arrays (n, *shape) where the values have
     one shape and dtype, else lists. ds[name] is a whole column: a read-only int64 or float64 view of the map
     for Int and Float, a fresh array (samples, *shape) for NDArray and TorchTensor, else a `Column`, which
-    reads values when they are asked for.
+    reads values when they are asked for. Of URLs and of several files nothing is mapped, and all is a copy.
 
     Safe for several threads; it pickles as its path, so that workers of torch's DataLoader may have it.
     """
@@ -64,8 +74,13 @@ class Dataset:
         custom_fields: Mapping[str, type[Field]] | None = None,
         *,
         verify: str | None = None,
+        storage_options: Mapping[str, Any] | None = None,
     ) -> None:
-        self.file = File(path, custom_fields, verify=verify)
+        options = _storage.settings(storage_options)
+        self._storage = options
+        self.file: File = open_file(
+            path, custom_fields, verify=verify, storage_options=options, memory=options.get("memory", 0)
+        )
 
     @property
     def path(self) -> str:
@@ -142,6 +157,8 @@ class Dataset:
             options.setdefault("custom_fields", self.file._custom)
         if self.file.verify:
             options.setdefault("verify", self.file.verify)
+        if self._storage:
+            options.setdefault("storage_options", self._storage)
         return Loader(self.path, batch_size, **options)
 
     def close(self) -> None:
@@ -188,7 +205,8 @@ class Dataset:
     def _sample(self, i: int) -> dict[str, Any]:
         self.file.check(i)
         # Of fields of one name the first counts.
-        return {name: self.file.value(i, self.file.index(name)) for name in dict.fromkeys(self.names)}
+        names = list(dict.fromkeys(self.names))
+        return dict(zip(names, self.file.sample(i, [self.file.index(name) for name in names])))
 
     def _several(self, samples: np.ndarray) -> dict[str, Any]:
         self.file.check(samples)
@@ -199,7 +217,7 @@ class Dataset:
         if self._shaped(k):
             return np.array(self.file.column(k, samples))
         self.file.check(samples, k)
-        values = [self.file.value(int(i), k) for i in samples]
+        values = self.file.values(samples, k)
         if values and all(isinstance(v, np.ndarray) for v in values):
             if len({(v.shape, v.dtype) for v in values}) == 1:
                 return np.stack(values)
@@ -207,7 +225,7 @@ class Dataset:
 
     def __repr__(self) -> str:
         n = len(self)
-        lines = [f"<betongo.Dataset {self.path!r}: {n:,} sample{'' if n == 1 else 's'}>"]
+        lines = [f"<betongo.Dataset {_storage.shown(self.path)!r}: {n:,} sample{'' if n == 1 else 's'}>"]
         rows = [
             (f.name or repr(f.name), f.type_name, self._describe(k)) for k, f in enumerate(self.file.fields)
         ]
@@ -230,6 +248,8 @@ class Dataset:
             return "" if f.member is not None else "(custom, nothing describes it)"
         if f.dtype is not None and f.shape is not None:
             return f.dtype.name + (f" {f.shape}" if f.shape else "")
+        if self.file.far:  # a repr does not read what may be far away
+            return ""
         members = self.file.rows[f"f{k}"][:_LOOKED_AT]
         of = "" if len(members) == len(self) else f" (the first {len(members):,})"
         if not len(members):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _file
+from . import _file, _storage
+from ._far import open_file
 from ._file import File
 
 if TYPE_CHECKING:
@@ -23,19 +24,30 @@ class Reader:
     num_samples, page_size, num_fields: ints. header: the structured header. field_descriptors: one structured
     row a field. field_names: in file order. handlers: name to `Field`. metadata_type: dtype of a row.
     metadata: structured (num_samples,), members f0, f1, …; alloc_table: structured (entries,), sample_id,
-    ptr, size. The arrays are read-only views of the map, loaded as they are touched. file: the
-    `betongo._file.File` behind it.
+    ptr, size. The arrays are read-only views of the map, loaded as they are touched; of URLs and of several files
+    they are copies, had from the engine when they are asked for. file: the `betongo._file.File` behind it.
+
+    fname may be a URL, a pattern (of a URL too), or an index (.json); storage_options are as `betongo.open` has
+    them, and memory is how many bytes of a URL's pages the engine keeps (0: 1 GiB).
 
     Raises ValueError for a custom field without a class in custom_handlers, and for a class of no field; else
     as `betongo.open` does.
     """
 
     def __init__(
-        self, fname: str | os.PathLike[str], custom_handlers: Mapping[str, type[Field]] | None = None
+        self,
+        fname: str | os.PathLike[str],
+        custom_handlers: Mapping[str, type[Field]] | None = None,
+        *,
+        storage_options: Mapping[str, Any] | None = None,
+        memory: int | None = None,
     ) -> None:
         self._fname = fname
         self.custom_fields = dict(custom_handlers or {})
-        self.file = File(fname, self.custom_fields)
+        options = _storage.settings(storage_options)
+        self.file: File = open_file(
+            fname, self.custom_fields, storage_options=options, memory=int(memory or options.get("memory", 0))
+        )
         for info in self.file.fields:
             if info.type == _file.CUSTOM and info.name not in self.custom_fields and not info.kind:
                 raise ValueError(

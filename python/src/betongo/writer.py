@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import glob
 import multiprocessing
 import os
@@ -15,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _aside, _feed
+from . import _aside, _feed, _storage
 from ._engine import Connector
 from ._warn import warn
 from ._wire import error_of
@@ -79,6 +81,11 @@ class DatasetWriter:
     fixed, else fork on Linux, as before Python 3.14, so that a dataset need not be picklable, and elsewhere
     the platform's. progress: a bar on stderr; None for one when stderr is a terminal.
 
+    fname may be a URL (s3://, gs://, azblob://), reached as storage_options say (`betongo.open`): the file is written
+    in a temporary folder ($TMPDIR) and sent when it is complete, and appears whole or not at all. overwrite: whether
+    a file that is there is replaced; None: one of the local disk, as by FFCV, but no object, also if it comes
+    meanwhile. FileExistsError otherwise.
+
     A sample is a tuple or list with a value for each field, or a dict by the fields' names. One that can't be
     had or written raises WriteError with its index. A writer may be used again; it is for one thread.
 
@@ -100,8 +107,15 @@ class DatasetWriter:
         large_samples: bool = False,
         start_method: str | None = None,
         progress: bool | None = None,
+        overwrite: bool | None = None,
+        storage_options: Mapping[str, Any] | None = None,
     ) -> None:
-        self.fname = os.fsdecode(fname)
+        self.fname = _storage.local(os.fsdecode(fname))
+        self._url = _storage.is_url(self.fname)
+        if self.fname.startswith("http"):
+            raise ValueError(f"{_storage.shown(self.fname)}: a web server's files can't be written; want s3:// or a path")
+        self._storage = _storage.settings(storage_options)
+        self._overwrite = not self._url if overwrite is None else bool(overwrite)
         self.fields = fields
         _check_fields(fields)
         if page_size < 1 or page_size & (page_size - 1):
@@ -165,7 +179,7 @@ class DatasetWriter:
         workers = min(max(1, self.num_workers), -(-n // chunksize))
         if multiprocessing.current_process().daemon:
             workers = 1  # which may have no children
-        with _Job(self, samples=n, chunk=chunksize, workers=workers) as job:
+        with self._target() as path, _Job(self, path=path, samples=n, chunk=chunksize, workers=workers) as job:
             where = _Indices(chosen)
             if workers == 1:
                 job.feed(lambda f, between: _feed.feed_indices(f, dataset, chosen, between, names), where)
@@ -188,7 +202,7 @@ class DatasetWriter:
             iterable, length = _named(iterable, names), _length(iterable) if length is None else length
         if length is None:
             length = _length(iterable)
-        with _Job(self, reserve=length) as job:
+        with self._target() as path, _Job(self, path=path, reserve=length) as job:
             job.feed(lambda f, between: _feed.feed_stream(f, _some(iterable), between), None)
 
     def from_iterable_dataset(self, dataset: Iterable[Any]) -> None:
@@ -214,11 +228,25 @@ class DatasetWriter:
         else:
             _shards.write(self, shards, pipeline, workers)
 
+    @contextlib.contextmanager
+    def _target(self) -> Iterator[str]:
+        """Where the engine writes. An object is sent when the block ends without an error."""
+        if not self._url:
+            yield os.path.abspath(self.fname)
+            return
+        # Asked first: a night's work is not to end with a wrong password.
+        if _storage.exists(self.fname, self._storage) and not self._overwrite:
+            raise FileExistsError(errno.EEXIST, f"{self.fname}: the object exists already (overwrite=True replaces it)")
+        with _storage.folder() as room:
+            path = os.path.join(room, _storage.file_name(self.fname))
+            yield path
+            _storage.upload(path, self.fname, self._storage, overwrite=self._overwrite)
+
     def _request(self) -> dict[str, Any]:
         """What the engine is asked for."""
         return {
             "do": "write",
-            "path": os.path.abspath(self.fname),
+            "exclusive": not self._overwrite,
             "fields": [_feed.spec(name, field) for name, field in self.fields.items()],
             "page_size": self.page_size,
             "seed": self._seed & (1 << 64) - 1,
@@ -461,7 +489,8 @@ class _Job:
             + (f" (row {row})" if index != row else "")
             + (f", field {field!r}" if field else "")
         )
-        failed = WriteError(f"{place}: {what}", index=index, sample=row, field=field, file=self._path)
+        file = self._writer.fname if self._writer._url else self._path
+        failed = WriteError(f"{place}: {what}", index=index, sample=row, field=field, file=file)
         failed.__cause__ = cause
         return failed
 

@@ -53,6 +53,7 @@ class RGBImageField(Field):
     bytes where a JPEG is to be stored and nothing is shrunk; otherwise pictures are decoded and encoded anew,
     as by FFCV. orient turns image files as their EXIF orientation says; strip drops the metadata of those
     that are kept. checkpoints=False leaves out what makes decoding parts of a JPEG quicker.
+    max_pixels: a picture of more (width times height) is an error, before it is decoded where it is a file.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class RGBImageField(Field):
         orient: bool = False,
         strip: bool = False,
         checkpoints: bool = True,
+        max_pixels: int | None = None,
     ) -> None:
         if write_mode not in _MODES:
             raise ValueError(f"write_mode {write_mode!r}; there are {', '.join(map(repr, _MODES))}")
@@ -85,6 +87,8 @@ class RGBImageField(Field):
             raise ValueError(f"jpeg_quality={jpeg_quality}: want 1 to 100")
         if not 0 <= compress_probability <= 1:
             raise ValueError(f"compress_probability={compress_probability}: want 0 to 1")
+        if max_pixels is not None and not (isinstance(max_pixels, (int, np.integer)) and max_pixels > 0):
+            raise ValueError(f"max_pixels={max_pixels!r}: want a number of pixels")
         if orient and min_resolution is not None:
             raise ValueError("orient and min_resolution don't go together")
         self.write_mode = write_mode
@@ -100,6 +104,7 @@ class RGBImageField(Field):
         self.orient = orient
         self.strip = strip
         self.checkpoints = checkpoints
+        self.max_pixels = max_pixels
 
     @property
     def metadata_type(self) -> np.dtype[Any]:
@@ -162,6 +167,7 @@ class RGBImageField(Field):
             spec["max_resolution"] = int(self.max_resolution or 0)
             spec["min_resolution"] = int(self.min_resolution or 0)
         spec.update(orient=self.orient, strip=self.strip, no_checkpoints=not self.checkpoints)
+        spec["max_pixels"] = int(self.max_pixels or 0)
         return spec
 
     def _resizes_here(self) -> bool:

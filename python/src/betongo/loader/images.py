@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import _engine
 from .._wire import Connection
+
+if TYPE_CHECKING:
+    from .._file import File
 
 __all__ = ["Images"]
 
@@ -23,10 +26,9 @@ class Images:
     The arrays are the caller's. With cached the engine doesn't map the file for it. One thread at a time.
     """
 
-    def __init__(self, path: str, field: str, custom: dict[str, Any], cached: bool) -> None:
-        self._request: dict[str, Any] = {"do": "images", "path": path, "field": field, "cached": cached}
-        if custom:  # fields of the file that only the program knows
-            self._request["custom"] = custom
+    def __init__(self, file: File, field: str, cached: bool) -> None:
+        self._file = file
+        self._request: dict[str, Any] = {"do": "images", "field": field, "cached": cached}
         self._connection: Connection | None = None
         self._owner = 0
 
@@ -40,7 +42,7 @@ class Images:
             connection = self._connection = _engine.Connector()()
             self._owner = os.getpid()
         request = {**self._request, "ids": len(ids)}
-        answer, pixels = connection.request(request, ids.view(np.uint8).data)
+        answer, pixels = self._file.ask(request, ids.view(np.uint8).data, connection)
         at = 0
         for height, width, channels, size in answer["ok"]["images"]:
             n = height * width * channels * size
@@ -50,4 +52,4 @@ class Images:
             at += n
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_request": self._request, "_connection": None, "_owner": 0}
+        return {"_file": self._file, "_request": self._request, "_connection": None, "_owner": 0}

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _engine
+from .. import _engine, _storage
+from .._far import columns
 from .._stream import LoaderStream, Out
 from .._warn import warn
 from ..errors import StateError
@@ -63,12 +64,14 @@ class Loader:
 
     The arguments up to order_kwargs are FFCV's.
 
-    - fname: the file. batch_size: samples in a batch. drop_last: leave out a last batch that is short.
+    - fname: the file; or a URL (s3://, gs://, azblob://, https://), a pattern ("s3://bucket/train-*.beton"), or an
+      index (.json): several files are one dataset. batch_size: samples in a batch. drop_last: leave out a last batch that is short.
     - num_workers: of the engine, less than 1 for all processors; it changes no batch. batches_ahead: how many
       batches are prepared in advance.
     - os_cache: map the file, which is good where it fits into memory or several processes read it; else pages
       are read, with at most `memory` bytes of them in memory, by default as many as order and batch want. The
-      environment's FFCV_DEFAULT_CACHE_PROCESS=1 makes that the default.
+      environment's FFCV_DEFAULT_CACHE_PROCESS=1 makes that the default. URLs are always read so, by default with
+      1 GiB or what order and batch want beyond that.
     - order: an OrderOption, a TraversalOrder class, or one of the engine's further orders, by name or as
       an object of betongo.traversal_order. order_kwargs are for its constructor.
     - seed: of the order and of what the engine draws. None: drawn from NumPy's global generator, but 0 for
@@ -92,7 +95,9 @@ class Loader:
     - verify: "first_read" compares each value of the outputs' fields, and its metadata row, with its checksum
       before it is used for the first time. What differs is a sample that can't be loaded. UnsupportedError
       for a file without checksums. None: what was damaged and can still be decoded comes as it is.
-    - direct: read past the system's cache. marks_file: where checkpoints of JPEGs are kept for later runs.
+    - max_pixels: images of more are samples that can't be loaded, and are not decoded.
+    - storage_options: how URLs are reached, see `betongo.open`; memory there is that of here.
+    - direct: read past the system's cache (files of the local disk). marks_file: where checkpoints of JPEGs are kept for later runs.
 
     A batch never changes as long as anything holds it. Operations of Python run in a thread that works ahead,
     which ends with the loop. A loader may be pickled, and used after a fork; iterators are of one thread at a
@@ -133,6 +138,8 @@ class Loader:
         direct: bool = False,
         marks_file: str | os.PathLike[str] | None = None,
         pin_memory: bool = False,
+        max_pixels: int | None = None,
+        storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         self._seed_given = seed is not None
         self._args: dict[str, Any] = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
@@ -140,8 +147,11 @@ class Loader:
         self.distributed: bool = bool(distributed) or self.world_size > 1
         self.seed: int = self._pick_seed(seed, order)
         self._args["seed"] = self.seed
-        self.fname: str = os.fspath(fname)
-        self._path = os.path.abspath(self.fname)
+        self.fname: str = _storage.local(os.fspath(fname))
+        self._path = self.fname if _storage.is_url(self.fname) else os.path.abspath(self.fname)
+        self._storage = _storage.settings(storage_options)
+        self._args["storage_options"] = self._storage
+        self._max_pixels: int = 0 if max_pixels is None else positive("max_pixels", max_pixels)
         self._verify: str = verification(verify)
         self.batch_size: int = positive("batch_size", batch_size)
         self.batches_ahead: int = positive("batches_ahead", batches_ahead)
@@ -159,8 +169,8 @@ class Loader:
         self._resumed: LoaderStream | None = None  # its loader
         Compiler.set_num_threads(self.num_workers)
 
-        self.reader = Reader(self.fname, custom_fields)
-        self._stored = Stored(self.reader, self._path, self.os_cache)
+        self.reader = Reader(self.fname, custom_fields, storage_options=self._storage, memory=self._looking())
+        self._stored = Stored(self.reader, self.os_cache)
         self.indices: np.ndarray = samples_of(indices, int(self.reader.num_samples))
         self.field_name_to_f_ix: dict[str, int] = {name: i for i, name in enumerate(self.reader.field_names)}
         self.pipeline_specs: dict[str, PipelineSpec] = self._specs(pipelines)
@@ -219,7 +229,7 @@ class Loader:
             self.pipeline_specs,
             self.reader.handlers,
             self.field_name_to_f_ix,
-            self.reader.metadata,
+            columns(self.reader.file),
             self._stored.read,
             custom=frozenset(self._stored.custom()),
         )
@@ -310,7 +320,7 @@ class Loader:
             "rank": 0 if given else self.rank,
             "world": 1 if given else self.world_size,
             "exactly_once": bool(a["exactly_once"]),
-            "memory": 0 if self.os_cache else int(a["memory"] or -1),
+            "memory": self._memory(),
             "direct": bool(a["direct"]),
             "marks_file": "" if marks is None else os.path.abspath(os.fspath(marks)),
             "on_error": policy(a["on_error"]),
@@ -319,7 +329,10 @@ class Loader:
             "verify": self._verify,
             "outputs": self._whole(outputs),
             "state": state,
+            "max_pixels": self._max_pixels,
         }
+        if self.reader.file.far:
+            spec["storage"] = _storage.request(self._storage)
         if spec["verify"]:  # also what operations of Python read by themselves
             spec["verify_fields"] = sorted({node.source for node in self.graph.leaf_nodes.values()})
         custom = self._stored.custom()
@@ -327,6 +340,16 @@ class Loader:
             spec["custom"] = custom
         everything = given or a["indices"] is None
         return LoaderStream(_engine.Connector(), spec, None if everything else self.indices)
+
+    def _memory(self) -> int:
+        """Return how many bytes of pages are kept: 0 where the files are mapped, -1 where the engine finds out."""
+        if self.os_cache and not _storage.is_url(self._path):
+            return 0
+        return int(self._args["memory"] or self._storage.get("memory", -1))
+
+    def _looking(self) -> int:
+        """Return the same for who looks into the dataset: so they share what is open."""
+        return max(0, self._memory())
 
     def _whole(self, outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return outputs with those that the engine would otherwise add, disabled."""

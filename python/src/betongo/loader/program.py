@@ -176,7 +176,7 @@ class Program:
         self._states[id(step)] = state
         more: tuple[Any, ...] = ()
         if takes is None:
-            more = (operation.metadata,)
+            more = (np.asarray(operation.metadata),)
         return _Call(
             step=step,
             operation=operation,

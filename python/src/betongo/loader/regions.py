@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..pipeline.compiler import Compiler
-from ..reader import Reader
+
+if TYPE_CHECKING:
+    from .._file import File
 
 __all__ = ["Regions"]
 
@@ -24,11 +24,9 @@ class Regions:
     The file isn't mapped for it, and memory is that of a batch. Any number of threads.
     """
 
-    def __init__(self, reader: Reader, path: str) -> None:
-        self._file = reader.file
-        self._path = path
-        self._fd: int | None = None
-        table = reader.alloc_table
+    def __init__(self, file: File) -> None:
+        self._file = file
+        table = file.alloc_table
         order = np.lexsort((~table["size"], table["ptr"], table["sample_id"]))
         self._samples = table["sample_id"][order]
         self._ptrs, self._sizes = table["ptr"][order], table["size"][order]
@@ -49,30 +47,9 @@ class Regions:
         ptrs, sizes = np.ascontiguousarray(ptrs[one]), np.ascontiguousarray(sizes[one])
         begins = np.cumsum(sizes, dtype=np.uint64) - sizes
         data = np.empty(int(sizes.sum()), np.uint8)
-        self._read(data, ptrs, sizes, begins)
+        if len(ptrs):
+            self._file.fetch(data, self._samples[rows][order][one], ptrs, sizes, begins)
         return data, ptrs, begins, sizes
-
-    def _read(self, data: np.ndarray, ptrs: np.ndarray, sizes: np.ndarray, begins: np.ndarray) -> None:
-        if not len(ptrs):
-            return
-        apart = np.flatnonzero(ptrs[1:] != ptrs[:-1] + sizes[:-1]) + 1
-        runs = np.concatenate(([0], apart, [len(ptrs)])).tolist()
-        room = memoryview(data)  # type: ignore[arg-type]
-        for lo, hi in zip(runs, runs[1:]):
-            at, begin = int(ptrs[lo]), int(begins[lo])
-            end = int(begins[hi - 1] + sizes[hi - 1])
-            while begin < end:
-                n = os.preadv(self._open(), [room[begin:end]], at)
-                if n == 0:
-                    raise self._file.flaw("pages", at, f"the file ends here, {end - begin} bytes are missing")
-                at, begin = at + n, begin + n
-
-    def _open(self) -> int:
-        if self._fd is None:
-            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-            self._fd = fd
-            weakref.finalize(self, os.close, fd)
-        return self._fd
 
     def compile_reader(self) -> Callable[[int, Any], np.ndarray]:
         """Return read(ptr, state), compiled where there is numba: the bytes (uint8) of the region at ptr."""
@@ -88,5 +65,5 @@ class Regions:
         data, ptrs, begins, sizes = state
         k = int(np.searchsorted(ptrs, np.uint64(address)))
         if k == len(ptrs) or int(ptrs[k]) != int(address):
-            raise ValueError(f"no region of the batch's samples at pointer {address} in {self._path}")
+            raise ValueError(f"no region of the batch's samples at pointer {address} in {self._file.path}")
         return data[int(begins[k]) : int(begins[k]) + int(sizes[k])]

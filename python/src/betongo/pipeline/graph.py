@@ -232,6 +232,8 @@ class Graph:
         """Show an operation its field and the state in front of it; return that behind it, and its memory."""
         operation.accept_field(self.handlers[node.source])
         column = self.metadata[f"f{self.fieldname_to_fix[node.source]}"]
+        if not isinstance(column, np.ndarray) and not type(operation).__module__.startswith("betongo."):
+            column = np.asarray(column)
         operation.accept_globals(column, memory_read if memory_read is not None else self.memory_read)
         return operation.declare_state_and_memory(state)
 

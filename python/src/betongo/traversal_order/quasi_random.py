@@ -24,7 +24,7 @@ class QuasiRandom(TraversalOrder):
 
     def __init__(self, loader: Loader) -> None:
         super().__init__(loader)
-        if len(loader.reader.alloc_table) == 0:
+        if not loader.reader.file.has_data:
             raise ValueError(
                 f"{loader.fname} has no page of data, only numbers: QUASI_RANDOM gains nothing, use RANDOM"
             )

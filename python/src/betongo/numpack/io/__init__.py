@@ -4,7 +4,7 @@ Three sets of names go: those of NumPack 0.7 (from_tensor, from_table, from_npy 
 (from_parquet_file …), and those that 0.7 has given up (from_torch, from_arrow, from_numpy, from_pandas,
 from_safetensors …). from_X(FILE, PACK) and to_X(PACK, FILE) go from file to file in bounded memory;
 from_X(OBJECT, PACK) and to_X(PACK) from and to objects in memory. torch, pyarrow, pandas, h5py and zarr are
-imported where a conversion needs them; .npy, .npz, .safetensors, .csv, .txt and .npkg need NumPy alone.
+imported where a conversion needs them, and from_s3 and to_s3 ask the engine; .npy, .npz, .safetensors, .csv, .txt and .npkg need NumPy alone.
 
 What a conversion writes, file or pack, is changed when all is there, or not at all.
 """
@@ -26,6 +26,7 @@ from ._rows import (
     get_file_size,
     is_large_file,
 )
+from ._s3 import from_s3, to_s3
 from ._safetensors import (
     from_safetensors_file,
     from_tensor_dict,
@@ -88,6 +89,7 @@ __all__ = [
     "from_parquet_table",
     "from_pt",
     "from_pytorch",
+    "from_s3",
     "from_safetensors",
     "from_safetensors_file",
     "from_table",
@@ -121,6 +123,7 @@ __all__ = [
     "to_parquet_table",
     "to_pt",
     "to_pytorch",
+    "to_s3",
     "to_safetensors",
     "to_safetensors_file",
     "to_table",
