@@ -17,9 +17,10 @@ func TestSound(t *testing.T) {
 		{"all ran", "--- PASS: TestInteropNumPy (0.1s)\nok \tarray/npy\t1s\n", ""},
 		{"torch isn't there", "--- PASS: TestInteropNumPy (0.1s)\n--- SKIP: TestInteropTorch (0.1s)\n", ""},
 		{"one was passed over", "--- PASS: TestInteropNumPy (0.1s)\n--- SKIP: TestInteropZarr (0.1s)\n", "TestInteropZarr"},
+		{"a subtest was passed over", "--- PASS: TestInteropNumPy (0.1s)\n    --- SKIP: TestInteropNumPy/f2 (0.1s)\n", ""},
 		{"nothing ran", "ok \tarray/npy\t1s [no tests to run]\n", "no test"},
 	} {
-		if err := sound(test.out); (err == nil) != (test.fails == "") || err != nil && !strings.Contains(err.Error(), test.fails) {
+		if err := sound(test.out, "TestInterop", "Torch"); (err == nil) != (test.fails == "") || err != nil && !strings.Contains(err.Error(), test.fails) {
 			t.Errorf("%s: got %v, want %q", test.name, err, test.fails)
 		}
 	}

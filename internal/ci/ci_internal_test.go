@@ -55,11 +55,13 @@ func TestReport(t *testing.T) {
 func TestReadModule(t *testing.T) {
 	root := t.TempDir()
 	for name, text := range map[string]string{
-		"go.mod":             "module x\n\ngo 1.24.0\n",
+		"go.mod":             "module x\n\ngo 1.24.0\n\nrequire a.b/c v1.2.3\n\nrequire (\n\ta.b/d v0.0.0\n\ta.b/e/v2 v2.1.0 // indirect\n)\n\nreplace a.b/d => ../d\n",
 		"a/a.go":             "package a\n\nimport \"sync\"\n\nvar M sync.Mutex\n",
 		"a/a_test.go":        "package a\n\nimport \"testing\"\n\nfunc FuzzOne(f *testing.F) {}\n\nfunc FuzzyThing(t *testing.T) {}\n",
 		"b/b.go":             "package b\n\nfunc F() {\n\tgo F()\n}\n",
+		"b/b_test.go":        "package b\n\nimport \"testing\"\n\nfunc TestS3Some(t *testing.T) {}\n\nfunc TestS3More(t *testing.T) {}\n",
 		"c/c.go":             "package c\nfunc  F( ) {}\n",
+		"c/c_amd64.s":        "assembly",
 		"c/testdata/d/d.go":  "not Go",
 		"nested/go.mod":      "module y\n",
 		"nested/n.go":        "not Go either",
@@ -85,6 +87,15 @@ func TestReadModule(t *testing.T) {
 	}
 	if want := []string{"./a", "./b", "./c"}; !slices.Equal(m.concurrent, want) {
 		t.Errorf("concurrent packages %v, want %v", m.concurrent, want)
+	}
+	if want := []string{"./b"}; !slices.Equal(m.s3, want) {
+		t.Errorf("packages that want an S3 server %v, want %v", m.s3, want)
+	}
+	if want := []string{"./c"}; !slices.Equal(m.assembly, want) {
+		t.Errorf("packages with assembly %v, want %v", m.assembly, want)
+	}
+	if m.needs != 3 {
+		t.Errorf("%d modules are needed, want 3", m.needs)
 	}
 	if want := []string{"nested"}; !slices.Equal(m.nested, want) {
 		t.Errorf("modules inside %v, want %v", m.nested, want)
@@ -124,9 +135,69 @@ func TestPlan(t *testing.T) {
 	if !slices.Equal(all, names(true)) {
 		t.Error("-quick lists other steps: it must name what it skips")
 	}
-	for _, want := range []string{"gofmt", "vet", "staticcheck", "advisories", "gomlx: advisories", "test", "race", "test -tags purego", "build windows/arm64", "fuzz alloc.FuzzTable", "go " + m.goVersion, "gomlx: test", "gomlx: race"} {
+	for _, want := range []string{"gofmt", "vet", "staticcheck", "advisories", "gomlx: advisories", "test", "race", "test -tags purego", "build windows/arm64", "fuzz alloc.FuzzTable", "go " + m.goVersion, "gomlx: test", "gomlx: race", "object stores"} {
 		if !slices.Contains(all, want) {
 			t.Errorf("no step %q in %q", want, all)
+		}
+	}
+}
+
+// TestLarge: what is slow of a module with very many dependencies is for -full.
+func TestLarge(t *testing.T) {
+	m := &moduleInfo{name: "n", goVersion: "1.24.0", needs: manyNeeds, concurrent: []string{"."}}
+	for _, test := range []struct {
+		needs int
+		whole bool
+		late  bool
+	}{{manyNeeds, false, true}, {manyNeeds + 1, false, false}, {manyNeeds + 1, true, true}} {
+		m.needs, m.whole = test.needs, test.whole
+		soon, late := nestedPlan(m, time.Second)
+		if len(soon) == 0 || (len(late) > 0) != test.late {
+			t.Errorf("%d modules, all of it %v: %d quick steps, %d others", test.needs, test.whole, len(soon), len(late))
+		}
+	}
+}
+
+// TestPairs: two steps run at a time, and each answers for itself, also when
+// there is no time left.
+func TestPairs(t *testing.T) {
+	meet := make(chan int)
+	steps := pairs([]step{
+		{"a", func(context.Context) error { meet <- 1; return nil }},
+		{"b", func(context.Context) error { <-meet; return errors.New("b's") }},
+		{"c", func(context.Context) error { return errors.New("c's") }},
+	})
+	var names []string
+	for _, r := range runAll(t.Context(), &bytes.Buffer{}, steps) {
+		if r.err != nil {
+			r.name += ": " + r.err.Error()
+		}
+		names = append(names, r.name)
+	}
+	if want := []string{"a", "b: b's", "c: c's"}; !slices.Equal(names, want) {
+		t.Errorf("%q, want %q", names, want)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := false
+	steps = pairs([]step{
+		{"a", func(context.Context) error { cancel(); return ctx.Err() }},
+		{"b", func(ctx context.Context) error { <-ctx.Done(); ended = true; return ctx.Err() }},
+	})
+	if runAll(ctx, &bytes.Buffer{}, steps); !ended {
+		t.Error("a step still runs that nobody waits for")
+	}
+}
+
+func TestNoServer(t *testing.T) {
+	for _, test := range []struct {
+		out, why string
+		ok       bool
+	}{
+		{"--- PASS: TestS3Start (0.1s)\nok\n", "", false},
+		{"=== RUN   TestS3Start\n    s3test_test.go:21: no S3 server: go install x@v1: exit status 1\n        go: x@v1: dial tcp: no route\n--- SKIP: TestS3Start (0.1s)\n", "go: x@v1: dial tcp: no route", true},
+	} {
+		if why, ok := noServer(test.out); why != test.why || ok != test.ok {
+			t.Errorf("%q: %q, %v", test.out, why, ok)
 		}
 	}
 }

@@ -3,7 +3,12 @@
 //
 //	go run ./internal/ci           all of it, each fuzz target for some seconds
 //	go run ./internal/ci -quick    formatting, vet, build and tests for this system
-//	go run ./internal/ci -full     each fuzz target for a minute, full tests under the race detector
+//	go run ./internal/ci -full     each fuzz target for a minute, tests in their full size under the
+//	                               race detector and with the lowest Go, nothing left out of modules
+//	                               inside with very many dependencies
+//
+// Tests that talk to a real S3 server have a step of their own, "object stores",
+// which builds the server from source, and run with Python's other ones.
 //
 // With -strict, or with CI set in the environment, a step that had to be
 // skipped is a failure, but for want of other projects' programs that are
@@ -38,7 +43,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("ci", flag.ContinueOnError)
 	flags.SetOutput(out)
 	quick := flags.Bool("quick", false, "only formatting, vet, build and tests for this system")
-	full := flags.Bool("full", false, "run each fuzz target for a minute, and tests in full size under the race detector too")
+	full := flags.Bool("full", false, "run each fuzz target for a minute, and make nothing smaller for its time")
 	strict := flags.Bool("strict", os.Getenv("CI") != "", "a skipped step is a failure (default: whether CI is set)")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return nil

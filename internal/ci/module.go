@@ -23,9 +23,13 @@ type moduleInfo struct {
 	goVersion  string   // the lowest, by go.mod: "1.24.0"
 	files      []string // all Go files, from root
 	fuzz       []target // in the order of files
+	needs      int      // how many modules go.mod names
 	concurrent []string // packages whose code or tests run things side by side: "./loader"
+	assembly   []string // packages with assembly for amd64
+	s3         []string // packages with tests that want an S3 server
 	nested     []string // folders of the modules inside, from root: "gomlx"
-	whole      bool     // under the race detector tests run in their full size
+	whole      bool     // nothing is made smaller or left out for its time
+	s3Server   bool     // there is one: its tests must run
 }
 
 // target is a fuzz target.
@@ -41,6 +45,9 @@ func readModule(root string) (*moduleInfo, error) {
 	for lines := bufio.NewScanner(bytes.NewReader(mod)); lines.Scan(); {
 		if v, ok := strings.CutPrefix(lines.Text(), "go "); ok {
 			m.goVersion = strings.TrimSpace(v)
+		}
+		if words := strings.Fields(strings.TrimPrefix(lines.Text(), "require ")); len(words) >= 2 && strings.HasPrefix(words[1], "v") {
+			m.needs++
 		}
 	}
 	if m.goVersion == "" {
@@ -67,6 +74,9 @@ func readModule(root string) (*moduleInfo, error) {
 				return err
 			}
 			return nil
+		}
+		if strings.HasSuffix(name, "_amd64.s") {
+			return m.note(&m.assembly, name)
 		}
 		if !strings.HasSuffix(name, ".go") {
 			return nil
@@ -108,16 +118,32 @@ func (m *moduleInfo) readFile(name string) error {
 	if err != nil {
 		return err
 	}
-	pkg := "./" + filepath.ToSlash(filepath.Dir(rel))
-	if isConcurrent(tree) && !slices.Contains(m.concurrent, pkg) {
-		m.concurrent = append(m.concurrent, pkg)
+	if isConcurrent(tree) {
+		if err := m.note(&m.concurrent, name); err != nil {
+			return err
+		}
 	}
-	if strings.HasSuffix(name, "_test.go") {
-		for _, f := range fuzzTargets(tree) {
-			m.fuzz = append(m.fuzz, target{pkg, f})
+	if !strings.HasSuffix(name, "_test.go") {
+		return nil
+	}
+	for _, f := range fuzzTargets(tree) {
+		m.fuzz = append(m.fuzz, target{"./" + filepath.ToSlash(filepath.Dir(rel)), f})
+	}
+	for _, d := range tree.Decls {
+		if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && strings.HasPrefix(f.Name.Name, s3Tests) {
+			return m.note(&m.s3, name)
 		}
 	}
 	return nil
+}
+
+// note puts a file's package into a list of packages.
+func (m *moduleInfo) note(list *[]string, name string) error {
+	rel, err := filepath.Rel(m.root, filepath.Dir(name))
+	if pkg := "./" + filepath.ToSlash(rel); err == nil && !slices.Contains(*list, pkg) {
+		*list = append(*list, pkg)
+	}
+	return err
 }
 
 // fuzzTargets returns the names of the functions func FuzzX(f *testing.F).

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -19,8 +20,9 @@ const staticcheck = "honnef.co/go/tools/cmd/staticcheck@v0.7.0"
 // targets are the systems that the module must build for.
 var targets = []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64"}
 
-// pureGo are the packages that are tested without their assembly too.
-var pureGo = []string{"./rgb/...", "./transform"}
+// manyNeeds is how many modules one inside may need that is checked as the others
+// are; of one that needs more, what is slow is left for -full.
+const manyNeeds = 50
 
 // plan returns the steps for a module and those inside, cheap and telling ones
 // first.
@@ -30,9 +32,9 @@ func plan(m *moduleInfo, inside []*moduleInfo, fuzzTime time.Duration, quick boo
 		{"gofmt", m.gofmt},
 		{"build", m.command(nil, "go", "build", "./...")},
 		{"vet", m.command(nil, "go", "vet", "./...")},
-		{"test", m.command(nil, "go", "test", "-timeout", "20m", "./...")},
+		{"test", m.command(nil, "go", "test", "-timeout", "20m", withoutS3, "./...")},
 	}
-	plain := append([]string{"test", "-timeout", "20m", "-tags", "purego"}, pureGo...)
+	plain := append([]string{"test", "-timeout", "20m", "-vet=off", "-tags", "purego", withoutS3}, m.assembly...)
 	long := []step{{"test -tags purego", m.command(nil, "go", plain...)}}
 	long = append(long, step{"staticcheck", m.staticcheck}, step{"advisories", m.advisories}, step{"go.mod tidy", m.command(nil, "go", "mod", "tidy", "-diff")})
 	for _, t := range targets {
@@ -40,11 +42,14 @@ func plan(m *moduleInfo, inside []*moduleInfo, fuzzTime time.Duration, quick boo
 	}
 	long = append(long,
 		step{"race", func(ctx context.Context) error { return m.race(ctx) }},
-		step{"benchmarks once", m.command(nil, "go", "test", "-timeout", "20m", "-run", "^$", "-bench", ".", "-benchtime", "1x", "./...")},
+		step{"benchmarks once", m.command(nil, "go", "test", "-timeout", "20m", "-vet=off", "-run", "^$", "-bench", ".", "-benchtime", "1x", "./...")},
 		step{"go " + m.goVersion, m.lowest})
+	var fuzz []step
 	for _, t := range m.fuzz {
-		long = append(long, step{"fuzz " + strings.TrimPrefix(t.pkg, "./") + "." + t.name, m.fuzzing(t, fuzzTime)})
+		fuzz = append(fuzz, step{"fuzz " + strings.TrimPrefix(t.pkg, "./") + "." + t.name, m.fuzzing(t, fuzzTime)})
 	}
+	long = append(long, pairs(fuzz)...)
+	long = append(long, step{"object stores", m.objectStores})
 	long = append(long, arraysPlan(m)...)
 	long = append(long, pythonPlan(m)...)
 	for _, n := range inside {
@@ -63,7 +68,8 @@ func plan(m *moduleInfo, inside []*moduleInfo, fuzzTime time.Duration, quick boo
 // nestedPlan returns the steps of a module inside, the quick ones and the
 // others. It brings other modules along, of which a race is none of ours:
 // examples, which run them, are left out there. For the other systems it is
-// enough that it type-checks.
+// enough that it type-checks. Of one with very many others, which are compiled
+// anew for each of these, the quick steps are enough but for -full.
 func nestedPlan(m *moduleInfo, fuzzTime time.Duration) (soon, late []step) {
 	name := m.name + ": "
 	soon = []step{
@@ -72,6 +78,9 @@ func nestedPlan(m *moduleInfo, fuzzTime time.Duration) (soon, late []step) {
 		{name + "build", m.command(nil, "go", "build", "./...")},
 		{name + "vet", m.command(nil, "go", "vet", "./...")},
 		{name + "test", m.command(nil, "go", "test", "-timeout", "20m", "./...")},
+	}
+	if m.needs > manyNeeds && !m.whole {
+		return soon, nil
 	}
 	late = []step{
 		{name + "staticcheck", m.staticcheck},
@@ -171,13 +180,14 @@ func (m *moduleInfo) race(ctx context.Context, more ...string) error {
 		return fmt.Errorf("no package with goroutines was found")
 	}
 	if !m.whole { // it takes ten times as long
-		more = append(more, "-short")
+		more = append(more, "-short", withoutS3)
 	}
-	args := slices.Concat([]string{"test", "-race", "-timeout", "30m"}, more, m.concurrent)
+	args := slices.Concat([]string{"test", "-race", "-vet=off", "-timeout", "30m"}, more, m.concurrent)
 	return m.command([]string{"CGO_ENABLED=1"}, "go", args...)(ctx)
 }
 
-// lowest builds and tests with the Go version of go.mod.
+// lowest builds and tests with the Go version of go.mod: what an older compiler or
+// library could do otherwise shows in the tests' small size too.
 func (m *moduleInfo) lowest(ctx context.Context) error {
 	version := "go" + m.goVersion
 	env := []string{"GOTOOLCHAIN=" + version}
@@ -188,7 +198,11 @@ func (m *moduleInfo) lowest(ctx context.Context) error {
 	if err := m.command(env, "go", "build", "./...")(ctx); err != nil {
 		return err
 	}
-	return m.command(env, "go", "test", "-timeout", "20m", "./...")(ctx)
+	args := []string{"test", "-vet=off", "-timeout", "20m"}
+	if !m.whole {
+		args = append(args, "-short", withoutS3)
+	}
+	return m.command(env, "go", append(args, "./...")...)(ctx)
 }
 
 // fuzzing runs one target. By default an input that is new to it is made as small
@@ -201,7 +215,8 @@ func (m *moduleInfo) lowest(ctx context.Context) error {
 // as a failure of the target; that one, without an input to blame, is tried
 // again.
 func (m *moduleInfo) fuzzing(t target, d time.Duration) func(context.Context) error {
-	args := []string{"test", "-run", "^" + t.name + "$", "-fuzz", "^" + t.name + "$", "-fuzztime", d.String(), "-fuzzminimizetime", "10x", t.pkg}
+	workers := strconv.Itoa(max(1, runtime.GOMAXPROCS(0)/2)) // two targets run at a time
+	args := []string{"test", "-vet=off", "-run", "^" + t.name + "$", "-fuzz", "^" + t.name + "$", "-fuzztime", d.String(), "-fuzzminimizetime", "10x", "-parallel", workers, t.pkg}
 	return func(ctx context.Context) error {
 		out, err := m.output(ctx, nil, "go", args...)
 		if err != nil && ctx.Err() == nil && strings.Contains(out, "context deadline exceeded") && !strings.Contains(out, "Failing input") {

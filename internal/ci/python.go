@@ -26,11 +26,12 @@ const maxEngine = 20 << 20
 
 // pythonPlan returns the steps of the Python package.
 func pythonPlan(m *moduleInfo) []step {
-	return []step{
-		{"python: wheel and tests", func(ctx context.Context) error { return m.pythonTest(ctx, false) }},
+	steps := []step{
 		{"python: tests with torch", func(ctx context.Context) error { return m.pythonTest(ctx, true) }},
+		{"python: wheel and tests", func(ctx context.Context) error { return m.pythonTest(ctx, false) }},
 		{"python: types and style", m.pythonStyle},
 	}
+	return pairs(steps)
 }
 
 // pythonTest builds a wheel, installs it into an empty virtual environment and
@@ -79,6 +80,9 @@ func (m *moduleInfo) pythonTest(ctx context.Context, torch bool) error {
 	env := v.withoutGo()
 	if path, err := exec.LookPath("go"); err == nil {
 		env = append(env, "BETONGO_GO="+path) // for the test that installs from a clone
+	}
+	if m.s3Server {
+		env = append(env, "BETONGO_S3=required")
 	}
 	return v.run(ctx, env, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", tests)
 }

@@ -36,6 +36,32 @@ func skip(name, why string) step {
 	return step{name, func(context.Context) error { return skipped(why) }}
 }
 
+// pairs has two steps at a time run together.
+func pairs(steps []step) []step {
+	var list []step
+	for ; len(steps) >= 2; steps = steps[2:] {
+		list = append(list, together(steps[0], steps[1])...)
+	}
+	return append(list, steps...)
+}
+
+// together has b run while a runs, where neither has work for all processors all
+// the time. What b takes is what it takes longer.
+func together(a, b step) []step {
+	done := make(chan error, 1)
+	return []step{
+		{a.name, func(ctx context.Context) error {
+			go func() { done <- b.run(ctx) }() // b's step waits for it, or this one if there will be none
+			err := a.run(ctx)
+			if ctx.Err() != nil {
+				<-done
+			}
+			return err
+		}},
+		{b.name, func(context.Context) error { return <-done }},
+	}
+}
+
 // result is what became of a step: ok when err is nil.
 type result struct {
 	name string
