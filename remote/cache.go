@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -61,6 +62,10 @@ const (
 	minPage      = 64 << 10
 	maxPage      = 32 << 20
 
+	// keptOpen is how many bytes of pages a process keeps open: as long, their room
+	// stays taken when they were thrown out.
+	keptOpen = 64 << 20
+
 	// signature is the first line of a CACHEDIR.TAG (bford.info/cachedir).
 	signature = "Signature: 8a477f597d28d172789f06886806bc55\n"
 	tagText   = signature + "# Pages of remote objects, kept by betongo. The folder may be deleted.\n"
@@ -95,6 +100,7 @@ func OpenCache(dir string, opts *CacheOptions) (*Cache, error) {
 	if err := c.claim(); err != nil {
 		return nil, fmt.Errorf("cache %s: %w", dir, err)
 	}
+	c.open.most = int(max(8, min(64, keptOpen/c.page)))
 	c.lock = lockedfile.MutexAt(filepath.Join(dir, "lock"))
 	return c, nil
 }
@@ -106,16 +112,17 @@ func (c *Cache) claim() error {
 	}
 	tag := filepath.Join(c.dir, "CACHEDIR.TAG")
 	got, err := os.ReadFile(tag)
-	if err == nil && string(got) != tagText {
+	if err == nil && !strings.HasPrefix(tagText, string(got)) {
 		return errors.New("its CACHEDIR.TAG is of another program")
 	}
-	if errors.Is(err, fs.ErrNotExist) {
+	// One that breaks off is of a process that was killed while it wrote it.
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(got) < len(tagText) {
 		list, err := os.ReadDir(c.dir)
 		if err != nil {
 			return err
 		}
 		for _, e := range list {
-			if e.Name() != "CACHEDIR.TAG" && e.Name() != "lock" && e.Name() != "new" && e.Name() != "pages" {
+			if !slices.Contains([]string{"CACHEDIR.TAG", "lock", "usage", "new", "pages"}, e.Name()) {
 				return fmt.Errorf("it has other files in it (%q): want an empty folder, or none", e.Name())
 			}
 		}
@@ -149,13 +156,15 @@ func (c *Cache) put(k pageKey, data []byte) error {
 	if f == nil || err != nil {
 		return err
 	}
-	defer f.Close()
 	head := make([]byte, pageHead)
 	putPageHead(head, k, data)
 	path := c.path(k)
 	_, err = f.WriteAt(head, 0)
 	if err == nil {
 		_, err = f.WriteAt(data, pageHead)
+	}
+	if e := f.Close(); err == nil {
+		err = e
 	}
 	if err == nil {
 		err = os.MkdirAll(filepath.Dir(path), 0o777)
@@ -192,7 +201,11 @@ func (c *Cache) reserve(size int64) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err = f.Truncate(size); err != nil { // its full size at once, for who counts
+	// Ours from its first bytes on, and of its full size at once, for who counts.
+	if _, err = f.WriteAt(pageMagic[:], 0); err == nil {
+		err = f.Truncate(size)
+	}
+	if err != nil {
 		return nil, errors.Join(err, f.Close(), os.Remove(f.Name()))
 	}
 	return f, nil
@@ -282,7 +295,8 @@ func (c *Cache) sweep() (usage int64, err error) {
 		if err != nil || !info.Mode().IsRegular() || !newName.MatchString(e.Name()) {
 			continue
 		}
-		if time.Since(info.ModTime()) > abandoned && os.Remove(filepath.Join(c.dir, "new", e.Name())) == nil {
+		path := filepath.Join(c.dir, "new", e.Name())
+		if time.Since(info.ModTime()) > abandoned && (info.Size() == 0 || isPage(path)) && os.Remove(path) == nil {
 			continue
 		}
 		usage += info.Size()

@@ -2,6 +2,7 @@ package remote_test
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,20 +30,27 @@ func openCache(t *testing.T, dir string, quota int64) *remote.Cache {
 	return c
 }
 
-// used is how many bytes a cache's folder has.
+// used is how many bytes a cache's folder has at one moment: the files that are
+// found, and are still there when all were.
 func used(t *testing.T, dir string) (n int64) {
 	t.Helper()
+	found := map[string]fs.FileInfo{}
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return nil // gone meanwhile
 		}
 		if info, err := e.Info(); err == nil && !strings.HasPrefix(filepath.Base(path), "CACHEDIR") {
-			n += info.Size()
+			found[path] = info
 		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for path, before := range found {
+		if info, err := os.Lstat(path); err == nil && os.SameFile(info, before) {
+			n += info.Size()
+		}
 	}
 	return n
 }
@@ -113,7 +122,7 @@ func TestCacheForeign(t *testing.T) {
 	const quota = 8 * (testPage + 4096)
 	c := openCache(t, dir, quota)
 	foreign := []string{
-		"pages/readme", "new/readme", "new/page-x", "pages/00/readme",
+		"pages/readme", "new/readme", "new/page-x", "new/page-77", "pages/00/readme",
 		"pages/00/00000000000000000000000000000000-0", // a page's name, but no page
 	}
 	for _, name := range foreign {
@@ -126,7 +135,7 @@ func TestCacheForeign(t *testing.T) {
 		os.Chtimes(path, old, old)
 	}
 	abandoned := filepath.Join(dir, "new", "page-123")
-	if err := os.WriteFile(abandoned, noise(100), 0o666); err != nil {
+	if err := os.WriteFile(abandoned, append([]byte("\x89btnpg\r1"), noise(100)...), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	os.Chtimes(abandoned, time.Time{}, time.Now().Add(-time.Hour))
@@ -150,35 +159,93 @@ func TestCacheOptions(t *testing.T) {
 	}
 }
 
-// TestCacheKilled runs processes that read through one cache and kills them at
-// random: no byte is ever wrong, and the quota holds.
+// TestCacheTag: a process that was killed while it made the folder leaves one that
+// can be used.
+func TestCacheTag(t *testing.T) {
+	dir := t.TempDir()
+	openCache(t, dir, 1<<30)
+	tag := filepath.Join(dir, "CACHEDIR.TAG")
+	for n := range 60 {
+		if err := os.Truncate(tag, int64(60-n)); err != nil {
+			t.Fatal(err)
+		}
+		openCache(t, dir, 1<<30)
+	}
+	if err := os.WriteFile(tag, []byte("Signature: 8a477f597d28d172789f06886806bc55\n# Another program's"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := remote.OpenCache(dir, nil); err == nil {
+		t.Error("another program's folder was taken")
+	}
+}
+
+// TestCacheKilled runs eight processes that read through one cache, kills them at
+// random, and damages pages meanwhile: no byte is ever wrong, the quota holds at
+// every moment, and what is not the cache's stays. BETONGO_LARGE=1 kills each of
+// the eight fifty times.
 func TestCacheKilled(t *testing.T) {
 	if os.Getenv("CACHE_CHILD") != "" {
 		cacheChild(t)
 		return
 	}
-	kills := 12
-	if testing.Short() {
-		kills = 4
+	runs := 3
+	if os.Getenv("BETONGO_LARGE") != "" {
+		runs = 50
 	}
 	data := noise(8 << 20)
-	url := serve(t, &object{data: data, etag: `"v"`})
+	obj := &object{data: data, etag: `"v"`}
+	url := serve(t, obj)
 	dir := t.TempDir()
 	const quota = 40 * testPage
+	openCache(t, dir, quota)
+	foreign := filepath.Join(dir, "pages", "notes.txt")
 	file := filepath.Join(t.TempDir(), "data")
-	if err := os.WriteFile(file, data, 0o666); err != nil {
+	if err := errors.Join(os.WriteFile(file, data, 0o666), os.WriteFile(foreign, []byte("mine"), 0o666)); err != nil {
 		t.Fatal(err)
 	}
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var wg sync.WaitGroup
+	var wg, watchers sync.WaitGroup
+	var killed, damaged, looks atomic.Int64
+	done := make(chan struct{})
+	watchers.Add(2)
+	go func() { // ends with done
+		defer watchers.Done()
+		for most := int64(0); ; time.Sleep(time.Millisecond) {
+			select {
+			case <-done:
+				t.Logf("at most %d bytes in the folder, quota %d", most, quota)
+				return
+			default:
+			}
+			looks.Add(1)
+			if n := used(t, dir); n > most {
+				if most = n; n > quota+64 { // the lock's file and usage aside
+					t.Errorf("%d bytes in the folder, quota %d", n, quota)
+				}
+			}
+		}
+	}()
+	go func() { // ends with done
+		defer watchers.Done()
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+			if pages, _ := filepath.Glob(filepath.Join(dir, "pages", "*", "*-*")); len(pages) > 0 && damage(pages[rand.IntN(len(pages))]) {
+				damaged.Add(1)
+			}
+		}
+	}()
 	for i := range 8 {
 		wg.Add(1)
 		go func() { // ends with its children
 			defer wg.Done()
-			for k := range kills {
+			for k := range runs {
 				cmd := exec.Command(exe, "-test.run=^TestCacheKilled$")
 				cmd.Env = append(os.Environ(), "CACHE_CHILD="+url, "CACHE_DIR="+dir, "CACHE_WANT="+file, "CACHE_QUOTA="+strconv.Itoa(quota))
 				var out bytes.Buffer
@@ -187,21 +254,45 @@ func TestCacheKilled(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				kill := time.AfterFunc(rand.N(400*time.Millisecond), func() { cmd.Process.Kill() })
+				kill := time.AfterFunc(50*time.Millisecond+rand.N(500*time.Millisecond), func() {
+					if cmd.Process.Kill() == nil {
+						killed.Add(1)
+					}
+				})
 				cmd.Wait()
 				kill.Stop()
-				if strings.Contains(out.String(), "FAIL") {
+				if strings.Contains(out.String(), "FAIL") || strings.Contains(out.String(), "panic") {
 					t.Errorf("process %d, run %d: %s", i, k, out.String())
-				}
-				if n := used(t, dir); n > quota+64 {
-					t.Errorf("%d bytes in the folder, quota %d", n, quota)
 				}
 			}
 		}()
 	}
 	wg.Wait()
+	close(done)
+	watchers.Wait()
 	o := open(t, url, &remote.Options{Cache: openCache(t, dir, quota)})
 	checkReads(t, o, data)
+	if b, err := os.ReadFile(foreign); string(b) != "mine" {
+		t.Errorf("another's file: %q, %v", b, err)
+	}
+	t.Logf("%d processes killed of %d, %d pages damaged, %d looks at the folder, %d requests", killed.Load(), 8*runs, damaged.Load(), looks.Load(), obj.requests.Load())
+}
+
+// damage flips a bit of a page somewhere.
+func damage(path string) bool {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return false // thrown out meanwhile
+	}
+	defer f.Close()
+	at := rand.Int64N(testPage + 4096)
+	var b [1]byte
+	if _, err := f.ReadAt(b[:], at); err != nil {
+		return false
+	}
+	b[0] ^= 1 << rand.IntN(8)
+	_, err = f.WriteAt(b[:], at)
+	return err == nil
 }
 
 func cacheChild(t *testing.T) {
@@ -214,7 +305,7 @@ func cacheChild(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := open(t, os.Getenv("CACHE_CHILD"), &remote.Options{Cache: openCache(t, os.Getenv("CACHE_DIR"), quota)})
-	for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); {
+	for end := time.Now().Add(600 * time.Millisecond); time.Now().Before(end); {
 		n := 1 + rand.IntN(200_000)
 		off := rand.IntN(len(want) - n)
 		b := make([]byte, n)

@@ -26,6 +26,8 @@ type Object struct {
 	stats  counters
 }
 
+var errClosed = errors.New("the object is closed")
+
 // Open opens an object. It asks its store for its size and version, and reads
 // nothing else. ctx is for the opening alone.
 func Open(ctx context.Context, url string, opts *Options) (*Object, error) {
@@ -101,7 +103,7 @@ func (o *Object) enter() bool {
 // ReadAt is io.ReaderAt.
 func (o *Object) ReadAt(p []byte, off int64) (int, error) {
 	if !o.enter() {
-		return 0, &Error{Op: "read", URL: o.Name(), Off: off, Len: int64(len(p)), Err: errors.New("the object is closed")}
+		return 0, &Error{Op: "read", URL: o.Name(), Off: off, Len: int64(len(p)), Err: errClosed}
 	}
 	defer o.wait.Done()
 	if off < 0 {
@@ -135,7 +137,7 @@ func (o *Object) fetch(b []byte, off int64) error {
 	case o.slots <- struct{}{}:
 		defer func() { <-o.slots }()
 	case <-o.ctx.Done():
-		return errors.New("the object was closed")
+		return errClosed
 	}
 	for len(b) > 0 {
 		// What came stays: the next request is for the rest, and has all its tries.

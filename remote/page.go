@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -55,7 +56,17 @@ type pageFile struct {
 	f    *os.File
 	head []byte
 	size int64
-	refs int // with the list's own; under Cache.mu
+	refs int          // with the list's own; under Cache.mu
+	used atomic.Int64 // when its file's time was set, seconds
+}
+
+// touch sets the time of a file that is read, which counts when room is made; at
+// worst it goes earlier than it should.
+func (p *pageFile) touch(path string) {
+	now := time.Now()
+	if last := p.used.Load(); now.Unix()-last > 60 && p.used.CompareAndSwap(last, now.Unix()) {
+		os.Chtimes(path, time.Time{}, now)
+	}
 }
 
 // openPage opens a page that has size bytes.
@@ -76,8 +87,8 @@ func openPage(path string, k pageKey, size int64) (*pageFile, error) {
 		f.Close()
 		return nil, errPage
 	}
-	if info, err := f.Stat(); err == nil && time.Since(info.ModTime()) > time.Minute {
-		os.Chtimes(path, time.Time{}, time.Now()) // used; at worst it goes earlier than it should
+	if info, err := f.Stat(); err == nil {
+		p.used.Store(info.ModTime().Unix())
 	}
 	return p, nil
 }
@@ -122,6 +133,7 @@ func (p *pageFile) chunk(b []byte, i int64) error {
 
 // lru keeps the pages that were used last open.
 type lru struct {
+	most int
 	list []lruEntry // the last used at the end
 }
 
@@ -129,8 +141,6 @@ type lruEntry struct {
 	key pageKey
 	p   *pageFile
 }
-
-const maxOpen = 64
 
 func (l *lru) get(k pageKey) *pageFile {
 	for i := len(l.list) - 1; i >= 0; i-- {
@@ -145,7 +155,7 @@ func (l *lru) get(k pageKey) *pageFile {
 
 // add adds an open page, and returns the one that has to go.
 func (l *lru) add(k pageKey, p *pageFile) (out *pageFile) {
-	if len(l.list) == maxOpen {
+	if len(l.list) == l.most {
 		out = l.list[0].p
 		l.list = append(l.list[:0], l.list[1:]...)
 	}
@@ -232,7 +242,11 @@ func (p *pages) readPage(o *Object, b []byte, k pageKey, off int64) error {
 		if !there {
 			p.fetch(o, fl, k, size)
 		}
-		<-fl.done
+		select {
+		case <-fl.done:
+		case <-o.ctx.Done():
+			return errClosed
+		}
 		if fl.err == nil {
 			copy(b, fl.data[off:])
 			return nil
@@ -290,6 +304,7 @@ func (p *pages) fromDisk(b []byte, k pageKey, off, size int64) bool {
 		c.mu.Unlock()
 	}
 	err := f.read(b, off)
+	f.touch(path)
 	c.mu.Lock()
 	if err != nil {
 		c.release(c.open.drop(k))
