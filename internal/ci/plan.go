@@ -49,7 +49,7 @@ func plan(m *moduleInfo, inside []*moduleInfo, fuzzTime time.Duration, quick boo
 		fuzz = append(fuzz, step{"fuzz " + strings.TrimPrefix(t.pkg, "./") + "." + t.name, m.fuzzing(t, fuzzTime)})
 	}
 	long = append(long, pairs(fuzz)...)
-	long = append(long, step{"object stores", m.objectStores})
+	long = append(long, step{"object stores", func(ctx context.Context) error { return m.objectStores(ctx, inside) }})
 	long = append(long, arraysPlan(m)...)
 	long = append(long, pythonPlan(m)...)
 	for _, n := range inside {
@@ -77,7 +77,7 @@ func nestedPlan(m *moduleInfo, fuzzTime time.Duration) (soon, late []step) {
 		{name + "gofmt", m.gofmt},
 		{name + "build", m.command(nil, "go", "build", "./...")},
 		{name + "vet", m.command(nil, "go", "vet", "./...")},
-		{name + "test", m.command(nil, "go", "test", "-timeout", "20m", "./...")},
+		{name + "test", m.command(nil, "go", "test", "-timeout", "20m", withoutS3, "./...")},
 	}
 	if m.needs > manyNeeds && !m.whole {
 		return soon, nil

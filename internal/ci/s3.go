@@ -15,10 +15,10 @@ const s3Tests = "TestS3"
 
 const withoutS3 = "-skip=^" + s3Tests
 
-// objectStores runs the tests that talk to an S3 server. Python's that do run
-// with the others of theirs: the server is built then, and no skip is taken for
-// an answer.
-func (m *moduleInfo) objectStores(ctx context.Context) error {
+// objectStores runs the tests that talk to an S3 server, of the module and those
+// inside. Python's that do run with the others of theirs: the server is built
+// then, and no skip is taken for an answer.
+func (m *moduleInfo) objectStores(ctx context.Context, inside []*moduleInfo) error {
 	if len(m.s3) == 0 {
 		return fmt.Errorf("no test named %s… was found", s3Tests)
 	}
@@ -31,8 +31,20 @@ func (m *moduleInfo) objectStores(ctx context.Context) error {
 		return ended(ctx, absent("the S3 server's source can't be fetched and built here: "+why))
 	}
 	m.s3Server = true
+	for _, n := range append([]*moduleInfo{m}, inside...) {
+		if len(n.s3) > 0 {
+			if err := n.withServer(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// withServer runs one module's tests that talk to a server.
+func (m *moduleInfo) withServer(ctx context.Context) error {
 	args := slices.Concat([]string{"test", "-count=1", "-timeout", "15m", "-v", "-run", "^" + s3Tests}, m.s3)
-	out, err = m.output(ctx, []string{"BETONGO_S3=required"}, "go", args...)
+	out, err := m.output(ctx, []string{"BETONGO_S3=required"}, "go", args...)
 	if err != nil {
 		return fmt.Errorf("%w\n%s", errors.New("go test -run ^"+s3Tests+" failed"), failures(out))
 	}
