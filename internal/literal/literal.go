@@ -19,7 +19,8 @@ const maxNesting = 64
 
 // Parse reads a Python literal: nil for None, bool, int, string, Tuple, List,
 // and dicts with string keys, which come as map[string]any. White space may
-// follow. Nothing else that Python has is read. Text is UTF-8.
+// follow. Nothing else that Python has is read. Text in
+// quotes that isn't UTF-8 is an error.
 func Parse(text []byte) (any, error) {
 	p := parser{text: text}
 	v, err := p.value(0)
@@ -182,12 +183,16 @@ func (p *parser) number() (any, error) {
 
 // str reads a string without prefix.
 func (p *parser) str() (string, error) {
-	quote := p.text[p.off]
+	start, quote := p.off, p.text[p.off]
 	var out []byte
 	for p.off++; p.off < len(p.text); p.off++ {
 		c := p.text[p.off]
 		switch {
 		case c == quote:
+			if !utf8.Valid(out) { // written again it would be other text
+				p.off = start
+				return "", p.fail("a string that isn't UTF-8")
+			}
 			p.off++
 			return string(out), nil
 		case c == '\n':

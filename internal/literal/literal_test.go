@@ -28,7 +28,7 @@ func TestParse(t *testing.T) {
 		}
 	}
 	for _, in := range []string{"", "x", "1.5", "'a", "'a\nb'", `'\q'`, `'\x1'`, `'\ud800'`, `'\Uffffffff'`, "[1", "(1 2)", "{1: 2}", "{'a' 1}", "{'a': 1, 'a': 2}",
-		"1 1", "9223372036854775808", "os.system('x')", "b'x'", "-"} {
+		"1 1", "9223372036854775808", "os.system('x')", "b'x'", "-", "'\xa5'", "{'a\x92': 1}"} {
 		if got, err := literal.Parse([]byte(in)); err == nil {
 			t.Errorf("%s: %#v", in, got)
 		}
