@@ -32,6 +32,7 @@ type listing struct {
 	count  int64
 	bytes  int64
 	newest time.Time
+	name   string // of the newest
 	a, b   uint64
 }
 
@@ -61,8 +62,8 @@ func (l *listing) add(i int, key string, size int64, at time.Time) {
 	defer l.mu.Unlock()
 	l.count++
 	l.bytes += max(size, 0)
-	if at.After(l.newest) {
-		l.newest = at
+	if at.After(l.newest) || at.Equal(l.newest) && !at.IsZero() && key < l.name {
+		l.newest, l.name = at, key
 	}
 	l.a += binary.LittleEndian.Uint64(sum[:])
 	l.b += binary.LittleEndian.Uint64(sum[8:])
@@ -81,11 +82,12 @@ func (l *listing) object(ctx context.Context, s Store, i int, key, name string) 
 	return err
 }
 
-// String is made for a person who looks what changed.
+// String is made for a person who looks what changed: what was written last is
+// most often it.
 func (l *listing) String() string {
 	s := fmt.Sprintf("%d files, %d bytes, sum %016x%016x", l.count, l.bytes, l.a, l.b)
 	if !l.newest.IsZero() {
-		s += ", the newest of " + l.newest.UTC().Format(time.RFC3339)
+		s += fmt.Sprintf(", the newest %q of %s", l.name, l.newest.UTC().Format(time.RFC3339))
 	}
 	return s
 }

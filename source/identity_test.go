@@ -51,6 +51,9 @@ func TestIdentity(t *testing.T) {
 		defer s.Close()
 		return text(t, s.Identity)
 	}
+	if text := folder(); !strings.Contains(text, `the newest "a/1.jpg" of 2001-09-09`) {
+		t.Errorf("got %s: of files as old as each other the first by name is told", text)
+	}
 	for _, c := range []struct {
 		name   string
 		of     func() string
