@@ -1,8 +1,10 @@
 package build_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,10 +13,13 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/array/npy"
 	"github.com/betongo/betongo/build"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/internal/s3test"
 	"github.com/betongo/betongo/remote"
+	"github.com/betongo/betongo/source"
 	"github.com/betongo/betongo/store"
 )
 
@@ -212,5 +217,200 @@ func TestS3Conflict(t *testing.T) {
 	var missing *build.MissingError
 	if _, err := build.Merge(ctx, p, base+"m.beton", nil); !errors.As(err, &missing) || !slices.Equal(missing.Shards, []int{0, 2}) {
 		t.Errorf("merge: %v", err)
+	}
+}
+
+// Tables, with the files that they name beside them, and arrays in an object store
+// give what they give on the local disk.
+func TestS3Sources(t *testing.T) {
+	s := s3test.Start(t)
+	base := "s3://" + s.Bucket + "/deep/"
+	dir := t.TempDir()
+	if err := os.CopyFS(filepath.Join(dir, "photos"), os.DirFS(photos)); err != nil {
+		t.Fatal(err)
+	}
+	table := "path,label,vec\n"
+	for i, key := range keys(t) {
+		name := fmt.Sprintf("v%d.npy", i%3)
+		table += fmt.Sprintf("photos/%s,%d,%s\n", key, i, name)
+	}
+	for i := range 3 {
+		writeArray(t, filepath.Join(dir, fmt.Sprintf("v%d.npy", i)), array.Spec{DType: array.Uint8, Shape: []int{5}}, i)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "t.csv"), []byte(table), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	writeArray(t, filepath.Join(dir, "x.npy"), array.Spec{DType: array.Uint8, Shape: []int{1000, 40}}, 1)
+	writeArray(t, filepath.Join(dir, "y.npy"), array.Spec{DType: array.Uint8, Shape: []int{1000}}, 2)
+	upload(t, dir, base)
+	at := func(base string) map[string]build.Recipe {
+		w := build.Writer{PageSize: 2 << 20, Shuffle: true}
+		return map[string]build.Recipe{
+			"table":  {Table: &build.Table{File: base + "t.csv", Fields: []string{"image=rgb:column=path", "label=int", "vec=ndarray:dtype=|u1,shape=5,inline=false"}}, Writer: w},
+			"arrays": {Arrays: &build.Arrays{Files: []string{base + "x.npy", "why=" + base + "y.npy"}}, Writer: w},
+			"typed":  {Arrays: &build.Arrays{Files: []string{base + "x.npy"}, Fields: []string{"x=bytes", "n=int:file=" + base + "y.npy"}}, Writer: w},
+		}
+	}
+	there := at(base)
+	for name, here := range at(dir + string(filepath.Separator)) {
+		t.Run(name, func(t *testing.T) {
+			r := there[name]
+			want := direct(t, here)
+			if got := direct(t, r); sum(t, got) != sum(t, want) {
+				t.Error("another file from the store than from the disk")
+			}
+			place := base + name + ".json"
+			p, err := build.NewPlan(t.Context(), r, 3, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := p.Write(t.Context(), place, false, nil); err != nil {
+				t.Fatal(err)
+			}
+			buildAll(t, p, []int{1, 0, 2})
+			same(t, merge(t, p), want)
+		})
+	}
+
+	// A table names what lies elsewhere only where that is allowed.
+	evil := "path\n../secret.txt\n"
+	for key, text := range map[string]string{"deep/evil.csv": evil, "deep/machine.csv": "path\n/etc/passwd\n", "secret.txt": "x"} {
+		if err := store.WriteFile(t.Context(), "s3://"+s.Bucket+"/"+key, []byte(text), false, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		file    string
+		outside bool
+		want    string
+	}{
+		{"evil.csv", false, "outside of the table's folder"},
+		{"evil.csv", true, ""},
+		{"machine.csv", false, "a path of one machine"},
+		{"machine.csv", true, "a path of one machine"},
+	} {
+		r := build.Recipe{Table: &build.Table{File: base + c.file, Fields: []string{"path=bytes"}, AllowOutside: c.outside}}
+		src, err := r.Open(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer src.Close()
+		_, err = r.Write(t.Context(), src, filepath.Join(t.TempDir(), "x.beton"), nil)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s, outside %v: %v", c.file, c.outside, err)
+		}
+	}
+}
+
+// A build for the store that is interrupted goes on from what lies in the staging
+// folder, and so does one whose upload failed.
+func TestS3Resume(t *testing.T) {
+	s := s3test.Start(t)
+	out := "s3://" + s.Bucket + "/out.beton"
+	dir, staging := t.TempDir(), t.TempDir()
+	names := "b\n"
+	for i := range 60 {
+		name := fmt.Sprint(i)
+		names += name + "\n"
+		if err := os.WriteFile(filepath.Join(dir, name), bytes.Repeat([]byte(name+" "), 40_000), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "t.csv"), []byte(names), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, "45")); err != nil {
+		t.Fatal(err)
+	}
+	r := build.Recipe{Table: &build.Table{File: filepath.Join(dir, "t.csv"), Fields: []string{"b=bytes"}}, Writer: build.Writer{PageSize: 2 << 20, SkipErrors: true}}
+	write := func(r build.Recipe, o build.WriteOptions) error {
+		src, err := r.Open(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer src.Close()
+		o.Staging = staging
+		_, err = r.Write(t.Context(), src, out, &o)
+		return err
+	}
+	failing := r
+	failing.Writer.SkipErrors = false
+	var interrupted *ffcv.InterruptedError
+	if err := write(failing, build.WriteOptions{}); !errors.As(err, &interrupted) || interrupted.Next != 45 {
+		t.Fatal(err)
+	}
+	var partial *ffcv.PartialError
+	if err := write(r, build.WriteOptions{}); !errors.As(err, &partial) {
+		t.Errorf("without --resume: %v", err)
+	}
+	s.Kill() // no upload
+	resumed := 0
+	few := &store.Options{Remote: remote.Options{Retries: -1}}
+	again := build.WriteOptions{Resume: true, Overwrite: true, Store: few, Resumed: func(r ffcv.Resumed) { resumed = r.Samples }}
+	if err := write(r, again); !errors.As(err, &interrupted) || resumed != 45 {
+		t.Fatalf("%v, %d samples resumed", err, resumed)
+	}
+	if err := s.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	again.Overwrite, again.Store = false, nil
+	var skipped []source.Skip
+	again.Skipped = func(s source.Skip) { skipped = append(skipped, s) }
+	if err := write(r, again); err != nil || resumed != 59 || len(skipped) != 1 {
+		t.Fatalf("%v, %d samples resumed, skipped %v", err, resumed, skipped)
+	}
+	got, err := store.Fetch(t.Context(), out, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer got.Close()
+	if sum(t, got.Path) != sum(t, direct(t, r)) {
+		t.Error("another file than one that nothing interrupted")
+	}
+	if rest, _ := os.ReadDir(staging); len(rest) > 0 {
+		t.Errorf("left behind: %v", rest)
+	}
+	again.Restart, again.Resume = true, false
+	if err := write(r, again); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("an object that is there: %v", err)
+	}
+}
+
+// keys are the photographs' names.
+func keys(t testing.TB) (list []string) {
+	t.Helper()
+	r := folder(t, nil)
+	src, err := r.Open(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	for i := range src.Len() {
+		_, key, err := src.Sample(t.Context(), i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, key)
+	}
+	return list
+}
+
+// writeArray writes an array of bytes that seed decides.
+func writeArray(t testing.TB, path string, spec array.Spec, seed int) {
+	t.Helper()
+	n, err := spec.Count()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := make([]byte, n)
+	for i := range data {
+		data[i] = byte(i*(seed+3) + seed)
+	}
+	var b bytes.Buffer
+	if err := npy.Write(&b, array.Array{Spec: spec, Data: data}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b.Bytes(), 0o666); err != nil {
+		t.Fatal(err)
 	}
 }
