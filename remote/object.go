@@ -128,8 +128,37 @@ func (o *Object) ReadAt(p []byte, off int64) (int, error) {
 	return len(b), nil
 }
 
-// fetch fills b from the store, in one request if nothing goes wrong.
+// splitSize is the length of the requests that long reads are split into: one
+// connection is slower than several, and far longer runs gain nothing.
+const splitSize = 8 << 20
+
+// fetch fills b from the store, in one request if it is no long read and nothing
+// goes wrong.
 func (o *Object) fetch(b []byte, off int64) error {
+	if len(b) < 2*splitSize {
+		return o.fetchRun(b, off)
+	}
+	errs := make([]error, (len(b)+splitSize-1)/splitSize)
+	var wg sync.WaitGroup
+	for i := range errs {
+		lo, hi := i*splitSize, min((i+1)*splitSize, len(b))
+		wg.Add(1)
+		go func() { // ends with its run; Wait below
+			defer wg.Done()
+			errs[i] = o.fetchRun(b[lo:hi], off+int64(lo))
+		}()
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fetchRun fills b from the store.
+func (o *Object) fetchRun(b []byte, off int64) error {
 	if len(b) == 0 {
 		return nil
 	}

@@ -158,6 +158,9 @@ func parse(raw string) (place, error) {
 		}
 		return place{scheme: scheme, bucket: u.Host, key: u.Path, u: u}, nil
 	}
+	if scheme == "file" {
+		return place{}, errors.New("file:// is the local disk: want its path, which Local gives")
+	}
 	return place{}, fmt.Errorf("scheme %q: want s3, gs, azblob, http or https", scheme)
 }
 
@@ -176,6 +179,8 @@ func (p place) String() string {
 type attrs struct {
 	size int64
 	etag string // "" where the store gives none
+	// modified is when a web server's file was changed, in its words; "" unknown.
+	modified string
 }
 
 // store is one bucket, or one web server.

@@ -22,11 +22,28 @@ type web struct {
 // webClient keeps connections for as many requests as there may be at a time.
 var webClient = sync.OnceValue(func() *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConnsPerHost = 64
-	t.MaxIdleConns = 256
-	t.DisableCompression = true // ranges are of the bytes as they are stored
-	return &http.Client{Transport: t}
+	connections(t)
+	return &http.Client{Transport: t, CheckRedirect: redirect}
 })
+
+// redirect follows a server's word that a file is elsewhere, but not to where
+// others could read along, and without telling where it was before: a link may hold
+// a signature.
+func redirect(req *http.Request, via []*http.Request) error {
+	if len(via) >= 10 {
+		return errRedirect("more than 10 redirects")
+	}
+	if via[0].URL.Scheme == "https" && req.URL.Scheme != "https" {
+		return errRedirect("a redirect from https to " + req.URL.Scheme)
+	}
+	req.Header.Del("Referer")
+	return nil
+}
+
+// errRedirect is a redirect that isn't followed.
+type errRedirect string
+
+func (e errRedirect) Error() string { return string(e) }
 
 func openWeb(p place, o Options) *web { return &web{webClient(), p.u, o} }
 
@@ -48,7 +65,14 @@ func (s *web) request(ctx context.Context, span string, a attrs) (*http.Response
 		if errors.As(err, &e) {
 			err = e.Err
 		}
-		return nil, &passing{error: err}
+		var no errRedirect
+		if errors.As(err, &no) {
+			return nil, no
+		}
+		if strings.Contains(err.Error(), "Location") {
+			return nil, errors.New("a redirect to what is no URL") // which the error holds
+		}
+		return nil, &passing{error: bare(err)}
 	}
 	return resp, nil
 }
@@ -76,7 +100,7 @@ func (s *web) stat(ctx context.Context, _ string) (attrs, error) {
 }
 
 func webAttrs(resp *http.Response) (attrs, error) {
-	a := attrs{etag: resp.Header.Get("ETag")}
+	a := attrs{etag: resp.Header.Get("ETag"), modified: resp.Header.Get("Last-Modified")}
 	switch resp.StatusCode {
 	case http.StatusPartialContent:
 		_, _, total, err := contentRange(resp.Header.Get("Content-Range"))
@@ -95,7 +119,7 @@ func webAttrs(resp *http.Response) (attrs, error) {
 		}
 		return attrs{}, errors.New("the server doesn't serve ranges of bytes")
 	}
-	return attrs{}, status(resp.StatusCode)
+	return attrs{}, status(resp)
 }
 
 // contentRange reads "bytes FIRST-LAST/TOTAL".
@@ -140,13 +164,13 @@ func checkPart(resp *http.Response, off, n int64, a attrs) error {
 	case http.StatusOK:
 		return errors.New("the server sent the whole file instead of a range of bytes")
 	default:
-		return status(resp.StatusCode)
+		return status(resp)
 	}
 	first, last, total, err := contentRange(resp.Header.Get("Content-Range"))
 	if err != nil {
 		return err
 	}
-	if total != a.size || resp.Header.Get("ETag") != a.etag {
+	if total != a.size || resp.Header.Get("ETag") != a.etag || a.modified != "" && resp.Header.Get("Last-Modified") != a.modified {
 		return ErrChanged
 	}
 	if first != off || last != off+n-1 {
@@ -155,8 +179,9 @@ func checkPart(resp *http.Response, off, n int64, a attrs) error {
 	return nil
 }
 
-// status is the error for an HTTP status.
-func status(code int) error {
+// status is the error for an answer's HTTP status.
+func status(resp *http.Response) error {
+	code := resp.StatusCode
 	err := fmt.Errorf("HTTP status %d %s", code, http.StatusText(code))
 	switch {
 	case code == http.StatusNotFound, code == http.StatusGone:
@@ -164,7 +189,7 @@ func status(code int) error {
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		return fmt.Errorf("%w (%v)", ErrDenied, err)
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code >= 500:
-		return &passing{error: err}
+		return &passing{error: err, after: retryAfter(resp)}
 	}
 	return err
 }
