@@ -53,7 +53,7 @@ func scripts(t *testing.T, dir string, vars []string) {
 			e.Vars = append(e.Vars, vars...)
 			return err
 		},
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+		Cmds: scripttest.Commands(map[string]scripttest.Command{
 			// golden NAME… puts golden files into the script's folder.
 			"golden": func(ts *testscript.TestScript, _ bool, args []string) {
 				for _, name := range args {
@@ -69,8 +69,6 @@ func scripts(t *testing.T, dir string, vars []string) {
 				ts.Check(os.WriteFile(target.Path, []byte(ts.ReadFile(args[0])), 0o666))
 				ts.Check(target.Commit(context.Background()))
 			},
-			// exits CODE COMMAND… runs a command, which must end with the code.
-			"exits": scripttest.Code,
 			// joined FILE… writes the files one after another into one of that name.
 			"joined": func(ts *testscript.TestScript, _ bool, args []string) {
 				var all []byte
@@ -111,6 +109,6 @@ func scripts(t *testing.T, dir string, vars []string) {
 				ts.Check(err)
 				ts.Check(f.Close())
 			},
-		},
+		}),
 	})
 }
