@@ -81,7 +81,11 @@ def test_s3_open(url, mixed) -> None:
 
 def test_s3_reader(url, mixed) -> None:
     far, near = Reader(url), Reader(mixed)
-    assert (far.num_samples, far.page_size, far.num_fields) == (near.num_samples, near.page_size, near.num_fields)
+    assert (far.num_samples, far.page_size, far.num_fields) == (
+        near.num_samples,
+        near.page_size,
+        near.num_fields,
+    )
     assert far.header == near.header and far.field_names == near.field_names
     same(far.field_descriptors["type_id"], near.field_descriptors["type_id"])
     same(far.metadata, near.metadata)
@@ -90,9 +94,11 @@ def test_s3_reader(url, mixed) -> None:
 @pytest.mark.parametrize("order", ["sequential", "random", "quasi_random", "page_shuffle"])
 def test_s3_loader(s3, noise, order) -> None:
     url = s3.put("noise.beton", Path(noise).read_bytes())
+
     def make(path):
         image = [RandomResizedCropRGBImageDecoder((8, 8))]
         return Loader(path, 8, order=order, seed=3, drop_last=False, pipelines={"image": image})
+
     far, near = make(url), make(noise)
     for _ in range(2):
         same(epoch(far), epoch(near))
@@ -107,7 +113,11 @@ def test_s3_glob_and_index(s3, mixed, tmp_path) -> None:
         (tmp_path / f"train-{k}.beton").write_bytes(data)
     s3.put("many/other.txt", b"no dataset")
     pattern = "s3://data/many/train-*.beton"
-    with betongo.open(pattern) as far, betongo.open(mixed) as near, betongo.open(tmp_path / "train-*.beton") as disk:
+    with (
+        betongo.open(pattern) as far,
+        betongo.open(mixed) as near,
+        betongo.open(tmp_path / "train-*.beton") as disk,
+    ):
         assert len(far) == len(disk) == 3 * SAMPLES
         for i in (0, SAMPLES, 2 * SAMPLES + 7):
             same(far[i], near[i % SAMPLES])
@@ -133,7 +143,10 @@ def test_s3_index(s3, tmp_path) -> None:
         shards.append({"path": f"{k}.beton", "size": len(data), "samples": 50 + k, "alloc_table": table})
     import base64
 
-    fields = [{"name": n, "type": t, "args": base64.b64encode(bytes(1024)).decode()} for n, t in (("label", 1), ("x", 0))]
+    fields = [
+        {"name": n, "type": t, "args": base64.b64encode(bytes(1024)).decode()}
+        for n, t in (("label", 1), ("x", 0))
+    ]
     index = {"betongo_index": 1, "samples": 101, "page_size": 8 << 20, "fields": fields, "shards": shards}
     url = s3.put("indexed/index.json", json.dumps(index).encode())
     with betongo.open(url) as far:
@@ -216,9 +229,16 @@ def test_storage_options_refused() -> None:
 
 
 def test_storage_names() -> None:
-    assert _storage.size("x", "1.5 GiB") == 3 << 29 and _storage.size("x", "2kb") == 2000 and _storage.size("x", 7) == 7
+    assert (
+        _storage.size("x", "1.5 GiB") == 3 << 29
+        and _storage.size("x", "2kb") == 2000
+        and _storage.size("x", 7) == 7
+    )
     assert _storage.shown("https://u:p@host/x.beton?sig=1#f") == "https://host/x.beton"
-    assert _storage.file_name("https://host/a/x.npy?sig=1") == "x.npy" and _storage.file_name("s3://b/..") == "file"
+    assert (
+        _storage.file_name("https://host/a/x.npy?sig=1") == "x.npy"
+        and _storage.file_name("s3://b/..") == "file"
+    )
     assert _storage.local("file:///a%20b/c") == "/a b/c" and _storage.local("s3://a/b") == "s3://a/b"
     with pytest.raises(ValueError, match="machine"):
         _storage.local("file://elsewhere/a")
@@ -253,9 +273,11 @@ def test_s3_replaced_during_an_epoch(s3, tmp_path) -> None:
 
 def test_s3_state(s3, noise) -> None:
     url = s3.put("state.beton", Path(noise).read_bytes())
+
     def make():
         image = [RandomResizedCropRGBImageDecoder((8, 8))]
         return Loader(url, 8, order="random", seed=5, drop_last=False, pipelines={"image": image})
+
     loader = make()
     batches = iter(loader)
     next(batches)
@@ -281,7 +303,11 @@ def test_s3_children(s3, url, method) -> None:
     from betongo.fields.decoders import IntDecoder
 
     context = multiprocessing.get_context(method)
-    loader = Loader(url, 10, pipelines={"label": [IntDecoder()], "image": None, "weight": None, "array": None, "text": None})
+    loader = Loader(
+        url,
+        10,
+        pipelines={"label": [IntDecoder()], "image": None, "weight": None, "array": None, "text": None},
+    )
     answers = context.Queue()
     p = context.Process(target=labels_of, args=(loader, answers))
     p.start()
@@ -295,7 +321,9 @@ def test_s3_data_loader(s3, url, method) -> None:
     torch_data = pytest.importorskip("torch.utils.data")
     ds = betongo.open(url)
     ds[0]
-    workers = torch_data.DataLoader(ds, batch_size=10, num_workers=3, multiprocessing_context=method, collate_fn=list)
+    workers = torch_data.DataLoader(
+        ds, batch_size=10, num_workers=3, multiprocessing_context=method, collate_fn=list
+    )
     got = [sample for batch in workers for sample in batch]
     assert [s["label"] for s in got] == list(range(SAMPLES))
     same(got[7], ds[7])
@@ -348,8 +376,10 @@ def test_s3_python_operations(s3, mixed) -> None:
             return replace(previous_state, jit_mode=False), None
 
     url = s3.put("operations.beton", Path(mixed).read_bytes())
+
     def make(path):
         return Loader(path, 10, pipelines={"image": [Mine(), Half()], "text": None}, seed=1)
+
     same(epoch(make(url)), epoch(make(mixed)))
 
 

@@ -52,6 +52,7 @@ def test_s3_write(s3, tmp_path, workers) -> None:
 
 def test_s3_write_meanwhile(s3) -> None:
     """An object that comes while another is being made stays, and the file is not sent over it."""
+
     def samples():
         yield sample(0)
         s3.put("meanwhile.beton", b"another's")
@@ -76,9 +77,9 @@ def test_s3_write_fails(s3, monkeypatch) -> None:
         assert e.value.index == 20 and e.value.file == "s3://data/broken.beton"
     assert "broken.beton" not in s3.keys() and s3.uploads() == 0
     with pytest.raises(FileNotFoundError):
-        DatasetWriter("s3://nobucket/x.beton", FIELDS, overwrite=True, storage_options={"retries": 0}).from_iterable(
-            [sample(0)]
-        )
+        DatasetWriter(
+            "s3://nobucket/x.beton", FIELDS, overwrite=True, storage_options={"retries": 0}
+        ).from_iterable([sample(0)])
     with pytest.raises(ValueError, match="web server"):
         DatasetWriter("https://example.com/x.beton", FIELDS)
     with pytest.raises(ValueError, match="environment"):
@@ -111,6 +112,7 @@ def test_s3_write_engine_killed(s3) -> None:
 
 def test_s3_write_interrupted(s3) -> None:
     """Ctrl-C: nothing is seen."""
+
     def samples():
         yield sample(0)
         raise KeyboardInterrupt

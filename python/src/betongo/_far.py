@@ -1,7 +1,7 @@
 """Datasets that the engine reads for this process: those of URLs, and of several files.
 
-`Far` has a `File`'s names. Nothing of it is mapped: rows, stored bytes, the allocation table and names come from
-the engine when they are asked for, as copies.
+`Far` has a `File`'s names. Nothing of it is mapped: rows, stored bytes, the allocation table and names come
+from the engine when they are asked for, as copies.
 """
 
 from __future__ import annotations
@@ -51,9 +51,10 @@ def open_file(
 class Far(File):
     """A dataset that the engine has open: an object's, or several files' one after another.
 
-    The engine opens it when this is made. Of several files the numbers of samples go on from one to the next, and
-    pointers are counted in all of them. An object that is replaced from then on is an OSError (ESTALE) of what is
-    read of it; so is one that has to be opened again, because the engine has died, and is not the same.
+    The engine opens it when this is made. Of several files the numbers of samples go on from one to the
+    next, and pointers are counted in all of them. An object that is replaced from then on is an OSError
+    (ESTALE) of what is read of it; so is one that has to be opened again, because the engine has died, and
+    is not the same.
 
     Safe for several threads. It pickles as its path and settings, and a forked child may go on using it.
     """
@@ -75,7 +76,7 @@ class Far(File):
         self._connection: Connection | None = None
         self._owner = 0
         self._told: dict[str, Any] | None = None  # what the engine said when it opened the dataset
-        self._table: np.ndarray | None = None  # type: ignore[assignment]
+        self._all: np.ndarray | None = None  # rows, where they are kept
         self._closed = False
         self._layout: dict[str, dict[str, int]] = {}  # of fields that only the program knows
         super().__init__(path, custom_fields, verify=verify)
@@ -123,7 +124,8 @@ class Far(File):
                 told = {**answer["ok"], "descriptors": bytes(descriptors)}
                 if self._told is not None and told != self._told:
                     raise OSError(
-                        errno.ESTALE, f"{_storage.shown(self.path)}: it is another dataset than when it was opened"
+                        errno.ESTALE,
+                        f"{_storage.shown(self.path)}: it is another dataset than when it was opened",
                     )
             except BaseException:
                 c.close()
@@ -183,8 +185,8 @@ class Far(File):
     @property
     def rows(self) -> np.ndarray:
         """The whole metadata table, a copy. It is kept where it is small."""
-        if self._table is not None:
-            return self._table
+        if self._all is not None:
+            return self._all
         dtype = self.metadata_type
         out = np.empty(self.num_samples, dtype)
         at = 0
@@ -194,7 +196,7 @@ class Far(File):
             at += len(rows)
         out.flags.writeable = False
         if out.nbytes <= _KEPT:
-            self._table = out
+            self._all = out
         return out
 
     @property
@@ -220,7 +222,9 @@ class Far(File):
 
     @property
     def sections(self) -> list[Section]:
-        raise UnsupportedError(f"{_storage.shown(self.path)}: sections are those of one file of the local disk")
+        raise UnsupportedError(
+            f"{_storage.shown(self.path)}: sections are those of one file of the local disk"
+        )
 
     @property
     def classes(self) -> list[str] | None:
@@ -238,7 +242,9 @@ class Far(File):
         return i
 
     def bytes(self, offset: int, size: int) -> np.ndarray:
-        raise UnsupportedError(f"{_storage.shown(self.path)}: bytes by offset are those of one file of the local disk")
+        raise UnsupportedError(
+            f"{_storage.shown(self.path)}: bytes by offset are those of one file of the local disk"
+        )
 
     # -- values ----------------------------------------------------------------------------------------------
 
@@ -290,7 +296,9 @@ class Far(File):
             return read()
         except (ValueError, OverflowError, DecodeError) as e:
             name, path = self.fields[k].name, _storage.shown(self.path)
-            raise SampleError(f"{path}: sample {i}: field {name!r}: {e}", file=path, field=name, sample=i) from e
+            raise SampleError(
+                f"{path}: sample {i}: field {name!r}: {e}", file=path, field=name, sample=i
+            ) from e
 
     def region(self, i: int, ptr: int, size: int) -> np.ndarray:
         """Returns a region of sample i; OSError, FormatError or SampleError for one outside."""
@@ -327,7 +335,8 @@ class Far(File):
         f = self.fields[k]
         if f.dtype is None or f.shape is None or f.name in self._custom:
             raise TypeError(
-                f"{_storage.shown(self.path)}: field {f.name!r} is {f.type_name}, whose values have no common shape"
+                f"{_storage.shown(self.path)}: field {f.name!r} is {f.type_name}, whose values have "
+                "no common shape"
             )
         self.check(samples, k)
         n = self.num_samples if samples is None else len(samples)
@@ -356,7 +365,7 @@ class Far(File):
             c, self._connection, self._closed = self._connection, None, True
         if c is not None and self._owner == os.getpid():
             c.close()
-        self._table, self._entries = None, np.empty(0, _file.ENTRY)
+        self._all, self._entries = None, np.empty(0, _file.ENTRY)
         self.num_samples = 0
 
     def __getstate__(self) -> dict[str, Any]:
@@ -377,7 +386,8 @@ class Far(File):
 
 
 def _guessed(custom: Mapping[str, type[Field]]) -> dict[str, dict[str, int]]:
-    """The layout of the metadata of a program's own fields, as far as it doesn't depend on their arguments."""
+    """The layout of the metadata of a program's own fields, as far as it doesn't depend on their
+    arguments."""
     layout = {}
     for name, field in custom.items():
         try:
@@ -389,8 +399,8 @@ def _guessed(custom: Mapping[str, type[Field]]) -> dict[str, dict[str, int]]:
 
 
 class Column:
-    """A field's column of the metadata that is read when it is first used: what operations of this package are
-    given of a dataset that isn't mapped."""
+    """A field's column of the metadata that is read when it is first used: what operations of this package
+    are given of a dataset that isn't mapped."""
 
     def __init__(self, file: File, member: str) -> None:
         self._file = file
@@ -412,8 +422,8 @@ class Column:
 
 
 def columns(file: File) -> Any:
-    """The metadata of a file by its members' names: the table, or where that isn't mapped what reads it when it
-    is needed."""
+    """The metadata of a file by its members' names: the table, or where that isn't mapped what reads it
+    when it is needed."""
     return _Columns(file) if file.far else file.metadata
 
 

@@ -216,7 +216,8 @@ class File:
         self.num_samples = samples
         self.page_size = page
         self.num_fields = fields
-        self._table = self._data = table
+        self._table: int = table
+        self._data = table
 
     def _read_fields(self, descriptors: np.ndarray) -> None:
         self.descriptors = descriptors.view(DESCRIPTOR)

@@ -115,8 +115,8 @@ def settings(options: Mapping[str, Any] | None) -> dict[str, Any]:
 def _refuse(name: str) -> None:
     if _SECRET.search(name.lower()):
         raise ValueError(
-            f"storage_options: {name!r}: keys and secrets are not taken here, where they would end in logs and "
-            "pickles; they are found in the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
+            f"storage_options: {name!r}: keys and secrets are not taken here, where they would end in logs "
+            "and pickles; they are found in the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
             "GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_ACCOUNT), in a profile of ~/.aws/config "
             "(storage_options={'profile': NAME}), or as the machine's role"
         )

@@ -39,12 +39,12 @@ def open(
 ) -> Dataset:
     """Opens a .beton file for looking at its samples.
 
-    path may be a URL (s3://, gs://, azblob://, https://, file://), a pattern of either ("s3://bucket/train-*.beton"),
-    or an index (.json): several files are one dataset, one after another. These the engine reads, not this process.
-    storage_options say how URLs are reached: endpoint_url, region, profile, anonymous (or anon), cache (a folder
-    that keeps what was read), cache_size, memory (bytes of pages, 1 GiB by default), requests (at a time),
-    retries, timeout (seconds). Credentials are found where the stores' own tools look for them; ValueError
-    for any in storage_options.
+    path may be a URL (s3://, gs://, azblob://, https://, file://), a pattern of either
+    ("s3://bucket/train-*.beton"), or an index (.json): several files are one dataset, one after another.
+    These the engine reads, not this process. storage_options say how URLs are reached: endpoint_url,
+    region, profile, anonymous (or anon), cache (a folder that keeps what was read), cache_size, memory
+    (bytes of pages, 1 GiB by default), requests (at a time), retries, timeout (seconds). Credentials are
+    found where the stores' own tools look for them; ValueError for any in storage_options.
 
     custom_fields gives the `betongo.fields.Field` class of each custom field by its name. verify="first_read"
     has the engine compare each value, and its metadata row, with its checksum before it is given out for the

@@ -21,14 +21,15 @@ __all__ = ["Reader"]
 class Reader:
     """Header, fields, metadata and allocation table of a file, by FFCV's names.
 
-    num_samples, page_size, num_fields: ints. header: the structured header. field_descriptors: one structured
-    row a field. field_names: in file order. handlers: name to `Field`. metadata_type: dtype of a row.
-    metadata: structured (num_samples,), members f0, f1, …; alloc_table: structured (entries,), sample_id,
-    ptr, size. The arrays are read-only views of the map, loaded as they are touched; of URLs and of several files
-    they are copies, had from the engine when they are asked for. file: the `betongo._file.File` behind it.
+    num_samples, page_size, num_fields: ints. header: the structured header. field_descriptors: one
+    structured row a field. field_names: in file order. handlers: name to `Field`. metadata_type: dtype of a
+    row. metadata: structured (num_samples,), members f0, f1, …; alloc_table: structured (entries,),
+    sample_id, ptr, size. The arrays are read-only views of the map, loaded as they are touched; of URLs and
+    of several files they are copies, had from the engine when they are asked for. file: the
+    `betongo._file.File` behind it.
 
-    fname may be a URL, a pattern (of a URL too), or an index (.json); storage_options are as `betongo.open` has
-    them, and memory is how many bytes of a URL's pages the engine keeps (0: 1 GiB).
+    fname may be a URL, a pattern (of a URL too), or an index (.json); storage_options are as `betongo.open`
+    has them, and memory is how many bytes of a URL's pages the engine keeps (0: 1 GiB).
 
     Raises ValueError for a custom field without a class in custom_handlers, and for a class of no field; else
     as `betongo.open` does.

@@ -81,10 +81,10 @@ class DatasetWriter:
     fixed, else fork on Linux, as before Python 3.14, so that a dataset need not be picklable, and elsewhere
     the platform's. progress: a bar on stderr; None for one when stderr is a terminal.
 
-    fname may be a URL (s3://, gs://, azblob://), reached as storage_options say (`betongo.open`): the file is written
-    in a temporary folder ($TMPDIR) and sent when it is complete, and appears whole or not at all. overwrite: whether
-    a file that is there is replaced; None: one of the local disk, as by FFCV, but no object, also if it comes
-    meanwhile. FileExistsError otherwise.
+    fname may be a URL (s3://, gs://, azblob://), reached as storage_options say (`betongo.open`): the file
+    is written in a temporary folder ($TMPDIR) and sent when it is complete, and appears whole or not at
+    all. overwrite: whether a file that is there is replaced; None: one of the local disk, as by FFCV, but
+    no object, also if it comes meanwhile. FileExistsError otherwise.
 
     A sample is a tuple or list with a value for each field, or a dict by the fields' names. One that can't be
     had or written raises WriteError with its index. A writer may be used again; it is for one thread.
@@ -113,7 +113,8 @@ class DatasetWriter:
         self.fname = _storage.local(os.fsdecode(fname))
         self._url = _storage.is_url(self.fname)
         if self.fname.startswith("http"):
-            raise ValueError(f"{_storage.shown(self.fname)}: a web server's files can't be written; want s3:// or a path")
+            name = _storage.shown(self.fname)
+            raise ValueError(f"{name}: a web server's files can't be written; want s3:// or a path")
         self._storage = _storage.settings(storage_options)
         self._overwrite = not self._url if overwrite is None else bool(overwrite)
         self.fields = fields
@@ -179,7 +180,8 @@ class DatasetWriter:
         workers = min(max(1, self.num_workers), -(-n // chunksize))
         if multiprocessing.current_process().daemon:
             workers = 1  # which may have no children
-        with self._target() as path, _Job(self, path=path, samples=n, chunk=chunksize, workers=workers) as job:
+        request = {"samples": n, "chunk": chunksize, "workers": workers}
+        with self._target() as path, _Job(self, path=path, **request) as job:
             where = _Indices(chosen)
             if workers == 1:
                 job.feed(lambda f, between: _feed.feed_indices(f, dataset, chosen, between, names), where)
@@ -236,7 +238,8 @@ class DatasetWriter:
             return
         # Asked first: a night's work is not to end with a wrong password.
         if _storage.exists(self.fname, self._storage) and not self._overwrite:
-            raise FileExistsError(errno.EEXIST, f"{self.fname}: the object exists already (overwrite=True replaces it)")
+            what = f"{self.fname}: the object exists already (overwrite=True replaces it)"
+            raise FileExistsError(errno.EEXIST, what)
         with _storage.folder() as room:
             path = os.path.join(room, _storage.file_name(self.fname))
             yield path

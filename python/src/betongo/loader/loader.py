@@ -64,14 +64,15 @@ class Loader:
 
     The arguments up to order_kwargs are FFCV's.
 
-    - fname: the file; or a URL (s3://, gs://, azblob://, https://), a pattern ("s3://bucket/train-*.beton"), or an
-      index (.json): several files are one dataset. batch_size: samples in a batch. drop_last: leave out a last batch that is short.
+    - fname: the file; or a URL (s3://, gs://, azblob://, https://), a pattern
+      ("s3://bucket/train-*.beton"), or an index (.json): several files are one dataset. batch_size: samples
+      in a batch. drop_last: leave out a last batch that is short.
     - num_workers: of the engine, less than 1 for all processors; it changes no batch. batches_ahead: how many
       batches are prepared in advance.
-    - os_cache: map the file, which is good where it fits into memory or several processes read it; else pages
-      are read, with at most `memory` bytes of them in memory, by default as many as order and batch want. The
-      environment's FFCV_DEFAULT_CACHE_PROCESS=1 makes that the default. URLs are always read so, by default with
-      1 GiB or what order and batch want beyond that.
+    - os_cache: map the file, which is good where it fits into memory or several processes read it; else
+      pages are read, with at most `memory` bytes of them in memory, by default as many as order and batch
+      want. The environment's FFCV_DEFAULT_CACHE_PROCESS=1 makes that the default. URLs are always read so,
+      by default with 1 GiB or what order and batch want beyond that.
     - order: an OrderOption, a TraversalOrder class, or one of the engine's further orders, by name or as
       an object of betongo.traversal_order. order_kwargs are for its constructor.
     - seed: of the order and of what the engine draws. None: drawn from NumPy's global generator, but 0 for
@@ -97,7 +98,8 @@ class Loader:
       for a file without checksums. None: what was damaged and can still be decoded comes as it is.
     - max_pixels: images of more are samples that can't be loaded, and are not decoded.
     - storage_options: how URLs are reached, see `betongo.open`; memory there is that of here.
-    - direct: read past the system's cache (files of the local disk). marks_file: where checkpoints of JPEGs are kept for later runs.
+    - direct: read past the system's cache (files of the local disk). marks_file: where checkpoints of JPEGs
+      are kept for later runs.
 
     A batch never changes as long as anything holds it. Operations of Python run in a thread that works ahead,
     which ends with the loop. A loader may be pickled, and used after a fork; iterators are of one thread at a
@@ -342,7 +344,8 @@ class Loader:
         return LoaderStream(_engine.Connector(), spec, None if everything else self.indices)
 
     def _memory(self) -> int:
-        """Return how many bytes of pages are kept: 0 where the files are mapped, -1 where the engine finds out."""
+        """Return how many bytes of pages are kept: 0 where the files are mapped, -1 where the engine finds
+        out."""
         if self.os_cache and not _storage.is_url(self._path):
             return 0
         return int(self._args["memory"] or self._storage.get("memory", -1))

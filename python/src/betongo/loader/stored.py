@@ -21,8 +21,8 @@ __all__ = ["Stored"]
 class Stored:
     """What finds the bytes of a file. Nothing is made before it is asked for: the engine needs none of it.
 
-    With os_cache they are those of the mapped file, else they are read for each batch. Several files, and those
-    of URLs, are always read.
+    With os_cache they are those of the mapped file, else they are read for each batch. Several files, and
+    those of URLs, are always read.
     """
 
     def __init__(self, reader: Reader, os_cache: bool) -> None:

@@ -4,7 +4,8 @@ Three sets of names go: those of NumPack 0.7 (from_tensor, from_table, from_npy 
 (from_parquet_file …), and those that 0.7 has given up (from_torch, from_arrow, from_numpy, from_pandas,
 from_safetensors …). from_X(FILE, PACK) and to_X(PACK, FILE) go from file to file in bounded memory;
 from_X(OBJECT, PACK) and to_X(PACK) from and to objects in memory. torch, pyarrow, pandas, h5py and zarr are
-imported where a conversion needs them, and from_s3 and to_s3 ask the engine; .npy, .npz, .safetensors, .csv, .txt and .npkg need NumPy alone.
+imported where a conversion needs them, and from_s3 and to_s3 ask the engine; .npy, .npz, .safetensors,
+.csv, .txt and .npkg need NumPy alone.
 
 What a conversion writes, file or pack, is changed when all is there, or not at all.
 """

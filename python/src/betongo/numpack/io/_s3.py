@@ -10,8 +10,8 @@ from typing import Any
 from ... import _storage
 from ._hdf5 import from_hdf5, to_hdf5
 from ._npy import from_npy, to_npy
-from ._package import pack, unpack
 from ._pack import opened
+from ._package import pack, unpack
 from ._parquet import from_feather_file, from_parquet_file, to_feather_file, to_parquet_file
 from ._rows import DEFAULT_CHUNK_SIZE
 from ._safetensors import from_safetensors_file, to_safetensors_file
@@ -73,20 +73,25 @@ def from_s3(
 ) -> Any:
     """Makes a pack of a file in an object store.
 
-    s3_path: a URL, s3://BUCKET/KEY, also of gs://, azblob:// and https://. format: "numpy" (.npy and .npz), "csv",
-    "txt", "parquet", "feather", "hdf5", "safetensors", "pt" or "npkg"; "auto" goes by the suffix. The arrays are
-    called as by the format's own function, chunk_size and the result are as there. s3_kwargs: how the store is
-    reached, as `betongo.open`'s storage_options, the names of s3fs for the same among them (anon, client_kwargs).
-    Keys and secrets are refused: they are found in the environment, a profile, or the machine's role. The file is
-    fetched whole into a temporary folder ($TMPDIR) first; the pack is changed when all is there, or not at all.
+    s3_path: a URL, s3://BUCKET/KEY, also of gs://, azblob:// and https://. format: "numpy" (.npy and .npz),
+    "csv", "txt", "parquet", "feather", "hdf5", "safetensors", "pt" or "npkg"; "auto" goes by the suffix.
+    The arrays are called as by the format's own function, chunk_size and the result are as there.
+    s3_kwargs: how the store is reached, as `betongo.open`'s storage_options, the names of s3fs for the same
+    among them (anon, client_kwargs). Keys and secrets are refused: they are found in the environment, a
+    profile, or the machine's role. The file is fetched whole into a temporary folder ($TMPDIR) first; the
+    pack is changed when all is there, or not at all.
 
-    Raises FileNotFoundError and PermissionError for the object; ValueError for a URL, format or setting that is
-    none; EngineError where there is no engine, which fetches; else as the format's function does.
+    Raises FileNotFoundError and PermissionError for the object; ValueError for a URL, format or setting
+    that is none; EngineError where there is no engine, which fetches; else as the format's function does.
     """
     options, kind = _settings(s3_path, format, s3_kwargs)
     with _storage.fetched(s3_path, options) as path:
         if kind != "npkg":
-            more = {"drop_if_exists": drop_if_exists, "chunk_size": chunk_size, "return_npk_obj": return_npk_obj}
+            more = {
+                "drop_if_exists": drop_if_exists,
+                "chunk_size": chunk_size,
+                "return_npk_obj": return_npk_obj,
+            }
             return _from[kind](_named(path, kind), output_path, **more)
         unpack(path, output_path, overwrite=drop_if_exists)
         return opened(output_path) if return_npk_obj else None
@@ -104,16 +109,18 @@ def to_s3(
 ) -> None:
     """Writes a pack's array, or all of them, as a file in an object store.
 
-    s3_path, format and s3_kwargs: as of `from_s3`. array_name: which; where it isn't given all of them in formats
-    that take several, else it is needed for a pack of several. The file is made in a temporary folder ($TMPDIR) and
-    then sent: the object appears whole or not at all. With overwrite=False one that is there, also one that came
-    meanwhile, is FileExistsError.
+    s3_path, format and s3_kwargs: as of `from_s3`. array_name: which; where it isn't given all of them in
+    formats that take several, else it is needed for a pack of several. The file is made in a temporary
+    folder ($TMPDIR) and then sent: the object appears whole or not at all. With overwrite=False one that is
+    there, also one that came meanwhile, is FileExistsError.
 
     Raises PermissionError for the store; else as `from_s3` and the format's function do.
     """
     options, kind = _settings(s3_path, format, s3_kwargs)
     if s3_path.lower().startswith("http"):
-        raise ValueError(f"{_storage.shown(s3_path)}: a web server's files can't be written; want s3://BUCKET/KEY")
+        raise ValueError(
+            f"{_storage.shown(s3_path)}: a web server's files can't be written; want s3://BUCKET/KEY"
+        )
     if _storage.exists(s3_path, options) and not overwrite:
         raise FileExistsError(errno.EEXIST, f"{s3_path}: the object exists already")
     with _storage.folder() as room:
