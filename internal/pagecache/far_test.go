@@ -41,6 +41,13 @@ func (f *far) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
+// count is how many reads there were.
+func (f *far) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.asked)
+}
+
 // TestFarTogether: what is announced comes with one read if no more lies between
 // than that is worth, in whatever order it was announced; and what was read along
 // is there.
@@ -172,5 +179,40 @@ func TestFarRandom(t *testing.T) {
 		if err := c.Invariants(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestFarInOrder: who reads one thing after another, and announces nothing, does
+// not wait for each.
+func TestFarInOrder(t *testing.T) {
+	data := content(4000 * block)
+	for _, size := range []int{100, block, 5*block - 3} {
+		f := &far{faulty: faulty{data: data}, reads: 8, wait: 2 * time.Millisecond}
+		c := open(t, f, len(data), 1000)
+		start, reads := time.Now(), 0
+		for off := 0; off < 1500*block; off += size {
+			check(t, c, data, off, size)
+			reads++
+		}
+		took := time.Since(start)
+		n := f.count()
+		t.Logf("%d reads of %d bytes: %d of the file, %v", reads, size, n, took)
+		if n > 200 || f.bytes.Load() > 2500*block {
+			t.Errorf("%d reads of %d bytes: %d of the file, %d bytes", reads, size, n, f.bytes.Load())
+		}
+	}
+}
+
+// TestFarHereAndThere: who reads here and there has nothing read along.
+func TestFarHereAndThere(t *testing.T) {
+	data := content(4000 * block)
+	f := &far{faulty: faulty{data: data}, reads: 8}
+	c := open(t, f, len(data), 1000)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		check(t, c, data, rng.IntN(2000)*2*block, 3)
+	}
+	if n := f.bytes.Load(); n > 200*block {
+		t.Errorf("%d bytes, want at most %d", n, 200*block)
 	}
 }

@@ -91,7 +91,8 @@ type Cache struct {
 	arena []byte
 	limit int // frames that may be announced at a time
 	stale int64
-	far   bool  // r is Distant
+	far   bool // r is Distant
+	ahead streams
 	gap   int64 // blocks
 	run   int   // frames that are read with one call at most
 
@@ -219,8 +220,12 @@ func (c *Cache) WillNeed(ranges []Range) {
 	for _, r := range ranges {
 		runs += c.announce(r)
 	}
-	runs = min(runs, c.maxReaders-c.readers)
-	for range runs { // each ends when nothing is queued; Close waits for it
+	c.startReaders(runs)
+}
+
+// startReaders starts so many goroutines that read ahead, or as many as may be more.
+func (c *Cache) startReaders(n int) {
+	for range min(n, c.maxReaders-c.readers) { // each ends when nothing is queued; Close waits for it
 		c.readers++
 		c.running.Add(1)
 		go c.readAhead()
@@ -332,6 +337,7 @@ func (c *Cache) Forget() {
 	defer c.mu.Unlock()
 	c.term++
 	c.dropQueue()
+	c.ahead = streams{}
 	for i := c.lists[soon].head; i != none; i = c.lists[soon].head {
 		c.setHinted(i, false)
 		c.unlist(i)
@@ -362,6 +368,9 @@ func (c *Cache) ReadAt(p []byte, off int64) (n int, err error) {
 	}
 	c.mu.Lock()
 	c.busy++
+	if c.far && !c.closed && len(p) > 0 {
+		c.follow(off>>c.shift, (off+int64(len(p))-1)>>c.shift)
+	}
 	for n < len(p) && err == nil {
 		var m int
 		m, err = c.some(p[n:], off+int64(n))
