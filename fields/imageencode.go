@@ -94,9 +94,14 @@ func (e *imageEncoder) plan(width, height, orientation int) (imagePlan, error) {
 
 // bounded refuses a picture of more than the field's MaxPixels.
 func (e *imageEncoder) bounded(width, height int) error {
-	most := e.field.MaxPixels
+	return bounded("rgb", width, height, e.field.MaxPixels)
+}
+
+// bounded refuses a picture of more than most pixels, 0 any number, for the field
+// what.
+func bounded(what string, width, height, most int) error {
 	if most > 0 && height > 0 && width > most/height {
-		return fmt.Errorf("rgb: a picture of %dx%d pixels, at most %d are taken: %w", width, height, most, ErrValue)
+		return fmt.Errorf("%s: a picture of %dx%d pixels, at most %d are taken: %w", what, width, height, most, ErrValue)
 	}
 	return nil
 }

@@ -1,11 +1,18 @@
 package fields_test
 
 import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"image"
+	"image/png"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/rgb"
 )
@@ -34,6 +41,34 @@ func TestMaxPixels(t *testing.T) {
 		if got > 1000 {
 			t.Errorf("%v allocations", got)
 		}
+	}
+}
+
+// TestImageMaxPixels: the same of pictures that must not change by a bit.
+func TestImageMaxPixels(t *testing.T) {
+	picture := image.NewGray(image.Rect(5, 5, 8, 7)) // 3x2
+	var b bytes.Buffer
+	if err := png.Encode(&b, picture); err != nil {
+		t.Fatal(err)
+	}
+	bomb := bytes.Clone(b.Bytes()) // of its 6 pixels, it says 8000x8000
+	binary.BigEndian.PutUint32(bomb[16:], 8000)
+	binary.BigEndian.PutUint32(bomb[20:], 8000)
+	binary.BigEndian.PutUint32(bomb[29:], crc32.ChecksumIEEE(bomb[12:29]))
+	raster := rgb.Raster{Width: 3, Height: 2, Channels: 1, Depth: 1, Pix: make([]byte, 6)}
+	numbers := array.Array{Spec: array.Spec{DType: array.Uint8, Shape: []int{2, 3}}, Data: make([]byte, 6)}
+	meta := make([]byte, 24)
+	at := fields.At{Alloc: func(size int) (uint64, []byte, error) { return 1, make([]byte, size), nil }}
+	for _, value := range []any{raster, numbers, picture, b.Bytes(), file(t, b.Bytes())} {
+		for most, ok := range map[int]bool{0: true, 6: true, 7: true, 5: false, 1: false, -1: false} {
+			err := fields.Image{MaxPixels: most, MaxResolution: 2}.Encode(meta, value, at)
+			if (err == nil) != ok || most > 0 && err != nil && !errors.Is(err, fields.ErrValue) {
+				t.Errorf("%T, at most %d pixels: %v", value, most, err)
+			}
+		}
+	}
+	if err := (fields.Image{MaxPixels: 1 << 20}).Encode(meta, bomb, at); !errors.Is(err, fields.ErrValue) || !strings.Contains(err.Error(), "8000x8000") {
+		t.Errorf("a picture that says it is large: %v", err)
 	}
 }
 

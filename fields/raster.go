@@ -60,6 +60,11 @@ type Image struct {
 	// pixel becomes the nearest one: no number comes up that was not there. Not
 	// kept in the file.
 	MaxResolution int
+	// MaxPixels bounds a value's width times height, before shrinking, so that a
+	// small file can't ask for gigabytes. It is looked at before anything is
+	// decoded. 0 is the most that is read at all, [rgb.MaxPixels]. Not kept in the
+	// file.
+	MaxPixels int
 }
 
 // The metadata is a C struct of 24 bytes, aligned to 8:
@@ -125,6 +130,8 @@ func (f Image) check() error {
 		return fmt.Errorf("image field: dtype %v, want %v or %v", f.DType, array.Uint8, array.Uint16)
 	case f.MaxResolution < 0:
 		return fmt.Errorf("image field: max resolution %d", f.MaxResolution)
+	case f.MaxPixels < 0:
+		return fmt.Errorf("image field: max pixels %d", f.MaxPixels)
 	case f.Compression > CompressNone:
 		return fmt.Errorf("image field: no compression %d", f.Compression)
 	}
@@ -229,6 +236,9 @@ func (f Image) checkRaster(r *rgb.Raster) error {
 	}
 	if err := checkSides(r.Width, r.Height); err != nil {
 		return fmt.Errorf("image: %w: %w", err, ErrValue)
+	}
+	if err := bounded("image", r.Width, r.Height, f.MaxPixels); err != nil {
+		return err
 	}
 	if want := r.Width * r.Height * channels * depth; len(r.Pix) != want {
 		return fmt.Errorf("image: %d bytes of pixels for %dx%d of %s, want %d: %w", len(r.Pix), r.Width, r.Height, kind(channels, depth), want, ErrValue)

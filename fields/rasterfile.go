@@ -44,6 +44,9 @@ func (f Image) fromImage(dst *rgb.Raster, src image.Image) (rgb.Raster, error) {
 	if got != channels || bytes != depth {
 		return *dst, fmt.Errorf("image: a %T of %s, want %s: %w", src, kind(got, bytes), kind(channels, depth), ErrValue)
 	}
+	if err := bounded("image", src.Bounds().Dx(), src.Bounds().Dy(), f.MaxPixels); err != nil {
+		return *dst, err
+	}
 	return *dst, copyImage(dst, src, channels, depth)
 }
 
@@ -118,6 +121,9 @@ func (f Image) fromFile(dst *rgb.Raster, data []byte) (rgb.Raster, error) {
 	}
 	if err := checkSides(w, h); err != nil {
 		return *dst, &rgb.InvalidError{Format: format, Offset: -1, Err: err}
+	}
+	if err := bounded("image", w, h, f.MaxPixels); err != nil {
+		return *dst, err
 	}
 	got, depth, err := fileKind(format, data)
 	if err != nil {

@@ -28,8 +28,9 @@ func (p *parser) level4(b []byte) error {
 }
 
 func (p *parser) matrix4(b []byte, at int64) (next int64, err error) {
+	name := "" // until it is read
 	fail := func(format string, args ...any) (int64, error) {
-		return 0, &FormatError{File: p.file, Offset: at, Msg: "level 4: " + fmt.Sprintf(format, args...)}
+		return 0, &FormatError{File: p.file, Array: name, Offset: at, Msg: "level 4: " + fmt.Sprintf(format, args...)}
 	}
 	if int64(len(b))-at < header4 {
 		return fail("%d bytes, want a header of %d", int64(len(b))-at, header4)
@@ -49,13 +50,13 @@ func (p *parser) matrix4(b []byte, at int64) (next int64, err error) {
 	if rows < 0 || cols < 0 || size <= 0 || size > left || imag > 1 {
 		return fail("a matrix of %d×%d, imaginary %d, a name of %d bytes; %d bytes are left", rows, cols, imag, size, left)
 	}
+	name = strings.TrimRight(string(h[header4:header4+size]), "\x00")
 	left -= size
 	stored := types4[kind/10%10]
 	item := int64(storage[stored].ItemSize())
 	if rows > 0 && cols > left/item/rows/int64(imag+1) {
 		return fail("a matrix of %d×%d of %d bytes each, imaginary %d; %d bytes are left", rows, cols, item, imag, left)
 	}
-	name := strings.TrimRight(string(h[header4:header4+size]), "\x00")
 	bytes := rows * cols * item
 	start := at + header4 + size
 	v := &variable{name: name, order: order, at: start, size: bytes * int64(imag+1)}

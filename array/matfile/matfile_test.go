@@ -286,6 +286,10 @@ func readAll(path string) error {
 // TestTruncated cuts files anywhere.
 func TestTruncated(t *testing.T) {
 	for _, name := range []string{"plain", "packed", "level4"} {
+		behind := 16 // bytes, of which the last variable has more behind its name
+		if name == "level4" {
+			behind = 1
+		}
 		whole, err := os.ReadFile("testdata/" + name + ".mat")
 		if err != nil {
 			t.Fatal(err)
@@ -305,7 +309,7 @@ func TestTruncated(t *testing.T) {
 				ends++ // between two variables, or within the last one's padding
 			} else if !strings.Contains(err.Error(), path) {
 				t.Fatalf("%d bytes: %v", n, err)
-			} else if n == len(whole)-16 && name != "level4" && !strings.Contains(err.Error(), `array "`) {
+			} else if n == len(whole)-behind && !strings.Contains(err.Error(), `array "`) {
 				t.Errorf("%s: an error without the array's name: %v", name, err)
 			}
 		}
