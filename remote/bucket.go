@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"cloud.google.com/go/storage"
@@ -174,11 +175,18 @@ func (s *bucket) failure(err error) error {
 	case gcerrors.PermissionDenied:
 		code = http.StatusForbidden
 	}
-	if code == 0 {
+	switch {
+	case code == 0 && strings.Contains(err.Error(), "get identity:"): // the library's step before a request
+		return noCredentials(err)
+	case code == 0:
 		return &passing{error: bare(err)} // no answer came
 	}
 	return verdict(code, text)
 }
+
+// denials are S3's words for credentials that won't do; servers give them various
+// statuses.
+var denials = []string{"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "XAdminUserNotFound"}
 
 // verdict says what an object store's HTTP status and its own word for it mean.
 func verdict(code int, text string) error {
@@ -186,13 +194,15 @@ func verdict(code int, text string) error {
 	switch {
 	case text == "NoSuchUpload":
 		return said
+	case slices.Contains(denials, text):
+		return fmt.Errorf("%w%s", ErrDenied, inBrackets(text))
 	case code == http.StatusPreconditionFailed, code == http.StatusRequestedRangeNotSatisfiable:
 		return ErrChanged
 	case code == http.StatusNotFound:
 		return fmt.Errorf("%w%s", ErrNotExist, bucketHint(text))
 	case text == "RequestTimeout", text == "RequestTimeTooSkewed", text == "SlowDown":
 		return &passing{error: said}
-	case code == http.StatusUnauthorized, code == http.StatusForbidden, text == "ExpiredToken", text == "InvalidToken":
+	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		return fmt.Errorf("%w%s", ErrDenied, inBrackets(text))
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code >= 500:
 		return &passing{error: said}

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -26,6 +27,7 @@ type direct struct {
 	region, service string
 	creds           aws.CredentialsProvider // nil: none
 	signer          *v4.Signer
+	signed          atomic.Bool // a request was
 }
 
 // emptySHA256 is the hash of a request without a body.
@@ -84,8 +86,12 @@ func (d *direct) request(ctx context.Context, span string, a attrs) (*http.Respo
 	if d.creds != nil {
 		creds, err := d.creds.Retrieve(ctx)
 		if err != nil {
-			return nil, d.noCredentials(ctx, err)
+			if ctx.Err() != nil || d.signed.Load() { // there were some: they may come again
+				return nil, &passing{error: bare(err)}
+			}
+			return nil, noCredentials(err)
 		}
+		d.signed.Store(true)
 		if err := d.signer.SignHTTP(ctx, creds, req, emptySHA256, d.service, d.region, time.Now()); err != nil {
 			return nil, err
 		}
@@ -98,10 +104,7 @@ func (d *direct) request(ctx context.Context, span string, a attrs) (*http.Respo
 }
 
 // noCredentials is the error for credentials that can't be had.
-func (d *direct) noCredentials(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return &passing{error: ctx.Err()}
-	}
+func noCredentials(err error) error {
 	return fmt.Errorf("%w: no credentials for S3 were found (%v); public buckets are read anonymously", ErrDenied, bare(err))
 }
 

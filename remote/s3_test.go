@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -112,10 +114,61 @@ func TestS3(t *testing.T) {
 		}
 	})
 	t.Run("missing", func(t *testing.T) {
-		for _, url := range []string{"s3://data/nothing", "s3://nobucket/x"} {
-			if _, err := remote.Open(t.Context(), url, opts); !errors.Is(err, remote.ErrNotExist) {
+		for url, want := range map[string]string{"s3://data/nothing": "s3://data/nothing: no such object", "s3://nobucket/x": "no such bucket"} {
+			if _, err := remote.Open(t.Context(), url, opts); !errors.Is(err, remote.ErrNotExist) || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v", url, err)
 			}
+			if err := remote.Delete(t.Context(), url, opts); !errors.Is(err, remote.ErrNotExist) {
+				t.Errorf("delete %s: %v", url, err)
+			}
+		}
+		for _, err := range []error{
+			upload(t, opts, "s3://nobucket/x", small, nil), upload(t, opts, "s3://nobucket/x", large, &remote.WriteOptions{Overwrite: true}),
+			remote.WriteFile(t.Context(), "s3://nobucket/x", small, opts, nil),
+		} {
+			if err == nil || !strings.Contains(err.Error(), "no such bucket") {
+				t.Errorf("write: %v", err)
+			}
+		}
+		if _, err := remote.List(t.Context(), "s3://nobucket/*", opts); !errors.Is(err, remote.ErrNotExist) {
+			t.Errorf("list: %v", err)
+		}
+	})
+	t.Run("profile", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "credentials")
+		text := "[default]\naws_access_key_id = testkey\naws_secret_access_key = wrong-secret\n" +
+			"[other]\naws_access_key_id = testkey\naws_secret_access_key = testsecret\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
+			t.Setenv(name, "")
+		}
+		t.Setenv("AWS_SHARED_CREDENTIALS_FILE", file)
+		for profile, want := range map[string]error{"": remote.ErrDenied, "other": nil} {
+			o := *opts
+			o.S3.Profile = profile
+			if _, err := remote.Stat(t.Context(), two, &o); !errors.Is(err, want) {
+				t.Errorf("profile %q: %v", profile, err)
+			}
+		}
+		o := *opts
+		o.S3.Profile = "nobody"
+		if _, err := remote.Stat(t.Context(), two, &o); err == nil || !strings.Contains(err.Error(), "nobody") {
+			t.Errorf("a profile that is not there: %v", err)
+		}
+	})
+	t.Run("no credentials", func(t *testing.T) {
+		for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
+			t.Setenv(name, "")
+		}
+		_, err := remote.Open(t.Context(), two, opts)
+		if !errors.Is(err, remote.ErrDenied) || !strings.Contains(err.Error(), "credentials") {
+			t.Errorf("%v", err)
+		}
+		err = remote.WriteFile(t.Context(), two, small, opts, nil)
+		if !errors.Is(err, remote.ErrDenied) || !strings.Contains(err.Error(), "credentials") {
+			t.Errorf("write: %v", err)
 		}
 	})
 	t.Run("anonymous", func(t *testing.T) {
@@ -128,8 +181,15 @@ func TestS3(t *testing.T) {
 	t.Run("wrong credentials", func(t *testing.T) {
 		t.Setenv("AWS_SECRET_ACCESS_KEY", "wrong-secret")
 		_, err := remote.Open(t.Context(), two, opts)
-		if !errors.Is(err, remote.ErrDenied) || strings.Contains(err.Error(), "wrong-secret") {
+		if !errors.Is(err, remote.ErrDenied) || strings.Contains(err.Error(), "wrong-secret") || !strings.Contains(err.Error(), "SignatureDoesNotMatch") {
 			t.Errorf("%v", err)
+		}
+		t.Setenv("AWS_ACCESS_KEY_ID", "nobody")
+		if _, err = remote.Open(t.Context(), two, opts); !errors.Is(err, remote.ErrDenied) {
+			t.Errorf("%v", err)
+		}
+		if err = remote.WriteFile(t.Context(), two, small, opts, nil); !errors.Is(err, remote.ErrDenied) {
+			t.Errorf("write: %v", err)
 		}
 	})
 	t.Run("broken network", func(t *testing.T) {
