@@ -139,6 +139,26 @@ func TestEditor(t *testing.T) {
 						if got := formattest.Drain(t, s, err); !slices.Equal(got, m.array(t, rows).Data) {
 							t.Fatalf("%s: %s: other rows streamed", what, name)
 						}
+						at := []int{}
+						some := [][2]int32{}
+						for range min(len(rows), 3) {
+							at = append(at, r.IntN(len(rows)))
+							some = append(some, rows[at[len(at)-1]])
+						}
+						if got, err := e.Rows(name, at); err != nil || !slices.Equal(got.Data, m.array(t, some).Data) {
+							t.Fatalf("%s: %s: rows %v: %v, or other rows", what, name, at, err)
+						}
+						if _, err := e.Rows(name, []int{len(rows)}); err == nil {
+							t.Fatalf("%s: %s: row %d of %d: no error", what, name, len(rows), len(rows))
+						}
+					}
+					if got := e.Members(); e.Name() != path || len(got) != len(m) {
+						t.Fatalf("%s: %s: %d arrays, want %d of %s", what, e.Name(), len(got), len(m), path)
+					}
+					for _, a := range e.Members() {
+						if rows, ok := m[a.Name]; !ok || a.Spec.Shape[0] != len(rows) {
+							t.Fatalf("%s: %s has %v, want %d rows", what, a.Name, a.Spec, len(rows))
+						}
 					}
 					switch r.IntN(6) {
 					case 0:

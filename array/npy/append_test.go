@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -198,6 +199,56 @@ func TestAppendFortran(t *testing.T) {
 	got, err := npy.ParseStrided(file)
 	if err != nil || got.Spec.String() != "<i2 (3, 2, 11)" || !bytes.Equal(got.AsContiguous().Data, whole.Data) {
 		t.Errorf("%v, %v", got.Spec, err)
+	}
+}
+
+// TestFlush: with HeaderOnClose the file tells of what was appended behind Flush
+// and no sooner.
+func TestFlush(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.npy")
+	a, err := npy.OpenAppender(path, &npy.AppendOptions{HeaderOnClose: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	if err := a.Flush(); err != nil {
+		t.Errorf("of nothing: %v", err)
+	}
+	rows := func() int {
+		t.Helper()
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		told, err := npy.Read(bytes.NewReader(b)) // as many rows as the header tells
+		if err != nil {
+			t.Fatal(err)
+		}
+		return told.Shape[0]
+	}
+	for i := range 3 {
+		before := 0
+		if i > 0 {
+			before = rows()
+		}
+		if err := a.Append(rowsOf(t, "<i4", []int{2, 3}, byte(i))); err != nil {
+			t.Fatal(err)
+		}
+		if i > 0 && rows() != before {
+			t.Errorf("%d rows ahead of Flush, want the %d of before", rows(), before)
+		}
+		if err := errors.Join(a.Flush(), a.Flush()); err != nil {
+			t.Fatal(err)
+		}
+		if got := rows(); got != 2*(i+1) {
+			t.Errorf("%d rows behind Flush, want %d", got, 2*(i+1))
+		}
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Flush(); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("behind Close: %v", err)
 	}
 }
 
