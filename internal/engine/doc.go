@@ -68,6 +68,28 @@
 // replay, which is followed by such a batch, and, also on a connection without a
 // loader, for images, whole pictures, and for verify: whether values are as their
 // checksums say, which a loader with "verify":"first_read" asks itself.
+//
+// # Looking
+//
+// What is one file of the local disk clients map and read by themselves. Of
+// anything else, several files or objects, a connection opens a dataset, and has it
+// until it closes; "storage" says how objects are reached (storageRequest), also in a
+// loader's description:
+//
+//	{"do":"open","paths":["s3://bucket/train-*.beton"],"memory":0,"storage":{"region":"us-east-1","environ":{…}}}
+//	{"ok":{"name":…,"samples":10000,"page_size":8388608,"table":…,"classes":…,"identity":…}}, payload: field descriptors
+//	{"do":"samples","ids":3,"fields":[0]}, payload: numbers -> {"ok":{"samples":3}}, payload: rows, sizes, stored bytes
+//	{"do":"samples","from":0,"to":10000,"fields":[]} -> {"ok":{"samples":n}}: as many as fit, from the first on
+//	{"do":"ranges","n":2}, payload: sample, pointer and size of each -> {"ok":{}}, payload: the bytes
+//	{"do":"entries","from":0} -> {"ok":{}}, payload: the allocation table from there on, as much as fits
+//	{"do":"key","sample":7} -> {"ok":{"key":…}}; {"do":"find","key":…} -> {"ok":{"sample":7}}, -1 for none
+//
+// images and verify without a path are about that dataset. Without one, a connection
+// may ask about single objects: exists, fetch (into a new local file) and upload (of a
+// local file, that appears when it is whole).
+//
+// Datasets are open once however many connections have them, as long as they are
+// the same: an object that was replaced is another one, told by its version.
 package engine
 
 // Protocol is the version of the frames' meaning. A client of another one is
