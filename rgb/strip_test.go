@@ -135,7 +135,10 @@ func FuzzStripJPEG(f *testing.F) {
 		var a, b rgb.Image
 		var s rgb.Scratch
 		errA, errB := s.DecodeJPEG(&a, data), s.DecodeJPEG(&b, out)
-		if (errA == nil) != (errB == nil) || errA == nil && !bytes.Equal(a.Pix, b.Pix) {
+		// Four components are decoded by the standard library, which refuses a marker
+		// that says nothing (TEM) and that isn't kept.
+		more := errA != nil && errB == nil && !before.CMYK
+		if errA == nil && (errB != nil || !bytes.Equal(a.Pix, b.Pix)) || more {
 			t.Fatalf("other pixels: %v, %v", errA, errB)
 		}
 	})
