@@ -242,7 +242,7 @@ func TestS3Far(t *testing.T) {
 // TestS3Errors: what can't be had says of what, and is of a kind that files' errors
 // are of too.
 func TestS3Errors(t *testing.T) {
-	s := s3test.Start(t)
+	s3test.Start(t)
 	put(t, written(t, 0, 3, 10), "s3://data/a.beton")
 	if err := store.WriteFile(t.Context(), "s3://data/no.beton", []byte("these are too few bytes"), false, nil); err != nil {
 		t.Fatal(err)
@@ -270,7 +270,6 @@ func TestS3Errors(t *testing.T) {
 	if _, err := store.Exists(t.Context(), "s3://data/a.beton", nil); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("wrong credentials: %v", err)
 	}
-	_ = s
 }
 
 // TestS3Write: an object that is written appears whole, at Commit, and where one is
