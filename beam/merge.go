@@ -19,6 +19,7 @@ type mergeFn struct{ Job job }
 // ProcessElement takes all shards.
 func (f *mergeFn) ProcessElement(ctx context.Context, _ int, next func(*Shard) bool, emit func(Merged)) error {
 	j := &f.Job
+	defer tellers.Delete(j.Build)
 	m := Merged{Plan: j.Plan, Out: j.Out}
 	seen := make(map[int]bool)
 	var failed []Shard

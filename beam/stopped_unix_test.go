@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -23,7 +24,15 @@ import (
 func TestStopped(t *testing.T) {
 	const shards = 3
 	dir := t.TempDir()
+	var mu sync.Mutex
+	var children []*os.Process
 	defer betonbeam.OnChild(func(p *os.Process, shard, attempt int) func(int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		children = slices.DeleteFunc(children, ended)
+		if children = append(children, p); len(children) > 2 {
+			t.Errorf("%d children at a time", len(children))
+		}
 		if attempt == 1 && shard > 0 {
 			p.Signal(syscall.SIGSTOP)
 		}
@@ -41,6 +50,9 @@ func TestStopped(t *testing.T) {
 		t.Errorf("counters %v", n)
 	}
 }
+
+// ended says that a process was waited for.
+func ended(p *os.Process) bool { return errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone) }
 
 // TestCancelled cancels a job while children stand still: they are gone soon.
 func TestCancelled(t *testing.T) {
@@ -68,7 +80,7 @@ func TestCancelled(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	for _, p := range children {
-		for start := time.Now(); !errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone); time.Sleep(10 * time.Millisecond) {
+		for start := time.Now(); !ended(p); time.Sleep(10 * time.Millisecond) {
 			if time.Since(start) > 20*time.Second {
 				p.Kill()
 				t.Fatalf("child %d is there still", p.Pid)

@@ -159,18 +159,14 @@ func (c *command) build(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var bar *term.Progress
-	if !c.quiet {
-		c.Progress = func(p betonbeam.Progress) {
-			if bar == nil {
-				bar = term.NewProgress(stderr, prog, "samples", p.OfSamples)
-			}
-			bar.Set(p.Samples, p.OfSamples)
-		}
+	var bar *term.Progress // nil shows nothing
+	here := runner == "prism" && *jobopts.Endpoint == ""
+	if here && !c.quiet {
+		bar = term.NewProgress(stderr, prog, "samples", -1)
+		c.Progress = func(p betonbeam.Progress) { bar.Set(p.Samples, p.OfSamples) }
 	}
-	if runner == "prism" && *jobopts.Endpoint == "" && !c.loud {
-		// Beam's runner is in this process, and tells each error five times.
-		slog.SetDefault(slog.New(&notes{w: stderr, before: func() { bar.Clear() }}))
+	if here && !c.loud { // it tells each error five times
+		slog.SetDefault(slog.New(&notes{w: stderr, before: bar.Clear}))
 	}
 	p, s := beam.NewPipelineWithRoot()
 	if _, _, err := betonbeam.Build(ctx, s, c.plan, &c.Options); err != nil {
@@ -205,7 +201,7 @@ func (c *command) report(w io.Writer, result beam.PipelineResult, took time.Dura
 		out = c.plan
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s samples, %s shards of %s, %.1f s", out, term.FormatCount(n("samples")), term.FormatCount(n("shards")), term.FormatSize(n("bytes")), took.Seconds())
+	fmt.Fprintf(&b, "%s: %s samples in %s shards, %s, %.1f s", out, term.FormatCount(n("samples")), term.FormatCount(n("shards")), term.FormatSize(n("bytes")), took.Seconds())
 	for _, x := range []struct{ name, text string }{{"skipped_samples", "skipped"}, {"failed_attempts", "attempts failed"}} {
 		if k := n(x.name); k > 0 {
 			fmt.Fprintf(&b, ", %s %s", term.FormatCount(k), x.text)
