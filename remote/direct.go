@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -27,7 +28,7 @@ type direct struct {
 	region, service string
 	creds           aws.CredentialsProvider // nil: none
 	signer          *v4.Signer
-	signed          atomic.Bool // a request was
+	signed          atomic.Pointer[signing] // the last one
 }
 
 // emptySHA256 is the hash of a request without a body.
@@ -75,32 +76,68 @@ func plainKey(key string) bool {
 
 // request makes a request for a run of bytes.
 func (d *direct) request(ctx context.Context, span string, a attrs) (*http.Response, error) {
-	u := *d.url // signing writes into it
-	req := (&http.Request{
-		Method: http.MethodGet, URL: &u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{"Range": {span}, "X-Amz-Content-Sha256": {emptySHA256}, "User-Agent": {"betongo"}, "Accept-Encoding": {"identity"}},
-	}).WithContext(ctx)
-	if a.etag != "" {
-		req.Header["If-Match"] = []string{a.etag}
-	}
+	head := http.Header{"X-Amz-Content-Sha256": {emptySHA256}, "User-Agent": {"betongo"}, "Accept-Encoding": {"identity"}}
 	if d.creds != nil {
 		creds, err := d.creds.Retrieve(ctx)
 		if err != nil {
-			if ctx.Err() != nil || d.signed.Load() { // there were some: they may come again
+			if ctx.Err() != nil || d.signed.Load() != nil { // there were some: they may come again
 				return nil, &passing{error: bare(err)}
 			}
 			return nil, noCredentials(err)
 		}
-		d.signed.Store(true)
-		if err := d.signer.SignHTTP(ctx, creds, req, emptySHA256, d.service, d.region, time.Now()); err != nil {
+		if head, err = d.sign(ctx, head, creds); err != nil {
 			return nil, err
 		}
 	}
+	head["Range"] = []string{span}
+	if a.etag != "" {
+		head["If-Match"] = []string{a.etag}
+	}
+	req := (&http.Request{
+		Method: http.MethodGet, URL: d.url, Host: d.url.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: head,
+	}).WithContext(ctx)
 	resp, err := d.session.direct.RoundTrip(req)
 	if err != nil {
 		return nil, &passing{error: bare(err)}
 	}
 	return resp, nil
+}
+
+// signing is a request's head that is signed.
+type signing struct {
+	head  http.Header
+	creds aws.Credentials
+	at    time.Time
+}
+
+// resign is how long a signature is used. Servers take one for a quarter of an
+// hour.
+const resign = time.Minute
+
+// sign returns a copy of a head with a signature. What differs between requests for
+// runs of one object, the run, needs not be signed, so that one serves for all for
+// a while.
+func (d *direct) sign(ctx context.Context, head http.Header, creds aws.Credentials) (http.Header, error) {
+	old := d.signed.Load()
+	now := time.Now()
+	if age := now.Sub(old.time()); old == nil || age > resign || age < -resign || old.creds.AccessKeyID != creds.AccessKeyID ||
+		old.creds.SecretAccessKey != creds.SecretAccessKey || old.creds.SessionToken != creds.SessionToken {
+		u := *d.url // signing writes into it
+		req := &http.Request{Method: http.MethodGet, URL: &u, Host: u.Host, Header: head}
+		if err := d.signer.SignHTTP(ctx, creds, req, emptySHA256, d.service, d.region, now); err != nil {
+			return nil, err
+		}
+		old = &signing{head, creds, now}
+		d.signed.Store(old)
+	}
+	return maps.Clone(old.head), nil
+}
+
+func (s *signing) time() time.Time {
+	if s == nil {
+		return time.Time{}
+	}
+	return s.at
 }
 
 // noCredentials is the error for credentials that can't be had.
