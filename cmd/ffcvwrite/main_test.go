@@ -22,6 +22,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/s3test"
 	"github.com/betongo/betongo/internal/scripttest"
 	"github.com/betongo/betongo/rgb"
 )
@@ -33,11 +34,24 @@ func TestMain(m *testing.M) {
 	})
 }
 
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { scripts(t, "script") }
+
+// TestS3Scripts runs the scripts that need an object store: a real server, whose
+// bucket is s3://data, as files below $BUCKET.
+func TestS3Scripts(t *testing.T) {
+	s := s3test.Start(t)
+	scripts(t, "s3", append(s.Env, "BUCKET="+s.Folder)...)
+}
+
+func scripts(t *testing.T, dir string, vars ...string) {
 	testscript.Run(t, testscript.Params{
-		Dir:       filepath.Join("testdata", "script"),
+		Dir:       filepath.Join("testdata", dir),
 		Condition: scripttest.Condition,
 		Cmds:      scripttest.Commands(map[string]scripttest.Command{"photo": photo, "mask": mask, "values": values, "flip": flip}),
+		Setup: func(e *testscript.Env) error {
+			e.Vars = append(e.Vars, vars...)
+			return nil
+		},
 	})
 }
 
