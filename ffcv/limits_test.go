@@ -12,12 +12,12 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 
 	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/ffcvtest"
 	"github.com/betongo/betongo/internal/leak"
 	golden "github.com/betongo/betongo/testdata/ffcv"
 )
@@ -37,7 +37,7 @@ func TestTenThousandOpens(t *testing.T) {
 	}
 	settle := leak.Held(t)
 	var opened, refused atomic.Int64
-	side(8, func(k int) {
+	leak.Side(8, func(k int) {
 		for i := k; i < count; i += 8 {
 			opts := []*ffcv.OpenOptions{nil, {Memory: 1 << 20}}[i%2]
 			f, err := ffcv.Open([]string{whole, whole, whole, whole, whole, whole, cut, none}[i%8], opts)
@@ -60,26 +60,10 @@ func TestTenThousandOpens(t *testing.T) {
 	}
 }
 
-// side runs do on n goroutines at the same time and waits for all.
-func side(n int, do func(i int)) {
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			do(i)
-		}()
-	}
-	wg.Wait()
-}
-
 // TestSharedFile has 256 goroutines read all values of one File, mapped and
 // through a cache: they get what one alone gets.
 func TestSharedFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "bytes.beton")
-	if err := os.WriteFile(path, golden.Bytes("bytes"), 0o666); err != nil {
-		t.Fatal(err)
-	}
+	path := ffcvtest.Unpack(t, "bytes")
 	settle := leak.Held(t)
 	for _, opts := range []*ffcv.OpenOptions{nil, {Memory: 1 << 20}} {
 		f, err := ffcv.Open(path, opts)
@@ -103,7 +87,7 @@ func TestSharedFile(t *testing.T) {
 			return list
 		}
 		want := all(0)
-		side(256, func(i int) {
+		leak.Side(256, func(i int) {
 			if i%16 == 0 {
 				n := 0
 				for range f.Entries() {
@@ -162,7 +146,7 @@ func TestVerifySideBySide(t *testing.T) {
 	if want == "" {
 		t.Fatal("no flaws")
 	}
-	side(count, func(i int) {
+	leak.Side(count, func(i int) {
 		if got := flaws(); got != want {
 			t.Errorf("reader %d finds\n%s\nwant\n%s", i, got, want)
 		}

@@ -14,33 +14,11 @@ import (
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/ffcvtest"
 	"github.com/betongo/betongo/internal/leak"
 	"github.com/betongo/betongo/loader"
 	golden "github.com/betongo/betongo/testdata/ffcv"
 )
-
-// unpacked puts a golden file into a folder of the test's.
-func unpacked(t *testing.T, name string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name+".beton")
-	if err := os.WriteFile(path, golden.Bytes(name), 0o666); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// side runs do on n goroutines at the same time and waits for all.
-func side(n int, do func(i int)) {
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			do(i)
-		}()
-	}
-	wg.Wait()
-}
 
 // TestThousandLoaders has a thousand loaders at once over a few files, each
 // with an epoch under way, then ended in every way there is.
@@ -49,7 +27,7 @@ func TestThousandLoaders(t *testing.T) {
 	if testing.Short() {
 		count = 100
 	}
-	path := unpacked(t, "ints_floats")
+	path := ffcvtest.Unpack(t, "ints_floats")
 	settle := leak.Held(t)
 	var files []*ffcv.File
 	for _, opts := range []*ffcv.OpenOptions{nil, nil, {Memory: 1 << 20}} {
@@ -150,7 +128,7 @@ func TestDamagedSideBySide(t *testing.T) {
 	for i := range some {
 		some[i] = i
 	}
-	side(count, func(i int) {
+	leak.Side(count, func(i int) {
 		f := files[i%len(files)]
 		opts := &loader.Options{BatchSize: 50, Workers: 1, Order: []loader.Order{loader.Sequential, loader.Random}[i/2%2], Seed: uint64(i), Indices: some, OnError: loader.Skip}
 		l, err := loader.New(f, opts)
@@ -175,7 +153,7 @@ func TestDamagedSideBySide(t *testing.T) {
 		}
 	})
 	// Without a policy each ends at a damaged sample, which it names.
-	side(count, func(i int) {
+	leak.Side(count, func(i int) {
 		l, err := loader.New(files[i%len(files)], &loader.Options{BatchSize: 50, Workers: 1})
 		if err != nil {
 			t.Error(err)

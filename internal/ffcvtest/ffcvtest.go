@@ -43,6 +43,17 @@ func Map(tb testing.TB, path string, opts *ffcv.OpenOptions) *ffcv.File {
 	return f
 }
 
+// Unpack puts one of FFCV's files into a folder that goes with the test, and
+// returns its path.
+func Unpack(tb testing.TB, name string) (path string) {
+	tb.Helper()
+	path = filepath.Join(tb.TempDir(), name+".beton")
+	if err := os.WriteFile(path, golden.Bytes(name), 0o666); err != nil {
+		tb.Fatal(err)
+	}
+	return path
+}
+
 // Write writes a file of the samples at(0) to at(n-1) into a folder that goes
 // with the test, and returns its path.
 func Write(tb testing.TB, specs []ffcv.FieldSpec, n int, at func(i int) []any, opts *ffcv.Options) (path string) {

@@ -2,6 +2,7 @@ package leak
 
 import (
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 )
@@ -28,4 +29,17 @@ func Held(tb testing.TB) (settle func()) {
 			}
 		}
 	}
+}
+
+// Side runs do on n goroutines at the same time and waits for all.
+func Side(n int, do func(i int)) {
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			do(i)
+		}()
+	}
+	wg.Wait()
 }
