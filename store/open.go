@@ -73,13 +73,14 @@ func (o *Options) openIndex(ctx context.Context, p string) (*dataset.Concat, err
 		files := make([]dataset.CacheFile, len(paths))
 		for i, p := range paths {
 			size := x.Shards[i].Size
+			x.Shards[i].Path = Name(p) // as messages show it
 			files[i] = dataset.CacheFile{Name: Name(p), Size: size, Open: func() (io.ReaderAt, error) { return o.openSized(p, size) }}
 		}
 		if d.Cache, err = dataset.NewCache(o.memoryFor(), files, o.far()); err != nil {
 			return nil, err
 		}
 	}
-	c, err := dataset.OpenIndex(x, base, d)
+	c, err := dataset.OpenIndex(x, Name(base), d)
 	if err != nil && d.Cache != nil {
 		return nil, errors.Join(err, d.Cache.Close())
 	}

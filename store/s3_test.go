@@ -109,6 +109,9 @@ func TestS3Open(t *testing.T) {
 		"web":     web,
 	} {
 		for _, memory := range []int64{0, 1 << 20} {
+			if memory > 0 && name != "mixed" && name != "index" {
+				continue // slow, and alike
+			}
 			meter := new(store.Meter)
 			opts := &store.Options{Meter: meter, File: &ffcv.OpenOptions{Memory: memory}}
 			ds, err := store.Open(t.Context(), paths, opts)
@@ -171,6 +174,71 @@ func indexOf(t *testing.T, local, urls []string) string {
 		t.Error(err)
 	}
 	return url
+}
+
+// TestWebIndex: an index on a web server, with a signature in its URL that no message
+// shows.
+func TestWebIndex(t *testing.T) {
+	dir := t.TempDir()
+	for k := range 2 {
+		b, err := os.ReadFile(written(t, k*100, 100, 3000))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, fmt.Sprintf("part-%d.beton", k)), b, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := dataset.NewIndex([]*ffcv.File{ffcvtest.Map(t, files[0], nil), ffcvtest.Map(t, files[1], nil)}, []string{"part-0.beton", "part-1.beton"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := x.Marshal()
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "index.json"), b, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("sig") != "secret" {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		http.FileServer(http.Dir(dir)).ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	whole, err := store.Open(t.Context(), []string{filepath.Join(dir, "index.json")}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer whole.Close()
+	ds, err := store.Open(t.Context(), []string{server.URL + "/index.json?sig=secret"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ds.Close()
+	if sum(t, ds, loader.Random) != sum(t, whole, loader.Random) {
+		t.Error("other bytes than the files'")
+	}
+	if strings.Contains(ds.Name(), "secret") || !strings.HasPrefix(ds.Name(), server.URL) {
+		t.Errorf("it is called %s", ds.Name())
+	}
+	if err := os.Truncate(filepath.Join(dir, "part-1.beton"), 1000); err != nil {
+		t.Fatal(err)
+	}
+	broken, err := store.Open(t.Context(), []string{server.URL + "/index.json?sig=secret"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer broken.Close()
+	if _, err := broken.Rows(150, 1, nil); err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), server.URL+"/part-1.beton") {
+		t.Errorf("a shard of another size: %v", err)
+	}
 }
 
 // TestS3Little: to open a large file, and to read a sample of it, takes a few
