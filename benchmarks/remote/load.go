@@ -38,6 +38,7 @@ type epoch struct {
 	Ahead   int
 	Workers int
 	Profile string
+	Pace    int // samples a second that the consumer takes at most; 0 any number
 }
 
 // loaded is what it measured: seconds.
@@ -47,6 +48,8 @@ type loaded struct {
 	Wall    float64 `json:"wall"`  // of the epoch
 	After   int     `json:"after"` // samples after the first batch
 	CPU     float64 `json:"cpu"`   // of the process and its children, from the epoch's begin on
+	Read    float64 `json:"read"`  // seconds that workers took for getting bytes, waiting among it
+	Worked  float64 `json:"worked"`
 	Verdict string  `json:"verdict,omitempty"`
 	Cache   string  `json:"cache,omitempty"`
 }
@@ -104,12 +107,22 @@ func (e *epoch) load(ctx context.Context) (r loaded, err error) {
 		} else {
 			r.After += b.Len()
 		}
+		n := b.Len()
 		b.Release()
+		if e.Pace > 0 {
+			time.Sleep(time.Duration(n) * time.Second / time.Duration(e.Pace))
+		}
 	}
 	r.Wall = time.Since(begin).Seconds()
 	end, _ := usage.CPU()
 	r.CPU = (end - cpu).Seconds()
-	r.Verdict = l.Stats().Verdict()
+	stats := l.Stats()
+	r.Verdict, r.Worked = stats.Verdict(), stats.Work.Seconds()
+	for _, s := range stats.Stages {
+		if s.Kind == loader.StageRead || s.Kind == loader.StageLookUp {
+			r.Read += s.Time.Seconds()
+		}
+	}
 	if s, ok := ds.CacheStats(); ok {
 		r.Cache = fmt.Sprintf("%+v", s)
 	}

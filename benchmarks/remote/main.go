@@ -43,6 +43,7 @@ type grammar struct {
 	Ahead   int             `help:"Batches ahead (default: the loader's)."`
 	Workers int             `default:"1" help:"Workers of every loader (default 1)."`
 	Memory  term.Size       `default:"64MiB" help:"Memory that ours reads ahead through (default 64MiB)."`
+	Pace    []int           `default:"0" help:"Photographs a second that the one who takes ours can use at most, as a training does: 0 any number (default 0)."`
 	Rounds  int             `default:"5" help:"Runs of each kind, in turns (default 5)."`
 	Dir     string          `placeholder:"DIR" help:"Where the files are written; they stay there when it is given, and are used again."`
 

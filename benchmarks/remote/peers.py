@@ -90,16 +90,14 @@ def mds(url: str, keep: str, batch: int, workers: int) -> Iterable[Any]:
 def wds(url: str, keep: str, batch: int, workers: int) -> Iterable[Any]:
     """Batches of WebDataset, which reads tar files through curl as its manual does, and keeps nothing."""
     import boto3
+    import botocore.config
     import webdataset
 
     bucket, prefix = url.removeprefix("s3://").split("/", 1)
-    listing = boto3.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix + "/")
-    region, end = os.environ["AWS_REGION"], os.environ["AWS_ENDPOINT_URL"]
-    user = os.environ["AWS_ACCESS_KEY_ID"] + ":" + os.environ["AWS_SECRET_ACCESS_KEY"]
-    urls = [
-        f"pipe:curl -s -f --aws-sigv4 aws:amz:{region}:s3 --user {user} {end}/{bucket}/{o['Key']}"
-        for o in listing["Contents"]
-    ]
+    client = boto3.client("s3", config=botocore.config.Config(signature_version="s3v4"))
+    listing = client.list_objects_v2(Bucket=bucket, Prefix=prefix + "/")
+    keys = [{"Bucket": bucket, "Key": o["Key"]} for o in listing["Contents"]]
+    urls = [f"pipe:curl -s -f '{client.generate_presigned_url('get_object', Params=k)}'" for k in keys]
 
     def decode(row: tuple[bytes, bytes]) -> Any:
         return crop(row[0]), int(row[1])

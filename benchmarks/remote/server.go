@@ -118,7 +118,21 @@ func (s *server) upload(ctx context.Context, m *measurer, name string) error {
 func (s *server) url(key string) string { return "s3://" + s.s3.Bucket + "/" + key }
 
 // Env is the environment of a process that reaches the server through the proxy.
-func (s *server) Env() []string { return append(os.Environ(), s.s3.Through(s.Addr())...) }
+// What is empty is left out: boto3 takes an empty name for that of a profile.
+func (s *server) Env() []string {
+	set := map[string]string{}
+	for _, kv := range append(os.Environ(), s.s3.Through(s.Addr())...) {
+		k, v, _ := strings.Cut(kv, "=")
+		set[k] = v
+	}
+	var env []string
+	for k, v := range set {
+		if v != "" {
+			env = append(env, k+"="+v)
+		}
+	}
+	return env
+}
 
 // traffic is what went through the proxy since it was asked last, and the
 // processor's time of server and proxy.

@@ -57,12 +57,18 @@ func (m *measurer) tables(ctx context.Context, far *server) error {
 // kinds are ours from both places in each order, and the peers.
 func (m *measurer) kinds(far *server) (list []kind) {
 	for _, order := range m.Orders {
-		list = append(list, kind{name: order + ", local", of: -1, run: func(ctx context.Context) (loaded, error) {
-			return m.load(ctx, os.Environ(), epoch{Path: m.path("photos.beton"), Order: order})
-		}})
-		list = append(list, kind{name: order + ", server", of: len(list) - 1, run: func(ctx context.Context) (loaded, error) {
-			return m.load(ctx, far.Env(), epoch{Path: far.url("photos.beton"), Order: order})
-		}})
+		for _, pace := range m.Pace {
+			name := order
+			if pace > 0 {
+				name = fmt.Sprintf("%s, for a consumer of %d/s", order, pace)
+			}
+			list = append(list, kind{name: name + ", local", of: -1, run: func(ctx context.Context) (loaded, error) {
+				return m.load(ctx, os.Environ(), epoch{Path: m.path("photos.beton"), Order: order, Pace: pace})
+			}})
+			list = append(list, kind{name: name + ", server", of: len(list) - 1, run: func(ctx context.Context) (loaded, error) {
+				return m.load(ctx, far.Env(), epoch{Path: far.url("photos.beton"), Order: order, Pace: pace})
+			}})
+		}
 	}
 	if m.Python == "" {
 		return list
@@ -83,20 +89,23 @@ func (m *measurer) kinds(far *server) (list []kind) {
 // table prints the medians.
 func (m *measurer) table(latency time.Duration, kinds []kind) {
 	fmt.Fprintf(m.out, "\n%d photographs, batches of %d, %d workers, %v of added latency, medians of %d rounds\n\n", kinds[0].got[0].Samples, m.Batch, m.Workers, latency, m.Rounds)
-	fmt.Fprintln(m.out, "| | first batch | images/s after it | of local | of local, by CPU | loader's CPU an image | server's CPU an image | requests an image | bytes an image |")
-	fmt.Fprintln(m.out, "|---|---|---|---|---|---|---|---|---|")
+	fmt.Fprintln(m.out, "| | first batch | images/s after it | of local | of local, by CPU | of the workers' time for getting bytes | loader's CPU an image | server's CPU an image | requests an image | bytes an image |")
+	fmt.Fprintln(m.out, "|---|---|---|---|---|---|---|---|---|---|")
 	for i := range kinds {
 		k := &kinds[i]
 		per := func(of func(r *round) float64) float64 {
 			return k.median(func(_ int, r *round) float64 { return of(r) / float64(r.Samples) })
 		}
-		ratio, cpu := "", ""
+		ratio, cpu, read := "", "", ""
+		if k.got[0].Worked > 0 {
+			read = fmt.Sprintf("%.1f %%", k.median(func(_ int, r *round) float64 { return 100 * r.Read / r.Worked }))
+		}
 		if k.of >= 0 {
 			ratio = fmt.Sprintf("%.3f", k.median(func(i int, r *round) float64 { return r.rate() / kinds[k.of].got[i].rate() }))
 			cpu = fmt.Sprintf("%.3f", k.median(func(i int, r *round) float64 { return kinds[k.of].got[i].CPU / r.CPU }))
 		}
-		fmt.Fprintf(m.out, "| %s | %.2f s | %.0f | %s | %s | %.0f µs | %.0f µs | %.2f | %.0f |\n", k.name,
-			k.median(func(_ int, r *round) float64 { return r.First }), k.median(func(_ int, r *round) float64 { return r.rate() }), ratio, cpu,
+		fmt.Fprintf(m.out, "| %s | %.2f s | %.0f | %s | %s | %s | %.0f µs | %.0f µs | %.2f | %.0f |\n", k.name,
+			k.median(func(_ int, r *round) float64 { return r.First }), k.median(func(_ int, r *round) float64 { return r.rate() }), ratio, cpu, read,
 			1e6*per(func(r *round) float64 { return r.CPU }), 1e6*per(func(r *round) float64 { return r.server.Seconds() }),
 			per(func(r *round) float64 { return float64(r.requests) }), per(func(r *round) float64 { return float64(r.bytes) }))
 		if last := k.got[len(k.got)-1]; last.Verdict != "" {
