@@ -90,6 +90,81 @@
 	VPERMQ    $0x08, Y0, Y0; \
 	VMOVDQU   X0, 0(DI)
 
+// FROM32, FROM64, FROMF32 and FROMF64 read 16 numbers and leave those of their
+// low bits that Y15 has, in Y0 and Y1. LOW16 and LOW8 write them.
+#define FROM32 \
+	VPAND 0(SI), Y15, Y0;  \
+	VPAND 32(SI), Y15, Y1
+
+#define FROM64 \
+	IN4(VMOVDQU, 32, Y0, Y1, Y2, Y3); \
+	HALVE;                            \
+	MASK
+
+#define FROMF32 \
+	IN2(VCVTTPS2DQ, 32, Y0, Y1); \
+	MASK
+
+#define FROMF64 \
+	IN4(VCVTTPD2DQY, 32, X0, X1, X2, X3); \
+	JOIN;                                 \
+	MASK
+
+#define LOW16(FROM, from) \
+	BEGIN;                         \
+	EACH32($0x0000FFFF, X15, Y15); \
+loop:                              \
+	FROM;                          \
+	PACK16;                        \
+	VMOVDQU Y0, 0(DI);             \
+	END(from, 32)
+
+#define LOW8(FROM, from) \
+	BEGIN;                         \
+	EACH32($0x000000FF, X15, Y15); \
+loop:                              \
+	FROM;                          \
+	PACK16;                        \
+	BYTES;                         \
+	END(from, 16)
+
+// TRUTH2 and TRUTH4 make a byte of each number, of 32 bits or of 64, by a
+// comparison with 0: what is 0 becomes all ones, and one more is 0; all else
+// becomes 1.
+#define EQUAL32(at, Y) VPCMPEQD at(SI), Y14, Y
+#define EQUAL64(at, Y) VPCMPEQQ at(SI), Y14, Y
+#define EQUALF32(at, Y) VCMPPS $0, at(SI), Y14, Y
+#define EQUALF64(at, Y) VCMPPD $0, at(SI), Y14, Y
+
+#define ONES \
+	BEGIN;                         \
+	EACH32($0x00000001, X15, Y15); \
+	VPXOR Y14, Y14, Y14
+
+#define TRUTHS(from) \
+	VPADDD Y15, Y0, Y0; \
+	VPADDD Y15, Y1, Y1; \
+	PACK16;             \
+	BYTES;              \
+	END(from, 16)
+
+#define TRUTH2(EQUAL) \
+	ONES;          \
+loop:              \
+	EQUAL(0, Y0);  \
+	EQUAL(32, Y1); \
+	TRUTHS(64)
+
+#define TRUTH4(EQUAL) \
+	ONES;          \
+loop:              \
+	EQUAL(0, Y0);  \
+	EQUAL(32, Y1); \
+	EQUAL(64, Y2); \
+	EQUAL(96, Y3); \
+	HALVE;         \
+	TRUTHS(128)
+
 // WIDE2 and WIDE4 make more bytes of each element, by one instruction.
 #define WIDE2(OP, from) \
 	BEGIN;                        \
@@ -243,27 +318,11 @@ loop:
 
 // func narrow32to16(dst, src *byte, n int)
 TEXT ·narrow32to16(SB), NOSPLIT, $0-24
-	BEGIN
-	EACH32($0x0000FFFF, X15, Y15)
-
-loop:
-	VPAND 0(SI), Y15, Y0
-	VPAND 32(SI), Y15, Y1
-	PACK16
-	VMOVDQU Y0, 0(DI)
-	END(64, 32)
+	LOW16(FROM32, 64)
 
 // func narrow32to8(dst, src *byte, n int)
 TEXT ·narrow32to8(SB), NOSPLIT, $0-24
-	BEGIN
-	EACH32($0x000000FF, X15, Y15)
-
-loop:
-	VPAND 0(SI), Y15, Y0
-	VPAND 32(SI), Y15, Y1
-	PACK16
-	BYTES
-	END(64, 16)
+	LOW8(FROM32, 64)
 
 // func narrow64to32(dst, src *byte, n int)
 TEXT ·narrow64to32(SB), NOSPLIT, $0-24
@@ -277,29 +336,11 @@ loop:
 
 // func narrow64to16(dst, src *byte, n int)
 TEXT ·narrow64to16(SB), NOSPLIT, $0-24
-	BEGIN
-	EACH32($0x0000FFFF, X15, Y15)
-
-loop:
-	IN4(VMOVDQU, 32, Y0, Y1, Y2, Y3)
-	HALVE
-	MASK
-	PACK16
-	VMOVDQU Y0, 0(DI)
-	END(128, 32)
+	LOW16(FROM64, 128)
 
 // func narrow64to8(dst, src *byte, n int)
 TEXT ·narrow64to8(SB), NOSPLIT, $0-24
-	BEGIN
-	EACH32($0x000000FF, X15, Y15)
-
-loop:
-	IN4(VMOVDQU, 32, Y0, Y1, Y2, Y3)
-	HALVE
-	MASK
-	PACK16
-	BYTES
-	END(128, 16)
+	LOW8(FROM64, 128)
 
 // func int8toFloat32(dst, src *byte, n int)
 TEXT ·int8toFloat32(SB), NOSPLIT, $0-24
@@ -395,53 +436,19 @@ TEXT ·float64toInt32(SB), NOSPLIT, $0-24
 
 // func float32to16(dst, src *byte, n int)
 TEXT ·float32to16(SB), NOSPLIT, $0-24
-	BEGIN
-	EACH32($0x0000FFFF, X15, Y15)
-
-loop:
-	IN2(VCVTTPS2DQ, 32, Y0, Y1)
-	MASK
-	PACK16
-	VMOVDQU Y0, 0(DI)
-	END(64, 32)
+	LOW16(FROMF32, 64)
 
 // func float64to16(dst, src *byte, n int)
 TEXT ·float64to16(SB), NOSPLIT, $0-24
-	BEGIN
-	EACH32($0x0000FFFF, X15, Y15)
-
-loop:
-	IN4(VCVTTPD2DQY, 32, X0, X1, X2, X3)
-	JOIN
-	MASK
-	PACK16
-	VMOVDQU Y0, 0(DI)
-	END(128, 32)
+	LOW16(FROMF64, 128)
 
 // func float32to8(dst, src *byte, n int)
 TEXT ·float32to8(SB), NOSPLIT, $0-24
-	BEGIN
-	EACH32($0x000000FF, X15, Y15)
-
-loop:
-	IN2(VCVTTPS2DQ, 32, Y0, Y1)
-	MASK
-	PACK16
-	BYTES
-	END(64, 16)
+	LOW8(FROMF32, 64)
 
 // func float64to8(dst, src *byte, n int)
 TEXT ·float64to8(SB), NOSPLIT, $0-24
-	BEGIN
-	EACH32($0x000000FF, X15, Y15)
-
-loop:
-	IN4(VCVTTPD2DQY, 32, X0, X1, X2, X3)
-	JOIN
-	MASK
-	PACK16
-	BYTES
-	END(128, 16)
+	LOW8(FROMF64, 128)
 
 // func float32toFloat64(dst, src *byte, n int)
 TEXT ·float32toFloat64(SB), NOSPLIT, $0-24
@@ -513,8 +520,6 @@ loop:
 	VMOVDQU X0, 0(DI)
 	END(16, 16)
 
-// What is 0 becomes all ones, and one more is 0; all else becomes 1.
-
 // func truth16(dst, src *byte, n int)
 TEXT ·truth16(SB), NOSPLIT, $0-24
 	BEGIN
@@ -529,69 +534,19 @@ loop:
 
 // func truth32(dst, src *byte, n int)
 TEXT ·truth32(SB), NOSPLIT, $0-24
-	BEGIN
-	EACH32($0x00000001, X15, Y15)
-	VPXOR Y14, Y14, Y14
-
-loop:
-	VPCMPEQD 0(SI), Y14, Y0
-	VPCMPEQD 32(SI), Y14, Y1
-	VPADDD Y15, Y0, Y0
-	VPADDD Y15, Y1, Y1
-	PACK16
-	BYTES
-	END(64, 16)
+	TRUTH2(EQUAL32)
 
 // func truthFloat32(dst, src *byte, n int)
 TEXT ·truthFloat32(SB), NOSPLIT, $0-24
-	BEGIN
-	EACH32($0x00000001, X15, Y15)
-	VPXOR Y14, Y14, Y14
-
-loop:
-	VCMPPS $0, 0(SI), Y14, Y0
-	VCMPPS $0, 32(SI), Y14, Y1
-	VPADDD Y15, Y0, Y0
-	VPADDD Y15, Y1, Y1
-	PACK16
-	BYTES
-	END(64, 16)
+	TRUTH2(EQUALF32)
 
 // func truth64(dst, src *byte, n int)
 TEXT ·truth64(SB), NOSPLIT, $0-24
-	BEGIN
-	EACH32($0x00000001, X15, Y15)
-	VPXOR Y14, Y14, Y14
-
-loop:
-	VPCMPEQQ 0(SI), Y14, Y0
-	VPCMPEQQ 32(SI), Y14, Y1
-	VPCMPEQQ 64(SI), Y14, Y2
-	VPCMPEQQ 96(SI), Y14, Y3
-	HALVE
-	VPADDD Y15, Y0, Y0
-	VPADDD Y15, Y1, Y1
-	PACK16
-	BYTES
-	END(128, 16)
+	TRUTH4(EQUAL64)
 
 // func truthFloat64(dst, src *byte, n int)
 TEXT ·truthFloat64(SB), NOSPLIT, $0-24
-	BEGIN
-	EACH32($0x00000001, X15, Y15)
-	VPXOR Y14, Y14, Y14
-
-loop:
-	VCMPPD $0, 0(SI), Y14, Y0
-	VCMPPD $0, 32(SI), Y14, Y1
-	VCMPPD $0, 64(SI), Y14, Y2
-	VCMPPD $0, 96(SI), Y14, Y3
-	HALVE
-	VPADDD Y15, Y0, Y0
-	VPADDD Y15, Y1, Y1
-	PACK16
-	BYTES
-	END(128, 16)
+	TRUTH4(EQUALF64)
 
 // EVEN leaves the first of every two numbers.
 #define EVEN(k) \
