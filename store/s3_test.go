@@ -82,7 +82,7 @@ func sum(t testing.TB, ds loader.Dataset, order loader.Order) string {
 func TestS3Open(t *testing.T) {
 	s3test.Start(t)
 	var local, urls, web []string
-	for k, n := range []int{300, 1, 0, 500} {
+	for k, n := range []int{100, 1, 0, 150} {
 		local = append(local, written(t, k*1000, n, 3000))
 		urls = append(urls, fmt.Sprintf("s3://data/sets/train-%d.beton", k))
 		put(t, local[k], urls[k])
@@ -168,7 +168,7 @@ func indexOf(t *testing.T, local, urls []string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ds, err := store.Open(t.Context(), []string{path}, nil); err != nil || ds.Len() != 801 {
+	if ds, err := store.Open(t.Context(), []string{path}, nil); err != nil || ds.Len() != 251 {
 		t.Errorf("an index on the disk: %v", err)
 	} else if err := ds.Close(); err != nil {
 		t.Error(err)
