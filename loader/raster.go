@@ -98,6 +98,9 @@ func (p *plan) commonSize(f *ffcv.Field, size func(member []byte) (width, height
 	total := min(p.total, sizeRows)
 	for lo := 0; lo < total; lo += chunk {
 		n := min(chunk, total-lo)
+		if lo%aheadRows == chunk { // more than the first are alike: it may go on to the end
+			p.needRows(lo, min(aheadRows, total-lo))
+		}
 		rows, err := p.ds.Rows(lo, n, buf)
 		if err != nil {
 			return 0, 0, err
@@ -125,6 +128,24 @@ func (p *plan) commonSize(f *ffcv.Field, size func(member []byte) (width, height
 		}
 	}
 	return width, height, nil
+}
+
+// aheadRows is how many rows of a dataset that reads them are asked for at a time,
+// when one after another will be looked at: over a network each request takes a
+// while.
+const aheadRows = 1 << 16
+
+// needRows says that n rows will be read, to a dataset that reads them.
+func (p *plan) needRows(lo, n int) {
+	h, ok := p.ds.(RowHinter)
+	if !ok || p.lends {
+		return
+	}
+	list := make([]int, n)
+	for i := range list {
+		list[i] = lo + i
+	}
+	h.WillNeedRows(list, false)
 }
 
 // wholeRaster is the default decoder of rasters: each as it is, all of one
