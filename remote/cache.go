@@ -38,6 +38,8 @@ type Cache struct {
 	page  int64
 	lock  *lockedfile.Mutex
 
+	buffers sync.Pool // of *[]byte, a page each
+
 	mu      sync.Mutex
 	flights map[pageKey]*flight
 	open    lru

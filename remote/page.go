@@ -197,14 +197,18 @@ func (c *Cache) pagesOf(url string, a attrs) *pages {
 
 // flight is a page that is being fetched.
 type flight struct {
-	done chan struct{}
-	data []byte // valid behind done without err
-	err  error
+	done  chan struct{}
+	data  []byte // valid behind done without err, until the last user has left
+	err   error
+	users int // under Cache.mu
 }
 
 // read fills b from byte off of the object on: from the disk what is there, from
 // the store what isn't, pages side by side.
 func (p *pages) read(o *Object, b []byte, off int64) error {
+	if len(b) == 0 {
+		return nil
+	}
 	page := p.c.page
 	first, last := off/page, (off+int64(len(b))-1)/page
 	if first == last {
@@ -221,7 +225,12 @@ func (p *pages) read(o *Object, b []byte, off int64) error {
 		}()
 	}
 	wg.Wait()
-	return errors.Join(errs...)
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readPage fills b from byte off of a page on.
@@ -238,29 +247,57 @@ func (p *pages) readPage(o *Object, b []byte, k pageKey, off int64) error {
 			fl = &flight{done: make(chan struct{})}
 			p.c.flights[k] = fl
 		}
+		fl.users++
 		p.c.mu.Unlock()
 		if !there {
 			p.fetch(o, fl, k, size)
 		}
-		select {
-		case <-fl.done:
-		case <-o.ctx.Done():
-			return errClosed
-		}
-		if fl.err == nil {
-			copy(b, fl.data[off:])
-			return nil
-		}
-		if !there || o.ctx.Err() != nil {
-			return fl.err
+		err := fl.read(o, b, off)
+		p.c.leave(fl)
+		if err == nil || !there || o.ctx.Err() != nil {
+			return err
 		}
 		// Another's attempt failed, or its object was closed: one of our own.
 	}
 }
 
-// fetch fetches a page and keeps it.
+// read waits for the page, and fills b from its byte off on.
+func (fl *flight) read(o *Object, b []byte, off int64) error {
+	select {
+	case <-fl.done:
+	case <-o.ctx.Done():
+		return errClosed
+	}
+	if fl.err == nil {
+		copy(b, fl.data[off:])
+	}
+	return fl.err
+}
+
+// leave ends a use of a page that was fetched. The last one gives its memory back.
+func (c *Cache) leave(fl *flight) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if fl.users--; fl.users == 0 && int64(len(fl.data)) == c.page {
+		c.buffers.Put(&fl.data)
+	}
+}
+
+// buffer returns memory for a page.
+func (c *Cache) buffer(size int64) []byte {
+	if size < c.page {
+		return make([]byte, size)
+	}
+	if b, ok := c.buffers.Get().(*[]byte); ok {
+		return *b
+	}
+	return make([]byte, size)
+}
+
+// fetch fetches a page and keeps it. It is called by the flight's first user, who
+// stays until it returns.
 func (p *pages) fetch(o *Object, fl *flight, k pageKey, size int64) {
-	data := make([]byte, size)
+	data := p.c.buffer(size)
 	fl.err = o.fetch(data, k.n*p.c.page)
 	if fl.err == nil {
 		fl.data = data
