@@ -70,6 +70,10 @@ type Options struct {
 	// what another one wrote.
 	Overwrite bool
 
+	// NoSums merges without reading the shards for their SHA-256, as
+	// build.MergeOptions.NoSums.
+	NoSums bool
+
 	// Workers is how many shards are built at a time by each worker process of the
 	// runner, in as many children; 0 is the number of CPUs that it may use, which is
 	// wrong where that many shards don't fit into memory.
@@ -175,6 +179,7 @@ type job struct {
 	Samples   int64
 	Out       string
 	IndexOnly bool
+	NoSums    bool
 	Workers   int
 	Attempts  int
 	Backoff   time.Duration
@@ -187,7 +192,7 @@ type job struct {
 
 func newJob(ctx context.Context, plan string, opts *Options) (*job, error) {
 	j := &job{
-		Plan: plan, Out: opts.Out, IndexOnly: opts.IndexOnly, Workers: opts.Workers, Attempts: opts.Attempts,
+		Plan: plan, Out: opts.Out, IndexOnly: opts.IndexOnly, NoSums: opts.NoSums, Workers: opts.Workers, Attempts: opts.Attempts,
 		Backoff: opts.Backoff, Timeout: opts.Timeout, InProcess: opts.InProcess, Staging: opts.Staging, S3: opts.S3,
 	}
 	switch {

@@ -57,7 +57,7 @@ func (t task) run(ctx context.Context, j *job, progress func(samples int64)) (*a
 	}
 	tell := func(p ffcv.Progress) { progress(int64(p.Done)) }
 	if t.Shard == mergeTask {
-		stats, err := build.Merge(ctx, p, j.Out, &build.MergeOptions{IndexOnly: j.IndexOnly, Overwrite: true, Store: st, Staging: j.Staging, Progress: tell})
+		stats, err := build.Merge(ctx, p, j.Out, &build.MergeOptions{IndexOnly: j.IndexOnly, NoSums: j.NoSums, Overwrite: true, Store: st, Staging: j.Staging, Progress: tell})
 		return &answer{Size: stats.Bytes}, err
 	}
 	r, err := build.BuildShard(ctx, p, t.Shard, &build.ShardOptions{WriteOptions: build.WriteOptions{Store: st, Staging: j.Staging, Progress: tell}})

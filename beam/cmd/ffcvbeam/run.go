@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -42,7 +44,11 @@ workers reach.
 `
 
 // ours are the flags that are not Beam's, in the order in which help tells them.
-var ours = []string{"o", "index-only", "overwrite", "workers", "attempts", "backoff", "timeout", "in-process", "staging", "endpoint-url", "s3-region", "profile", "anonymous", "v", "quiet", "runner", "endpoint", "environment_type", "environment_config", "worker_binary", "parallelism", "project", "region", "staging_location"}
+var ours = []string{
+	"o", "index-only", "overwrite", "no-sums", "workers", "attempts", "backoff", "timeout",
+	"in-process", "staging", "endpoint-url", "s3-region", "profile", "anonymous", "v", "quiet",
+	"runner", "endpoint", "environment_type", "environment_config", "worker_binary", "parallelism", "project", "region", "staging_location",
+}
 
 // command is the command line.
 type command struct {
@@ -57,6 +63,7 @@ func (c *command) declare(f *flag.FlagSet) {
 	f.StringVar(&c.Out, "o", "", "Merge the shards to `FILE`; without it they are left as they are")
 	f.BoolVar(&c.IndexOnly, "index-only", false, "Write -o as an index of the shards, without copying them")
 	f.BoolVar(&c.Overwrite, "overwrite", false, "Allow to replace -o")
+	f.BoolVar(&c.NoSums, "no-sums", false, "Merge without reading the shards for their SHA-256; their sizes are compared")
 	f.IntVar(&c.Workers, "workers", 0, "Build `N` shards at a time in each worker of the runner, in processes of their own; 0 is its CPUs")
 	f.IntVar(&c.Attempts, "attempts", betonbeam.DefaultAttempts, "Try each shard, and the merge, at most `N` times")
 	f.DurationVar(&c.Backoff, "backoff", betonbeam.DefaultBackoff, "Wait about so long for the second attempt, and twice as long for each later one")
@@ -167,6 +174,11 @@ func (c *command) build(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	if here && !c.loud { // it tells each error five times
 		slog.SetDefault(slog.New(&notes{w: stderr, before: bar.Clear}))
+	}
+	if *jobopts.WorkerBinary == "" && runtime.GOOS == "linux" { // elsewhere Beam compiles one, from source
+		if *jobopts.WorkerBinary, err = os.Executable(); err != nil {
+			return err
+		}
 	}
 	p, s := beam.NewPipelineWithRoot()
 	if _, _, err := betonbeam.Build(ctx, s, c.plan, &c.Options); err != nil {
