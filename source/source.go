@@ -8,7 +8,7 @@
 // for concurrent use.
 //
 // Images are handed on as the name of their file; whoever encodes the sample
-// reads it. What a source leaves aside (hidden files, files that are no images)
+// reads it. What lies in an object store (Store) is read by Sample. What a source leaves aside (hidden files, files that are no images)
 // it reports, and what it cannot read is an error that names file and place:
 // nothing is lost silently.
 package source

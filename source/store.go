@@ -31,7 +31,7 @@ func far(name string) bool { return strings.Contains(name, "://") }
 // have this bound on the local disk too.
 const maxObject = 4 << 30
 
-// list adds the images of a class in a store, sorted, and returns how many there
+// listStore adds the images of a class in a store, sorted, and returns how many there
 // are. With each name stands its size.
 func (l *lister) listStore(ctx context.Context, s Store, dir, class string) (int, error) {
 	l.class = class
