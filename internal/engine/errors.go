@@ -80,7 +80,7 @@ func describe(err error) failure {
 		if format.Sample >= 0 {
 			f.Sample = &format.Sample
 		}
-	case errors.Is(err, ffcv.ErrUnsupported), errors.As(err, &other), errors.As(err, &picture):
+	case errors.Is(err, ffcv.ErrUnsupported), errors.Is(err, ffcv.ErrUnknownField), errors.As(err, &other), errors.As(err, &picture):
 		f.Kind = "unsupported"
 	case errors.Is(err, fs.ErrNotExist):
 		f.Kind = "notfound"

@@ -184,6 +184,11 @@ func (s *set) open(paths []string, how access) {
 		s.err = err
 		return
 	}
+	if len(custom) > 0 && several(paths) { // their pointers would be those of each file alone
+		s.err = fmt.Errorf("%s: fields of a program's own can't be read from several files, where their pointers stand is not known: %w",
+			strings.Join(paths, ", "), ffcv.ErrUnknownField)
+		return
+	}
 	opts := &ffcv.OpenOptions{Memory: how.memory, Direct: how.direct && how.memory > 0, Custom: custom}
 	switch {
 	case far(paths):

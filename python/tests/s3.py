@@ -51,7 +51,17 @@ class Server:
         self.url = f"http://127.0.0.1:{port}"
         self._log = open(room / "log", "wb")
         self.process = subprocess.Popen(
-            [path, "--port", f"127.0.0.1:{port}", "posix", "--sidecar", str(meta), str(files)],
+            [
+                path,
+                "--port",
+                f"127.0.0.1:{port}",
+                "--keep-alive",
+                "--quiet",
+                "posix",
+                "--sidecar",
+                str(meta),
+                str(files),
+            ],
             env={**os.environ, "ROOT_ACCESS_KEY": ACCESS, "ROOT_SECRET_KEY": SECRET},
             stdout=self._log,
             stderr=self._log,

@@ -383,6 +383,44 @@ def test_s3_python_operations(s3, mixed) -> None:
     same(epoch(make(url)), epoch(make(mixed)))
 
 
+def test_s3_a_field_of_ones_own(s3, tmp_path) -> None:
+    """A field that only the program knows, of one object; several are refused."""
+    from made import write
+    from test_custom_ops import StringField
+
+    from betongo.fields import IntField
+
+    path = write(
+        tmp_path / "own.beton",
+        40,
+        {"index": IntField(), "value": StringField(16)},
+        lambda i: (i, f"text {i}"),
+    )
+    data = Path(path).read_bytes()
+    urls = [s3.put(f"own/{k}.beton", data) for k in range(2)]
+    own = {"value": StringField}
+    near = Loader(path, 8, order="random", seed=2, custom_fields=own)
+    same(epoch(Loader(urls[0], 8, order="random", seed=2, custom_fields=own)), epoch(near))
+    with pytest.raises(betongo.UnsupportedError, match="value"):  # whose pointers nobody could tell
+        Loader("s3://data/own/*.beton", 40, custom_fields=own)
+    with betongo.open(path, own) as one, betongo.open(urls[1], own) as far:
+        same(far[5], one[5])
+
+
+def test_s3_as_ffcv(s3, url) -> None:
+    """Scripts for FFCV may say URLs."""
+    import subprocess
+    import sys
+
+    code = (
+        "import betongo.as_ffcv, sys\n"
+        "from ffcv.loader import Loader, OrderOption\n"
+        "print(sum(len(b[1]) for b in Loader(sys.argv[1], 20, order=OrderOption.RANDOM)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, url], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == str(SAMPLES), done.stderr
+
+
 def test_s3_verify(s3, mixed) -> None:
     data = bytearray(Path(mixed).read_bytes())
     sound = s3.put("sound.beton", bytes(data))

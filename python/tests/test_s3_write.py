@@ -71,11 +71,11 @@ def test_s3_write_fails(s3, monkeypatch) -> None:
 
     for workers in (1, 2):
         with pytest.raises(WriteError, match="no such sample") as e:
-            DatasetWriter("s3://data/broken.beton", FIELDS, num_workers=workers).from_indexed_dataset(
+            DatasetWriter("s3://data/failing.beton", FIELDS, num_workers=workers).from_indexed_dataset(
                 Listed(40, broken), chunksize=5
             )
-        assert e.value.index == 20 and e.value.file == "s3://data/broken.beton"
-    assert "broken.beton" not in s3.keys() and s3.uploads() == 0
+        assert e.value.index == 20 and e.value.file == "s3://data/failing.beton"
+    assert "failing.beton" not in s3.keys() and s3.uploads() == 0
     with pytest.raises(FileNotFoundError):
         DatasetWriter(
             "s3://nobucket/x.beton", FIELDS, overwrite=True, storage_options={"retries": 0}
@@ -92,7 +92,7 @@ def test_s3_write_fails(s3, monkeypatch) -> None:
 
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     with pytest.raises(PermissionError):
-        DatasetWriter("s3://data/broken.beton", FIELDS).from_iterable(never())
+        DatasetWriter("s3://data/failing.beton", FIELDS).from_iterable(never())
     assert not began  # told before the work, not behind it
 
 
@@ -106,8 +106,8 @@ def test_s3_write_engine_killed(s3) -> None:
             yield sample(i)
 
     with pytest.raises(EngineError):
-        DatasetWriter("s3://data/killed.beton", FIELDS).from_iterable(samples())
-    assert "killed.beton" not in s3.keys()
+        DatasetWriter("s3://data/ended.beton", FIELDS).from_iterable(samples())
+    assert "ended.beton" not in s3.keys()
 
 
 def test_s3_write_interrupted(s3) -> None:

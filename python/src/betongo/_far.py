@@ -84,13 +84,7 @@ class Far(File):
     def _open(self) -> None:
         self._map = np.empty(0, np.uint8)
         self._entries = None
-        try:
-            self._connect()
-        except UnsupportedError:  # several files can't be put together without knowing their rows
-            self._layout = _guessed(self._custom)
-            if not self._layout:
-                raise
-            self._connect()
+        self._connect()
         told = self._told
         assert told is not None
         self.num_samples, self.page_size = int(told["samples"]), int(told["page_size"])
@@ -383,19 +377,6 @@ class Far(File):
             storage=state["storage"],
             memory=state["memory"],
         )
-
-
-def _guessed(custom: Mapping[str, type[Field]]) -> dict[str, dict[str, int]]:
-    """The layout of the metadata of a program's own fields, as far as it doesn't depend on their
-    arguments."""
-    layout = {}
-    for name, field in custom.items():
-        try:
-            dtype = np.dtype(field.from_binary(np.zeros(1024, np.uint8)).metadata_type)
-        except Exception:
-            continue
-        layout[name] = {"size": dtype.itemsize, "align": dtype.alignment}
-    return layout
 
 
 class Column:
