@@ -47,6 +47,8 @@ func (m *measurer) tables(ctx context.Context, far *server) error {
 				r := round{loaded: l}
 				r.requests, r.bytes, r.server = far.traffic()
 				kinds[i].got = append(kinds[i].got, r)
+				fmt.Fprintf(m.err, "%s: %s: %.0f images/s after %.2f s, CPU %.0f µs an image, server's %.0f, %.2f requests\n", prog, kinds[i].name,
+					r.rate(), r.First, 1e6*r.CPU/float64(r.Samples), 1e6*r.server.Seconds()/float64(r.Samples), float64(r.requests)/float64(r.Samples))
 			}
 		}
 		m.table(latency, kinds)

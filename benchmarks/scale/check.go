@@ -159,7 +159,7 @@ func (c *checkCmd) measure(ctx context.Context, path, order string, far far) (r 
 		b.Release()
 	}
 	r.Wall = time.Since(begin).Seconds()
-	r.Rate = float64(len(ids)-c.Batch) / (r.Wall - r.First)
+	r.Rate = float64(len(ids)) / r.Wall
 	r.Requests = slow.count() - before
 	return r, ids, nil
 }

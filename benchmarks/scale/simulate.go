@@ -46,7 +46,7 @@ const (
 
 // foretold is what a model gives.
 type foretold struct {
-	Rate     float64 // samples a second from the first batch on
+	Rate     float64 // samples a second
 	First    float64 // seconds to the first batch
 	Wall     float64
 	Requests int
@@ -156,8 +156,7 @@ func (m model) simulate() foretold {
 		e.run()
 	}
 	s.out.Wall = s.now
-	after := float64(len(m.Order) - min(m.Batch, len(m.Order)))
-	s.out.Rate = after / (s.now - s.out.First)
+	s.out.Rate = float64(len(m.Order)) / s.now
 	s.out.Busy = s.busy / s.now / float64(m.Workers)
 	return s.out
 }

@@ -1,0 +1,55 @@
+//go:build go1.25
+
+package main
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestForetold runs the loader and its reading ahead on a clock of their own, on
+// which nothing but delays and decoding takes time, and compares with what the
+// simulator foretells. So no other work of the machine is in it.
+func TestForetold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.beton")
+	c := &checkCmd{Samples: 2500, Size: 50 << 10, Batch: 64, Workers: 2, Decode: time.Millisecond, Memory: 64 << 20, Rounds: 1}
+	latencies := []time.Duration{0, 5 * time.Millisecond, 20 * time.Millisecond, 100 * time.Millisecond}
+	if testing.Short() {
+		c.Samples, latencies = 640, latencies[3:4]
+	}
+	if err := writeValues(t.Context(), path, c.Samples, int(c.Size)); err != nil {
+		t.Fatal(err)
+	}
+	l, err := layoutOf(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.best = float64(c.Workers) / c.Decode.Seconds()
+	sum, worst, n := 0.0, 0.0, 0
+	for _, order := range []string{"random", "sequential", "blocks"} {
+		for _, f := range []far{{reads: 4}, {reads: 32}, {reads: 32, bandwidth: 50e6}} {
+			for _, f.latency = range latencies {
+				var m, got foretold
+				synctest.Test(t, func(t *testing.T) {
+					r, ids, err := c.measure(t.Context(), path, order, f)
+					if err != nil {
+						t.Fatal(err)
+					}
+					got, m = r, c.foretell(l, &pair{order: order, far: f, ids: ids})
+				})
+				off := m.Rate/got.Rate - 1
+				sum, worst, n = sum+math.Abs(off), max(worst, math.Abs(off)), n+1
+				t.Log(fmt.Sprintf("| %s | %d | %.0f MB/s | %v | %.0f | %.0f | %+.1f %% | %.2f | %.2f | %.2f s | %.2f s |", order, f.reads, f.bandwidth/1e6, f.latency, m.Rate, got.Rate, 100*off,
+					float64(m.Requests)/float64(c.Samples), float64(got.Requests)/float64(c.Samples), m.First, got.First))
+			}
+		}
+	}
+	t.Logf("mean error %.1f %%, worst %.1f %%", 100*sum/float64(n), 100*worst)
+	if sum/float64(n) > 0.1 || worst > 0.4 {
+		t.Errorf("mean error %.1f %%, worst %.1f %%", 100*sum/float64(n), 100*worst)
+	}
+}
