@@ -408,6 +408,22 @@ func TestJournalDamaged(t *testing.T) {
 	}
 }
 
+// A sample that was let go, and not followed by a standing when the machine
+// stopped, is let go again by the build that goes on: its record is written over.
+func TestJournalSkipWithoutStanding(t *testing.T) {
+	whole := appendBegin([]byte(journalMagic), 7, []Setting{{"a", "b"}})
+	s := standing{next: 5, rows: 5}
+	whole = s.append(whole, 7)
+	end := int64(len(whole))
+	for n := range 3 {
+		h, err := readHistory(bytes.NewReader(whole))
+		if err != nil || h.stand == nil || h.end != end || len(h.skipped) > 0 {
+			t.Fatalf("%d records behind the standing: %+v, %v; want an end at byte %d", n, h, err, end)
+		}
+		whole = appendSkip(whole, 7, &SampleError{Sample: 5 + n, Key: "k", Err: errBad})
+	}
+}
+
 // FuzzJournal reads anything as a journal.
 func FuzzJournal(f *testing.F) {
 	whole := appendBegin([]byte(journalMagic), 7, []Setting{{"a", "b"}})

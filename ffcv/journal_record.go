@@ -198,8 +198,12 @@ func readHistory(in io.Reader) (*history, error) {
 		return nil, err
 	}
 	var skips []*SampleError // not followed by a standing yet
+	at := h.end
 	for ; kind != 0; kind, payload = r.next(h.build) {
-		h.end += recordHead + int64(len(payload))
+		at += recordHead + int64(len(payload))
+		if kind != recordSkip { // one without a standing is of samples that come again
+			h.end = at
+		}
 		switch kind {
 		case recordBegin: // just read
 		case recordSkip:

@@ -333,7 +333,7 @@ func TestUpdateMarksKilled(t *testing.T) {
 		if err := child.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(rand.IntN(80_000)) * time.Microsecond)
+		time.Sleep(time.Duration(rand.IntN(80_000*(1+none))) * time.Microsecond) // longer on a machine that is busy
 		if err := child.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
