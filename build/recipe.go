@@ -177,7 +177,7 @@ func (m *Image) Field(stats *fields.ImageStats) (fields.RGBImage, error) {
 
 // mask returns the field that stores the masks.
 func (r *Recipe) mask() fields.Image {
-	m := fields.Image{Channels: 1, DType: array.Uint8, MaxResolution: r.Image.MaxResolution}
+	m := fields.Image{Channels: 1, DType: array.Uint8, MaxResolution: r.Image.MaxResolution, MaxPixels: r.Image.MaxPixels}
 	if r.Folder.MaskBits == 16 {
 		m.DType = array.Uint16
 	}

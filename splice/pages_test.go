@@ -71,7 +71,7 @@ func TestMergeRows(t *testing.T) {
 		opts := ffcv.Options{Seed: 7}
 		all := everyKind{100, 0}.make(t, opts, &ffcv.DatasetOptions{Shuffle: shuffle})
 		var parts []*ffcv.File
-		for _, r := range []ffcv.Rows{{0, 30}, {30, 30}, {30, 31}, {31, 100}} {
+		for _, r := range []ffcv.Rows{{Lo: 0, Hi: 30}, {Lo: 30, Hi: 30}, {Lo: 30, Hi: 31}, {Lo: 31, Hi: 100}} {
 			f := everyKind{100, 0}.make(t, opts, &ffcv.DatasetOptions{Shuffle: shuffle, Rows: &r})
 			if f.Len() != r.Hi-r.Lo {
 				t.Errorf("rows %v: %d samples", r, f.Len())
