@@ -45,6 +45,7 @@ import (
 
 	"github.com/betongo/betongo/build"
 	"github.com/betongo/betongo/remote"
+	"github.com/betongo/betongo/store"
 )
 
 // Defaults of Options.
@@ -306,7 +307,7 @@ const marker = "betongo build of "
 
 // fail returns the error that ends the job.
 func (j *job) fail(format string, args ...any) error {
-	return fmt.Errorf("%s%s: %w", marker, j.Plan, fmt.Errorf(format, args...))
+	return fmt.Errorf("%s%s: %w", marker, store.Name(j.Plan), fmt.Errorf(format, args...))
 }
 
 // Cause returns the error that a pipeline of Build ended with as Build put it, in

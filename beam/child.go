@@ -182,6 +182,9 @@ func listen(out io.Reader, progress func(samples int64)) (end *line, err error) 
 		}
 		progress(l.Samples)
 	}
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) { // it would wait for a reader for ever
+		return nil, fmt.Errorf("its answer: %w", err)
+	}
 	return end, nil // a pipe that breaks is one whose child has ended
 }
 

@@ -64,7 +64,7 @@ func (f *shardFn) ProcessElement(ctx context.Context, shard int, _ func(Shard)) 
 		return err
 	}
 	f.running.Add(1)
-	go func() {
+	go func() { // ends with its shard, or with the bundle's ctx; FinishBundle and Teardown wait
 		defer f.running.Done()
 		f.build(f.ctx, shard, room)
 	}()

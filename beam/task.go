@@ -53,7 +53,7 @@ func (t task) run(ctx context.Context, j *job, progress func(samples int64)) (*a
 		return nil, err
 	}
 	if p.Hash() != j.Hash {
-		return nil, finalError{fmt.Errorf("plan %s: its hash is %s; it was %s when the pipeline was made", j.Plan, p.Hash(), j.Hash)}
+		return nil, finalError{fmt.Errorf("plan %s: its hash is %s; it was %s when the pipeline was made", store.Name(j.Plan), p.Hash(), j.Hash)}
 	}
 	tell := func(p ffcv.Progress) { progress(int64(p.Done)) }
 	if t.Shard == mergeTask {

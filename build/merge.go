@@ -41,7 +41,7 @@ type MergeOptions struct {
 
 // MissingError says which shards of a plan are not built yet.
 type MissingError struct {
-	Plan   string // its place
+	Plan   string // its place, as messages show it
 	Shards []int  // by number
 	Of     int
 }
@@ -109,7 +109,7 @@ func Merge(ctx context.Context, p *Plan, out string, opts *MergeOptions) (stats 
 		m.paths = append(m.paths, path)
 	}
 	if len(missing) > 0 {
-		return ffcv.Stats{}, &MissingError{p.place, missing, p.Len()}
+		return ffcv.Stats{}, &MissingError{store.Name(p.place), missing, p.Len()}
 	}
 	err = mmap.Guard(func() error {
 		if err := m.check(ctx); err != nil {

@@ -115,7 +115,7 @@ func (s *Source) openTable(ctx context.Context, r *Recipe, opts *OpenOptions) er
 	if s.far = store.IsURL(file); !s.far {
 		file = copied.Path
 	}
-	t, err := source.OpenTable(ctx, file, specs, &source.TableOptions{Outside: r.Table.AllowOutside, Store: objectsOf(opts.Store), Copy: copied.Path})
+	t, err := source.OpenTable(ctx, file, specs, &source.TableOptions{Outside: r.Table.AllowOutside, Store: objectsOf(opts.Store), Copy: copied.Path, Name: store.Name(r.Table.File)})
 	if err != nil {
 		return err
 	}

@@ -22,8 +22,12 @@ import (
 // file.
 const PlanVersion = 1
 
-// maxShards bounds how many shards a plan has.
-const maxShards = 1 << 20
+const (
+	// maxShards bounds how many shards a plan has.
+	maxShards = 1 << 20
+	// maxPlan is how many bytes a plan may have, which is what store.ReadFile reads.
+	maxPlan = 64 << 20
+)
 
 // Plan says how one dataset is built in parts that know nothing of each other,
 // its shards: from what and how (Recipe), and which samples are in which. It is
@@ -109,10 +113,11 @@ func NewPlan(ctx context.Context, r Recipe, shards int, opts *PlanOptions) (*Pla
 	if p.Traits, err = src.Traits(ctx); err != nil {
 		return nil, err
 	}
+	order := p.order()
 	for i := range p.Shards {
 		s := &p.Shards[i]
 		s.Lo, s.Hi = share(p.Samples, i, shards), share(p.Samples, i+1, shards)
-		if s.Files, err = src.files(ctx, p.order(), s.Lo, s.Hi); err != nil {
+		if s.Files, err = src.files(ctx, order, s.Lo, s.Hi); err != nil {
 			return nil, err
 		}
 	}
@@ -171,7 +176,7 @@ func (p *Plan) set(raw []byte) {
 // overwrite is set.
 func (p *Plan) Write(ctx context.Context, path string, overwrite bool, st *store.Options) error {
 	if p.place != "" {
-		return fmt.Errorf("plan %s: it lies at %s already", path, p.place)
+		return fmt.Errorf("plan %s: it lies at %s already", store.Name(path), store.Name(p.place))
 	}
 	dir := store.Dir(path)
 	q := *p
@@ -186,6 +191,9 @@ func (p *Plan) Write(ctx context.Context, path string, overwrite bool, st *store
 	}
 	if err := q.seal(); err != nil {
 		return err
+	}
+	if n := len(q.raw); n > maxPlan {
+		return fmt.Errorf("plan %s: %d bytes for %d shards; a plan may have %d: fewer shards make it smaller", store.Name(path), n, len(q.Shards), maxPlan)
 	}
 	if err := store.WriteFile(ctx, path, q.raw, overwrite, st); err != nil {
 		return fmt.Errorf("plan: %w", err)
@@ -203,7 +211,7 @@ func ReadPlan(ctx context.Context, path string, st *store.Options) (*Plan, error
 	}
 	p, err := ParsePlan(b, path)
 	if err != nil {
-		return nil, fmt.Errorf("plan %s: %w", path, err)
+		return nil, fmt.Errorf("plan %s: %w", store.Name(path), err)
 	}
 	return p, nil
 }

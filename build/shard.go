@@ -73,7 +73,7 @@ type ShardOptions struct {
 // SourceError says that a source is another one than the one that a plan was made
 // of.
 type SourceError struct {
-	Plan    string        // its place
+	Plan    string        // its place, as messages show it
 	Changes []ffcv.Change // Old is the plan's
 }
 
@@ -121,15 +121,27 @@ func (p *Plan) Open(ctx context.Context, opts *OpenOptions) (*Source, error) {
 	if err == nil {
 		err = p.compare(p.Traits, traits)
 	}
+	if err == nil {
+		err = p.fits(s)
+	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
+// fits says if the plan divides another number of samples than the source has,
+// whatever else it says of it.
+func (p *Plan) fits(s *Source) error {
+	if s.Len() == p.Samples {
+		return nil
+	}
+	return &SourceError{store.Name(p.place), []ffcv.Change{{Name: "samples", Old: fmt.Sprint(p.Samples), New: fmt.Sprint(s.Len())}}}
+}
+
 // compare says what of a source is another than the plan's.
 func (p *Plan) compare(old, now []source.Trait) error {
-	e := &SourceError{Plan: p.place}
+	e := &SourceError{Plan: store.Name(p.place)}
 	was := map[string]string{}
 	for _, t := range old {
 		was[t.Name] = t.Value
@@ -200,6 +212,9 @@ func BuildShard(ctx context.Context, p *Plan, i int, opts *ShardOptions) (r *Rec
 
 // build builds a shard, or waits for who does.
 func (p *Plan) build(ctx context.Context, s *Source, i int, opts *ShardOptions) (*Receipt, error) {
+	if err := p.fits(s); err != nil {
+		return nil, err
+	}
 	sh := p.Shards[i]
 	files, err := s.files(ctx, p.order(), sh.Lo, sh.Hi)
 	if err != nil {
@@ -285,7 +300,8 @@ func (p *Plan) shardTarget(ctx context.Context, path string, opts *ShardOptions)
 	if err := os.MkdirAll(store.Dir(path), 0o777); err != nil {
 		return nil, err
 	}
-	t.overwrite = opts.Rebuild || fileThere(t.path)
+	_, err = os.Stat(t.path) // a link to one is there too
+	t.overwrite = opts.Rebuild || err == nil
 	return t, nil
 }
 

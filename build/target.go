@@ -40,7 +40,7 @@ func CheckTarget(ctx context.Context, out string, overwrite, resume bool, st *st
 			err = fs.ErrExist
 		}
 		if err != nil {
-			return fmt.Errorf("output %s: %w", out, err)
+			return fmt.Errorf("output %s: %w", store.Name(out), err)
 		}
 		return nil
 	}

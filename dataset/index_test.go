@@ -476,3 +476,46 @@ func BenchmarkIndex(b *testing.B) {
 		}
 	}
 }
+
+// TestIndexFind: names are found by each shard's index of them.
+func TestIndexFind(t *testing.T) {
+	x, base, all := indexed(t, 3, 5)
+	d, err := dataset.OpenIndex(x, base, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for m, member := range d.Members() {
+		of := member.(interface {
+			Find(key string) (sample int, ok bool, err error)
+		})
+		for i := range member.Len() {
+			key, err := d.Key(d.Bounds()[m] + i)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, ok, err := of.Find(key); err != nil || ok != (key != "") || ok && got != i {
+				t.Errorf("%q of shard %d: %d, %v, %v; want %d", key, m, got, ok, err, i)
+			}
+		}
+		if _, ok, err := of.Find("nobody"); ok || err != nil {
+			t.Errorf("nobody is there: %v", err)
+		}
+	}
+	if n := len(all.samples); n != d.Len() {
+		t.Errorf("%d samples, want %d", d.Len(), n)
+	}
+	y := *x
+	y.Shards = append([]dataset.IndexShard(nil), x.Shards...)
+	y.Shards[0].Path = "gone.beton"
+	e, err := dataset.OpenIndex(&y, base, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if _, _, err := e.Members()[0].(interface {
+		Find(key string) (int, bool, error)
+	}).Find("x"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a missing shard: %v", err)
+	}
+}

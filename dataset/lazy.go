@@ -142,7 +142,10 @@ func joinPath(base, rel string) string {
 	if !url {
 		return filepath.Join(base, filepath.FromSlash(rel))
 	}
-	rest, query, some := strings.Cut(rest, "?")
+	query, some := "", false
+	if strings.HasPrefix(scheme, "http") { // a store's key may hold a '?'
+		rest, query, some = strings.Cut(rest, "?")
+	}
 	host, key, _ := strings.Cut(rest, "/")
 	joined := scheme + "://" + host + path.Join("/"+key, rel)
 	if some {
@@ -445,6 +448,15 @@ func (m *shard) Key(sample int) (string, error) {
 		return "", err
 	}
 	return f.Key(sample)
+}
+
+// Find returns the first sample that has a key, see ffcv.File.
+func (m *shard) Find(key string) (sample int, ok bool, err error) {
+	f, err := m.get()
+	if err != nil {
+		return 0, false, err
+	}
+	return f.Find(key)
 }
 
 // Identity is what the index tells, or else the file.

@@ -221,13 +221,15 @@ func (m *multipart) complete(ctx context.Context, parts []types.CompletedPart, s
 	})
 }
 
-// abort has the store forget the parts, also when ctx has ended. A part whose
+// abort has the store forget the parts, also when ctx has ended, but not for long:
+// who gives up doesn't wait for a store that is gone. A part whose
 // request was cut short may come to be behind it: it looks, and does it again.
 func (m *multipart) abort(ctx context.Context) error {
 	if m.id == nil {
 		return nil
 	}
-	ctx = context.WithoutCancel(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(2*m.s.opts.Timeout, 10*time.Second))
+	defer cancel()
 	err := errors.New("they are there again and again")
 	for pause := 20 * time.Millisecond; pause < 5*time.Second; pause *= 2 {
 		gone := false

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -132,9 +133,18 @@ func Local(raw string) (string, bool) {
 	}
 	rest = strings.TrimPrefix(rest, "localhost")
 	if path, err := url.PathUnescape(rest); err == nil {
-		return path, true
+		rest = path
 	}
-	return rest, true
+	return fromRoot(rest, runtime.GOOS == "windows"), true
+}
+
+// fromRoot is the path of a file:// URL: where paths begin with a drive, file:///C:/x
+// is C:/x.
+func fromRoot(path string, drives bool) string {
+	if drives && len(path) > 2 && path[0] == '/' && path[2] == ':' {
+		return path[1:]
+	}
+	return path
 }
 
 // parse takes a URL apart.
@@ -167,6 +177,9 @@ func parse(raw string) (place, error) {
 // String is the URL as errors show it: without user, password and query, which
 // may hold a signature.
 func (p place) String() string {
+	if p.scheme == "" {
+		return "a URL" // of which no more may be shown
+	}
 	if p.u != nil {
 		bare := *p.u
 		bare.User, bare.RawQuery, bare.Fragment = nil, "", ""

@@ -23,8 +23,7 @@ func Walk(ctx context.Context, folder string, deep bool, opts *Options, yield fu
 	case p.key != "" && p.key[len(p.key)-1] != '/':
 		return fail(errors.New("want a folder, which ends in '/'"))
 	}
-	o := opts.withDefaults()
-	s, err := openBucket(ctx, p, o)
+	s, err := openBucket(ctx, p, opts.withDefaults())
 	if err != nil {
 		return fail(err)
 	}
@@ -33,30 +32,40 @@ func Walk(ctx context.Context, folder string, deep bool, opts *Options, yield fu
 	if !deep {
 		listing.Delimiter = "/"
 	}
-	for it := s.Bucket.List(listing); ; {
-		var obj *blob.ListObject
-		err := retry(ctx, o, func(ctx context.Context) (err error) {
-			ctx, cancel := context.WithTimeout(ctx, o.Timeout)
-			defer cancel()
-			if obj, err = it.Next(ctx); err != nil && err != io.EOF {
-				return s.failure(err)
-			}
-			if err == io.EOF {
-				obj = nil
-			}
-			return nil
-		})
-		if err != nil {
-			return fail(err)
-		}
-		if obj == nil {
-			return nil
-		}
+	var failed error
+	err = s.each(ctx, listing, func(obj *blob.ListObject) error {
 		e := Entry{URL: place{scheme: p.scheme, bucket: p.bucket, key: obj.Key}.String(), Size: obj.Size}
 		if !obj.IsDir {
 			e.Version = listedVersion(obj)
 		}
-		if err := yield(e); err != nil {
+		failed = yield(e)
+		return failed
+	})
+	if err != nil && failed == nil {
+		return fail(err)
+	}
+	return err
+}
+
+// each calls yield with what a listing has, in order. An error of yield ends it.
+func (s *bucket) each(ctx context.Context, listing *blob.ListOptions, yield func(obj *blob.ListObject) error) error {
+	for it := s.Bucket.List(listing); ; {
+		var obj *blob.ListObject // nil at the end
+		err := retry(ctx, s.opts, func(ctx context.Context) (err error) {
+			ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+			defer cancel()
+			if obj, err = it.Next(ctx); err == io.EOF {
+				obj, err = nil, nil
+			}
+			if err != nil {
+				err = s.failure(err)
+			}
+			return err
+		})
+		if err != nil || obj == nil {
+			return err
+		}
+		if err := yield(obj); err != nil {
 			return err
 		}
 	}

@@ -268,8 +268,7 @@ func List(ctx context.Context, pattern string, opts *Options) ([]Entry, error) {
 	if err != nil {
 		return nil, &Error{Op: "list", URL: p.String(), Err: err}
 	}
-	o := opts.withDefaults()
-	s, err := openBucket(ctx, p, o)
+	s, err := openBucket(ctx, p, opts.withDefaults())
 	if err != nil {
 		return nil, &Error{Op: "list", URL: p.String(), Err: err}
 	}
@@ -283,30 +282,16 @@ func List(ctx context.Context, pattern string, opts *Options) ([]Entry, error) {
 	if !strings.Contains(p.key[len(prefix):], "/") {
 		listing.Delimiter = "/" // what lies deeper isn't listed
 	}
-	it := s.Bucket.List(listing)
-	for {
-		var obj *blob.ListObject
-		err := retry(ctx, o, func(ctx context.Context) (err error) {
-			ctx, cancel := context.WithTimeout(ctx, o.Timeout)
-			defer cancel()
-			if obj, err = it.Next(ctx); err != nil && err != io.EOF {
-				return s.failure(err)
-			}
-			if err == io.EOF {
-				obj = nil
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, &Error{Op: "list", URL: p.String(), Err: err}
-		}
-		if obj == nil {
-			return list, nil
-		}
+	err = s.each(ctx, listing, func(obj *blob.ListObject) error {
 		if ok, _ := path.Match(p.key, obj.Key); ok && !obj.IsDir {
 			list = append(list, Entry{place{scheme: p.scheme, bucket: p.bucket, key: obj.Key}.String(), obj.Size, listedVersion(obj)})
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, &Error{Op: "list", URL: p.String(), Err: err}
 	}
+	return list, nil
 }
 
 // listedVersion is the version that a listing tells, as stat would.

@@ -175,7 +175,7 @@ func (t *Table) object(text string) (any, error) {
 	name := text
 	if !far(text) {
 		if strings.HasPrefix(text, "/") {
-			return nil, fmt.Errorf("file %q: a path of one machine, in a table that lies at %s", text, t.dir)
+			return nil, fmt.Errorf("file %q: a path of one machine, in %s, which lies elsewhere", text, t.path)
 		}
 		scheme, rest, _ := strings.Cut(t.dir, "://")
 		name = scheme + "://" + path.Join(rest, text)

@@ -59,6 +59,10 @@ type TableOptions struct {
 	// file with its bytes. Bytes and images are read with their sample.
 	Store Store
 	Copy  string
+
+	// Name is what the table is called in messages; "" is its path. The default is
+	// wrong for a URL that holds a signature or a password.
+	Name string
 }
 
 // OpenTable indexes the table at path, whose records fill the fields of specs.
@@ -68,15 +72,18 @@ func OpenTable(ctx context.Context, path string, specs []Spec, opts *TableOption
 		opts = &TableOptions{}
 	}
 	t = &Table{path: path, dir: filepath.Dir(path), store: opts.Store}
+	if opts.Name != "" {
+		t.path = opts.Name
+	}
 	file := path
 	if far(path) {
 		if t.store == nil || opts.Copy == "" {
-			return nil, fmt.Errorf("table %s: a URL, and no store to read it from", path)
+			return nil, fmt.Errorf("table %s: a URL, and no store to read it from", t.path)
 		}
-		t.dir, file = path[:strings.LastIndexByte(path, '/')], opts.Copy
+		t.dir, file = folderOf(path), opts.Copy
 	}
 	if len(specs) == 0 {
-		return nil, fmt.Errorf("table %s: no fields; expected at least one", path)
+		return nil, fmt.Errorf("table %s: no fields; expected at least one", t.path)
 	}
 	for _, s := range specs {
 		c, err := newColumn(s)
@@ -97,6 +104,15 @@ func OpenTable(ctx context.Context, path string, specs []Spec, opts *TableOption
 		return nil, errors.Join(err, t.Close())
 	}
 	return t, nil
+}
+
+// folderOf is the folder that a URL lies in, without the query that one of the web
+// may have.
+func folderOf(url string) string {
+	if strings.HasPrefix(url, "http") {
+		url, _, _ = strings.Cut(url, "?")
+	}
+	return url[:strings.LastIndexByte(url, '/')]
 }
 
 func (t *Table) index(ctx context.Context) error {

@@ -95,6 +95,7 @@ func download(ctx context.Context, obj *remote.Object, to string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+	outer := ctx
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(pieces)
 	defer context.AfterFunc(ctx, func() { obj.Close() })() // ends reads in progress
@@ -108,11 +109,10 @@ func download(ctx context.Context, obj *remote.Object, to string) (err error) {
 			return err
 		})
 	}
-	stopped := ctx.Err()
-	if err := g.Wait(); err != nil {
+	if err := g.Wait(); outer.Err() == nil {
 		return err
 	}
-	return stopped
+	return outer.Err() // not that the object was closed for it
 }
 
 // Target is a file that is being written.

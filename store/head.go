@@ -25,8 +25,10 @@ func ReadHead(ctx context.Context, path string, n int, opts *Options) ([]byte, e
 	}
 	defer obj.Close()
 	defer context.AfterFunc(ctx, func() { obj.Close() })()
-	b, err = head(obj, b)
-	return b, plain(err)
+	if b, err = head(obj, b); err != nil {
+		return nil, errors.Join(ctx.Err(), plain(err))
+	}
+	return b, nil
 }
 
 func head(r io.ReaderAt, b []byte) ([]byte, error) {

@@ -42,7 +42,7 @@ func (o *Options) readFile(ctx context.Context, path string, most int64) ([]byte
 	defer stop()
 	b := make([]byte, obj.Size())
 	if _, err := obj.ReadAt(b, 0); err != nil && len(b) > 0 {
-		return nil, plain(err)
+		return nil, errors.Join(ctx.Err(), plain(err))
 	}
 	return b, nil
 }

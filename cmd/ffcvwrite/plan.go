@@ -239,7 +239,7 @@ func (c *statusCommand) run(ctx context.Context, s streams) (err error) {
 	if err != nil {
 		return err
 	}
-	r := statusReport{Plan: c.Plan, Shards: p.Len(), Missing: []int{}}
+	r := statusReport{Plan: store.Name(c.Plan), Shards: p.Len(), Missing: []int{}}
 	for i, x := range receipts {
 		if x == nil {
 			r.Missing = append(r.Missing, i)
@@ -253,7 +253,7 @@ func (c *statusCommand) run(ctx context.Context, s streams) (err error) {
 	if c.JSON {
 		return printJSON(s, r)
 	}
-	line := fmt.Sprintf("%s: %d of %d shards are built: %s, %s", c.Plan, r.Built, r.Shards, count(r.Samples, "sample"), term.FormatSize(r.Bytes))
+	line := fmt.Sprintf("%s: %d of %d shards are built: %s, %s", store.Name(c.Plan), r.Built, r.Shards, count(r.Samples, "sample"), term.FormatSize(r.Bytes))
 	if r.Skipped > 0 {
 		line += fmt.Sprintf(", %s skipped", term.FormatCount(r.Skipped))
 	}
@@ -318,9 +318,9 @@ func (c *mergeCommand) run(ctx context.Context, s streams) (err error) {
 	var shard *build.ShardError
 	switch {
 	case errors.As(err, &missing):
-		return term.WithHint(err, fmt.Sprintf("%s shard %s --index N builds one", prog, c.Plan))
+		return term.WithHint(err, fmt.Sprintf("%s shard %s --index N builds one", prog, store.Name(c.Plan)))
 	case errors.As(err, &shard):
-		return term.WithHint(err, fmt.Sprintf("%s shard %s --index %d --rebuild builds it again", prog, c.Plan, shard.Shard))
+		return term.WithHint(err, fmt.Sprintf("%s shard %s --index %d --rebuild builds it again", prog, store.Name(c.Plan), shard.Shard))
 	case errors.Is(err, fs.ErrExist):
 		return term.WithHint(err, "--force replaces an existing file")
 	case errors.Is(err, context.Canceled):

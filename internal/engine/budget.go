@@ -3,6 +3,7 @@ package engine
 import (
 	"math"
 
+	"github.com/betongo/betongo/internal/memory"
 	"github.com/betongo/betongo/loader"
 )
 
@@ -90,7 +91,7 @@ func or(n, usual int) int {
 func budget(ds loader.Dataset, order loader.Order, batch, ahead int) (want, bytes int64) {
 	want = need(ds, order, batch, ahead)
 	bytes = want
-	if free := available(); free > 0 {
+	if free := memory.Available(); free > 0 {
 		bytes = min(bytes, max(free/2, leastMemory))
 	}
 	return want, bytes
