@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/betongo/betongo/build"
+	"github.com/betongo/betongo/remote"
 	"github.com/betongo/betongo/source"
 	"github.com/betongo/betongo/store"
 )
@@ -137,11 +139,15 @@ func TestShardAgain(t *testing.T) {
 	}
 	receipt := strings.TrimSuffix(path, ".beton") + ".json"
 	for name, change := range map[string]func() error{
-		"nothing":      func() error { return nil },
-		"no receipt":   func() error { return os.Remove(receipt) },
-		"no shard":     func() error { return os.Remove(path) },
-		"cut receipt":  func() error { return os.Truncate(receipt, 40) },
-		"cut shard":    func() error { return os.Truncate(path, 40) },
+		"nothing":     func() error { return nil },
+		"no receipt":  func() error { return os.Remove(receipt) },
+		"no shard":    func() error { return os.Remove(path) },
+		"cut receipt": func() error { return os.Truncate(receipt, 40) },
+		"cut shard":   func() error { return os.Truncate(path, 40) },
+		"a link": func() error {
+			elsewhere := filepath.Join(t.TempDir(), "moved.beton")
+			return errors.Join(os.Rename(path, elsewhere), os.Symlink(elsewhere, path), os.Remove(receipt))
+		},
 		"another plan": func() error { return os.WriteFile(receipt, []byte(`{"betongo_receipt":1,"plan":"x"}`), 0o666) },
 		"a partial of another build": func() error {
 			return errors.Join(os.Remove(receipt), os.WriteFile(path+".partial", []byte("x"), 0o666), os.WriteFile(path+".partial.journal", []byte("y"), 0o666))
@@ -234,6 +240,48 @@ func TestShardSkips(t *testing.T) {
 	p = plan(t, build.Recipe{Folder: &build.Folder{Dir: dir}, Writer: build.Writer{PageSize: 2 << 20}}, 4)
 	if _, err := build.BuildShard(t.Context(), p, 0, nil); err == nil || !strings.Contains(err.Error(), "0.jpg") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A plan that divides more samples than its source has is refused.
+func TestPlanSamples(t *testing.T) {
+	for _, shuffle := range []bool{false, true} {
+		p := plan(t, folder(t, func(r *build.Recipe) { r.Writer.Shuffle = shuffle }), 1)
+		text := strings.ReplaceAll(string(p.Marshal()), fmt.Sprintf(`"samples": %d`, p.Samples), `"samples": 1000000000000000000`)
+		text = strings.ReplaceAll(text, fmt.Sprintf(`"hi": %d`, p.Samples), `"hi": 1000000000000000000`)
+		q, err := build.ParsePlan([]byte(text), p.Place())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := p.Open(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		for _, s := range []*build.Source{nil, s} {
+			var other *build.SourceError
+			if _, err := build.BuildShard(t.Context(), q, 0, &build.ShardOptions{Source: s}); !errors.As(err, &other) || other.Changes[0].Name != "samples" {
+				t.Errorf("got %v", err)
+			}
+		}
+	}
+}
+
+// No message shows the signature of a plan's URL.
+func TestPlanSignature(t *testing.T) {
+	p := plan(t, folder(t, nil), 2)
+	q, err := build.ParsePlan(p.Marshal(), "https://me:secret@127.0.0.1:1/plan.json?secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := &store.Options{Remote: remote.Options{Retries: -1}}
+	_, readErr := build.ReadPlan(t.Context(), q.Place(), st)
+	_, receiptsErr := q.Receipts(t.Context(), st)
+	_, mergeErr := build.Merge(t.Context(), q, q.Place(), &build.MergeOptions{Store: st})
+	for _, err := range []error{readErr, receiptsErr, mergeErr, q.Write(t.Context(), q.Place(), false, st)} {
+		if err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("got %v", err)
+		}
 	}
 }
 

@@ -196,6 +196,16 @@ func TestTableStore(t *testing.T) {
 	if err := errors.Join(errA, errB); err != nil || x != y || x == "" {
 		t.Errorf("files: got %q, want %q, %v", x, y, err)
 	}
+	// A URL's query is none of its folder, its extension or what messages say.
+	signed, err := source.OpenTable(t.Context(), "https://host/in/t.csv?sig=/secret", specs,
+		&source.TableOptions{Store: shelf{dir}, Copy: write("in/v.csv", "b,i\n/etc/passwd,1\n"), Name: "https://host/in/t.csv"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer signed.Close()
+	if _, _, err := signed.Sample(t.Context(), 0); err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("a signed table: %v", err)
+	}
 	for _, c := range []struct {
 		place, cell string
 		outside     bool
