@@ -30,6 +30,9 @@ func (f *Flags) check() error {
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 			return term.Usagef("--endpoint-url: expected a URL such as https://s3.example.com")
 		}
+		if u.User != nil { // command lines are seen by everybody
+			return term.Usagef("--endpoint-url: it has a user or password; expected http://HOST:PORT")
+		}
 	}
 	if f.Anonymous && f.Profile != "" {
 		return term.Usagef("--profile: not with --anonymous")

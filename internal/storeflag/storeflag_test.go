@@ -56,6 +56,7 @@ func TestRefused(t *testing.T) {
 		want string
 	}{
 		{[]string{"--endpoint-url", "localhost:9000"}, "--endpoint-url: expected a URL"},
+		{[]string{"--endpoint-url", "http://me:secret@localhost:9000"}, "--endpoint-url: it has a user or password"},
 		{[]string{"--anonymous", "--profile", "me"}, "--profile: not with --anonymous"},
 		{[]string{"--cache", "storeflag_test.go"}, "--cache: "},
 	} {
