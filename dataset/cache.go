@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -30,8 +31,9 @@ type CacheFile struct {
 	Size int64
 	// Open opens the file when bytes of it are first needed, and again later
 	// where that failed. What it returns is read by many goroutines at once, and
-	// closed with the Cache, if it is an io.Closer.
-	Open func() (io.ReaderAt, error)
+	// closed with the Cache, if it is an io.Closer. ctx is for the opening alone,
+	// and ends when the Cache is closed, which waits for it.
+	Open func(ctx context.Context) (io.ReaderAt, error)
 }
 
 // CacheOptions are the choices of NewCache. nil and zero are the defaults, of
@@ -87,6 +89,9 @@ type bundle struct {
 	bases []int64
 	size  int64
 	open  []member
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
 }
 
 // member is a file of a bundle, if it is open.
@@ -109,6 +114,7 @@ func newBundle(files []CacheFile) (*bundle, error) {
 		b.bases[i] = b.size
 		b.size += (f.Size + bundleAlign - 1) &^ (bundleAlign - 1)
 	}
+	b.ctx, b.cancel = context.WithCancel(context.Background())
 	return b, nil
 }
 
@@ -121,7 +127,7 @@ func (b *bundle) reader(k int) (io.ReaderAt, error) {
 		return nil, fs.ErrClosed
 	}
 	if m.r == nil {
-		r, err := b.files[k].Open()
+		r, err := b.files[k].Open(b.ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -166,9 +172,10 @@ func (b *bundle) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// Close closes the files that were opened. It waits for those that are just being
-// opened.
+// Close closes the files that were opened. It ends, and waits for, the opening of
+// others.
 func (b *bundle) Close() error {
+	b.cancel()
 	errs := make([]error, len(b.open))
 	for i := range b.open {
 		m := &b.open[i]
@@ -216,7 +223,7 @@ func localCache(list []string, opts *ffcv.OpenOptions) (*Cache, error) {
 			return err
 		}
 		sizes[i] = info.Size()
-		files[i] = CacheFile{list[i], info.Size(), func() (io.ReaderAt, error) { return f, nil }}
+		files[i] = CacheFile{list[i], info.Size(), func(context.Context) (io.ReaderAt, error) { return f, nil }}
 		return nil
 	})
 	var b *bundle
@@ -269,6 +276,13 @@ func (w *window) ReadAt(p []byte, off int64) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// WillScan tells the cache, which has room for all files or for none.
+func (w *window) WillScan() {
+	if h, ok := w.cache.(loader.ScanHinter); ok {
+		h.WillScan()
+	}
 }
 
 func (w *window) WillNeed(ranges []ffcv.Range) {

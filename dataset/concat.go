@@ -269,6 +269,17 @@ func (c *Concat) WillNeed(ranges []ffcv.Range) {
 	willNeed(c.parts, ranges)
 }
 
+// WillScan hands the hint to the cache that Open's files share, or to the members.
+func (c *Concat) WillScan() {
+	if h, ok := c.cache.(loader.ScanHinter); ok {
+		h.WillScan()
+		return
+	}
+	for i := range c.parts {
+		c.parts[i].willScan()
+	}
+}
+
 // WillNeedRows hands the hint to the members of the samples.
 func (c *Concat) WillNeedRows(samples []int, sizes bool) {
 	var order []int // of the parts, as they first come

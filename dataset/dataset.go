@@ -205,6 +205,13 @@ func willNeed(parts []part, ranges []ffcv.Range) {
 	}
 }
 
+// willScan tells a part that most of it will be read, where it hears of that.
+func (p *part) willScan() {
+	if h, ok := p.Dataset.(loader.ScanHinter); ok {
+		h.WillScan()
+	}
+}
+
 // willNeedRows tells a part of its samples, where it hears of them.
 func (p *part) willNeedRows(samples []int, sizes bool) {
 	if h, ok := p.Dataset.(interface {

@@ -1,6 +1,7 @@
 package dataset_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -431,7 +432,7 @@ func TestIndexCache(t *testing.T) {
 	x, base, all := indexed(t, 3, 2)
 	var files []dataset.CacheFile
 	for i, path := range x.Paths(base) {
-		files = append(files, dataset.CacheFile{Name: path, Size: x.Shards[i].Size, Open: func() (io.ReaderAt, error) { return os.Open(path) }})
+		files = append(files, dataset.CacheFile{Name: path, Size: x.Shards[i].Size, Open: func(context.Context) (io.ReaderAt, error) { return os.Open(path) }})
 	}
 	few, err := dataset.NewCache(1<<20, files[:1], nil)
 	if err != nil {

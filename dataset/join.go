@@ -233,6 +233,16 @@ func (j *Join) VerifyValue(sample, field int, buf []byte) ([]byte, error) {
 // WillNeed hands the hint to the datasets.
 func (j *Join) WillNeed(ranges []ffcv.Range) { willNeed(j.parts, ranges) }
 
+// WillScan hands the hint to the datasets of which all fields are taken: of the
+// others most is not read.
+func (j *Join) WillScan() {
+	for i := range j.parts {
+		if len(j.columns[i].fields) == len(j.parts[i].Fields()) {
+			j.parts[i].willScan()
+		}
+	}
+}
+
 // WillNeedRows hands the hint to the datasets of which fields are taken.
 func (j *Join) WillNeedRows(samples []int, sizes bool) {
 	for i := range j.parts {

@@ -246,13 +246,17 @@ func (s *shards) forget() {
 	s.queue = nil
 }
 
-// Close closes the shards that were opened.
+// Close closes the shards that were opened. The cache goes first: that ends what
+// is still on its way, which else would be waited for.
 func (s *shards) Close() error {
 	s.mu.Lock()
 	s.closed, s.queue = true, nil
 	s.mu.Unlock()
-	s.workers.Wait()
 	var errs []error
+	if s.cache != nil {
+		errs = append(errs, s.cache.Close())
+	}
+	s.workers.Wait()
 	for i := range s.list {
 		m := &s.list[i]
 		m.mu.Lock()
@@ -260,9 +264,6 @@ func (s *shards) Close() error {
 			errs = append(errs, f.Close())
 		}
 		m.mu.Unlock()
-	}
-	if s.cache != nil {
-		errs = append(errs, s.cache.Close())
 	}
 	return errors.Join(errs...)
 }

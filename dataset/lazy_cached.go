@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"context"
 	"fmt"
 	"io"
 
@@ -14,7 +15,7 @@ func localShards(x *Index, base string, memory int64) (*Cache, error) {
 	files := make([]CacheFile, len(x.Shards))
 	for i, path := range x.Paths(base) {
 		size := x.Shards[i].Size
-		files[i] = CacheFile{Name: path, Size: size, Open: func() (io.ReaderAt, error) { return openSized(path, size) }}
+		files[i] = CacheFile{Name: path, Size: size, Open: func(context.Context) (io.ReaderAt, error) { return openSized(path, size) }}
 	}
 	return NewCache(memory, files, nil)
 }

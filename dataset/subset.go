@@ -145,6 +145,13 @@ func (s *Subset) VerifyValue(sample, field int, buf []byte) ([]byte, error) {
 	return s.verifyValue(i, field, buf)
 }
 
+// WillScan hands the hint to the dataset, if the subset is most of it.
+func (s *Subset) WillScan() {
+	if s.n > s.Dataset.Len()/2 {
+		s.willScan()
+	}
+}
+
 // WillNeedRows hands the hint to the dataset.
 func (s *Subset) WillNeedRows(samples []int, sizes bool) {
 	list := make([]int, 0, len(samples))

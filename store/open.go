@@ -74,7 +74,7 @@ func (o *Options) openIndex(ctx context.Context, p string) (*dataset.Concat, err
 		for i, p := range paths {
 			size := x.Shards[i].Size
 			x.Shards[i].Path = Name(p) // as messages show it
-			files[i] = dataset.CacheFile{Name: Name(p), Size: size, Open: func() (io.ReaderAt, error) { return o.openSized(p, size) }}
+			files[i] = dataset.CacheFile{Name: Name(p), Size: size, Open: func(ctx context.Context) (io.ReaderAt, error) { return o.openSized(ctx, p, size) }}
 		}
 		if d.Cache, err = dataset.NewCache(o.memoryFor(), files, o.far()); err != nil {
 			return nil, err
@@ -100,15 +100,15 @@ func (o *Options) readIndex(ctx context.Context, p string) (*dataset.Index, erro
 }
 
 // openSized opens a file of which an index tells the size.
-func (o *Options) openSized(p string, size int64) (io.ReaderAt, error) {
-	f, open, err := o.cacheFile(context.Background(), p)
+func (o *Options) openSized(ctx context.Context, p string, size int64) (io.ReaderAt, error) {
+	f, open, err := o.cacheFile(ctx, p)
 	if err == nil && f.Size != size {
 		err = errors.Join(fmt.Errorf("%s: %d bytes, the index says %d", f.Name, f.Size, size), open.Close())
 	}
 	if err != nil {
 		return nil, err
 	}
-	return f.Open()
+	return f.Open(ctx)
 }
 
 // cacheFor opens what is to be read through a cache, and makes that. at tells
@@ -161,7 +161,7 @@ func (o *Options) cacheFile(ctx context.Context, p string) (dataset.CacheFile, i
 		if err != nil {
 			return dataset.CacheFile{}, nil, err
 		}
-		return dataset.CacheFile{Name: obj.Name(), Size: obj.Size(), Open: func() (io.ReaderAt, error) { return obj, nil }}, obj, nil
+		return dataset.CacheFile{Name: obj.Name(), Size: obj.Size(), Open: func(context.Context) (io.ReaderAt, error) { return obj, nil }}, obj, nil
 	}
 	f, err := regular.Open(p)
 	if err != nil {
@@ -172,7 +172,7 @@ func (o *Options) cacheFile(ctx context.Context, p string) (dataset.CacheFile, i
 		f.Close()
 		return dataset.CacheFile{}, nil, err
 	}
-	return dataset.CacheFile{Name: p, Size: info.Size(), Open: func() (io.ReaderAt, error) { return f, nil }}, f, nil
+	return dataset.CacheFile{Name: p, Size: info.Size(), Open: func(context.Context) (io.ReaderAt, error) { return f, nil }}, f, nil
 }
 
 // OpenFile opens one file: a local one as ffcv.Open does, that of a URL through a

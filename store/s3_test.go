@@ -241,6 +241,45 @@ func TestWebIndex(t *testing.T) {
 	}
 }
 
+// TestCloseStalled: a dataset can be closed while a server says nothing of its
+// shards.
+func TestCloseStalled(t *testing.T) {
+	const index = `{"betongo_index": 1, "samples": 5, "page_size": 2097152, "fields": [{"name": "y", "type": 1}],
+"shards": [{"path": "a.beton", "size": 400, "samples": 5, "alloc_table": 400}]}`
+	asked := make(chan struct{}, 10)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, ".json") {
+			w.Header().Set("ETag", `"1"`)
+			http.ServeContent(w, r, "", time.Time{}, strings.NewReader(index))
+			return
+		}
+		asked <- struct{}{}
+		<-r.Context().Done()
+	}))
+	defer server.Close()
+	ds, err := store.Open(t.Context(), []string{server.URL + "/index.json"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ds.WillNeedRows([]int{0, 1}, false)
+	read := make(chan error, 1)
+	go func() { // ends with the read; received below
+		_, err := ds.Rows(0, 1, nil)
+		read <- err
+	}()
+	<-asked
+	start := time.Now()
+	if err := ds.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-read; err == nil {
+		t.Error("a row of nothing")
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("closing took %v", took)
+	}
+}
+
 // TestS3Little: to open a large file, and to read a sample of it, takes a few
 // requests for a few blocks, whatever the size of its tables.
 func TestS3Little(t *testing.T) {

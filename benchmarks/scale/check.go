@@ -132,7 +132,7 @@ func (c *checkCmd) measure(ctx context.Context, path, order string, far far) (r 
 		return r, nil, err
 	}
 	slow := &farFile{File: f, far: far}
-	cache, err := dataset.NewCache(int64(c.Memory), []dataset.CacheFile{{Name: path, Size: info.Size(), Open: func() (io.ReaderAt, error) { return slow, nil }}}, &dataset.CacheOptions{Reads: far.reads})
+	cache, err := dataset.NewCache(int64(c.Memory), []dataset.CacheFile{{Name: path, Size: info.Size(), Open: func(context.Context) (io.ReaderAt, error) { return slow, nil }}}, &dataset.CacheOptions{Reads: far.reads})
 	if err != nil {
 		return r, nil, err
 	}
