@@ -41,6 +41,9 @@ func (s objects) List(ctx context.Context, folder string, deep bool, yield func(
 	})
 }
 
+// maxRead bounds what is read of an object at once, whatever a server says.
+const maxRead = 4 << 30
+
 // Read is part of source.Store.
 func (s objects) Read(ctx context.Context, name string, n int64) ([]byte, error) {
 	for try := 1; ; try++ {
@@ -57,7 +60,11 @@ func (s objects) read(ctx context.Context, name string, n int64) ([]byte, error)
 		return nil, err
 	}
 	defer obj.Close()
-	b := make([]byte, min(n, obj.Size()))
+	n = min(n, obj.Size())
+	if n > maxRead {
+		return nil, fmt.Errorf("%s: %d bytes; a sample's file has at most %d", obj.Name(), n, maxRead)
+	}
+	b := make([]byte, n)
 	defer context.AfterFunc(ctx, func() { obj.Close() })() // ends the read
 	if k, err := obj.ReadAt(b, 0); k < len(b) {
 		return nil, errors.Join(ctx.Err(), err)

@@ -60,6 +60,9 @@ func convertStored(ctx context.Context, in, out string, opts *Options) (*Report,
 	if err != nil {
 		return nil, err
 	}
+	if store.IsURL(out) && store.Base(out) == ".." {
+		return nil, fmt.Errorf("output %s: a name of \"..\" is none of an object", store.Name(out))
+	}
 	if in == out {
 		return nil, fmt.Errorf("output %s is the input", store.Name(out))
 	}

@@ -57,6 +57,9 @@ func TestS3(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	if _, err := convert.ToS3(t.Context(), in, "s3://data/a/..", s3, &convert.Options{To: "npk", Overwrite: true}); err == nil || !strings.Contains(err.Error(), "none of an object") {
+		t.Errorf("a name that leads out: %v", err)
+	}
 	s3.Anonymous = true
 	if _, err := convert.FromS3(t.Context(), "s3://data/x.npy", filepath.Join(dir, "no.npy"), s3, nil); err == nil || !strings.Contains(err.Error(), "s3://data/x.npy: access denied") {
 		t.Errorf("anonymous: %v", err)

@@ -204,7 +204,7 @@ func verdict(code int, text string) error {
 		return &passing{error: said}
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		return fmt.Errorf("%w%s", ErrDenied, inBrackets(text))
-	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code >= 500:
+	case busy(code):
 		return &passing{error: said}
 	case code == http.StatusConflict && strings.Contains(text, "Conditional"): // two conditional writes at once
 		return &passing{error: said}

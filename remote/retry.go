@@ -76,6 +76,17 @@ func passes(err error) bool {
 	return false
 }
 
+// busy says whether an HTTP status is one that may be another a moment later.
+func busy(code int) bool {
+	switch code {
+	case http.StatusTooManyRequests, http.StatusRequestTimeout:
+		return true
+	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported: // it never will be
+		return false
+	}
+	return code >= 500
+}
+
 // retryAfter is the pause that an answer asks for in seconds, 0 for none.
 func retryAfter(resp *http.Response) time.Duration {
 	n, err := strconv.ParseUint(resp.Header.Get("Retry-After"), 10, 16)

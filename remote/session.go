@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"slices"
@@ -182,11 +183,15 @@ func s3Client(ctx context.Context, o S3) (*s3.Client, *http.Transport, error) {
 }
 
 // openGCS opens a bucket with the machine's default credentials, without any
-// where there are none, as for public buckets.
+// where there are none, as for public buckets. Those that are named have to do.
 func openGCS(ctx context.Context, name string) (*blob.Bucket, error) {
 	client := gcp.NewAnonymousHTTPClient(gcp.DefaultTransport())
 	if os.Getenv("STORAGE_EMULATOR_HOST") == "" {
-		if creds, err := gcp.DefaultCredentials(ctx); err == nil {
+		creds, err := gcp.DefaultCredentials(ctx)
+		if err != nil && os.Getenv("GOOGLE_APPLICATION_CREDENTIALS") != "" {
+			return nil, fmt.Errorf("%w: $GOOGLE_APPLICATION_CREDENTIALS: %v", ErrDenied, bare(err))
+		}
+		if err == nil {
 			if client, err = gcp.NewHTTPClient(gcp.DefaultTransport(), creds.TokenSource); err != nil {
 				return nil, err
 			}

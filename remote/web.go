@@ -188,7 +188,7 @@ func status(resp *http.Response) error {
 		return fmt.Errorf("%w (%v)", ErrNotExist, err)
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		return fmt.Errorf("%w (%v)", ErrDenied, err)
-	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code >= 500:
+	case busy(code):
 		return &passing{error: err, after: retryAfter(resp)}
 	}
 	return err

@@ -134,6 +134,9 @@ func TestWebAnswers(t *testing.T) {
 			w.Header().Set("Content-Type", "multipart/byteranges; boundary=x")
 			w.WriteHeader(http.StatusPartialContent)
 		}},
+		{"what it can't do", "HTTP status 501 Not Implemented", func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusNotImplemented)
+		}},
 		{"an empty answer", "ended early", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Range", "bytes 100-199/100000")
 			w.WriteHeader(http.StatusPartialContent)
