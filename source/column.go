@@ -181,10 +181,10 @@ func (t *Table) object(text string) (any, error) {
 		name = scheme + "://" + path.Join(rest, text)
 	}
 	if t.store == nil {
-		return nil, fmt.Errorf("file %q: a URL, and no store to read it from", text)
+		return nil, fmt.Errorf("file %q: a URL, and no store to read it from", shown(text))
 	}
 	if !t.root.free && (!far(t.dir) || !strings.HasPrefix(name, t.dir+"/")) {
-		return nil, fmt.Errorf("file %q %w", text, ErrOutside)
+		return nil, fmt.Errorf("file %q %w", shown(text), ErrOutside)
 	}
 	return object(name), nil
 }

@@ -95,7 +95,7 @@ func (t *Table) named(ctx context.Context, n int, at func(k int) int, timeless b
 			n := i*len(values) + k
 			switch p := v.(type) {
 			case fields.Path:
-				files.file(n, filepath.Base(string(p)), string(p))
+				files.file(n, filepath.Base(shown(string(p))), string(p))
 			case object:
 				if err := files.object(ctx, t.store, n, path.Base(string(p)), string(p)); err != nil {
 					return err

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"net/url"
 	"strconv"
 	"strings"
 )
@@ -26,6 +27,27 @@ type Store interface {
 
 // far says whether a name is that of something in a Store.
 func far(name string) bool { return strings.Contains(name, "://") }
+
+// web says whether a name is that of a web server's file, whose URL may have a
+// query, user and password.
+func web(name string) bool {
+	return strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://")
+}
+
+// shown is a name as messages, and names of samples, have it: of a URL of the web
+// without what may be secret.
+func shown(name string) string {
+	if !web(name) {
+		return name
+	}
+	u, err := url.Parse(name)
+	if err != nil {
+		scheme, _, _ := strings.Cut(name, ":")
+		return scheme + "://…" // whatever else it holds
+	}
+	u.User, u.RawQuery, u.Fragment = nil, "", ""
+	return u.String()
+}
 
 // maxObject bounds the object that is read for one value: those of image files
 // have this bound on the local disk too.

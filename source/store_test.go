@@ -206,6 +206,16 @@ func TestTableStore(t *testing.T) {
 	if _, _, err := signed.Sample(t.Context(), 0); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("a signed table: %v", err)
 	}
+	// Nor is what is secret in the URLs that it names of the samples' names.
+	named, err := source.OpenTable(t.Context(), "https://me:secret@host/in/t.csv", specs,
+		&source.TableOptions{Store: shelf{dir}, Copy: write("in/w.csv", "b,i\nhttps://me:secret@host/in/a.bin?secret,1\n"), Outside: true, Name: "https://host/in/t.csv"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer named.Close()
+	if _, key, _ := named.Sample(t.Context(), 0); key != "a.bin" { // this store has no such server
+		t.Errorf("the name of a sample is %q", key)
+	}
 	for _, c := range []struct {
 		place, cell string
 		outside     bool

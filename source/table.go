@@ -108,11 +108,11 @@ func OpenTable(ctx context.Context, path string, specs []Spec, opts *TableOption
 
 // folderOf is the folder that a URL lies in, without the query that one of the web
 // may have.
-func folderOf(url string) string {
-	if strings.HasPrefix(url, "http") {
-		url, _, _ = strings.Cut(url, "?")
+func folderOf(name string) string {
+	if web(name) {
+		name, _, _ = strings.Cut(name, "?")
 	}
-	return url[:strings.LastIndexByte(url, '/')]
+	return name[:strings.LastIndexByte(name, '/')]
 }
 
 func (t *Table) index(ctx context.Context) error {
@@ -229,7 +229,7 @@ func (t *Table) fetch(ctx context.Context, o object, c *column) (any, error) {
 		err = fmt.Errorf("array %v; the field holds %v", a.Spec, c.spec)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", o, err)
+		return nil, fmt.Errorf("%s: %w", shown(string(o)), err)
 	}
 	return a, nil
 }
@@ -344,8 +344,8 @@ func (t *Table) jsonSample(row int, values []any) error {
 func (t *Table) key(values []any) string {
 	for _, v := range values {
 		if o, ok := v.(object); ok {
-			key, _ := strings.CutPrefix(string(o), t.dir+"/")
-			if key == string(o) {
+			key, _ := strings.CutPrefix(shown(string(o)), shown(t.dir)+"/")
+			if key == shown(string(o)) {
 				return ""
 			}
 			return key
