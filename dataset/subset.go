@@ -147,7 +147,7 @@ func (s *Subset) VerifyValue(sample, field int, buf []byte) ([]byte, error) {
 
 // WillScan hands the hint to the dataset, if the subset is most of it.
 func (s *Subset) WillScan() {
-	if s.n > s.Dataset.Len()/2 {
+	if s.n > s.part.n/2 {
 		s.willScan()
 	}
 }

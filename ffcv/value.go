@@ -278,6 +278,15 @@ func (f *File) Borrow(off, n int64) ([]byte, bool) { return f.src.Borrow(off, n)
 // is a hint and does not wait.
 func (f *File) WillNeed(ranges []Range) { f.src.WillNeed(ranges) }
 
+// WillScan tells the source that most of the file will be read, in whatever
+// order: a cache over a source that is far away reads more at a time then, where
+// all of the file has room in it.
+func (f *File) WillScan() {
+	if s, ok := f.src.(interface{ WillScan() }); ok {
+		s.WillScan()
+	}
+}
+
 // WillNeedRows is WillNeed for the metadata rows of samples and, with sizes, for
 // the entries of the allocation table that RegionSize looks at first. The rows of
 // a mapped file the system reads by itself when they are touched; it is told only

@@ -14,6 +14,22 @@ type RowHinter interface {
 	WillNeedRows(samples []int, sizes bool)
 }
 
+// ScanHinter is the ability of a Dataset that reads its files from afar, to read
+// more at a time when most of its samples are about to be asked for, in whatever
+// order. *ffcv.File has it.
+type ScanHinter interface{ WillScan() }
+
+// announceScan tells the dataset that this epoch takes most of its samples.
+func (e *epoch) announceScan() (err error) {
+	h, ok := e.plan.ds.(ScanHinter)
+	if !ok || e.plan.lends || e.deal.samples <= e.plan.ds.Len()/2 {
+		return nil
+	}
+	defer guard(e.plan.name, &err)
+	h.WillScan()
+	return nil
+}
+
 // announce tells the dataset of a flight's rows, which are read, or touched in
 // the memory of a mapped file, when a worker comes to it.
 func (e *epoch) announce(f *flight) (err error) {

@@ -86,6 +86,10 @@ func (l *Loader) run(ctx context.Context, number int, yield func(*Batch, error) 
 	e.record.show(asked, given)
 	defer e.stop()
 	e.report = l.reports.begin(number, given)
+	if err := e.announceScan(); err != nil {
+		yield(nil, fmt.Errorf("loader: epoch %d: %w", number, err))
+		return
+	}
 	for range d.batches {
 		e.issue()
 		f := e.flights[0]

@@ -216,3 +216,44 @@ func TestFarHereAndThere(t *testing.T) {
 		t.Errorf("%d bytes, want at most %d", n, 200*block)
 	}
 }
+
+// TestFarScan: who will read most of a file for which there is room gets the
+// neighbours of what is announced with it.
+func TestFarScan(t *testing.T) {
+	data := content(1000 * block)
+	f := &far{faulty: faulty{data: data}, reads: 4}
+	c := open(t, f, len(data), 2000)
+	c.WillScan()
+	for i := range 200 { // 7 is prime to 200: in some order, each once
+		need(c, int64(i*7%200*5*block), 2*block)
+	}
+	settled(t, c, 1000)
+	if n := f.count(); n > 1000/32+1 { // groups of 32 blocks
+		t.Errorf("%d reads of 1000 blocks", n)
+	}
+	for b := range 1000 {
+		check(t, c, data, b*block, block)
+	}
+	if s := c.Stats(); s.Misses > 0 || s.Bytes != int64(len(data)) {
+		t.Errorf("%+v", s)
+	}
+	if err := c.Invariants(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestFarScanSmall: where not all has room nothing is read along.
+func TestFarScanSmall(t *testing.T) {
+	data := content(1000 * block)
+	f := &far{faulty: faulty{data: data}, reads: 4}
+	c := open(t, f, len(data), 700)
+	c.WillScan()
+	for i := range 200 {
+		at := i * 7 % 200 * 5 * block
+		need(c, int64(at), 2*block)
+		check(t, c, data, at, 2*block)
+	}
+	if s := c.Stats(); s.Bytes != 400*block {
+		t.Errorf("%d bytes of the %d that were asked for were read: %+v", s.Bytes, 400*block, s)
+	}
+}

@@ -41,7 +41,7 @@ const (
 	// direct is the number of missing blocks from which a read that was not
 	// announced goes past the cache.
 	direct = 4
-	// maxAround is how many blocks are read for one small value at most: 512 KiB.
+	// maxAround is how many blocks are read for one value at most: 512 KiB.
 	maxAround = 32
 	// learnFrames is after how many evictions that number is looked at.
 	learnFrames = 256
@@ -108,6 +108,7 @@ type Cache struct {
 	hinted            int   // frames with the flag
 	term              int   // counts Forget
 	given             int64 // bytes to callers
+	scan              bool  // most will be read, and all has room
 	around            int64 // blocks of a group that is read as one for a small value; a power of two
 	evictions, usedUp int
 	stats             Stats
@@ -232,6 +233,20 @@ func (c *Cache) startReaders(n int) {
 	}
 }
 
+// WillScan tells that most of the file will be read, in whatever order. From afar,
+// and where all of it has room, neighbours of what is announced are then read along:
+// a few long reads instead of one for each value.
+func (c *Cache) WillScan() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.scan = c.far && c.run > 1 && int64(len(c.frames)) >= (c.size+c.block-1)/c.block
+}
+
+// scanAround is how many blocks are read together then.
+func (c *Cache) scanAround() int64 {
+	return 1 << (bits.Len64(uint64(min(maxAround, c.run))) - 1)
+}
+
 // announce announces a range. It returns how many reads that makes at most.
 func (c *Cache) announce(r Range) int {
 	if r.Off < 0 || r.Len <= 0 || r.Off >= c.size {
@@ -239,8 +254,15 @@ func (c *Cache) announce(r Range) int {
 	}
 	first, last := r.Off>>c.shift, (r.Off+min(r.Len, c.size-r.Off)-1)>>c.shift
 	before := c.lists[queue].tail
-	if r.Len < c.block && c.around > 1 && c.lists[queue].n < len(c.frames)/4 && c.find(first) == none {
-		c.wantAround(first)
+	switch {
+	case c.scan:
+		for b := first; b <= last; b = (b | (c.scanAround() - 1)) + 1 {
+			if c.find(b) == none {
+				c.wantAround(b, c.scanAround())
+			}
+		}
+	case r.Len < c.block && c.around > 1 && c.lists[queue].n < len(c.frames)/4 && c.find(first) == none:
+		c.wantAround(first, c.around)
 	}
 	for b := first; b <= last; b++ {
 		if !c.want(b) {
@@ -282,12 +304,13 @@ func (c *Cache) want(b int64) bool {
 	return true
 }
 
-// wantAround queues the missing neighbours of a missing block that a small value
-// lies in, as long as what is read turns out to be used: so an order that goes
-// through one part of the file after another gets each with a few long reads.
-func (c *Cache) wantAround(b int64) {
-	lo := b &^ (c.around - 1)
-	for at := lo; at < lo+c.around && at<<c.shift < c.size; at++ {
+// wantAround queues the missing ones among the n neighbours of a missing block, a
+// power of two: for small values as long as what is read turns out to be used, so
+// that an order that goes through one part of the file after another gets each
+// with a few long reads.
+func (c *Cache) wantAround(b, n int64) {
+	lo := b &^ (n - 1)
+	for at := lo; at < lo+n && at<<c.shift < c.size; at++ {
 		if c.find(at) != none {
 			continue
 		}

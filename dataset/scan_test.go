@@ -1,0 +1,112 @@
+package dataset_test
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"github.com/betongo/betongo/dataset"
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/loader"
+)
+
+// counted counts the reads of a file.
+type counted struct {
+	*os.File
+	reads *atomic.Int64
+}
+
+func (c counted) ReadAt(p []byte, off int64) (int, error) {
+	c.reads.Add(1)
+	return c.File.ReadAt(p, off)
+}
+
+// values are byte strings of 40,000 bytes.
+type values int
+
+func (v values) Len() int { return int(v) }
+func (v values) Sample(_ context.Context, i int) ([]any, string, error) {
+	b := make([]byte, 40000)
+	for k := range b {
+		b[k] = byte(i + k)
+	}
+	return []any{b}, "", nil
+}
+
+// An epoch over most of a dataset that has room in the cache takes few long reads
+// from afar, one over few samples what these need.
+func TestScan(t *testing.T) {
+	dir := t.TempDir()
+	var files []dataset.CacheFile
+	var reads atomic.Int64
+	for _, name := range []string{"a.beton", "b.beton"} {
+		path := filepath.Join(dir, name)
+		w, err := ffcv.Create(path, []ffcv.FieldSpec{{Name: "v", Field: fields.Bytes{}}}, &ffcv.Options{PageSize: ffcv.MinPageSize})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.WriteDataset(context.Background(), values(300), nil); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, dataset.CacheFile{Name: path, Size: info.Size(), Open: func(context.Context) (io.ReaderAt, error) {
+			f, err := os.Open(path)
+			return counted{f, &reads}, err
+		}})
+	}
+	for name, c := range map[string]struct {
+		world       int
+		least, most int64
+	}{
+		"all":     {1, 1, 100}, // 48 groups of 512 KiB, and what opening and rows take
+		"a third": {3, 100, 1000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cache, err := dataset.NewCache(64<<20, files, &dataset.CacheOptions{Reads: 8})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer cache.Close()
+			var members []dataset.Dataset
+			for i := range files {
+				f, err := cache.Open(i, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				members = append(members, f)
+			}
+			ds, err := dataset.NewConcat(members...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l, err := loader.New(ds, &loader.Options{BatchSize: 32, Order: loader.Random, Seed: 3, WorldSize: c.world,
+				Outputs: []loader.Output{{Name: "v", Ragged: true}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			reads.Store(0)
+			n := 0
+			for b, err := range l.Epoch(context.Background(), 0) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				n += b.Len()
+				b.Release()
+			}
+			if n != 600/c.world {
+				t.Errorf("%d samples", n)
+			}
+			if got := reads.Load(); got < c.least || got > c.most {
+				t.Errorf("%d reads, want %d to %d", got, c.least, c.most)
+			}
+		})
+	}
+}
