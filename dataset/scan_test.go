@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/betongo/betongo/dataset"
 	"github.com/betongo/betongo/ffcv"
@@ -14,7 +15,8 @@ import (
 	"github.com/betongo/betongo/loader"
 )
 
-// counted counts the reads of a file.
+// counted counts the reads of a file that is a while away: on time for nobody who
+// comes before what was announced to him.
 type counted struct {
 	*os.File
 	reads *atomic.Int64
@@ -22,6 +24,7 @@ type counted struct {
 
 func (c counted) ReadAt(p []byte, off int64) (int, error) {
 	c.reads.Add(1)
+	time.Sleep(2 * time.Millisecond)
 	return c.File.ReadAt(p, off)
 }
 

@@ -108,7 +108,7 @@ func (c *appendCommand) Run(e *env) error {
 	stats, err := splice.Append(e.ctx, out[0], f, more, opts)
 	var large *alloc.TooLargeError
 	if errors.As(err, &large) && large.Fits > 0 {
-		err = term.WithHint(err, fmt.Sprintf("pages that are copied keep their size; 'ffcv merge %s --repack --page-size %dMiB -o OUT' makes larger ones first", c.File, large.Fits>>20))
+		err = term.WithHint(err, fmt.Sprintf("pages that are copied keep their size; 'ffcv merge %s --repack --page-size %dMiB -o OUT' makes larger ones first", store.Name(c.File), large.Fits>>20))
 	}
 	var sample *ffcv.SampleError
 	if errors.Is(err, source.ErrOutside) {
@@ -139,7 +139,7 @@ func (c *appendCommand) appendFile(e *env, path string, f *ffcv.File) error {
 	stats, err := splice.Merge(e.ctx, out[0], []*ffcv.File{f, g}, &s.opts)
 	var page *splice.PageSizeError
 	if errors.As(err, &page) {
-		err = term.WithHint(err, fmt.Sprintf("'ffcv merge %s %s --repack -o OUT' places the values anew", c.File, c.Source))
+		err = term.WithHint(err, fmt.Sprintf("'ffcv merge %s %s --repack -o OUT' places the values anew", store.Name(c.File), c.Source))
 	}
 	return s.end(err, []string{path}, stats)
 }
@@ -165,11 +165,11 @@ func (c *appendCommand) addition(ctx context.Context, f *ffcv.File, folder bool)
 	}
 	list := f.Fields()
 	if len(list) != 2 || list[0].Name != "image" || list[0].Type != fields.TypeRGBImage || list[1].Name != "label" || list[1].Type != fields.TypeInt {
-		return nil, fmt.Errorf("%s: has the fields %s; a folder fills image (rgb) and label (int)", c.File, fieldNames(list))
+		return nil, fmt.Errorf("%s: has the fields %s; a folder fills image (rgb) and label (int)", store.Name(c.File), fieldNames(list))
 	}
 	classes := f.Classes()
 	if classes == nil {
-		return nil, term.WithHint(fmt.Errorf("%s: has no class names, so that the labels of the folder's classes are not known", c.File),
+		return nil, term.WithHint(fmt.Errorf("%s: has no class names, so that the labels of the folder's classes are not known", store.Name(c.File)),
 			"pack the folder with 'ffcvwrite folder --classes FILE', which fixes the labels, and append that file")
 	}
 	d, err := source.OpenFolder(ctx, c.Source, &source.FolderOptions{Classes: classes})
@@ -197,11 +197,11 @@ func (c *appendCommand) openTable(ctx context.Context, f *ffcv.File, image field
 		}
 		i := f.FieldIndex(given.Name)
 		if i < 0 {
-			return nil, fmt.Errorf("--field: %s has no field %q; it has %s", c.File, given.Name, fieldNames(f.Fields()))
+			return nil, fmt.Errorf("--field: %s has no field %q; it has %s", store.Name(c.File), given.Name, fieldNames(f.Fields()))
 		}
 		own := specs[i].Field.Field
 		if given.Field.Field.TypeID() != own.TypeID() {
-			return nil, fmt.Errorf("--field %s: %s has it as %s", text, c.File, ffcv.Kind(own.TypeID(), own))
+			return nil, fmt.Errorf("--field %s: %s has it as %s", text, store.Name(c.File), ffcv.Kind(own.TypeID(), own))
 		}
 		if own.TypeID() == fields.TypeRGBImage {
 			a.fields[given.Name] = given.Field.Field

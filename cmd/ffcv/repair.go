@@ -108,7 +108,7 @@ func (c *repairCommand) Run(e *env) error {
 	if c.Output != "" || c.Quarantine != "" || r.Flaws == 0 {
 		return nil
 	}
-	return term.WithHint(fmt.Errorf("%s: %s, %s damaged", c.File, counted(r.Flaws, "flaw"), counted(len(r.Damaged), "sample")),
+	return term.WithHint(fmt.Errorf("%s: %s, %s damaged", store.Name(c.File), counted(r.Flaws, "flaw"), counted(len(r.Damaged), "sample")),
 		"-o OUT writes what is whole into a new file, --quarantine LIST lists what cannot be loaded")
 }
 
@@ -140,7 +140,7 @@ func (c *repairCommand) list(e *env, r *splice.RepairReport) error {
 	}
 	slices.SortFunc(list, func(a, b loader.Quarantined) int { return a.Sample - b.Sample })
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# %s of %d of %s\n", counted(len(list), "sample"), r.Samples, term.Name(c.File))
+	fmt.Fprintf(&b, "# %s of %d of %s\n", counted(len(list), "sample"), r.Samples, term.Name(store.Name(c.File)))
 	if err := loader.WriteQuarantine(&b, list); err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (c *repairCommand) list(e *env, r *splice.RepairReport) error {
 }
 
 func (c *repairCommand) print(e *env, r *splice.RepairReport) error {
-	res := repairResult{File: c.File, Seal: sealOutcomes[r.Seal], Samples: r.Samples, Checksums: r.Checked, Flaws: r.Flaws,
+	res := repairResult{File: store.Name(c.File), Seal: sealOutcomes[r.Seal], Samples: r.Samples, Checksums: r.Checked, Flaws: r.Flaws,
 		Recovered: append([]string{}, r.Recovered...), Damaged: []damagedSample{}, Block: r.BlockDamaged, Listed: c.Quarantine}
 	for _, d := range r.Damaged {
 		res.Damaged = append(res.Damaged, damagedSample{d.Sample, d.Why})
@@ -168,22 +168,22 @@ func (c *repairCommand) print(e *env, r *splice.RepairReport) error {
 		return out.Flush()
 	}
 	if r.Seal != ffcv.SealNothing {
-		fmt.Fprintf(out, "%s: sealing in place was %s\n", c.File, res.Seal)
+		fmt.Fprintf(out, "%s: sealing in place was %s\n", store.Name(c.File), res.Seal)
 	}
 	for _, what := range r.Recovered {
-		fmt.Fprintf(out, "%s: can be made from the rest of the file: %s\n", c.File, what)
+		fmt.Fprintf(out, "%s: can be made from the rest of the file: %s\n", store.Name(c.File), what)
 	}
 	for _, d := range r.Damaged {
-		fmt.Fprintf(out, "%s: sample %d: %s\n", c.File, d.Sample, strings.NewReplacer("\n", " ", "\r", " ").Replace(d.Why))
+		fmt.Fprintf(out, "%s: sample %d: %s\n", store.Name(c.File), d.Sample, strings.NewReplacer("\n", " ", "\r", " ").Replace(d.Why))
 	}
 	if r.BlockDamaged {
-		fmt.Fprintf(out, "%s: the extension block is damaged\n", c.File)
+		fmt.Fprintf(out, "%s: the extension block is damaged\n", store.Name(c.File))
 	}
 	by := "no checksums to tell"
 	if r.Checked {
 		by = "by checksums"
 	}
-	fmt.Fprintf(out, "%s: %s, %s damaged (%s)\n", c.File, counted(r.Samples, "sample"), term.FormatCount(int64(len(r.Damaged))), by)
+	fmt.Fprintf(out, "%s: %s, %s damaged (%s)\n", store.Name(c.File), counted(r.Samples, "sample"), term.FormatCount(int64(len(r.Damaged))), by)
 	if c.Quarantine != "" {
 		fmt.Fprintf(out, "%s: %s\n", c.Quarantine, counted(len(r.Damaged)+len(r.Unreadable), "sample"))
 	}
