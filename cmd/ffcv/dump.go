@@ -83,7 +83,7 @@ func (c *dumpCommand) Run(e *env) error {
 	if flushErr := out.Flush(); err == nil {
 		err = flushErr
 	}
-	return suggestVerify(err, store.Name(c.File))
+	return suggestVerify(err, c.File)
 }
 
 // dumper prints samples one by one. Its buffers grow to what the largest
