@@ -95,7 +95,7 @@ func (c *repairCommand) Run(e *env) error {
 		}
 	}
 	if err != nil {
-		return adviseSplice(err)
+		return adviseSplice(c.ofCopy(err, path))
 	}
 	if c.Quarantine != "" {
 		if err := c.list(e, r); err != nil {
@@ -110,6 +110,28 @@ func (c *repairCommand) Run(e *env) error {
 	}
 	return term.WithHint(fmt.Errorf("%s: %s, %s damaged", store.Name(c.File), counted(r.Flaws, "flaw"), counted(len(r.Damaged), "sample")),
 		"-o OUT writes what is whole into a new file, --quarantine LIST lists what cannot be loaded")
+}
+
+// copyError is an error that names a file instead of a copy of it, which is gone by
+// the time that it is read.
+type copyError struct {
+	err        error
+	file, copy string
+}
+
+func (e *copyError) Error() string { return strings.ReplaceAll(e.err.Error(), e.copy, e.file) }
+func (e *copyError) Unwrap() error { return e.err }
+
+// ofCopy is an error about what was read from path.
+func (c *repairCommand) ofCopy(err error, path string) error {
+	if path == c.File {
+		return err
+	}
+	var flaw *ffcv.FormatError
+	if errors.As(err, &flaw) && flaw.File == path {
+		flaw.File = store.Name(c.File) // for hints
+	}
+	return &copyError{err, store.Name(c.File), path}
 }
 
 // check refuses outputs before the long work.
