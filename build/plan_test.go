@@ -144,10 +144,6 @@ func TestShardAgain(t *testing.T) {
 		"no shard":    func() error { return os.Remove(path) },
 		"cut receipt": func() error { return os.Truncate(receipt, 40) },
 		"cut shard":   func() error { return os.Truncate(path, 40) },
-		"a link": func() error {
-			elsewhere := filepath.Join(t.TempDir(), "moved.beton")
-			return errors.Join(os.Rename(path, elsewhere), os.Symlink(elsewhere, path), os.Remove(receipt))
-		},
 		"another plan": func() error { return os.WriteFile(receipt, []byte(`{"betongo_receipt":1,"plan":"x"}`), 0o666) },
 		"a partial of another build": func() error {
 			return errors.Join(os.Remove(receipt), os.WriteFile(path+".partial", []byte("x"), 0o666), os.WriteFile(path+".partial.journal", []byte("y"), 0o666))
@@ -170,6 +166,35 @@ func TestShardAgain(t *testing.T) {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil || len(entries) != 2 {
 		t.Errorf("%v, %v", entries, err)
+	}
+}
+
+// A shard that is a link is replaced where that leads, whatever lies there.
+func TestShardLink(t *testing.T) {
+	p := plan(t, folder(t, nil), 3)
+	first, err := build.BuildShard(t.Context(), p, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := p.ShardPath(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := filepath.Join(t.TempDir(), "moved.beton")
+	err = errors.Join(os.WriteFile(elsewhere, []byte("another"), 0o666), os.WriteFile(path+".partial", []byte("x"), 0o666),
+		os.Remove(path), os.Symlink(elsewhere, path), os.Remove(strings.TrimSuffix(path, ".beton")+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := build.BuildShard(t.Context(), p, 1, nil)
+	if err != nil || !reflect.DeepEqual(r, first) {
+		t.Errorf("got %+v, want %+v, %v", r, first, err)
+	}
+	if s := sum(t, elsewhere); s != first.SHA256 {
+		t.Errorf("a shard of sum %s, its receipt says %s", s, first.SHA256)
+	}
+	if info, err := os.Lstat(path); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("%v, %v", info, err)
 	}
 }
 

@@ -300,8 +300,11 @@ func (p *Plan) shardTarget(ctx context.Context, path string, opts *ShardOptions)
 	if err := os.MkdirAll(store.Dir(path), 0o777); err != nil {
 		return nil, err
 	}
-	_, err = os.Stat(t.path) // a link to one is there too
-	t.overwrite = opts.Rebuild || err == nil
+	// A link's target is what is replaced, and lies beside what is written.
+	if t.path, err = aside.Resolve(t.path); err != nil {
+		return nil, err
+	}
+	t.overwrite = opts.Rebuild || fileThere(t.path)
 	return t, nil
 }
 
