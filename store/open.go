@@ -96,6 +96,9 @@ func (o *Options) readIndex(ctx context.Context, p string) (*dataset.Index, erro
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", Name(p), err)
 	}
+	for i := range x.Shards {
+		x.Shards[i].Path = localPath(x.Shards[i].Path)
+	}
 	return x, nil
 }
 

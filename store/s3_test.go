@@ -241,6 +241,34 @@ func TestWebIndex(t *testing.T) {
 	}
 }
 
+// TestIndexFileURL: a shard of an index may be named by a file:// URL.
+func TestIndexFileURL(t *testing.T) {
+	path := written(t, 0, 100, 300)
+	x, err := dataset.NewIndex([]*ffcv.File{ffcvtest.Map(t, path, nil)}, []string{"file://" + filepath.ToSlash(path)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := x.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := filepath.Join(t.TempDir(), "index.json")
+	if err := os.WriteFile(index, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ds, err := store.Open(t.Context(), []string{"file://" + filepath.ToSlash(index)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ds.Close()
+	if _, err := ds.Rows(0, 100, nil); err != nil {
+		t.Error(err)
+	}
+	if list, err := store.Files(t.Context(), []string{index}, nil); err != nil || len(list) != 1 || list[0] != path {
+		t.Errorf("%q, %v", list, err)
+	}
+}
+
 // TestCloseStalled: a dataset can be closed while a server says nothing of its
 // shards.
 func TestCloseStalled(t *testing.T) {
