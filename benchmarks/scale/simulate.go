@@ -402,8 +402,7 @@ func (s *simulation) request(lo, hi int64, done func()) {
 // reads itself, one after another.
 func (s *simulation) use(list []extent, then func()) {
 	next := int64(0) // block of the first range
-	var step func() bool
-	step = func() bool {
+	step := func() bool {
 		for len(list) > 0 {
 			first, last := list[0].blocks()
 			for b := max(first, next); b <= last; b++ {

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"fmt"
 	"math"
 	"path/filepath"
 	"testing"
@@ -19,7 +18,7 @@ func TestForetold(t *testing.T) {
 	c := &checkCmd{Samples: 2500, Size: 50 << 10, Batch: 64, Workers: 2, Decode: time.Millisecond, Memory: 64 << 20, Rounds: 1}
 	latencies := []time.Duration{0, 5 * time.Millisecond, 20 * time.Millisecond, 100 * time.Millisecond}
 	if testing.Short() {
-		c.Samples, latencies = 640, latencies[3:4]
+		c.Samples, latencies = 1500, latencies[1:3] // more than there is memory for, as in the long run
 	}
 	if err := writeValues(t.Context(), path, c.Samples, int(c.Size)); err != nil {
 		t.Fatal(err)
@@ -43,8 +42,8 @@ func TestForetold(t *testing.T) {
 				})
 				off := m.Rate/got.Rate - 1
 				sum, worst, n = sum+math.Abs(off), max(worst, math.Abs(off)), n+1
-				t.Log(fmt.Sprintf("| %s | %d | %.0f MB/s | %v | %.0f | %.0f | %+.1f %% | %.2f | %.2f | %.2f s | %.2f s |", order, f.reads, f.bandwidth/1e6, f.latency, m.Rate, got.Rate, 100*off,
-					float64(m.Requests)/float64(c.Samples), float64(got.Requests)/float64(c.Samples), m.First, got.First))
+				t.Logf("| %s | %d | %.0f MB/s | %v | %.0f | %.0f | %+.1f %% | %.2f | %.2f | %.2f s | %.2f s |", order, f.reads, f.bandwidth/1e6, f.latency, m.Rate, got.Rate, 100*off,
+					float64(m.Requests)/float64(c.Samples), float64(got.Requests)/float64(c.Samples), m.First, got.First)
 			}
 		}
 	}
