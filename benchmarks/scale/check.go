@@ -116,7 +116,7 @@ func (c *checkCmd) measureAll(ctx context.Context, path string, pairs []*pair) e
 // in the fastest epoch without delay.
 func (c *checkCmd) foretell(l layout, p *pair) foretold {
 	return model{
-		Layout: l, Order: p.ids, Batch: c.Batch, Workers: c.Workers, CPU: float64(c.Workers) / c.best,
+		Layout: l, Order: p.ids, Most: true, Batch: c.Batch, Workers: c.Workers, CPU: float64(c.Workers) / c.best,
 		Latency: p.far.latency.Seconds(), Bandwidth: p.far.bandwidth, Requests: p.far.reads, Memory: int64(c.Memory),
 	}.simulate()
 }

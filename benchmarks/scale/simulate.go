@@ -11,6 +11,7 @@ import (
 type model struct {
 	Layout layout
 	Order  []int // of the epoch, or as much of it as is to be simulated
+	Most   bool  // the epoch takes more than half of the file's samples
 
 	Batch   int
 	Ahead   int // batches in flight; 0 is the loader's default
@@ -41,6 +42,7 @@ const (
 	blockSize    = 16 << 10
 	runBlocks    = 64
 	gapBlocks    = 4
+	scanBlocks   = 32
 	defaultAhead = 3
 )
 
@@ -100,6 +102,7 @@ type simulation struct {
 	made   int
 
 	frames, limit, run int
+	scan               bool // neighbours are read along
 	blocks             map[int64]*block
 	queue              []int64
 	wanted             int // blocks that are announced and not used
@@ -146,6 +149,7 @@ func (m model) simulate() foretold {
 	}
 	s.frames = int(max(8, frames/(blockSize+96)))
 	s.limit = s.frames - s.frames/4
+	s.scan = m.Most && s.run > 1 && int64(s.frames) >= (m.Layout.Size+blockSize-1)/blockSize
 	for w := range m.Workers {
 		s.idle = append(s.idle, w)
 	}
@@ -277,6 +281,9 @@ func (e extent) blocks() (first, last int64) {
 // announce wants a range's blocks, as far as there is room.
 func (s *simulation) announce(off, size int64) {
 	first, last := extent{off, size}.blocks()
+	if s.scan {
+		s.neighbours(first, last)
+	}
 	for b := first; b <= last; b++ {
 		k := s.blocks[b]
 		if k == nil || k.wanted == 0 {
@@ -292,6 +299,26 @@ func (s *simulation) announce(off, size int64) {
 			s.wanted++
 		}
 		k.wanted++
+	}
+}
+
+// neighbours queues the groups of blocks that are missing ones among first to last
+// lie in.
+func (s *simulation) neighbours(first, last int64) {
+	n := int64(scanBlocks)
+	for n > int64(s.run) {
+		n /= 2
+	}
+	for b := first; b <= last; b = b/n*n + n {
+		if s.blocks[b] != nil {
+			continue
+		}
+		for at := b / n * n; at < b/n*n+n && at*blockSize < s.Layout.Size; at++ {
+			if s.blocks[at] == nil {
+				s.blocks[at] = &block{state: queuedBlock}
+				s.queue = append(s.queue, at)
+			}
+		}
 	}
 }
 

@@ -119,7 +119,9 @@ func TestCheck(t *testing.T) {
 		if got.Rate > 1.5*m.Rate || got.Rate < m.Rate/4 {
 			t.Errorf("%s, %+v: %.0f samples/s, foretold %.0f", p.order, p.far, got.Rate, m.Rate)
 		}
-		if math.Abs(float64(got.Requests-m.Requests)) > 0.25*float64(m.Requests)+5 {
+		// Workers that come to a queued block before those who read ahead do read it
+		// themselves: some of the 25 batches' rows.
+		if math.Abs(float64(got.Requests-m.Requests)) > 0.25*float64(m.Requests)+15 {
 			t.Errorf("%s, %+v: %d requests, foretold %d", p.order, p.far, got.Requests, m.Requests)
 		}
 	}
