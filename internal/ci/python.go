@@ -21,8 +21,9 @@ const (
 // pythons are tried in this order.
 var pythons = []string{"python3", "python3.13", "python3.12", "python3.11", "python3.10", "/usr/bin/python3"}
 
-// maxEngine is the size that the engine may have.
-const maxEngine = 20 << 20
+// maxEngine is the size that the engine may have: 7 MB without object stores, whose
+// libraries take the rest.
+const maxEngine = 40 << 20
 
 // pythonPlan returns the steps of the Python package.
 func pythonPlan(m *moduleInfo) []step {
