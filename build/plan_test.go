@@ -139,11 +139,11 @@ func TestShardAgain(t *testing.T) {
 	}
 	receipt := strings.TrimSuffix(path, ".beton") + ".json"
 	for name, change := range map[string]func() error{
-		"nothing":     func() error { return nil },
-		"no receipt":  func() error { return os.Remove(receipt) },
-		"no shard":    func() error { return os.Remove(path) },
-		"cut receipt": func() error { return os.Truncate(receipt, 40) },
-		"cut shard":   func() error { return os.Truncate(path, 40) },
+		"nothing":      func() error { return nil },
+		"no receipt":   func() error { return os.Remove(receipt) },
+		"no shard":     func() error { return os.Remove(path) },
+		"cut receipt":  func() error { return os.Truncate(receipt, 40) },
+		"cut shard":    func() error { return os.Truncate(path, 40) },
 		"another plan": func() error { return os.WriteFile(receipt, []byte(`{"betongo_receipt":1,"plan":"x"}`), 0o666) },
 		"a partial of another build": func() error {
 			return errors.Join(os.Remove(receipt), os.WriteFile(path+".partial", []byte("x"), 0o666), os.WriteFile(path+".partial.journal", []byte("y"), 0o666))
