@@ -79,7 +79,7 @@ func (d texts) Sample(_ context.Context, i int) ([]any, string, error) {
 
 func (d texts) stream(yield func(Sample, error) bool) {
 	for i := range d.n {
-		v, k, _ := d.Sample(context.TODO(), i)
+		v, k, _ := d.Sample(context.Background(), i)
 		if !yield(Sample{Values: v, Key: k}, nil) {
 			return
 		}
