@@ -96,7 +96,7 @@ func TestSimulate(t *testing.T) {
 // latency is what counts.
 func TestCheck(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.beton")
-	c := &checkCmd{Samples: 400, Size: 40 << 10, Batch: 16, Workers: 2, Decode: 100 * time.Microsecond, Memory: 32 << 20, Rounds: 1}
+	c := &checkCmd{Samples: 400, Size: 40 << 10, Batch: 16, Workers: 2, Decode: 100 * time.Microsecond, Memory: 14 << 20, Rounds: 1} // less than the file
 	if err := writeValues(t.Context(), path, c.Samples, int(c.Size)); err != nil {
 		t.Fatal(err)
 	}
@@ -119,9 +119,7 @@ func TestCheck(t *testing.T) {
 		if got.Rate > 1.5*m.Rate || got.Rate < m.Rate/4 {
 			t.Errorf("%s, %+v: %.0f samples/s, foretold %.0f", p.order, p.far, got.Rate, m.Rate)
 		}
-		// Workers that come to a queued block before those who read ahead do read it
-		// themselves: some of the 25 batches' rows.
-		if math.Abs(float64(got.Requests-m.Requests)) > 0.25*float64(m.Requests)+15 {
+		if math.Abs(float64(got.Requests-m.Requests)) > 0.25*float64(m.Requests)+5 {
 			t.Errorf("%s, %+v: %d requests, foretold %d", p.order, p.far, got.Requests, m.Requests)
 		}
 	}

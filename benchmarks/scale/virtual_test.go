@@ -3,8 +3,10 @@
 package main
 
 import (
+	"cmp"
 	"math"
 	"path/filepath"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,14 +34,19 @@ func TestForetold(t *testing.T) {
 	for _, order := range []string{"random", "sequential", "blocks"} {
 		for _, f := range []far{{reads: 4}, {reads: 32}, {reads: 32, bandwidth: 50e6}} {
 			for _, f.latency = range latencies {
-				var m, got foretold
-				synctest.Test(t, func(t *testing.T) {
-					r, ids, err := c.measure(t.Context(), path, order, f)
-					if err != nil {
-						t.Fatal(err)
-					}
-					got, m = r, c.foretell(l, &pair{order: order, far: f, ids: ids})
-				})
+				var m foretold
+				all := make([]foretold, 3)
+				for i := range all { // in which order goroutines run that could is different each time
+					synctest.Test(t, func(t *testing.T) {
+						r, ids, err := c.measure(t.Context(), path, order, f)
+						if err != nil {
+							t.Fatal(err)
+						}
+						all[i], m = r, c.foretell(l, &pair{order: order, far: f, ids: ids})
+					})
+				}
+				slices.SortFunc(all, func(a, b foretold) int { return cmp.Compare(a.Rate, b.Rate) })
+				got := all[1]
 				off := m.Rate/got.Rate - 1
 				sum, worst, n = sum+math.Abs(off), max(worst, math.Abs(off)), n+1
 				t.Logf("| %s | %d | %.0f MB/s | %v | %.0f | %.0f | %+.1f %% | %.2f | %.2f | %.2f s | %.2f s |", order, f.reads, f.bandwidth/1e6, f.latency, m.Rate, got.Rate, 100*off,
@@ -48,9 +55,7 @@ func TestForetold(t *testing.T) {
 		}
 	}
 	t.Logf("mean error %.1f %%, worst %.1f %%", 100*sum/float64(n), 100*worst)
-	// In which order goroutines run that could is different each time: in a score of
-	// runs the mean was 5 to 7 %, the worst 23 to 40 %.
-	if sum/float64(n) > 0.1 || worst > 0.6 {
+	if sum/float64(n) > 0.1 || worst > 0.4 {
 		t.Errorf("mean error %.1f %%, worst %.1f %%", 100*sum/float64(n), 100*worst)
 	}
 }
