@@ -64,14 +64,9 @@ func (r *Recipe) Open(ctx context.Context, opts *OpenOptions) (s *Source, err er
 			s = nil
 		}
 	}()
-	switch {
-	case r.Folder != nil:
-		s.Unit = "image"
-		err = s.openFolder(ctx, r, opts)
-	case r.Table != nil:
-		err = s.openTable(ctx, r, opts)
-	default:
-		err = s.openArrays(ctx, r, opts)
+	one, err := r.source()
+	if err == nil {
+		err = one.kind.open(ctx, s, r, opts)
 	}
 	if err != nil {
 		return s, err
@@ -81,72 +76,6 @@ func (r *Recipe) Open(ctx context.Context, opts *OpenOptions) (s *Source, err er
 		s.Fields = s.of.Fields()
 	}
 	return s, nil
-}
-
-func (s *Source) openFolder(ctx context.Context, r *Recipe, opts *OpenOptions) error {
-	image, err := r.Image.Field(opts.Images)
-	if err != nil {
-		return err
-	}
-	f, err := source.OpenFolder(ctx, r.Folder.Dir, &source.FolderOptions{
-		Classes: r.Folder.Classes, Masks: r.Folder.Masks, Mask: r.mask(), Store: objectsOf(opts.Store),
-	})
-	if err != nil {
-		return err
-	}
-	s.far = store.IsURL(r.Folder.Dir) || store.IsURL(r.Folder.Masks)
-	s.of, s.LeftOut, s.Fields = f, f.Skipped(), f.Fields()
-	s.Fields[0].Field = image
-	s.closers = append(s.closers, f.Close)
-	return nil
-}
-
-func (s *Source) openTable(ctx context.Context, r *Recipe, opts *OpenOptions) error {
-	specs, err := r.tableSpecs(opts.Images)
-	if err != nil {
-		return err
-	}
-	copied, err := store.Fetch(ctx, r.Table.File, opts.Store)
-	if err != nil {
-		return fmt.Errorf("table: %w", err)
-	}
-	s.closers = append(s.closers, copied.Close)
-	file := r.Table.File
-	if s.far = store.IsURL(file); !s.far {
-		file = copied.Path
-	}
-	t, err := source.OpenTable(ctx, file, specs, &source.TableOptions{Outside: r.Table.AllowOutside, Store: objectsOf(opts.Store), Copy: copied.Path, Name: store.Name(r.Table.File)})
-	if err != nil {
-		return err
-	}
-	s.of = t
-	s.closers = append(s.closers, t.Close)
-	return nil
-}
-
-func (s *Source) openArrays(ctx context.Context, r *Recipe, opts *OpenOptions) error {
-	specs, err := r.arraySpecs(opts.Images)
-	if err != nil {
-		return err
-	}
-	for i := range specs {
-		if !store.IsURL(specs[i].File) {
-			continue
-		}
-		c, err := store.Fetch(ctx, specs[i].File, opts.Store)
-		if err != nil {
-			return fmt.Errorf("field %q of arrays: %w", specs[i].Name, err)
-		}
-		s.closers = append(s.closers, c.Close)
-		specs[i].File, s.fetched = c.Path, true
-	}
-	a, err := source.OpenArrays(specs)
-	if err != nil {
-		return err
-	}
-	s.of = a
-	s.closers = append(s.closers, a.Close)
-	return nil
 }
 
 // Close closes the source. Samples that borrow from it must not be used after. A

@@ -105,11 +105,7 @@ func NewPlan(ctx context.Context, r Recipe, shards int, opts *PlanOptions) (*Pla
 	}
 	defer src.Close()
 	p := &Plan{Recipe: r, Program: version(), Samples: src.Len(), Classes: src.Classes, Folder: opts.Folder, Shards: make([]Shard, shards)}
-	if p.Recipe.Folder != nil {
-		f := *r.Folder
-		f.Classes = src.Classes // labels are fixed from now on
-		p.Recipe.Folder = &f
-	}
+	p.Recipe, _ = r.fix(src.Classes) // labels are fixed from now on
 	if p.Traits, err = src.Traits(ctx); err != nil {
 		return nil, err
 	}
@@ -147,7 +143,7 @@ func (p *Plan) Marshal() []byte { return p.raw }
 // seal makes the JSON, and its hash.
 func (p *Plan) seal() error {
 	j := planJSON{Version: PlanVersion, Program: p.Program, Recipe: p.Recipe, Samples: p.Samples, Folder: p.Folder, Classes: p.Classes}
-	if p.Recipe.Folder != nil {
+	if _, ok := p.Recipe.fixed(); ok {
 		j.Classes = nil // they are in the recipe
 	}
 	for _, t := range p.Traits {
@@ -240,8 +236,8 @@ func ParsePlan(b []byte, place string) (*Plan, error) {
 		return nil, fmt.Errorf("something follows at byte %d", dec.InputOffset())
 	}
 	p := &Plan{Recipe: j.Recipe, Program: j.Program, Samples: j.Samples, Classes: j.Classes, Folder: j.Folder, place: place}
-	if p.Recipe.Folder != nil {
-		p.Classes = p.Recipe.Folder.Classes
+	if classes, ok := p.Recipe.fixed(); ok {
+		p.Classes = classes
 	}
 	for _, t := range j.Traits {
 		p.Traits = append(p.Traits, source.Trait(t))

@@ -16,6 +16,19 @@ import (
 // maxClasses is how many bytes a file of class names may have.
 const maxClasses = 1 << 30
 
+// classesFlags are part of the flags of sources that have classes.
+type classesFlags struct {
+	Classes string `placeholder:"FILE" help:"Fix the labels: a text file with a class name a line, or a .beton whose classes to take."`
+}
+
+// names returns the class names that the flag gives, nil without it.
+func (f *classesFlags) names(ctx context.Context, st *store.Options) ([]string, error) {
+	if f.Classes == "" {
+		return nil, nil
+	}
+	return readClasses(ctx, f.Classes, st)
+}
+
 // readClasses returns the class names of a text file, one a line, or those of
 // a .beton. A file that cannot be read is a failure, one that names no classes
 // is wrong usage.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -20,16 +19,19 @@ const prog = "ffcvwrite"
 
 const description = "Pack samples into a .beton file, the dataset format of FFCV."
 
-// grammar is the command line.
+// grammar is the command line. Each kind of source has a line here and one in
+// planCommand.
 type grammar struct {
 	Version kong.VersionFlag `help:"Print the version and exit."`
-	Folder  folderCommand    `cmd:"" help:"Pack a folder of class folders with photographs."`
-	Table   tableCommand     `cmd:"" help:"Pack the records of a table (csv, tsv, jsonl)."`
-	Arrays  arraysCommand    `cmd:"" help:"Pack the rows of .npy arrays."`
-	Plan    planCommand      `cmd:"" help:"Divide a dataset into shards that any number of machines build."`
-	Shard   shardCommand     `cmd:"" help:"Build one shard of a plan."`
-	Status  statusCommand    `cmd:"" help:"Tell which shards of a plan are built."`
-	Merge   mergeCommand     `cmd:"" help:"Make one file, or an index, of all shards of a plan."`
+
+	Folder packOf[folderFlags] `cmd:"" help:"Pack a folder of class folders with photographs."`
+	Table  packOf[tableFlags]  `cmd:"" help:"Pack the records of a table (csv, tsv, jsonl)."`
+	Arrays packOf[arraysFlags] `cmd:"" help:"Pack the rows of .npy arrays."`
+
+	Plan   planCommand   `cmd:"" help:"Divide a dataset into shards that any number of machines build."`
+	Shard  shardCommand  `cmd:"" help:"Build one shard of a plan."`
+	Status statusCommand `cmd:"" help:"Tell which shards of a plan are built."`
+	Merge  mergeCommand  `cmd:"" help:"Make one file, or an index, of all shards of a plan."`
 }
 
 // command is what each command of the grammar is.
@@ -137,103 +139,28 @@ func usage(err error) error {
 	return term.Usage(err)
 }
 
-// sourceFlags are those of one kind of source.
+// sourceFlags are those of one kind of source: a struct with the kind's own flags
+// and recipeFlags in it, in a file of its own.
 type sourceFlags interface {
 	recipe(ctx context.Context, st *store.Options) (build.Recipe, error)
 	flags() *recipeFlags
 }
 
-type folderFlags struct {
-	Dir      string `arg:"" help:"Folder with a folder of photographs for each class, a path or a URL."`
-	Classes  string `placeholder:"FILE" help:"Fix the labels: a text file with a class name a line, or a .beton whose classes to take."`
-	Masks    string `placeholder:"DIR" help:"Add a field mask: for each image the file of the same name in DIR, with the extension .png and of the same size, whose class numbers (gray, or the indices of a palette) are kept to the bit; --max-resolution shrinks both alike, masks to the nearest pixels."`
-	MaskBits int    `default:"8" enum:"8,16" placeholder:"8|16" help:"Bits of a mask's numbers (default 8)."`
-	recipeFlags
-}
-
-func (c *folderFlags) recipe(ctx context.Context, st *store.Options) (build.Recipe, error) {
-	f := &build.Folder{Dir: c.Dir, Masks: c.Masks, MaskBits: c.MaskBits}
-	r, err := c.finish(build.Recipe{Folder: f})
-	if err == nil && c.Classes != "" {
-		f.Classes, err = readClasses(ctx, c.Classes, st)
-	}
-	return r, err
-}
-
-type tableFlags struct {
-	File         string   `arg:"" help:"Table, a path or a URL: .csv or .tsv with a header row, or .jsonl with an object a line."`
-	Field        []string `required:"" sep:"none" placeholder:"NAME=TYPE" help:"A field: NAME=TYPE[:KEY=VALUE,...]; the flag repeats. Types: rgb, image (masks and depth maps, kept to the bit), int, float, bytes, json, ndarray, torch. Keys: column, inline; lz4 (compressed) of bytes, json and arrays; dtype and shape of arrays; channels, dtype and max_resolution of image; mode, max_resolution, quality... of rgb."`
-	AllowOutside bool     `help:"Allow files that lie, or lead by a link, outside of the table's folder."`
-	recipeFlags
-}
-
-func (c *tableFlags) recipe(context.Context, *store.Options) (build.Recipe, error) {
-	return c.finish(build.Recipe{Table: &build.Table{File: c.File, Fields: c.Field, AllowOutside: c.AllowOutside}})
-}
-
-type arraysFlags struct {
-	File  []string `arg:"" optional:"" sep:"none" help:"Arrays, FILE.npy or NAME=FILE.npy, paths or URLs: a field for each, its type by dtype and shape."`
-	Field []string `sep:"none" placeholder:"NAME=TYPE" help:"A field's type: NAME=TYPE[:KEY=VALUE,...], with file=FILE.npy if it is not an argument; the flag repeats. Types: rgb, image, int, float, bytes, ndarray, torch."`
-	recipeFlags
-}
-
-func (c *arraysFlags) recipe(context.Context, *store.Options) (build.Recipe, error) {
-	return c.finish(build.Recipe{Arrays: &build.Arrays{Files: c.File, Fields: c.Field}})
-}
-
-type folderCommand struct {
-	folderFlags
+// packOf is the command that packs a kind of source, whose flags are F.
+type packOf[F any] struct {
+	From F `embed:""`
 	outputFlags
 }
 
-func (c *folderCommand) run(ctx context.Context, s streams) error {
-	return pack(ctx, s, &c.folderFlags, &c.outputFlags)
+func (c *packOf[F]) run(ctx context.Context, s streams) error {
+	return pack(ctx, s, sourceOf(&c.From), &c.outputFlags)
 }
 
-type tableCommand struct {
-	tableFlags
-	outputFlags
-}
+func (c *packOf[F]) from() sourceFlags { return sourceOf(&c.From) }
 
-func (c *tableCommand) run(ctx context.Context, s streams) error {
-	return pack(ctx, s, &c.tableFlags, &c.outputFlags)
-}
-
-type arraysCommand struct {
-	arraysFlags
-	outputFlags
-}
-
-func (c *arraysCommand) run(ctx context.Context, s streams) error {
-	return pack(ctx, s, &c.arraysFlags, &c.outputFlags)
-}
-
-// selected returns the command that was chosen.
-func (g *grammar) selected(k *kong.Context) command {
-	words := strings.Fields(k.Command()) // "plan folder <dir>"
-	switch words[0] {
-	case "folder":
-		return &g.Folder
-	case "table":
-		return &g.Table
-	case "arrays":
-		return &g.Arrays
-	case "shard":
-		return &g.Shard
-	case "status":
-		return &g.Status
-	case "merge":
-		return &g.Merge
-	}
-	switch words[1] {
-	case "folder":
-		return &g.Plan.Folder
-	case "table":
-		return &g.Plan.Table
-	default: // "arrays"; the grammar has no other
-		return &g.Plan.Arrays
-	}
-}
+// sourceOf returns the flags of a kind of source as what they are; a grammar that
+// has others is a programmer's mistake, which a test finds.
+func sourceOf(flags any) sourceFlags { return flags.(sourceFlags) }
 
 // run is the program: it returns the exit code. When ctx is done it stops, and
 // leaves what --resume goes on from, or nothing.
@@ -244,11 +171,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if k == nil {
 		return code
 	}
-	for _, p := range k.Path {
-		if p.Flag != nil && p.Flag.Name == "quality" {
-			g.Folder.qualityGiven, g.Table.qualityGiven, g.Arrays.qualityGiven = true, true, true
+	chosen := k.Selected().Target.Addr().Interface().(command)
+	if c, ok := chosen.(interface{ from() sourceFlags }); ok {
+		for _, p := range k.Path {
+			if p.Flag != nil && p.Flag.Name == "quality" {
+				c.from().flags().qualityGiven = true
+			}
 		}
 	}
-	err := mmap.Guard(func() error { return g.selected(k).run(ctx, streams{stdout, stderr}) })
+	err := mmap.Guard(func() error { return chosen.run(ctx, streams{stdout, stderr}) })
 	return term.Fail(stderr, prog, err)
 }

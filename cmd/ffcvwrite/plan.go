@@ -17,9 +17,9 @@ import (
 )
 
 type planCommand struct {
-	Folder planFolderCommand `cmd:"" help:"Plan to pack a folder of class folders with photographs."`
-	Table  planTableCommand  `cmd:"" help:"Plan to pack the records of a table (csv, tsv, jsonl)."`
-	Arrays planArraysCommand `cmd:"" help:"Plan to pack the rows of .npy arrays."`
+	Folder planOf[folderFlags] `cmd:"" help:"Plan to pack a folder of class folders with photographs."`
+	Table  planOf[tableFlags]  `cmd:"" help:"Plan to pack the records of a table (csv, tsv, jsonl)."`
+	Arrays planOf[arraysFlags] `cmd:"" help:"Plan to pack the rows of .npy arrays."`
 }
 
 // planFlags say into what a dataset is divided.
@@ -31,32 +31,17 @@ type planFlags struct {
 	JSON   bool   `name:"json" help:"Print what was done as one JSON object on standard output."`
 }
 
-type planFolderCommand struct {
-	folderFlags
+// planOf is the command that plans to pack a kind of source, whose flags are F.
+type planOf[F any] struct {
+	From F `embed:""`
 	planFlags
 }
 
-func (c *planFolderCommand) run(ctx context.Context, s streams) error {
-	return makePlan(ctx, s, &c.folderFlags, &c.planFlags)
+func (c *planOf[F]) run(ctx context.Context, s streams) error {
+	return makePlan(ctx, s, sourceOf(&c.From), &c.planFlags)
 }
 
-type planTableCommand struct {
-	tableFlags
-	planFlags
-}
-
-func (c *planTableCommand) run(ctx context.Context, s streams) error {
-	return makePlan(ctx, s, &c.tableFlags, &c.planFlags)
-}
-
-type planArraysCommand struct {
-	arraysFlags
-	planFlags
-}
-
-func (c *planArraysCommand) run(ctx context.Context, s streams) error {
-	return makePlan(ctx, s, &c.arraysFlags, &c.planFlags)
-}
+func (c *planOf[F]) from() sourceFlags { return sourceOf(&c.From) }
 
 // makePlan writes a plan.
 func makePlan(ctx context.Context, s streams, from sourceFlags, f *planFlags) (err error) {

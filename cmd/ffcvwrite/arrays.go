@@ -1,0 +1,18 @@
+package main
+
+import (
+	"context"
+
+	"github.com/betongo/betongo/build"
+	"github.com/betongo/betongo/store"
+)
+
+type arraysFlags struct {
+	File  []string `arg:"" optional:"" sep:"none" help:"Arrays, FILE.npy or NAME=FILE.npy, paths or URLs: a field for each, its type by dtype and shape."`
+	Field []string `sep:"none" placeholder:"NAME=TYPE" help:"A field's type: NAME=TYPE[:KEY=VALUE,...], with file=FILE.npy if it is not an argument; the flag repeats. Types: rgb, image, int, float, bytes, ndarray, torch."`
+	recipeFlags
+}
+
+func (c *arraysFlags) recipe(context.Context, *store.Options) (build.Recipe, error) {
+	return c.finish(build.Recipe{Arrays: &build.Arrays{Files: c.File, Fields: c.Field}})
+}
