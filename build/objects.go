@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/betongo/betongo/remote"
+	"github.com/betongo/betongo/source"
 	"github.com/betongo/betongo/store"
 )
 
@@ -81,6 +82,15 @@ func (s objects) Size(ctx context.Context, name string) (int64, error) {
 		return 0, err
 	}
 	return obj.Size(), obj.Close()
+}
+
+// Open is part of source.Store.
+func (s objects) Open(ctx context.Context, name string) (source.Blob, error) {
+	obj, err := openObjectOf(ctx, name, s.opts)
+	if err != nil {
+		return nil, err
+	}
+	return obj, nil
 }
 
 // openObjectOf opens an object; one that isn't there is fs.ErrNotExist.

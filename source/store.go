@@ -23,6 +23,11 @@ type Store interface {
 
 	// Size returns an object's size. An object that isn't there is fs.ErrNotExist.
 	Size(ctx context.Context, name string) (int64, error)
+
+	// Open opens an object to read parts of it. All of them are of the version that
+	// was there then: of one that is replaced meanwhile reading fails. ctx is for the
+	// opening alone. Close ends reads in progress.
+	Open(ctx context.Context, name string) (Blob, error)
 }
 
 // far says whether a name is that of something in a Store.

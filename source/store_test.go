@@ -72,6 +72,26 @@ func (s shelf) Size(_ context.Context, name string) (int64, error) {
 	return info.Size(), nil
 }
 
+// book is an object that is open.
+type book struct {
+	*os.File
+	size int64
+}
+
+func (b book) Size() int64 { return b.size }
+
+func (s shelf) Open(ctx context.Context, name string) (source.Blob, error) {
+	size, err := s.Size(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(s.path(name))
+	if err != nil {
+		return nil, err
+	}
+	return book{f, size}, nil
+}
+
 // scatter writes files of a size of their own.
 func scatter(t *testing.T, dir string, names ...string) {
 	t.Helper()

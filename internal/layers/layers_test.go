@@ -63,7 +63,8 @@ var rooms = []room{
 	{"fields/fieldtest", 3, []string{"fields", "array", "rgb"}},
 	{"ffcv", 3, []string{"fields", "alloc", "array", "rgb", "internal/aside", "internal/hash", "internal/wire", "internal/mmap", "internal/pagecache", "internal/regular"}},
 	{"splice", 4, []string{"ffcv", "fields", "internal/mmap"}},
-	{"source", 3, []string{"array/npy", "array", "rgb", "fields", "internal/roll", "internal/regular"}},
+	{"record/*", 3, []string{"array", "rgb", "internal/arrow", "internal/literal", "internal/pyjson", "internal/regular", "internal/wire"}}, // a format of samples each
+	{"source", 4, []string{"record/webdataset", "record/mds", "record/tfrecord", "record/parquet", "array/npy", "array", "rgb", "fields", "internal/mmap", "internal/pyjson", "internal/roll", "internal/regular"}},
 	{"transform", 3, []string{"array", "rgb"}},
 	{"loader", 4, []string{"ffcv", "fields", "alloc", "array", "rgb", "internal/aside", "internal/hash", "internal/mmap", "internal/bypass", "internal/regular"}},
 	{"dataset", 5, []string{"loader", "ffcv", "fields", "alloc", "internal/hash", "internal/pagecache", "internal/regular"}},
