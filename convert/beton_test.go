@@ -66,7 +66,7 @@ func openBeton(t *testing.T, path string) *ffcv.File {
 // same compares the arrays of a file with those that are expected.
 func same(t *testing.T, path string, want map[string]array.Array) {
 	t.Helper()
-	f, err := convert.Open(path, nil)
+	f, err := convert.Open(t.Context(), path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestBetonFields(t *testing.T) {
 		clear(rec.Data[(i+1)*size-3 : (i+1)*size])
 	}
 	same(t, out, all)
-	l, err := convert.List(out, nil)
+	l, err := convert.List(t.Context(), out, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +201,7 @@ func TestBetonBytes(t *testing.T) {
 	if got := fmt.Sprint(r.Notes); !strings.Contains(got, "names aren't kept") || !strings.Contains(got, `"j": JSON`) {
 		t.Errorf("notes %s", got)
 	}
-	f, err := convert.Open(npz, nil)
+	f, err := convert.Open(t.Context(), npz, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -346,7 +346,7 @@ func TestBetonRecord(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l, err := convert.List(path, nil)
+		l, err := convert.List(t.Context(), path, nil)
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
 			continue
@@ -428,7 +428,7 @@ func FuzzBetonRecord(f *testing.F) {
 		if err := os.WriteFile(in, b, 0o666); err != nil {
 			t.Fatal(err)
 		}
-		file, err := convert.Open(in, nil)
+		file, err := convert.Open(t.Context(), in, nil)
 		if err != nil {
 			return
 		}

@@ -58,7 +58,7 @@ func TestZipBomb(t *testing.T) {
 		}
 	}
 	held("list", 8<<20, func() error {
-		_, err := convert.List(path, nil)
+		_, err := convert.List(t.Context(), path, nil)
 		return err
 	})
 	for _, out := range []string{"o.npy", "o.beton", "o.npk"} {

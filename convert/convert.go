@@ -200,20 +200,20 @@ type Listing struct {
 }
 
 // List tells what is in a file, without reading data. Of opts it takes From,
-// Raw, Text, Fill and Decode.
-func List(path string, opts *Options) (l *Listing, err error) {
+// Raw, Text, Fill, Decode and Store. ctx ends the fetching of a URL's file.
+func List(ctx context.Context, path string, opts *Options) (l *Listing, err error) {
 	if opts == nil {
 		opts = &Options{}
 	}
 	err = mmap.Guard(func() (err error) {
-		l, err = list(path, opts)
+		l, err = list(ctx, path, opts)
 		return err
 	})
 	return l, err
 }
 
-func list(path string, opts *Options) (*Listing, error) {
-	f, r, err := openAny(path, opts)
+func list(ctx context.Context, path string, opts *Options) (*Listing, error) {
+	f, r, err := openAny(ctx, path, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -229,18 +229,21 @@ func list(path string, opts *Options) (*Listing, error) {
 }
 
 // Open opens a file of any format to read its arrays. Of opts it takes what List
-// does.
-func Open(path string, opts *Options) (File, error) {
+// does. ctx is for the opening alone.
+func Open(ctx context.Context, path string, opts *Options) (File, error) {
 	if opts == nil {
 		opts = &Options{}
 	}
-	_, r, err := openAny(path, opts)
+	_, r, err := openAny(ctx, path, opts)
 	return r, err
 }
 
-func openAny(path string, opts *Options) (f *format, r File, err error) {
+func openAny(ctx context.Context, path string, opts *Options) (f *format, r File, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
 	if store.IsURL(path) {
-		return openStored(path, opts)
+		return openStored(ctx, path, opts)
 	}
 	path = localPath(path)
 	if f, err = find(path, opts.From); err != nil {

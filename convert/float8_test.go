@@ -47,7 +47,7 @@ func TestFloat8(t *testing.T) {
 			if noted(r, `attribute "dtype"`) {
 				t.Errorf("%s: notes %v", name, r.Notes)
 			}
-			f, err := convert.Open(out, nil)
+			f, err := convert.Open(t.Context(), out, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

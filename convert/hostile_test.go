@@ -62,7 +62,7 @@ func TestGoldens(t *testing.T) {
 		if len(r.Arrays) == 0 {
 			t.Errorf("%s: no arrays", path)
 		}
-		l, err := convert.List(out, nil)
+		l, err := convert.List(t.Context(), out, nil)
 		if err != nil || len(l.Members) != len(r.Arrays) {
 			t.Errorf("%s: %v of %d arrays, %v", path, l, len(r.Arrays), err)
 		}
@@ -198,7 +198,7 @@ func TestTogether(t *testing.T) {
 			if done == 0 {
 				t.Fatal(errors.Join(errs...))
 			}
-			f, err := convert.Open(out, nil)
+			f, err := convert.Open(t.Context(), out, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -291,7 +291,7 @@ func TestLarge(t *testing.T) {
 
 // large reads the array x of rows of 4096 bytes, of which the last one tells so.
 func large(t *testing.T, path string, rows int) {
-	f, err := convert.Open(path, nil)
+	f, err := convert.Open(t.Context(), path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func TestNoFile(t *testing.T) {
 					opts.From = f.Name
 				}
 				began := time.Now()
-				_, err1 := convert.List(path, opts)
+				_, err1 := convert.List(t.Context(), path, opts)
 				_, err2 := convert.Convert(t.Context(), path, out, opts)
 				for _, err := range []error{err1, err2} {
 					if err == nil || !strings.Contains(err.Error(), path) {

@@ -482,7 +482,7 @@ func compare(t *testing.T, f *model, path string, list []value) {
 			back = append(back, f.back(v))
 		}
 	}
-	file, err := convert.Open(path, options(f, back...))
+	file, err := convert.Open(t.Context(), path, options(f, back...))
 	if err != nil {
 		t.Error(err)
 		return

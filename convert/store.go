@@ -183,8 +183,7 @@ func (e *storedError) Error() string { return e.names.text(e.err.Error()) }
 func (e *storedError) Unwrap() error { return e.err }
 
 // openStored opens a file at a URL: a .beton by ranges, another one's copy.
-func openStored(url string, o *Options) (*format, File, error) {
-	ctx := context.Background()
+func openStored(ctx context.Context, url string, o *Options) (*format, File, error) {
 	f, err := findStored(ctx, url, o)
 	if err != nil {
 		return nil, nil, err
@@ -194,7 +193,11 @@ func openStored(url string, o *Options) (*format, File, error) {
 		if err != nil {
 			return nil, nil, err
 		}
+		stop := context.AfterFunc(ctx, func() { b.Close() }) // ends reads in progress
 		r, err := newBeton(b, o)
+		if !stop() {
+			return nil, nil, errors.Join(context.Cause(ctx), b.Close())
+		}
 		return f, r, err
 	}
 	c, err := store.Fetch(ctx, url, o.Store)

@@ -47,17 +47,35 @@ func Open(ctx context.Context, paths []string, opts *Options) (*dataset.Concat, 
 	if err != nil {
 		return nil, err
 	}
-	c, err := dataset.OpenFiles(name, list, &dataset.Options{File: o.File, IgnoreClasses: o.IgnoreClasses, Cache: cache,
-		Open: func(p string) (*ffcv.File, error) {
-			if i, ok := at[p]; ok {
-				return cache.Open(i, o.File)
-			}
-			return ffcv.Open(p, o.File)
-		}})
+	var c *dataset.Concat
+	err = closing(ctx, cache, func() (err error) {
+		c, err = dataset.OpenFiles(name, list, &dataset.Options{File: o.File, IgnoreClasses: o.IgnoreClasses, Cache: cache,
+			Open: func(p string) (*ffcv.File, error) {
+				if i, ok := at[p]; ok {
+					return cache.Open(i, o.File)
+				}
+				return ffcv.Open(p, o.File)
+			}})
+		return err
+	})
 	if err != nil {
+		if c != nil {
+			err = errors.Join(err, c.Close())
+		}
 		return nil, errors.Join(err, cache.Close())
 	}
 	return c, nil
+}
+
+// closing calls open, and closes what it reads from when ctx ends meanwhile, which
+// ends reads that wait for a server. That is then the error.
+func closing(ctx context.Context, from io.Closer, open func() error) error {
+	stop := context.AfterFunc(ctx, func() { from.Close() })
+	err := open()
+	if !stop() {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // openIndex opens the dataset that an index lists. Where a file of it is a URL all
@@ -193,7 +211,11 @@ func OpenFile(ctx context.Context, path string, opts *Options) (*ffcv.File, erro
 	if err != nil {
 		return nil, errors.Join(err, obj.Close())
 	}
-	f, err := ffcv.New(src, o.File)
+	var f *ffcv.File
+	err = closing(ctx, src, func() (err error) {
+		f, err = ffcv.New(src, o.File)
+		return err
+	})
 	if err != nil {
 		return nil, errors.Join(err, src.Close())
 	}

@@ -67,7 +67,7 @@ func TestArraysKeepTheirRank(t *testing.T) {
 		if _, err := convert.Convert(t.Context(), path, back, nil); err != nil {
 			t.Fatalf("%s: %v", test.out, err)
 		}
-		list, err := convert.List(back, nil)
+		list, err := convert.List(t.Context(), back, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -67,7 +67,7 @@ func (j *job) do(ctx context.Context) error {
 	}
 	opts.Store = st
 	if j.g.List {
-		err = j.list(opts)
+		err = j.list(ctx, opts)
 	} else {
 		err = j.convert(ctx, opts)
 	}
@@ -116,9 +116,9 @@ func (j *job) convert(ctx context.Context, opts *convert.Options) error {
 }
 
 // list prints what is in the input.
-func (j *job) list(opts *convert.Options) error {
+func (j *job) list(ctx context.Context, opts *convert.Options) error {
 	start := time.Now()
-	l, err := convert.List(j.g.In, opts)
+	l, err := convert.List(ctx, j.g.In, opts)
 	if err != nil {
 		return err
 	}
