@@ -109,8 +109,8 @@ func checkLabelField(f *ffcv.File, field int) error {
 	return nil
 }
 
-// label returns the label of a sample.
-func label(f *ffcv.File, sample, field int) (l int64, err error) {
+// labelOf returns the label of a sample.
+func labelOf(f *ffcv.File, sample, field int) (l int64, err error) {
 	err = guard(f, func() error {
 		l, err = f.Int(sample, field)
 		return err
@@ -129,7 +129,7 @@ func (o *order) all(ctx context.Context) iter.Seq2[int, error] {
 			}
 			sample := o.at(i)
 			if o.labels != nil {
-				l, err := label(o.f, sample, o.field)
+				l, err := labelOf(o.f, sample, o.field)
 				if err != nil {
 					yield(0, err)
 					return

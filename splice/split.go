@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/label"
 )
 
 // Part is one of the files that Split writes.
@@ -84,24 +85,14 @@ type dealer struct {
 	o     SplitOptions
 	order *order
 
-	kept   carried               // of f
-	ends   []float64             // where each part ends, of all samples as 1
-	counts []int64               // samples of each part
-	groups map[int64]*groupCount // by label; one without ByClass
+	kept   carried       // of f
+	by     *label.Dealer // of one label without ByClass
 	queues []chan []int
 
 	mu    sync.Mutex // of what the writers' callbacks use
 	done  []ffcv.Progress
 	ready int
 	all   chan struct{} // closed when all are ready
-}
-
-// groupCount counts the samples that are divided for themselves.
-type groupCount struct {
-	total int64
-	dealt int64
-	part  int   // that gets the next
-	end   int64 // dealt up to there
 }
 
 // batch is how many samples a queue passes on at a time.
@@ -112,9 +103,8 @@ func (d *dealer) plan(ctx context.Context) error {
 	if err := d.checkParts(); err != nil {
 		return err
 	}
-	d.groups = map[int64]*groupCount{}
 	if !d.o.ByClass {
-		d.groups[0] = &groupCount{total: int64(d.f.Len())}
+		d.by.CountMany(0, int64(d.f.Len()))
 	} else {
 		if err := checkLabelField(d.f, d.o.Field); err != nil {
 			return err
@@ -123,40 +113,27 @@ func (d *dealer) plan(ctx context.Context) error {
 			if i%4096 == 0 && ctx.Err() != nil {
 				return ctx.Err()
 			}
-			l, err := label(d.f, i, d.o.Field)
+			l, err := labelOf(d.f, i, d.o.Field)
 			if err != nil {
 				return err
 			}
-			if d.groups[l] == nil {
-				d.groups[l] = &groupCount{}
-			}
-			d.groups[l].total++
+			d.by.Count(l)
 		}
 	}
-	d.counts = make([]int64, len(d.parts))
-	for _, g := range d.groups {
-		at := int64(0)
-		for k := range d.parts {
-			end := d.end(g, k)
-			d.counts[k] += end - at
-			at = end
-		}
-		g.end = d.end(g, 0)
+	var empty *label.EmptyError
+	err := d.by.Counted()
+	if errors.As(err, &empty) {
+		return fmt.Errorf("part %d (%s) gets none of the %d samples", empty.Part, d.parts[empty.Part].Path, d.f.Len())
 	}
-	for k, n := range d.counts {
-		if n == 0 {
-			return fmt.Errorf("part %d (%s) gets none of the %d samples", k, d.parts[k].Path, d.f.Len())
-		}
-	}
-	return nil
+	return err
 }
 
 func (d *dealer) checkParts() error {
 	if len(d.parts) == 0 {
 		return errors.New("no parts; want at least one")
 	}
-	sum := 0.0
 	seen := map[string]bool{}
+	shares := make([]float64, len(d.parts))
 	for k, p := range d.parts {
 		if !(p.Share > 0) || math.IsInf(p.Share, 0) {
 			return fmt.Errorf("part %d (%s) has the share %v; want a number above 0", k, p.Path, p.Share)
@@ -165,21 +142,11 @@ func (d *dealer) checkParts() error {
 			return fmt.Errorf("two parts are written to %s", p.Path)
 		}
 		seen[p.Path] = true
-		sum += p.Share
-		d.ends = append(d.ends, sum)
+		shares[k] = p.Share
 	}
-	for k := range d.ends {
-		d.ends[k] /= sum
-	}
-	return nil
-}
-
-// end is how many samples of a group are dealt out when part k has its own.
-func (d *dealer) end(g *groupCount, k int) int64 {
-	if k == len(d.parts)-1 {
-		return g.total
-	}
-	return min(int64(math.Round(float64(g.total)*d.ends[k])), g.total)
+	var err error
+	d.by, err = label.NewDealer(shares)
+	return err
 }
 
 // deal returns the part that sample i belongs to. It is called once for each,
@@ -187,20 +154,15 @@ func (d *dealer) end(g *groupCount, k int) int64 {
 func (d *dealer) deal(i int) (part int, err error) {
 	l := int64(0)
 	if d.o.ByClass {
-		if l, err = label(d.f, i, d.o.Field); err != nil {
+		if l, err = labelOf(d.f, i, d.o.Field); err != nil {
 			return 0, err
 		}
 	}
-	g := d.groups[l]
-	if g == nil || g.dealt == g.total {
+	part, ok := d.by.Deal(l)
+	if !ok {
 		return 0, fmt.Errorf("sample %d has the label %d, which it had not before: the file was changed", i, l)
 	}
-	for g.dealt == g.end {
-		g.part++
-		g.end = d.end(g, g.part)
-	}
-	g.dealt++
-	return g.part, nil
+	return part, nil
 }
 
 // write writes all parts at the same time.
@@ -287,7 +249,7 @@ func (d *dealer) writePart(ctx context.Context, k int, specs []ffcv.FieldSpec) (
 		return closeReplaced(path, []*ffcv.File{d.f})
 	}
 	return write(path, specs, opts, func(w *ffcv.Writer) error {
-		return w.WriteStream(ctx, d.part(ctx, k), &ffcv.StreamOptions{Reserve: d.counts[k]})
+		return w.WriteStream(ctx, d.part(ctx, k), &ffcv.StreamOptions{Reserve: d.by.Parts()[k]})
 	})
 }
 
