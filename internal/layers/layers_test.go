@@ -49,6 +49,7 @@ var rooms = []room{
 	{"internal/s3test", 0, nil},     // for tests
 	{"internal/faultproxy", 0, nil}, // for tests
 	{"internal/pyjson", 0, nil},
+	{"label", 0, nil},
 	{"array", 1, []string{"internal/wire", "internal/literal", "internal/aside", "internal/regular", "internal/mmap"}},
 	{"alloc", 1, []string{"internal/wire"}},
 	{"internal/bypass", 1, nil},
@@ -62,12 +63,13 @@ var rooms = []room{
 	{"array/*", 2, []string{"array", "rgb", "internal/shuffle", "internal/wire", "internal/mmap", "internal/aside", "internal/literal", "internal/pyjson", "internal/regular"}}, // a format each: none knows another
 	{"fields/fieldtest", 3, []string{"fields", "array", "rgb"}},
 	{"ffcv", 3, []string{"fields", "alloc", "array", "rgb", "internal/aside", "internal/hash", "internal/wire", "internal/mmap", "internal/pagecache", "internal/regular"}},
-	{"splice", 4, []string{"ffcv", "fields", "internal/mmap"}},
+	{"splice", 4, []string{"label", "ffcv", "fields", "internal/mmap"}},
 	{"record/*", 3, []string{"array", "rgb", "internal/arrow", "internal/literal", "internal/pyjson", "internal/regular", "internal/wire"}}, // a format of samples each
 	{"source", 4, []string{"record/webdataset", "record/mds", "record/tfrecord", "record/parquet", "array/npy", "array", "rgb", "fields", "internal/mmap", "internal/pyjson", "internal/roll", "internal/regular"}},
 	{"transform", 3, []string{"array", "rgb"}},
 	{"loader", 4, []string{"ffcv", "fields", "alloc", "array", "rgb", "internal/aside", "internal/hash", "internal/mmap", "internal/bypass", "internal/regular"}},
 	{"dataset", 5, []string{"loader", "ffcv", "fields", "alloc", "internal/hash", "internal/pagecache", "internal/regular"}},
+	{"stats", 6, []string{"loader", "ffcv", "fields", "array", "rgb", "internal/roll", "internal/mmap"}},
 	{"internal/memory", 0, nil},
 	{"store", 6, []string{"dataset", "ffcv", "remote", "internal/aside", "internal/memory", "internal/regular"}},
 	{"build", 7, []string{"store", "source", "splice", "dataset", "ffcv", "fields", "array", "remote", "internal/aside", "internal/mmap", "internal/regular"}},
@@ -77,10 +79,13 @@ var rooms = []room{
 	{"internal/usage", 0, nil},
 	{"internal/scripttest", 3, []string{"array", "array/npy"}},
 	{"internal/ffcvtest", 4, []string{"ffcv", "fields", "rgb", "testdata/ffcv"}},
-	{"internal/engine", 7, []string{"*"}},
+	{"internal/engine", 6, []string{"alloc", "array", "dataset", "ffcv", "fields", "loader", "rgb", "splice", "transform", "internal/aside", "internal/bypass", "internal/hash", "internal/memory", "internal/mmap", "internal/regular"}}, // no stores: it is to stay small
+	{"internal/engine/program", 7, []string{"internal/engine"}},
+	{"internal/tools", 8, []string{"*"}},
 	{"internal/remotetest", 6, []string{"*"}},
 	{"internal/layers", 8, nil},
 	{"internal/ci", 8, nil},
+	{"cmd/betongo-tools", 9, []string{"internal/engine/program", "internal/tools"}},
 	{"cmd/*", 8, []string{"*"}},
 	{"benchmarks/*", 8, []string{"*"}},
 	{"testdata/*", 8, []string{"*"}}, // programs that made the files there
