@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/betongo/betongo/internal/engine"
+	"github.com/betongo/betongo/internal/engine/program"
 )
 
 // The test's program is the engine too, and the one that starts an engine and is
@@ -27,7 +28,7 @@ import (
 func TestMain(m *testing.M) {
 	switch os.Getenv("BETONGO_TEST") {
 	case "engine":
-		os.Exit(run(os.Args[1:]))
+		os.Exit(program.Run("betongo-engine", os.Args[1:], nil))
 	case "parent":
 		os.Exit(parent())
 	}

@@ -26,7 +26,7 @@ import (
 // The test's program is the engine of the benchmarks too.
 func TestMain(m *testing.M) {
 	if os.Getenv("BETONGO_TEST") == "engine" {
-		if err := engine.Serve(context.Background(), os.NewFile(3, "door")); err != nil {
+		if err := engine.Serve(context.Background(), os.NewFile(3, "door"), nil); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

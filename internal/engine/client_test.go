@@ -63,7 +63,7 @@ func serve(tb testing.TB) *served {
 	s := &served{tb: tb, door: sock(tb, a), done: make(chan error, 1), stop: stop}
 	go func() {
 		defer b.Close()
-		s.done <- engine.Serve(ctx, b)
+		s.done <- engine.Serve(ctx, b, nil)
 	}()
 	tb.Cleanup(func() {
 		s.door.Close()

@@ -151,7 +151,7 @@ func (c *conn) urgent(h handler, r *request) error {
 	if err == nil || errors.As(err, &broken) {
 		return err
 	}
-	object, e := json.Marshal(map[string]any{"error": describe(err), "do": r.do})
+	object, e := json.Marshal(map[string]any{"error": c.engine.tells.describe(err), "do": r.do})
 	if e != nil {
 		return e
 	}
@@ -181,9 +181,14 @@ func (c *conn) handle(r *request) {
 // perform calls the request's handler.
 func (c *conn) perform(r *request) error {
 	h, ok := handlers[r.do]
+	if do := c.engine.more[r.do]; do != nil {
+		h, ok = func(c *conn, r *request) error { return do(c.ctx, &Call{c, r}) }, true
+	}
 	switch {
 	case !ok:
-		return unknown("request", r.do, slices.Sorted(maps.Keys(handlers)))
+		known := slices.AppendSeq(slices.Collect(maps.Keys(handlers)), maps.Keys(c.engine.more))
+		slices.Sort(known)
+		return unknown("request", r.do, known)
 	case !c.greeted && r.do != "hello":
 		return &protocolError{fmt.Sprintf("request %q before hello", r.do)}
 	}
@@ -209,7 +214,7 @@ func (c *conn) answer(v any, payload []byte) error {
 
 // refuse sends an error.
 func (c *conn) refuse(err error) error {
-	object, e := json.Marshal(map[string]any{"error": describe(err)})
+	object, e := json.Marshal(map[string]any{"error": c.engine.tells.describe(err)})
 	if e != nil {
 		return e
 	}

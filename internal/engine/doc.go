@@ -73,8 +73,7 @@
 //
 // What is one file of the local disk clients map and read by themselves. Of
 // anything else, several files or objects, a connection opens a dataset, and has it
-// until it closes; "storage" says how objects are reached (storageRequest), also in a
-// loader's description:
+// until it closes; "storage" says how objects are reached, also in a loader's description:
 //
 //	{"do":"open","paths":["s3://bucket/train-*.beton"],"memory":0,"storage":{"region":"us-east-1","environ":{…}}}
 //	{"ok":{"name":…,"samples":10000,"page_size":8388608,"table":…,"classes":…,"identity":…}}, payload: field descriptors
@@ -84,12 +83,17 @@
 //	{"do":"entries","from":0} -> {"ok":{}}, payload: the allocation table from there on, as much as fits
 //	{"do":"key","sample":7} -> {"ok":{"key":…}}; {"do":"find","key":…} -> {"ok":{"sample":7}}, -1 for none
 //
-// images and verify without a path are about that dataset. Without one, a connection
-// may ask about single objects: exists, fetch (into a new local file) and upload (of a
-// local file, that appears when it is whole).
+// images and verify without a path are about that dataset.
 //
 // Datasets are open once however many connections have them, as long as they are
 // the same: an object that was replaced is another one, told by its version.
+//
+// # Two programs
+//
+// betongo-engine reads the local disk alone, and refuses URLs and indexes, which may
+// name some. betongo-tools hands Serve what reaches objects, and further requests
+// (More): it speaks the same protocol, and is the larger one by four fifths. A client
+// asks it for what the first one can't do.
 package engine
 
 // Protocol is the version of the frames' meaning. A client of another one is

@@ -14,14 +14,17 @@ type engine struct {
 	files library
 	conns sync.WaitGroup
 	jobs  jobs // files being written
+	more  map[string]Operation
+	tells describer
 }
 
 // Serve serves the connections that come through a door, one end of a Unix
 // stream socket pair, which stays the caller's. It returns nil when the door
 // and all connections are closed, and the context's error soon after that is
 // done. All its goroutines have ended then, and what clients were served is
-// theirs alone.
-func Serve(ctx context.Context, door *os.File) error {
+// theirs alone. more is what it does beyond files of the local disk; nil is
+// nothing.
+func Serve(ctx context.Context, door *os.File, more *More) error {
 	if !served {
 		return fmt.Errorf("engine: %s/%s is not served: the engine needs Linux or macOS", runtime.GOOS, runtime.GOARCH)
 	}
@@ -30,6 +33,9 @@ func Serve(ctx context.Context, door *os.File) error {
 		return fmt.Errorf("engine: door: %w", err)
 	}
 	e := &engine{}
+	if more != nil {
+		e.files.stores, e.more, e.tells = more.Stores, more.Operations, more.Describe
+	}
 	stop := context.AfterFunc(ctx, func() { l.close() })
 	err = e.admit(ctx, l)
 	stop()

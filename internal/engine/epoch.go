@@ -190,7 +190,7 @@ func (s *stream) resize(samples []int) error {
 	opts.Order = g
 	l, err := loader.New(s.files.data, &opts)
 	if err != nil {
-		return asOption(err)
+		return s.tells.asOption(err)
 	}
 	s.mu.Lock()
 	old := s.loader
@@ -212,7 +212,7 @@ func (s *stream) change(list []outputRequest) error {
 	}
 	probe, err := loader.New(s.files.data, &loader.Options{BatchSize: 1, Workers: 1, MarksMemory: -1, Outputs: outs})
 	if err != nil {
-		return asOption(err)
+		return s.tells.asOption(err)
 	}
 	defer probe.Close()
 	found := specs(probe.Explain(), outs)
@@ -361,7 +361,7 @@ func (c *conn) state(r *request) error {
 	}
 	state, err := s.now().StateAt(q.Epoch, q.Batches)
 	if err != nil {
-		return asOption(err)
+		return c.engine.tells.asOption(err)
 	}
 	return c.tell("state", state)
 }
@@ -403,7 +403,7 @@ func (c *conn) get(r *request) error {
 func (c *conn) one(s *stream, epoch int, samples []int) error {
 	b, err := s.now().Get(c.ctx, epoch, samples)
 	if err != nil {
-		return asOption(err)
+		return c.engine.tells.asOption(err)
 	}
 	return s.send(c.link, b)
 }
@@ -426,7 +426,7 @@ func (c *conn) replay(r *request) error {
 	}
 	again, err := s.now().Replay(q.Sample, q.Epoch)
 	if err != nil {
-		return asOption(err)
+		return c.engine.tells.asOption(err)
 	}
 	if err := c.answer(again, nil); err != nil {
 		return err

@@ -9,12 +9,11 @@ import (
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/loader"
-	"github.com/betongo/betongo/remote"
 	"github.com/betongo/betongo/rgb"
 )
 
-// Failure is an error as a client gets it.
-type failure struct {
+// Failure is an error as a client gets it: Kind decides which exception it is.
+type Failure struct {
 	Kind    string `json:"kind"`
 	Message string `json:"message"`
 	File    string `json:"file,omitempty"`
@@ -22,6 +21,8 @@ type failure struct {
 	Sample  *int   `json:"sample,omitempty"`
 	Offset  *int64 `json:"offset,omitempty"`
 	Errno   int    `json:"errno,omitempty"`
+	Shard   string `json:"shard,omitempty"`
+	Key     string `json:"key,omitempty"`
 }
 
 // panicError is a panic in a handler.
@@ -42,9 +43,12 @@ func (e *stateError) Error() string { return e.what }
 
 func statef(format string, args ...any) error { return &stateError{fmt.Sprintf(format, args...)} }
 
+// describer is More.Describe; nil knows no errors.
+type describer func(err error) (Failure, bool)
+
 // describe finds an error's kind.
-func describe(err error) failure {
-	f := failure{Kind: "internal", Message: err.Error()}
+func (d describer) describe(err error) Failure {
+	f := Failure{Kind: "internal", Message: err.Error()}
 	var (
 		broken  *protocolError
 		fell    *panicError
@@ -56,18 +60,20 @@ func describe(err error) failure {
 		other   *array.UnsupportedError
 		picture *rgb.UnsupportedError
 		errno   syscall.Errno
-		object  *remote.Error
 	)
 	switch {
 	case errors.As(err, &broken):
 		f.Kind = "protocol"
-	case errors.As(err, &fell):
-	case errors.As(err, &object): // of whatever sample: others fare no better
-		f.Kind, f.File, f.Errno = "os", object.URL, int(objectErrno(err))
-		if f.Errno == int(syscall.ENOENT) {
-			f.Kind = "notfound"
-		}
 		return f
+	case errors.As(err, &fell):
+		return f
+	}
+	if d != nil {
+		if f, ok := d(err); ok {
+			return f
+		}
+	}
+	switch {
 	case errors.As(err, &sample):
 		f.Kind, f.File, f.Field = "sample", sample.File, sample.Field
 		f.Sample, f.Offset = &sample.Sample, &sample.Offset
@@ -99,17 +105,11 @@ func describe(err error) failure {
 	return f
 }
 
-// objectErrno is the number that the system has for an error of an object's.
-func objectErrno(err error) syscall.Errno {
-	for _, c := range []struct {
-		is error
-		no syscall.Errno
-	}{
-		{remote.ErrNotExist, syscall.ENOENT}, {remote.ErrExist, syscall.EEXIST}, {remote.ErrDenied, syscall.EACCES}, {remote.ErrChanged, syscall.ESTALE},
-	} {
-		if errors.Is(err, c.is) {
-			return c.no
-		}
+// asOption takes an error of making a loader that has no kind of its own for one
+// of its options.
+func (d describer) asOption(err error) error {
+	if d.describe(err).Kind != "internal" || errors.As(err, new(*loader.PanicError)) {
+		return err
 	}
-	return syscall.EIO
+	return optionf("%v", err)
 }

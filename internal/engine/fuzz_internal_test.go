@@ -78,7 +78,7 @@ func FuzzRequests(f *testing.F) {
 	f.Fuzz(func(t *testing.T, object, payload []byte) {
 		var q loaderRequest
 		if err := strict(object, &q, "loader"); err != nil {
-			if k := describe(err).Kind; k != "option" {
+			if k := describer(nil).describe(err).Kind; k != "option" {
 				t.Fatalf("%v is of kind %q", err, k)
 			}
 			return
@@ -91,7 +91,7 @@ func FuzzRequests(f *testing.F) {
 			_, err = outputs(q.Outputs)
 		}
 		if err != nil {
-			if k := describe(err).Kind; k != "option" && k != "protocol" && k != "unsupported" {
+			if k := describer(nil).describe(err).Kind; k != "option" && k != "protocol" && k != "unsupported" {
 				t.Fatalf("%v is of kind %q", err, k)
 			}
 		}

@@ -32,10 +32,6 @@ var handlers = map[string]handler{
 	"key":     (*conn).key,
 	"find":    (*conn).find,
 
-	"exists": (*conn).exists,
-	"fetch":  (*conn).fetch,
-	"upload": (*conn).upload,
-
 	"write":   (*conn).write,
 	"feed":    (*conn).feed,
 	"part":    (*conn).fedTooLate,

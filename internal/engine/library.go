@@ -1,11 +1,10 @@
 package engine
 
 import (
-	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 
@@ -13,8 +12,6 @@ import (
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/loader"
-	"github.com/betongo/betongo/remote"
-	"github.com/betongo/betongo/store"
 )
 
 // library is the files that connections have open: each set of files once, as
@@ -23,8 +20,7 @@ type library struct {
 	mu   sync.Mutex
 	sets map[string]*set
 
-	environ environment
-	caches  caches
+	stores Stores // nil: only files of the local disk
 }
 
 // set is files opened as one dataset.
@@ -35,6 +31,7 @@ type set struct {
 	files  string        // the part of key that tells which files, custom fields and stores
 	same   string        // the part of that which tells which files
 	cached bool          // the files are not mapped
+	memory int64         // of the cache that objects have where none was asked for; 0: no objects
 	users  int           // guarded by library.mu
 	opened chan struct{} // closed when there is data or an error
 	close  func() error
@@ -49,8 +46,9 @@ type access struct {
 	// that is derived from what memory is left, by what it is derived from.
 	as     string
 	custom map[string]customRequest // fields that only the program knows, by name
-	// storage says how objects are reached; nil as by default.
-	storage *storageRequest
+	// storage is what the request says of how objects are reached.
+	storage json.RawMessage
+	reach   Reach // of that; nil: no object is among the files
 }
 
 // customRequest says how much of a row a field takes.
@@ -77,17 +75,21 @@ func (l *library) open(paths []string, how access) (*set, error) {
 	if how.as == "" {
 		how.as = fmt.Sprint(how.memory)
 	}
+	paths = onDisk(paths)
 	release, err := l.prepare(paths, &how)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	key, err := keyOf(paths, how.storage)
+	key, err := keyOf(paths, how.reach)
 	if err != nil {
 		return nil, err
 	}
-	same := key
-	files := fmt.Sprintf("%s|%v|%s", same, how.custom, how.storage.key())
+	same, reached := key, ""
+	if how.reach != nil {
+		reached = how.reach.Key()
+	}
+	files := fmt.Sprintf("%s|%v|%s", same, how.custom, reached)
 	key = fmt.Sprintf("%s|%s|%v", files, how.as, how.direct)
 	l.mu.Lock()
 	s := l.sets[key]
@@ -127,37 +129,19 @@ func (l *library) cached(paths []string, custom map[string]customRequest) (*set,
 	return l.open(paths, access{memory: leastMemory, custom: custom})
 }
 
-// prepare makes the environment that of a request about objects, until release is
-// called.
+// prepare finds how the objects among the files are reached, and makes the
+// environment that of the request until release is called.
 func (l *library) prepare(paths []string, how *access) (release func(), err error) {
 	if !far(paths) {
-		how.storage = nil
 		return func() {}, nil
 	}
-	if how.storage == nil {
-		how.storage = &storageRequest{}
+	if l.stores == nil {
+		return nil, optionf("%s: this program reaches files of the local disk alone: URLs, and indexes, which may name some, are betongo-tools'", strings.Join(paths, ", "))
 	}
-	if err := how.storage.check(); err != nil {
+	if how.reach, err = l.stores.Reach(how.storage); err != nil {
 		return nil, err
 	}
-	return l.environ.hold(how.storage.Environ)
-}
-
-// far says whether objects may be among the files: an index on the local disk
-// may name some.
-func far(paths []string) bool {
-	return slices.ContainsFunc(paths, func(p string) bool { return remote.IsURL(p) || isIndex(p) })
-}
-
-func isIndex(path string) bool { return strings.HasSuffix(path, ".json") }
-
-// several says whether paths may stand for more than one file.
-func several(paths []string) bool {
-	if len(paths) != 1 || isIndex(paths[0]) {
-		return true
-	}
-	web := strings.HasPrefix(paths[0], "http://") || strings.HasPrefix(paths[0], "https://")
-	return !web && strings.ContainsAny(paths[0], "*?[")
+	return how.reach.Hold()
 }
 
 // wait waits until the files are open, by whoever is first, who doesn't wait for
@@ -190,52 +174,32 @@ func (s *set) open(paths []string, how access) {
 		return
 	}
 	opts := &ffcv.OpenOptions{Memory: how.memory, Direct: how.direct && how.memory > 0, Custom: custom}
-	switch {
-	case far(paths):
-		s.err = s.openFar(paths, how, opts)
-	case !several(paths):
+	switch one := !several(paths); {
+	case how.reach != nil:
+		if how.memory == 0 {
+			s.memory = how.reach.Memory()
+		}
+		s.reach(how.reach, paths, !one, opts)
+	case one:
 		s.have(ffcv.Open(paths[0], opts))
 	default:
 		s.have(dataset.Open(paths, &dataset.Options{File: opts}))
 	}
 }
 
-// opened is a dataset that is to be closed.
-type opened interface {
-	loader.Dataset
-	Close() error
-}
-
 // have takes what was opened.
-func (s *set) have(ds opened, err error) {
+func (s *set) have(ds Dataset, err error) {
 	if s.err = err; err == nil {
 		s.data, s.close = ds, ds.Close
 	}
 }
 
-// openFar opens objects. What is on the way when nobody waits any more ends with
-// its retries.
-func (s *set) openFar(paths []string, how access, file *ffcv.OpenOptions) error {
-	opts := &store.Options{Remote: how.storage.options(), File: file}
-	release := func() error { return nil }
-	if dir := how.storage.Cache; dir != "" {
-		var err error
-		if opts.Remote.Cache, release, err = s.of.caches.get(dir, how.storage.CacheSize); err != nil {
-			return err
-		}
+// reach opens objects.
+func (s *set) reach(r Reach, paths []string, several bool, opts *ffcv.OpenOptions) {
+	ds, release, err := r.Open(paths, several, opts)
+	if s.have(ds, err); err == nil {
+		s.close = func() error { return errors.Join(ds.Close(), release()) }
 	}
-	if several(paths) {
-		s.have(store.Open(context.Background(), paths, opts))
-	} else {
-		s.have(store.OpenFile(context.Background(), paths[0], opts))
-	}
-	if s.err != nil {
-		release()
-		return s.err
-	}
-	files := s.close
-	s.close = func() error { return errors.Join(files(), release()) }
-	return nil
 }
 
 // leave closes the files if nobody else has them.
@@ -255,27 +219,26 @@ func (s *set) leave() error {
 
 // keyOf tells sets of files apart, and a file from another that has taken its
 // place.
-func keyOf(paths []string, storage *storageRequest) (string, error) {
+func keyOf(paths []string, reach Reach) (string, error) {
 	var b strings.Builder
 	for _, p := range paths {
-		var err error
-		if store.IsURL(p) {
-			err = objectKey(&b, p, storage)
-		} else {
-			err = fileKey(&b, p)
+		if !isURL(p) {
+			if err := fileKey(&b, p); err != nil {
+				return "", err
+			}
+			continue
 		}
+		version, err := reach.Version(p, several([]string{p}) && !isIndex(p))
 		if err != nil {
 			return "", err
 		}
+		fmt.Fprintf(&b, "%s%q|", version, p)
 	}
 	return b.String(), nil
 }
 
 // fileKey writes what tells the files of a path of the local disk apart.
 func fileKey(b *strings.Builder, path string) error {
-	if local, ok := remote.Local(path); ok {
-		path = local
-	}
 	list, err := dataset.Expand([]string{path})
 	if err != nil {
 		return err
@@ -287,27 +250,5 @@ func fileKey(b *strings.Builder, path string) error {
 		}
 		fmt.Fprintf(b, "%q %s %d %d|", path, fileOf(info), info.Size(), info.ModTime().UnixNano())
 	}
-	return nil
-}
-
-// objectKey does so of a URL: a file's version, or of a pattern the versions of
-// all that match it.
-func objectKey(b *strings.Builder, url string, storage *storageRequest) error {
-	opts := storage.options()
-	list, err := []remote.Entry(nil), error(nil)
-	if several([]string{url}) && !isIndex(url) {
-		list, err = remote.List(context.Background(), url, &opts)
-	} else {
-		var e remote.Entry
-		e, err = remote.Stat(context.Background(), url, &opts)
-		list = []remote.Entry{e}
-	}
-	if err != nil {
-		return err
-	}
-	for _, e := range list {
-		fmt.Fprintf(b, "%q %d %q|", e.URL, e.Size, e.Version)
-	}
-	fmt.Fprintf(b, "%q|", url)
 	return nil
 }

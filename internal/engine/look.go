@@ -3,6 +3,7 @@ package engine
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"math"
@@ -23,7 +24,7 @@ type openRequest struct {
 	Paths   []string                 `json:"paths"`
 	Memory  int64                    `json:"memory"` // as of a loader, but -1
 	Custom  map[string]customRequest `json:"custom"`
-	Storage *storageRequest          `json:"storage"`
+	Storage json.RawMessage          `json:"storage"`
 }
 
 type openAnswer struct {
@@ -112,7 +113,7 @@ func (c *conn) samples(r *request) error {
 			return optionf("samples: from %d up to %d, %s has %d", q.From, q.To, ds.Name(), ds.Len())
 		}
 	}
-	t := &taking{ds: ds, fields: ds.Fields(), wanted: q.Fields}
+	t := &taking{ds: ds, tells: c.engine.tells, fields: ds.Fields(), wanted: q.Fields}
 	for _, k := range q.Fields {
 		if k < 0 || k >= len(t.fields) || t.fields[k].Field == nil {
 			return optionf("samples: field %d of %d", k, len(t.fields))
@@ -136,6 +137,7 @@ func (c *conn) samples(r *request) error {
 // taking is the reading of samples as they are stored.
 type taking struct {
 	ds     loader.Dataset
+	tells  describer
 	fields []ffcv.Field
 	wanted []int
 	ids    []int
@@ -267,7 +269,7 @@ func (t *taking) find(i, field int, to *stored) error {
 
 // failed places an error of a value, unless it is placed already.
 func (t *taking) failed(i, field int, err error) error {
-	if k := describe(err).Kind; k != "internal" && k != "format" {
+	if k := t.tells.describe(err).Kind; k != "internal" && k != "format" {
 		return err
 	}
 	return failedSample(t.ds, t.ids[i], field, err)

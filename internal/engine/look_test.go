@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/betongo/betongo/ffcv"
-	"github.com/betongo/betongo/internal/s3test"
 )
 
 // numbersOf is a payload of numbers.
@@ -107,53 +106,19 @@ func TestLook(t *testing.T) {
 	}
 }
 
-// TestS3Look does so with objects, with the settings of the client's environment.
-func TestS3Look(t *testing.T) {
-	server := s3test.Start(t)
-	path := write(t, 20)
-	environ := map[string]string{}
-	for _, kv := range server.Env {
-		name, value, _ := strings.Cut(kv, "=")
-		environ[name] = value
-		t.Setenv(name, "") // what the engine had in the beginning is of no use
-	}
-	with := func(more object) object {
-		o := object{"storage": object{"environ": environ, "retries": -1}}
-		for k, v := range more {
-			o[k] = v
-		}
-		return o
-	}
-	s := serve(t)
-	t.Cleanup(func() { server.Kill() }) // connections that are kept for the next end with it
-	c := s.connect()
-	for _, name := range []string{"a", "b"} {
-		c.ask(with(object{"do": "upload", "path": path, "url": "s3://" + server.Bucket + "/x/" + name + ".beton"}), nil)
-	}
-	exists := c.fails("os", with(object{"do": "upload", "path": path, "url": "s3://" + server.Bucket + "/x/a.beton"}), nil)
-	if !strings.Contains(exists.Error(), "x/a.beton") {
-		t.Error(exists)
-	}
-	for name, there := range map[string]bool{"a": true, "c": false} {
-		if got, _ := c.ask(with(object{"do": "exists", "url": "s3://" + server.Bucket + "/x/" + name + ".beton"}), nil); got["exists"] != there {
-			t.Errorf("exists %s: %v", name, got)
+// TestLookFar: what this program doesn't reach is told, and its sibling named;
+// file:// is the local disk.
+func TestLookFar(t *testing.T) {
+	c := serve(t).connect()
+	for _, path := range []string{"s3://bucket/a.beton", "https://host/a.beton?x=1", "gs://bucket/*.beton", "/no/index.json"} {
+		f := c.fails("option", object{"do": "open", "paths": []string{path}, "storage": object{"region": "x"}}, nil)
+		if !strings.Contains(f.Error(), "betongo-tools") {
+			t.Error(f)
 		}
 	}
-	copied := filepath.Join(t.TempDir(), "copy.beton")
-	c.ask(with(object{"do": "fetch", "path": copied, "url": "s3://" + server.Bucket + "/x/a.beton"}), nil)
-	a, _ := os.ReadFile(copied)
-	if b, err := os.ReadFile(path); err != nil || !bytes.Equal(a, b) {
-		t.Errorf("fetched %d bytes, want %d: %v", len(a), len(b), err)
+	c.fails("option", object{"do": "exists", "url": "s3://bucket/a.beton"}, nil)
+	path := write(t, 5)
+	if got, _ := c.ask(object{"do": "open", "paths": []string{"file://localhost" + path}}, nil); got["samples"] != 5. {
+		t.Errorf("file://: %v", got)
 	}
-	c.fails("notfound", with(object{"do": "open", "paths": []string{"s3://" + server.Bucket + "/none.beton"}}), nil)
-	c.fails("option", object{"do": "open", "paths": []string{"s3://b/k"}, "storage": object{"environ": object{"PATH": "/tmp"}}}, nil)
-	c.fails("option", object{"do": "exists", "url": path}, nil)
-	got, _ := c.ask(with(object{"do": "open", "paths": []string{"s3://" + server.Bucket + "/x/*.beton"}}), nil)
-	if got["samples"] != 40. {
-		t.Fatalf("open: %v", got)
-	}
-	checkLook(t, c, path, 2)
-	one := s.connect()
-	one.ask(with(object{"do": "open", "paths": []string{"s3://" + server.Bucket + "/x/b.beton"}}), nil)
-	checkLook(t, one, path, 1)
 }

@@ -3,7 +3,6 @@ package engine
 import (
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/loader"
-	"github.com/betongo/betongo/store"
 )
 
 // stream is the loader of a connection, and the batches that the client has of
@@ -19,6 +17,7 @@ import (
 type stream struct {
 	files *set
 	slots *slots
+	tells describer
 	opts  loader.Options // without Outputs, which change
 
 	mu      sync.Mutex
@@ -68,7 +67,7 @@ type loaderRequest struct {
 	Custom      map[string]customRequest `json:"custom"` // fields that only the program knows
 	State       json.RawMessage          `json:"state"`
 	MaxPixels   int                      `json:"max_pixels"`
-	Storage     *storageRequest          `json:"storage"`
+	Storage     json.RawMessage          `json:"storage"`
 }
 
 type policyRequest struct {
@@ -121,7 +120,7 @@ func (c *conn) loader(r *request) error {
 	if err := r.decode(&q); err != nil {
 		return err
 	}
-	s := &stream{slots: newSlots(), held: map[uint32]*loader.Batch{}}
+	s := &stream{slots: newSlots(), tells: c.engine.tells, held: map[uint32]*loader.Batch{}}
 	if err := s.set(c.engine, &q, r.payload); err != nil {
 		s.close()
 		return err
@@ -245,19 +244,10 @@ func (s *stream) load(list []loader.Output, state json.RawMessage) error {
 		l, err = loader.New(s.files.data, &s.opts)
 	}
 	if err != nil {
-		return asOption(err)
+		return s.tells.asOption(err)
 	}
 	s.loader, s.loaders, s.specs = l, []*loader.Loader{l}, specs(l.Explain(), list)
 	return nil
-}
-
-// asOption takes an error of making a loader that has no kind of its own for one
-// of its options.
-func asOption(err error) error {
-	if describe(err).Kind != "internal" || errors.As(err, new(*loader.PanicError)) {
-		return err
-	}
-	return optionf("%v", err)
 }
 
 // specs tells what outputs give.
@@ -345,7 +335,7 @@ func (l *library) openFor(q *loaderRequest, order loader.Order) (*set, error) {
 		return nil, err
 	}
 	want, bytes := budget(first.data, order, q.BatchSize, q.Ahead)
-	if far(q.Paths) && want <= store.DefaultMemory {
+	if first.memory > 0 && want <= first.memory {
 		return first, nil
 	}
 	defer first.leave()

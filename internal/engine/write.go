@@ -165,7 +165,7 @@ func (c *conn) write(r *request) error {
 // refuseFile says why there is no file, with the client's own account of a
 // sample that it failed to give.
 func (c *conn) refuseFile(err error) error {
-	f := describe(err)
+	f := c.engine.tells.describe(err)
 	var (
 		sample  *ffcv.SampleError
 		fell    *ffcv.PanicError

@@ -80,11 +80,12 @@ var rooms = []room{
 	{"internal/scripttest", 3, []string{"array", "array/npy"}},
 	{"internal/ffcvtest", 4, []string{"ffcv", "fields", "rgb", "testdata/ffcv"}},
 	{"internal/engine", 6, []string{"alloc", "array", "dataset", "ffcv", "fields", "loader", "rgb", "splice", "transform", "internal/aside", "internal/bypass", "internal/hash", "internal/memory", "internal/mmap", "internal/regular"}}, // no stores: it is to stay small
-	{"internal/engine/program", 7, []string{"internal/engine"}},
+	{"internal/engine/program", 8, []string{"internal/engine"}}, // the main function of two commands
 	{"internal/tools", 8, []string{"*"}},
 	{"internal/remotetest", 6, []string{"*"}},
 	{"internal/layers", 8, nil},
 	{"internal/ci", 8, nil},
+	{"cmd/betongo-engine", 9, []string{"internal/engine/program", "internal/engine"}},
 	{"cmd/betongo-tools", 9, []string{"internal/engine/program", "internal/tools"}},
 	{"cmd/*", 8, []string{"*"}},
 	{"benchmarks/*", 8, []string{"*"}},

@@ -1,12 +1,14 @@
-package engine
+package tools
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"sync"
 
+	"github.com/betongo/betongo/internal/engine"
 	"github.com/betongo/betongo/remote"
 	"github.com/betongo/betongo/store"
 )
@@ -18,51 +20,49 @@ type transferRequest struct {
 	URL       string          `json:"url"`
 	Path      string          `json:"path"`
 	Overwrite bool            `json:"overwrite"`
-	Storage   *storageRequest `json:"storage"`
+	Storage   json.RawMessage `json:"storage"`
 }
 
 // transfer reads a request, and returns it with the options; release is called
 // when the object is open.
-func (c *conn) transfer(r *request) (q *transferRequest, opts *remote.Options, release func(), err error) {
+func (s *stores) transfer(c *engine.Call) (q *transferRequest, opts *remote.Options, release func(), err error) {
 	q = &transferRequest{}
-	if err := r.decode(q); err != nil {
+	if err := c.Decode(q); err != nil {
 		return nil, nil, nil, err
 	}
 	if !store.IsURL(q.URL) {
-		return nil, nil, nil, optionf("%s: %q is no URL of an object", q.Do, q.URL)
+		return nil, nil, nil, engine.Optionf("%s: %q is no URL of an object", q.Do, q.URL)
 	}
-	if q.Storage == nil {
-		q.Storage = &storageRequest{}
-	}
-	if err := q.Storage.check(); err != nil {
+	r, err := s.reach(q.Storage)
+	if err != nil {
 		return nil, nil, nil, err
 	}
-	o := q.Storage.options()
-	release, err = c.engine.files.environ.hold(q.Storage.Environ)
+	o := r.q.options()
+	release, err = r.Hold()
 	return q, &o, release, err
 }
 
 // exists tells whether there is an object.
-func (c *conn) exists(r *request) error {
-	q, opts, release, err := c.transfer(r)
+func (s *stores) exists(ctx context.Context, c *engine.Call) error {
+	q, opts, release, err := s.transfer(c)
 	if err != nil {
 		return err
 	}
-	there, err := store.Exists(c.ctx, q.URL, &store.Options{Remote: *opts})
+	there, err := store.Exists(ctx, q.URL, &store.Options{Remote: *opts})
 	release()
 	if err != nil {
 		return err
 	}
-	return c.answer(map[string]bool{"exists": there}, nil)
+	return c.Answer(map[string]bool{"exists": there}, nil)
 }
 
 // fetch copies an object into a new local file.
-func (c *conn) fetch(r *request) error {
-	q, opts, release, err := c.transfer(r)
+func (s *stores) fetch(ctx context.Context, c *engine.Call) error {
+	q, opts, release, err := s.transfer(c)
 	if err != nil {
 		return err
 	}
-	o, err := remote.Open(c.ctx, q.URL, opts)
+	o, err := remote.Open(ctx, q.URL, opts)
 	release()
 	if err != nil {
 		return err
@@ -72,14 +72,14 @@ func (c *conn) fetch(r *request) error {
 	if err != nil {
 		return err
 	}
-	err = copyRanges(c.ctx, f, o)
+	err = copyRanges(ctx, f, o)
 	if e := f.Close(); err == nil {
 		err = e
 	}
 	if err != nil {
 		return err
 	}
-	return c.answer(map[string]int64{"bytes": o.Size()}, nil)
+	return c.Answer(map[string]int64{"bytes": o.Size()}, nil)
 }
 
 const (
@@ -138,8 +138,8 @@ feed:
 }
 
 // upload sends a local file as a new object, which appears when it is whole.
-func (c *conn) upload(r *request) error {
-	q, opts, release, err := c.transfer(r)
+func (s *stores) upload(ctx context.Context, c *engine.Call) error {
+	q, opts, release, err := s.transfer(c)
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (c *conn) upload(r *request) error {
 		part *= 2
 	}
 	write := &remote.WriteOptions{Overwrite: q.Overwrite, PartSize: part, ContentType: "application/octet-stream"}
-	u, err := remote.Create(c.ctx, q.URL, opts, write)
+	u, err := remote.Create(ctx, q.URL, opts, write)
 	if err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func (c *conn) upload(r *request) error {
 	if err := u.Commit(); err != nil {
 		return err
 	}
-	return c.answer(map[string]int64{"bytes": n}, nil)
+	return c.Answer(map[string]int64{"bytes": n}, nil)
 }
 
 const (

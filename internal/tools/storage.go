@@ -1,4 +1,4 @@
-package engine
+package tools
 
 import (
 	"crypto/sha256"
@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/betongo/betongo/internal/engine"
 	"github.com/betongo/betongo/remote"
 )
 
@@ -35,15 +36,15 @@ type storageRequest struct {
 func (q *storageRequest) check() error {
 	switch {
 	case q.CacheSize < 0:
-		return optionf("storage: cache_size is %d; want bytes", q.CacheSize)
+		return engine.Optionf("storage: cache_size is %d; want bytes", q.CacheSize)
 	case q.Requests < 0:
-		return optionf("storage: requests is %d; want how many run at a time", q.Requests)
+		return engine.Optionf("storage: requests is %d; want how many run at a time", q.Requests)
 	case !(q.Timeout >= 0 && q.Timeout < 1e9):
-		return optionf("storage: timeout is %v; want seconds", q.Timeout)
+		return engine.Optionf("storage: timeout is %v; want seconds", q.Timeout)
 	}
 	for name := range q.Environ {
 		if !ofStores(name) {
-			return optionf("storage: environ: %q is no variable of an object store's", name)
+			return engine.Optionf("storage: environ: %q is no variable of an object store's", name)
 		}
 	}
 	return nil
@@ -60,9 +61,6 @@ func (q *storageRequest) options() remote.Options {
 // key tells settings apart under which something else may be read. Of the
 // environment it keeps a sum: there may be secrets in it.
 func (q *storageRequest) key() string {
-	if q == nil {
-		return ""
-	}
 	h := sha256.New()
 	for _, name := range slices.Sorted(maps.Keys(q.Environ)) {
 		fmt.Fprintf(h, "%q=%q\n", name, q.Environ[name])
@@ -123,7 +121,7 @@ func become(want map[string]string) error {
 	}
 	for name, value := range want {
 		if err := os.Setenv(name, value); err != nil {
-			return optionf("storage: environ: %s: %v", name, err)
+			return engine.Optionf("storage: environ: %s: %v", name, err)
 		}
 	}
 	return nil
