@@ -2,6 +2,7 @@ package build
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"strings"
 
@@ -10,6 +11,25 @@ import (
 	"github.com/betongo/betongo/store"
 )
 
+// names returns the shards' paths as an index beside m.out has them. What no index
+// there may name is an error.
+func (m *merger) names() (names []string, err error) {
+	names = make([]string, len(m.paths))
+	x := dataset.Index{Shards: make([]dataset.IndexShard, len(m.paths))}
+	for i, path := range m.paths {
+		if names[i], err = beside(store.Dir(m.out), path); err != nil {
+			return nil, err
+		}
+		x.Shards[i].Path = names[i]
+	}
+	if store.IsURL(m.out) {
+		if err := x.Within(store.Dir(m.out)); err != nil {
+			return nil, fmt.Errorf("index %s: %w", store.Name(m.out), err)
+		}
+	}
+	return names, nil
+}
+
 // index writes an index of the shards.
 func (m *merger) index(ctx context.Context) (stats ffcv.Stats, err error) {
 	files, done, err := m.open(ctx)
@@ -17,11 +37,9 @@ func (m *merger) index(ctx context.Context) (stats ffcv.Stats, err error) {
 		return stats, err
 	}
 	defer done()
-	names := make([]string, len(m.paths))
-	for i, path := range m.paths {
-		if names[i], err = beside(store.Dir(m.out), path); err != nil {
-			return stats, err
-		}
+	names, err := m.names()
+	if err != nil {
+		return stats, err
 	}
 	x, err := dataset.NewIndex(files, names)
 	if err != nil {

@@ -111,6 +111,11 @@ func Merge(ctx context.Context, p *Plan, out string, opts *MergeOptions) (stats 
 	if len(missing) > 0 {
 		return ffcv.Stats{}, &MissingError{store.Name(p.place), missing, p.Len()}
 	}
+	if opts.IndexOnly { // before all is read for its sums
+		if _, err := m.names(); err != nil {
+			return ffcv.Stats{}, err
+		}
+	}
 	err = mmap.Guard(func() error {
 		if err := m.check(ctx); err != nil {
 			return err

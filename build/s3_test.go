@@ -144,6 +144,14 @@ func TestS3Folder(t *testing.T) {
 	if all.Len() != p.Samples {
 		t.Errorf("the index has %d samples, want %d", all.Len(), p.Samples)
 	}
+	// An index there may not name files of this machine.
+	foreign := base + "builds/local.json"
+	if _, err := build.Merge(ctx, lp, foreign, &build.MergeOptions{IndexOnly: true}); err == nil || !strings.Contains(err.Error(), "local path") || !strings.Contains(err.Error(), foreign) {
+		t.Errorf("an index in a store of local shards: %v", err)
+	}
+	if there, err := store.Exists(ctx, foreign, nil); there || err != nil {
+		t.Errorf("it was written: %v", err)
+	}
 }
 
 // A shard that another machine has put there is taken for one's own where the bytes

@@ -30,7 +30,7 @@ const (
 
 // OpenIndex opens the files of an index as one dataset, one after another, as
 // Open would: none of them before something of it is needed. base is the folder
-// that relative paths begin at, or its URL.
+// that relative paths begin at, or its URL, which Within then holds for.
 //
 // opts.Open is called with a shard's path from there, when it is first needed
 // and by several goroutines at once, ahead where that is known. Without it the
@@ -46,6 +46,9 @@ func OpenIndex(x *Index, base string, opts *Options) (*Concat, error) {
 		opts = &Options{}
 	}
 	if err := x.check(); err != nil {
+		return nil, fmt.Errorf("index of %s: %w", base, err)
+	}
+	if err := x.Within(base); err != nil {
 		return nil, fmt.Errorf("index of %s: %w", base, err)
 	}
 	s := &shards{index: "index of " + base, cache: opts.Cache}

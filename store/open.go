@@ -22,8 +22,8 @@ const opening = 64
 // Open opens files as one dataset, one after another: those that Expand makes of
 // paths. Local ones are mapped, unless Options.File.Memory says otherwise; those
 // of URLs share one cache in memory. A single path that ends in .json is a
-// dataset.Index's, whose files are opened when they are first needed. ctx is for
-// the opening alone.
+// dataset.Index's, whose files are opened when they are first needed; what one at
+// a URL may name dataset.Index.Within says. ctx is for the opening alone.
 func Open(ctx context.Context, paths []string, opts *Options) (*dataset.Concat, error) {
 	o := opts.orDefaults()
 	list, err := Expand(ctx, paths, o)
@@ -113,6 +113,11 @@ func (o *Options) readIndex(ctx context.Context, p string) (*dataset.Index, erro
 	x, err := dataset.ParseIndex(b)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", Name(p), err)
+	}
+	if IsURL(p) {
+		if err := x.Within(Dir(p)); err != nil {
+			return nil, fmt.Errorf("index %s: %w", Name(p), err)
+		}
 	}
 	for i := range x.Shards {
 		x.Shards[i].Path = localPath(x.Shards[i].Path)
