@@ -92,7 +92,10 @@ func stagingDir(dir string) (string, error) {
 	if !info.IsDir() {
 		return "", fmt.Errorf("staging folder %s: not a folder", dir)
 	}
-	if err := os.Chmod(dir, 0o700); err != nil { // somebody else's
+	if err := mine(info); err != nil {
+		return "", fmt.Errorf("staging folder %s: %w; another one can be given", dir, err)
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
 		return "", fmt.Errorf("staging folder: %w", err)
 	}
 	return dir, nil
