@@ -27,6 +27,11 @@ type Base struct {
 	// each sample, in order, on one goroutine. Nil adds none.
 	Added func(sample int) ([]any, error)
 
+	// Changed gives new values, for a sample of File, of fields that File has, by
+	// their numbers there: fields that keep no bytes in data pages (Int, Float). It
+	// is called as Added is. Nil changes none.
+	Changed map[int]func(sample int) (any, error)
+
 	// Mark makes the marks of builtin fields that File has none of, on
 	// Options.Workers goroutines: every value of them is read then.
 	Mark bool
@@ -73,6 +78,14 @@ func (w *Writer) checkBaseFile(b Base) error {
 		}
 		if err := w.plan.takes(i, f, i); err != nil {
 			return err
+		}
+	}
+	for k, change := range b.Changed {
+		if k < 0 || k >= len(f.fields) || change == nil {
+			return fmt.Errorf("%s: change of field %d of %d", f.src.Name(), k, len(f.fields))
+		}
+		if len(w.plan.members[k].Pointers) > 0 {
+			return fmt.Errorf("%s: field %q cannot be changed where pages are copied: it keeps bytes in them", f.src.Name(), specs[k].Name)
 		}
 	}
 	return nil

@@ -13,11 +13,12 @@ import (
 
 // adoption is the copying of one base file into a new one.
 type adoption struct {
-	p     *pipeline
-	f     *File
-	added func(sample int) ([]any, error)
-	pages func(from, to, n int64) error // nil: they are copied
-	row   int64                         // of its first sample in the new file
+	p      *pipeline
+	f      *File
+	added  func(sample int) ([]any, error)
+	change map[int]func(sample int) (any, error)
+	pages  func(from, to, n int64) error // nil: they are copied
+	row    int64                         // of its first sample in the new file
 
 	used  pageRange
 	shift int64 // by which its pages move
@@ -47,7 +48,7 @@ func (p *pipeline) adopt(ctx context.Context, bases []Base) (err error) {
 	defer recovered(&err) // of callbacks
 	at := int64(p.pages.End())
 	for _, b := range bases {
-		a := &adoption{p: p, f: b.File, added: b.Added, mark: b.Mark, pages: b.Pages, row: p.rows}
+		a := &adoption{p: p, f: b.File, added: b.Added, change: b.Changed, mark: b.Mark, pages: b.Pages, row: p.rows}
 		if at, err = a.run(ctx, at); err != nil {
 			return err
 		}
@@ -216,6 +217,16 @@ func (a *adoption) convert(i int, row, old []byte) (err error) {
 	for k := range a.f.fields {
 		d, m := &a.f.fields[k], &plan.members[k]
 		meta := row[plan.row.offsets[k]:][:m.Size:m.Size]
+		if change := a.change[k]; change != nil {
+			v, err := change(i)
+			if err == nil {
+				err = a.add(i, k, v, meta)
+			}
+			if err != nil {
+				return &SampleError{Sample: i, Field: plan.specs[k].Name, Err: err}
+			}
+			continue
+		}
 		copy(meta, old[d.Offset:][:d.Size])
 		if len(m.Pointers) == 0 {
 			continue
@@ -251,7 +262,7 @@ func (a *adoption) convert(i int, row, old []byte) (err error) {
 	return nil
 }
 
-// add encodes the value of an added field.
+// add encodes the value of a field that was added, or changed.
 func (a *adoption) add(i, k int, value any, meta []byte) error {
 	if s, ok := value.(*Stored); ok {
 		if s.File == nil {

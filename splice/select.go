@@ -159,3 +159,22 @@ func (o *order) count(ctx context.Context) (n int64, err error) {
 	}
 	return n, nil
 }
+
+// Labels returns the values of all samples in an Int field: what package label
+// works on.
+func Labels(ctx context.Context, f *ffcv.File, field int) ([]int64, error) {
+	if err := checkLabelField(f, field); err != nil {
+		return nil, err
+	}
+	list := make([]int64, f.Len())
+	for i := range list {
+		if i%4096 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		var err error
+		if list[i], err = labelOf(f, i, field); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}

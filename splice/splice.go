@@ -1,11 +1,11 @@
 // Package splice makes .beton files out of .beton files: several as one
 // (Merge), some samples of one (Subset), all of them divided (Split), a field
-// more (Add), samples more (Append), checksums and checkpoints more (Seal, and
+// more (Add), labels renamed (Remap), samples more (Append), checksums and checkpoints more (Seal, and
 // SealInPlace, which alone writes into the file itself), the samples of a damaged
 // one that are whole (Repair). Diff says in what two of them differ.
 //
 // Values are copied as they are stored: nothing is decoded or encoded, and
-// every byte of a value is the same in the new file. Merge, Append, and Add of
+// every byte of a value is the same in the new file. Merge, Append, Remap, and Add of
 // fields without bytes in data pages copy the pages as they are and move the
 // pointers; the others place the values anew, packed as a writer packs them.
 // Names of samples, marks and class names come along, and so do sections of the

@@ -57,6 +57,48 @@ func Split(ctx context.Context, f *ffcv.File, parts []Part, opts *SplitOptions) 
 	return stats, nil
 }
 
+// Divide returns the numbers of the samples that Split would write into parts of
+// these shares, in the parts' order, and writes nothing: a loader takes such
+// lists (loader.Options.Indices). Of the options it needs Shuffle, Seed, ByClass
+// and Field.
+func Divide(ctx context.Context, f *ffcv.File, shares []float64, opts *SplitOptions) ([][]int, error) {
+	d := &dealer{f: f}
+	if opts != nil {
+		d.o = *opts
+	}
+	for k, s := range shares {
+		d.parts = append(d.parts, Part{Path: fmt.Sprintf("list %d", k), Share: s})
+	}
+	lists, err := d.lists(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("divide %s: %w", f.Name(), err)
+	}
+	return lists, nil
+}
+
+// lists deals all samples out.
+func (d *dealer) lists(ctx context.Context) (lists [][]int, err error) {
+	sel := Selection{Shuffle: d.o.Shuffle, Seed: d.o.Seed}
+	if d.order, err = sel.order(d.f); err != nil {
+		return nil, err
+	}
+	if err := d.plan(ctx); err != nil {
+		return nil, err
+	}
+	lists = make([][]int, len(d.parts))
+	for i, err := range d.order.all(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		k, err := d.deal(i)
+		if err != nil {
+			return nil, err
+		}
+		lists[k] = append(lists[k], i)
+	}
+	return lists, nil
+}
+
 func split(ctx context.Context, f *ffcv.File, parts []Part, o SplitOptions) ([]ffcv.Stats, error) {
 	specs, err := f.Specs()
 	if err != nil {
