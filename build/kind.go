@@ -60,6 +60,8 @@ func (r *Recipe) slots() []slot {
 		slotOf(&r.Folder),
 		slotOf(&r.Table),
 		slotOf(&r.Arrays),
+		slotOf(&r.CIFAR),
+		slotOf(&r.IDX),
 	}
 }
 
@@ -123,6 +125,17 @@ func changed(list []string, change func(name *string)) []string {
 		change(&list[i])
 	}
 	return list
+}
+
+// tinyFields is imageFields for images so small that a JPEG is hardly smaller than
+// their pixels: they are stored raw unless the recipe says otherwise.
+func (r *Recipe) tinyFields(list []source.Field, stats *fields.ImageStats) ([]source.Field, error) {
+	if r.Image.Mode == "" {
+		c := *r
+		c.Image.Mode = fields.ModeRaw.String()
+		r = &c
+	}
+	return r.imageFields(list, stats)
 }
 
 // imageFields returns the fields of a source that chose them itself, with

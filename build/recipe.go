@@ -17,6 +17,8 @@ type Recipe struct {
 	Folder *Folder `json:"folder,omitempty"`
 	Table  *Table  `json:"table,omitempty"`
 	Arrays *Arrays `json:"arrays,omitempty"`
+	CIFAR  *CIFAR  `json:"cifar,omitempty"`
+	IDX    *IDX    `json:"idx,omitempty"`
 
 	Image  Image  `json:"image"`
 	Writer Writer `json:"writer"`
@@ -24,7 +26,7 @@ type Recipe struct {
 
 // Image says how photographs are stored (fields.RGBImage).
 type Image struct {
-	Mode                string  `json:"mode,omitempty"` // "" is jpg
+	Mode                string  `json:"mode,omitempty"` // "" is jpg, of CIFAR and IDX raw
 	MaxResolution       int     `json:"max_resolution,omitempty"`
 	Quality             int     `json:"quality,omitempty"`  // 0 is 90
 	Reencode            string  `json:"reencode,omitempty"` // "" is auto

@@ -20,6 +20,8 @@ type planCommand struct {
 	Folder planOf[folderFlags] `cmd:"" help:"Plan to pack a folder of class folders with photographs."`
 	Table  planOf[tableFlags]  `cmd:"" help:"Plan to pack the records of a table (csv, tsv, jsonl)."`
 	Arrays planOf[arraysFlags] `cmd:"" help:"Plan to pack the rows of .npy arrays."`
+	CIFAR  planOf[cifarFlags]  `cmd:"" name:"cifar" help:"Plan to pack CIFAR-10 or CIFAR-100."`
+	IDX    planOf[idxFlags]    `cmd:"" name:"idx" help:"Plan to pack images and labels in MNIST's format."`
 }
 
 // planFlags say into what a dataset is divided.
