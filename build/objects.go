@@ -63,7 +63,7 @@ func (s objects) read(ctx context.Context, name string, n int64) ([]byte, error)
 	defer obj.Close()
 	n = min(n, obj.Size())
 	if n > maxRead {
-		return nil, fmt.Errorf("%s: %d bytes; a sample's file has at most %d", obj.Name(), n, maxRead)
+		return nil, fmt.Errorf("%s: %d bytes; a sample's file has at most %d", obj.Name(), obj.Size(), maxRead)
 	}
 	b := make([]byte, n)
 	defer context.AfterFunc(ctx, func() { obj.Close() })() // ends the read

@@ -315,6 +315,13 @@ func (r *run) read(b []byte) error {
 
 // through writes an object whose bytes all come through here.
 func through(ctx context.Context, s *bucket, p place, runs []run, w WriteOptions) error {
+	total := int64(0)
+	for _, r := range runs {
+		total += r.size
+	}
+	for total/int64(w.PartSize) >= maxParts { // other stores bound their parts' number too
+		w.PartSize *= 2
+	}
 	to, err := newSink(ctx, s, p, w)
 	if err != nil {
 		return err

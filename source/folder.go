@@ -368,7 +368,8 @@ func (f *Folder) read(ctx context.Context, dir, key string, size int64) ([]byte,
 		size = maxObject
 	}
 	if far(dir) {
-		return f.store.Read(ctx, strings.TrimSuffix(dir, "/")+"/"+key, size)
+		// One that has grown since it was listed is not cut to its size of then.
+		return readWhole(ctx, f.store, strings.TrimSuffix(dir, "/")+"/"+key, size)
 	}
 	return regular.ReadFile(filepath.Join(dir, filepath.FromSlash(key)), size)
 }

@@ -321,3 +321,29 @@ func pngBytes(t *testing.T, w, h int) []byte {
 	}
 	return b.Bytes()
 }
+
+// TestStoreGrown: an image that has become larger since it was listed is an error,
+// not its first bytes.
+func TestStoreGrown(t *testing.T) {
+	dir := t.TempDir()
+	scatter(t, dir, "a/1.jpg", "b/2.jpg")
+	f, err := source.OpenFolder(t.Context(), "mem://", &source.FolderOptions{Store: shelf{dir}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	path := filepath.Join(dir, "b", "2.jpg")
+	b, err := os.ReadFile(path)
+	if err == nil {
+		err = os.WriteFile(path, append(b, 0), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := f.Sample(t.Context(), 0); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := f.Sample(t.Context(), 1); err == nil || !strings.Contains(err.Error(), "mem://b/2.jpg: more than the") {
+		t.Errorf("%v", err)
+	}
+}

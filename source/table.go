@@ -220,7 +220,7 @@ type object string
 
 // fetch reads the value of an object.
 func (t *Table) fetch(ctx context.Context, o object, c *column) (any, error) {
-	b, err := t.store.Read(ctx, string(o), maxObject)
+	b, err := readWhole(ctx, t.store, string(o), maxObject)
 	if err != nil || c.cell == cellPath {
 		return b, err
 	}
