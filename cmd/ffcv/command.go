@@ -36,6 +36,7 @@ type grammar struct {
 	Merge   mergeCommand     `cmd:"" help:"Write the samples of several files into one; pages are copied as they are."`
 	Subset  subsetCommand    `cmd:"" help:"Write some samples of a file into a new one."`
 	Split   splitCommand     `cmd:"" help:"Divide the samples of a file among new ones."`
+	Remap   remapCommand     `cmd:"" help:"Write a file with labels and classes renamed; its pages are copied as they are."`
 	Add     addCommand       `cmd:"" help:"Write a file with a field more."`
 	Append  appendCommand    `cmd:"" help:"Write a file with more samples; its pages are copied as they are."`
 	Bench   benchCommand     `cmd:"" help:"Load the batches of a file, or of several as one, and print how fast it went."`

@@ -12,8 +12,10 @@ import (
 
 type splitCommand struct {
 	fileFlags
-	Parts      string   `required:"" placeholder:"N|SHARES" help:"The number of equal parts, or the share of each part, such as 0.9,0.1 or 80,10,10."`
-	Output     []string `short:"o" required:"" sep:"none" placeholder:"OUT" help:"The file of a part; the flag repeats, in the order of the parts. Or one name for all with {} in it, which stands for the part's number, from 0."`
+	Parts      string   `placeholder:"N|SHARES" help:"The number of equal parts, or the share of each part, such as 0.9,0.1 or 80,10,10."`
+	KFold      int      `name:"kfold" placeholder:"K" help:"K folds instead of parts: each sample is held back in one of them. Fold {} of --output 'cv{}' is cv0.train.beton and cv0.val.beton. With --by-class each fold has the same mixture."`
+	Output     []string `short:"o" required:"" sep:"none" placeholder:"OUT" help:"The file of a part; the flag repeats, in the order of the parts. Or one name for all with {} in it, which stands for the part's or fold's number, from 0."`
+	Lists      bool     `name:"indices-only" help:"Write the numbers of the samples as JSON and copy none: a list for a part, an object with the lists train and val for a fold. Loaders take them, and 'ffcv subset --indices'."`
 	Shuffle    bool     `help:"Deal the samples out in a random order, which --seed decides."`
 	Seed       uint64   `default:"0" placeholder:"S" help:"Seed of --shuffle."`
 	ByClass    bool     `help:"Divide the samples of each label for themselves, so that all parts have the same mixture."`
@@ -41,9 +43,15 @@ func (c *splitCommand) Validate() error {
 	return c.fileFlags.Validate()
 }
 
-// parse reads the parts.
+// parse reads the parts, or the folds.
 func (c *splitCommand) parse() error {
 	c.parts = nil
+	switch {
+	case (c.Parts == "") == (c.KFold == 0):
+		return errors.New("--parts and --kfold: expected one of them")
+	case c.KFold != 0:
+		return c.checkFolds()
+	}
 	words := strings.Split(c.Parts, ",")
 	if n, err := strconv.Atoi(c.Parts); err == nil {
 		if n < 1 || n > maxParts {
@@ -90,6 +98,9 @@ func (c *splitCommand) Run(e *env) error {
 	for _, p := range c.parts {
 		paths = append(paths, p.Path)
 	}
+	if c.KFold > 0 {
+		return c.runFolds(e)
+	}
 	if err := checkOutputs(paths, []string{c.File}); err != nil {
 		return err
 	}
@@ -103,6 +114,9 @@ func (c *splitCommand) Run(e *env) error {
 		if opts.Field, err = labelField(f, c.LabelField); err != nil {
 			return err
 		}
+	}
+	if c.Lists {
+		return c.partLists(e, f, opts)
 	}
 	s := c.begin(e, &c.packFlags)
 	opts.Options = s.opts

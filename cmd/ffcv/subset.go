@@ -14,18 +14,21 @@ import (
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/internal/regular"
 	"github.com/betongo/betongo/internal/term"
+	"github.com/betongo/betongo/label"
 	"github.com/betongo/betongo/splice"
 )
 
 type subsetCommand struct {
 	fileFlags
 	Output     string   `short:"o" required:"" placeholder:"OUT" help:"The file to write."`
-	Indices    string   `placeholder:"FILE|LIST" help:"These samples, in this order: numbers with commas between, or a file of them (text with white space or commas between, or a .npy of integers)."`
+	Indices    string   `placeholder:"FILE|LIST" help:"These samples, in this order: numbers with commas between, or a file of them (text with white space or commas between, a JSON list, or a .npy of integers)."`
 	Range      string   `placeholder:"A:B:C" help:"Samples A to B-1 in steps of C; each may be left out, and negative numbers count from the end, as in Python (write --range=-5:)."`
 	Class      []string `sep:"none" placeholder:"NAME" help:"Only samples of this class, by its name or the number of its label; the flag repeats."`
 	LabelField string   `placeholder:"NAME" help:"The field of labels: \"label\", or the only int field, unless given."`
+	Balance    bool     `help:"As many samples of each class (of --class, if given) as of any other, which --seed chooses."`
+	PerClass   int      `placeholder:"N" help:"How many with --balance; as many as the smallest class has unless given."`
 	Shuffle    bool     `help:"Write the samples in a random order, which --seed decides."`
-	Seed       uint64   `default:"0" placeholder:"S" help:"Seed of --shuffle."`
+	Seed       uint64   `default:"0" placeholder:"S" help:"Seed of --shuffle and --balance."`
 	packFlags
 	spliceFlags
 }
@@ -34,6 +37,14 @@ type subsetCommand struct {
 func (c *subsetCommand) Validate() error {
 	if c.Indices != "" && c.Range != "" {
 		return errors.New("--indices and --range: expected one of them")
+	}
+	switch {
+	case c.PerClass < 0:
+		return fmt.Errorf("--per-class: %d; expected 1 or more", c.PerClass)
+	case c.PerClass > 0 && !c.Balance:
+		return errors.New("--per-class: needs --balance")
+	case c.Balance && (c.Indices != "" || c.Range != ""):
+		return errors.New("--balance: chooses from the whole file, so --indices and --range don't go with it")
 	}
 	if _, err := parseSlice(c.Range, 0); err != nil {
 		return err
@@ -98,9 +109,51 @@ func (c *subsetCommand) selection(e *env, f *ffcv.File) (sel splice.Selection, e
 		if sel.Field, err = labelField(f, c.LabelField); err != nil {
 			return sel, err
 		}
-		sel.Labels, err = labels(f, c.Class)
+		if sel.Labels, err = labels(f, c.Class); err != nil {
+			return sel, err
+		}
+	}
+	if c.Balance {
+		sel.Indices, err = c.balanced(e, f, sel.Labels)
+		sel.Labels = nil // they are what was chosen from
 	}
 	return sel, err
+}
+
+// balanced chooses as many samples of each class, of all if there are none
+// given.
+func (c *subsetCommand) balanced(e *env, f *ffcv.File, only []int64) ([]int, error) {
+	field, err := labelField(f, c.LabelField)
+	if err != nil {
+		return nil, err
+	}
+	all, err := splice.Labels(e.ctx, f, field)
+	if err != nil {
+		return nil, err
+	}
+	of := all
+	var numbers []int // in the file, of the samples chosen from; nil all
+	if only != nil {
+		of, numbers = nil, []int{}
+		for i, l := range all {
+			if slices.Contains(only, l) {
+				of, numbers = append(of, l), append(numbers, i)
+			}
+		}
+	}
+	list, err := label.Balanced(of, c.PerClass, c.Seed)
+	if err != nil {
+		return nil, fmt.Errorf("--balance: %w", err)
+	}
+	for i, at := range list {
+		if numbers != nil {
+			list[i] = numbers[at]
+		}
+	}
+	if list == nil {
+		list = []int{} // none, and not all
+	}
+	return list, nil
 }
 
 // labels finds the labels of classes.
@@ -156,7 +209,9 @@ func readIndices(text string) ([]int, error) {
 // parseIndices reads numbers with commas or white space between.
 func parseIndices(text, where string) ([]int, error) {
 	list := []int{}
-	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\r' }) {
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool {
+		return strings.ContainsRune(", \t\r[]", r) // a JSON list too
+	}) {
 		i, err := strconv.Atoi(word)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %q; expected the numbers of samples", where, word)
