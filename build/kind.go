@@ -62,6 +62,7 @@ func (r *Recipe) slots() []slot {
 		slotOf(&r.Arrays),
 		slotOf(&r.CIFAR),
 		slotOf(&r.IDX),
+		slotOf(&r.Beton),
 	}
 }
 

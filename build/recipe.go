@@ -19,6 +19,7 @@ type Recipe struct {
 	Arrays *Arrays `json:"arrays,omitempty"`
 	CIFAR  *CIFAR  `json:"cifar,omitempty"`
 	IDX    *IDX    `json:"idx,omitempty"`
+	Beton  *Beton  `json:"beton,omitempty"`
 
 	Image  Image  `json:"image"`
 	Writer Writer `json:"writer"`
@@ -26,7 +27,7 @@ type Recipe struct {
 
 // Image says how photographs are stored (fields.RGBImage).
 type Image struct {
-	Mode                string  `json:"mode,omitempty"` // "" is jpg, of CIFAR and IDX raw
+	Mode                string  `json:"mode,omitempty"` // "" is jpg; raw of CIFAR and IDX, as it is of Beton
 	MaxResolution       int     `json:"max_resolution,omitempty"`
 	Quality             int     `json:"quality,omitempty"`  // 0 is 90
 	Reencode            string  `json:"reencode,omitempty"` // "" is auto

@@ -29,6 +29,7 @@ type grammar struct {
 	Arrays packOf[arraysFlags] `cmd:"" help:"Pack the rows of .npy arrays."`
 	CIFAR  packOf[cifarFlags]  `cmd:"" name:"cifar" help:"Pack CIFAR-10 or CIFAR-100."`
 	IDX    packOf[idxFlags]    `cmd:"" name:"idx" help:"Pack images and labels in MNIST's format."`
+	Beton  packOf[betonFlags]  `cmd:"" help:"Pack samples of another .beton, as they are stored or encoded anew."`
 
 	Plan   planCommand   `cmd:"" help:"Divide a dataset into shards that any number of machines build."`
 	Shard  shardCommand  `cmd:"" help:"Build one shard of a plan."`
@@ -87,7 +88,7 @@ func (f *writerFlags) writer() build.Writer {
 
 // imageFlags say how photographs are stored: a build.Image with help.
 type imageFlags struct {
-	Mode                string  `placeholder:"MODE" help:"Store images as jpg (the default; of cifar and idx raw), raw pixels, smart (jpg above --smart-threshold) or proportion (jpg by chance)."`
+	Mode                string  `placeholder:"MODE" help:"Store images as jpg (the default; raw of cifar and idx, as it is of beton), raw pixels, smart (jpg above --smart-threshold) or proportion (jpg by chance)."`
 	MaxResolution       int     `default:"0" placeholder:"N" help:"Shrink images whose longer side has more than N pixels."`
 	Quality             int     `default:"90" placeholder:"Q" help:"Quality of JPEGs that are encoded, 1 to 100 (default 90). JPEGs kept as they are have their own."`
 	Reencode            string  `default:"auto" placeholder:"auto|always" help:"auto (the default) keeps a JPEG's bytes whenever it needs no resizing; always encodes every image."`

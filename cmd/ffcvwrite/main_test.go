@@ -47,7 +47,7 @@ func scripts(t *testing.T, dir string, vars ...string) {
 	testscript.Run(t, testscript.Params{
 		Dir:       filepath.Join("testdata", dir),
 		Condition: scripttest.Condition,
-		Cmds:      scripttest.Commands(map[string]scripttest.Command{"photo": photo, "mask": mask, "values": values, "flip": flip}),
+		Cmds:      scripttest.Commands(map[string]scripttest.Command{"photo": photo, "mask": mask, "values": values, "flip": flip, "cifar": cifar, "idx": idx}),
 		Setup: func(e *testscript.Env) error {
 			e.Vars = append(e.Vars, vars...)
 			return nil
@@ -173,6 +173,33 @@ func mask(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(png.Encode(&b, img))
 	ts.Check(os.MkdirAll(filepath.Dir(ts.MkAbs(args[1])), 0o777))
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b.Bytes(), 0o666))
+}
+
+// cifar N FILE writes records of CIFAR-10.
+func cifar(ts *testscript.TestScript, neg bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	var b []byte
+	for i := range n {
+		b = append(append(b, byte(i%10)), make([]byte, 3072)...)
+	}
+	ts.Check(os.MkdirAll(filepath.Dir(ts.MkAbs(args[1])), 0o777))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b, 0o666))
+}
+
+// idx FILE SIZE… writes bytes that count from 0.
+func idx(ts *testscript.TestScript, neg bool, args []string) {
+	b, n := []byte{0, 0, 8, byte(len(args) - 1)}, 1
+	for _, text := range args[1:] {
+		size, err := strconv.Atoi(text)
+		ts.Check(err)
+		b = binary.BigEndian.AppendUint32(b, uint32(size))
+		n *= size
+	}
+	for i := range n {
+		b = append(b, byte(i))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o666))
 }
 
 // withOrientation puts an EXIF segment with that orientation behind the SOI.

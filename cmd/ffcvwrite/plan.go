@@ -22,6 +22,7 @@ type planCommand struct {
 	Arrays planOf[arraysFlags] `cmd:"" help:"Plan to pack the rows of .npy arrays."`
 	CIFAR  planOf[cifarFlags]  `cmd:"" name:"cifar" help:"Plan to pack CIFAR-10 or CIFAR-100."`
 	IDX    planOf[idxFlags]    `cmd:"" name:"idx" help:"Plan to pack images and labels in MNIST's format."`
+	Beton  planOf[betonFlags]  `cmd:"" help:"Plan to pack samples of another .beton, as they are stored or encoded anew."`
 }
 
 // planFlags say into what a dataset is divided.
