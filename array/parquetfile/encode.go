@@ -366,3 +366,12 @@ func (l *leafOut) wide(b []byte, n int) []int32 {
 	}
 	return short
 }
+
+// room returns n bytes of a buffer that is kept.
+func room(b *[]byte, n int) []byte {
+	if cap(*b) < n {
+		*b = make([]byte, n)
+	}
+	*b = (*b)[:n]
+	return *b
+}

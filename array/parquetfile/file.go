@@ -4,11 +4,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/internal/arrow"
 	"github.com/betongo/betongo/internal/mmap"
+	"github.com/betongo/betongo/internal/parquet"
 )
 
 // File is an open file. Its methods are safe for concurrent use, except for
@@ -18,7 +18,7 @@ type File struct {
 	opts    OpenOptions
 	m       *mmap.Map
 	data    []byte
-	meta    *meta
+	meta    *parquet.Meta
 	columns arrow.Catalogue[place]
 }
 
@@ -27,14 +27,14 @@ type column = arrow.Entry[place]
 
 // place is where a column is found in the file.
 type place struct {
-	top    *node
+	top    *parquet.Node
 	leaves []leafInfo // as Column.Leaves
 }
 
 // leafInfo is where a leaf is found in the file.
 type leafInfo struct {
-	node  *node
-	cuts  []cut
+	node  *parquet.Node
+	cuts  []parquet.Cut
 	sizes []int
 	spans []int
 }
@@ -80,35 +80,35 @@ func (f *File) parse() error {
 	b := f.data
 	n := len(b)
 	switch {
-	case n < len(magic) || string(b[:len(magic)]) == encrypted:
+	case n < len(parquet.Magic) || string(b[:len(parquet.Magic)]) == parquet.Encrypted:
 		return f.bad(0, "", "no Parquet file, or an encrypted one, which is not supported")
-	case string(b[:len(magic)]) != magic:
-		return f.bad(0, "", "it begins with %q, want %q", b[:len(magic)], magic)
-	case n < len(magic)+tail || string(b[n-len(magic):]) != magic:
-		return f.bad(int64(max(0, n-len(magic))), "", "it doesn't end in %s: it was cut off, or never completed", magic)
+	case string(b[:len(parquet.Magic)]) != parquet.Magic:
+		return f.bad(0, "", "it begins with %q, want %q", b[:len(parquet.Magic)], parquet.Magic)
+	case n < len(parquet.Magic)+parquet.Tail || string(b[n-len(parquet.Magic):]) != parquet.Magic:
+		return f.bad(int64(max(0, n-len(parquet.Magic))), "", "it doesn't end in %s: it was cut off, or never completed", parquet.Magic)
 	}
-	size := int64(binary.LittleEndian.Uint32(b[n-tail:]))
-	limit := int64(n-tail) - size
-	if limit < int64(len(magic)) {
-		return f.bad(int64(n-tail), "", "a footer of %d bytes in a file of %d", size, n)
+	size := int64(binary.LittleEndian.Uint32(b[n-parquet.Tail:]))
+	limit := int64(n-parquet.Tail) - size
+	if limit < int64(len(parquet.Magic)) {
+		return f.bad(int64(n-parquet.Tail), "", "a footer of %d bytes in a file of %d", size, n)
 	}
-	m, err := parseMeta(b[limit : int64(n)-int64(tail)])
+	m, err := parquet.ParseMeta(b[limit : int64(n)-int64(parquet.Tail)])
 	if err != nil {
 		return f.bad(limit, "", "footer: %v", err)
 	}
 	f.meta = m
-	if err := f.checkGroups(limit); err != nil {
-		return err
+	if leaf, err := m.Check(limit); err != nil {
+		return f.bad(limit, leaf, "%v", err)
 	}
-	stored := storedSchema(m.pairs)
-	if stored != nil && len(stored.Fields) != len(m.root.children) {
+	stored := parquet.StoredSchema(m.Pairs)
+	if stored != nil && len(stored.Fields) != len(m.Root.Children) {
 		stored = nil
 	}
-	f.columns = arrow.Catalogue[place]{File: f.name, Only: f.opts.Columns, Rows: int(m.rows), Size: len(f.data)}
-	for i, top := range m.root.children {
-		field := fieldOf(top)
-		if stored != nil && stored.Fields[i].Name == top.name {
-			field, _ = merge(field, stored.Fields[i])
+	f.columns = arrow.Catalogue[place]{File: f.name, Only: f.opts.Columns, Rows: int(m.Rows), Size: len(f.data)}
+	for i, top := range m.Root.Children {
+		field := parquet.FieldOf(top)
+		if stored != nil && stored.Fields[i].Name == top.Name {
+			field, _ = parquet.Merge(field, stored.Fields[i])
 		}
 		if err := f.columns.Add(&field, place{top: top}, f.find, f.measure); err != nil {
 			return err
@@ -117,47 +117,11 @@ func (f *File) parse() error {
 	return nil
 }
 
-// checkGroups checks what the footer tells of the row groups, whose data end at
-// a byte.
-func (f *File) checkGroups(limit int64) error {
-	var rows int64
-	for i := range f.meta.groups {
-		g := &f.meta.groups[i]
-		if len(g.chunks) != len(f.meta.leaves) {
-			return f.bad(limit, "", "row group %d has %d columns, the schema %d", i, len(g.chunks), len(f.meta.leaves))
-		}
-		if g.rows < 0 || g.rows > math.MaxInt64-rows {
-			return f.bad(limit, "", "row group %d has %d rows", i, g.rows)
-		}
-		rows += g.rows
-		for k := range g.chunks {
-			c, n := &g.chunks[k], f.meta.leaves[k]
-			switch {
-			case c.err != nil:
-			case g.rows == 0: // where its data would be nobody knows
-				c.at, c.size = int64(len(magic)), 0
-			case c.physical != n.physical:
-				return f.bad(limit, n.name, "its values in row group %d have type %d, want %d", i, c.physical, n.physical)
-			case c.at < int64(len(magic)) || c.size < 0 || c.at > limit || c.size > limit-c.at:
-				return f.bad(limit, n.name, "row group %d has its %d bytes at byte %d, the data end at byte %d", i, c.size, c.at, limit)
-			case c.values < 0 || n.rep == 0 && c.values != g.rows:
-				return f.bad(limit, n.name, "row group %d has %d values of it and %d rows", i, c.values, g.rows)
-			default:
-				c.err = codecError(c.codec)
-			}
-		}
-	}
-	if rows != f.meta.rows || rows > math.MaxInt {
-		return f.bad(limit, "", "%d rows, and %d in the row groups", f.meta.rows, rows)
-	}
-	return nil
-}
-
 // find finds the column's leaves in the file.
 func (f *File) find(c *column) error {
 	for i := range c.Leaves {
 		l := &c.Leaves[i]
-		n, cuts := c.Own.top.route(l.Path)
+		n, cuts := c.Own.top.Route(l.Path)
 		if n == nil {
 			return &array.UnsupportedError{DType: c.Field.Type.String(), Why: "its parts aren't as Arrow's schema tells"}
 		}
@@ -169,7 +133,7 @@ func (f *File) find(c *column) error {
 			}
 			field = &field.Children[k]
 		}
-		if len(info.sizes) != n.rep {
+		if len(info.sizes) != n.Rep {
 			return &array.UnsupportedError{DType: c.Field.Type.String(), Why: "its lists aren't as Arrow's schema tells"}
 		}
 		info.spans = make([]int, len(info.sizes)+1)
@@ -177,8 +141,8 @@ func (f *File) find(c *column) error {
 		for k := len(info.sizes) - 1; k >= 0; k-- {
 			info.spans[k] = info.spans[k+1] * info.sizes[k]
 		}
-		for _, g := range f.meta.groups {
-			if err := g.chunks[n.leaf].err; err != nil {
+		for _, g := range f.meta.Groups {
+			if err := g.Chunks[n.Leaf].Err; err != nil {
 				return err
 			}
 		}
@@ -192,15 +156,15 @@ func (f *File) Name() string { return f.name }
 
 // RowGroups returns how many rows each row group has.
 func (f *File) RowGroups() []int {
-	list := make([]int, len(f.meta.groups))
-	for i, g := range f.meta.groups {
-		list[i] = int(g.rows)
+	list := make([]int, len(f.meta.Groups))
+	for i, g := range f.meta.Groups {
+		list[i] = int(g.Rows)
 	}
 	return list
 }
 
 // CreatedBy returns the program that wrote the file, by its own word.
-func (f *File) CreatedBy() string { return f.meta.by }
+func (f *File) CreatedBy() string { return f.meta.By }
 
 // Members returns the columns that are served, in the file's order.
 func (f *File) Members() []array.Member { return f.columns.Members() }
@@ -211,7 +175,7 @@ func (f *File) Refused() error { return f.columns.Refused() }
 
 // Attrs returns what is kept in the footer, text by keys; nil for nothing.
 // Pandas' notes are among it, under the key "pandas".
-func (f *File) Attrs() map[string]any { return arrow.Attrs(f.meta.pairs) }
+func (f *File) Attrs() map[string]any { return arrow.Attrs(f.meta.Pairs) }
 
 // column returns a column by name; "" is the only one.
 func (f *File) column(name string) (*column, error) {

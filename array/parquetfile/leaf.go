@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"github.com/betongo/betongo/internal/parquet"
 	"io"
 	"math"
 
@@ -14,20 +15,15 @@ import (
 // back.
 type leaf struct {
 	*arrow.Leaf
-	node  *node
-	cuts  []cut
+	parquet.Decoder
+	cuts  []parquet.Cut
 	sizes []int // of the lists in a row, from the outermost in
 	spans []int // how many elements lie in all of those lists, from each in on
 
-	pages     pages
-	hasDict   bool
-	dict      []byte
-	dictTexts [][]byte
-	fixed     values
-	texts     texts
+	pages parquet.Pages
 
 	left     int // values of the page, missing ones among them, without those in have
-	rep, def hybrid
+	rep, def parquet.Levels
 	reps     []uint32
 	defs     []uint32
 	have     int // of reps and defs, not taken yet
@@ -43,43 +39,16 @@ const block = 4096
 // page begins the next page of data.
 func (l *leaf) page() error {
 	for {
-		h, body, err := l.pages.next()
+		h, body, err := l.pages.Next()
 		if err == io.EOF {
 			return errors.New("the pages end before the rows")
 		}
 		if err != nil {
 			return err
 		}
-		switch h.kind {
-		case dictionaryPage:
-			if l.hasDict {
-				return errors.New("a second dictionary")
-			}
-			if h.encoding != plain && h.encoding != plainDictionary {
-				return fmt.Errorf("a dictionary in encoding %d", h.encoding)
-			}
-			if body, err = l.pages.unpack(body, int(h.unpacked)); err == nil {
-				err = l.setDict(body, int(h.values))
-			}
-			if err != nil {
-				return fmt.Errorf("dictionary: %w", err)
-			}
-			continue
-		case dataPage, dataPage2:
-		default:
-			continue
-		}
-		if h.values == 0 {
-			continue
-		}
-		rep, def, values, err := l.pages.content(h, body, l.node)
-		if err != nil {
+		if l.rep, l.def, l.left, err = l.Decoder.Page(&l.pages, h, body); err != nil || l.left > 0 {
 			return err
 		}
-		l.rep = hybrid{b: rep, width: levelBits(l.node.rep)}
-		l.def = hybrid{b: def, width: levelBits(l.node.def)}
-		l.left = int(h.values)
-		return l.decode(values, h.encoding)
 	}
 }
 
@@ -93,7 +62,7 @@ func (l *leaf) rows(n int, take func(at, n int) error, missing func(at, n int)) 
 				return err
 			}
 		}
-		if l.node.def == 0 {
+		if l.Node.Def == 0 {
 			m := min(l.left, all-e)
 			if err := take(e, m); err != nil {
 				return err
@@ -102,14 +71,14 @@ func (l *leaf) rows(n int, take func(at, n int) error, missing func(at, n int)) 
 			e += m
 			continue
 		}
-		if l.node.rep == 0 && l.have == 0 {
+		if l.Node.Rep == 0 && l.have == 0 {
 			// All there, or all missing, without a look at each.
-			m, def, err := l.def.again(min(l.left, all-e))
+			m, def, err := l.def.Again(min(l.left, all-e))
 			if err != nil {
 				return fmt.Errorf("definition levels: %w", err)
 			}
 			if m > 0 {
-				switch full := uint32(l.node.def); {
+				switch full := uint32(l.Node.Def); {
 				case def > full:
 					return fmt.Errorf("a definition level of %d, the most is %d", def, full)
 				case def < full:
@@ -152,11 +121,11 @@ func (l *leaf) levels(n int) error {
 	if l.defs == nil {
 		l.defs, l.reps = make([]uint32, block), make([]uint32, block)
 	}
-	if err := l.def.fill(l.defs[:n]); err != nil {
+	if err := l.def.Fill(l.defs[:n]); err != nil {
 		return fmt.Errorf("definition levels: %w", err)
 	}
-	if l.node.rep > 0 {
-		if err := l.rep.fill(l.reps[:n]); err != nil {
+	if l.Node.Rep > 0 {
+		if err := l.rep.Fill(l.reps[:n]); err != nil {
 			return fmt.Errorf("repetition levels: %w", err)
 		}
 	}
@@ -168,9 +137,9 @@ func (l *leaf) levels(n int) error {
 // run takes levels of the next elements, that are all there or all missing, at
 // most as many elements as most.
 func (l *leaf) run(most int) (n int, present bool, err error) {
-	full := uint32(l.node.def)
+	full := uint32(l.Node.Def)
 	for l.have > 0 && n < most && l.defs[l.at] == full {
-		if l.node.rep > 0 {
+		if l.Node.Rep > 0 {
 			if err := l.check(l.reps[l.at]); err != nil {
 				return 0, false, err
 			}
@@ -187,15 +156,15 @@ func (l *leaf) run(most int) (n int, present bool, err error) {
 	if def > full {
 		return 0, false, fmt.Errorf("a definition level of %d, the most is %d", def, full)
 	}
-	if l.node.rep > 0 {
+	if l.Node.Rep > 0 {
 		if err := l.check(l.reps[l.at]); err != nil {
 			return 0, false, err
 		}
 	}
 	c := l.cuts[def]
-	span := l.spans[c.lists]
-	if c.empty {
-		return 0, false, fmt.Errorf("a list of 0 elements, want %d", l.sizes[c.lists])
+	span := l.spans[c.Lists]
+	if c.Empty {
+		return 0, false, fmt.Errorf("a list of 0 elements, want %d", l.sizes[c.Lists])
 	}
 	if l.place%span != 0 || span > most {
 		return 0, false, errors.New("lists of other lengths than the column's")
@@ -224,7 +193,7 @@ func (l *leaf) read(dst []byte, n int, fill any) error {
 	if l.Count == 0 || n == 0 {
 		return nil
 	}
-	size, width := l.DType.ItemSize(), l.node.width()
+	size, width := l.DType.ItemSize(), l.Node.Width()
 	var absent []bool
 	missing := func(at, k int) {
 		if absent == nil {
@@ -240,7 +209,7 @@ func (l *leaf) read(dst []byte, n int, fill any) error {
 	case width == 0:
 		take = func(at, n int) error {
 			for i := range n {
-				v, err := l.texts.next()
+				v, err := l.Texts.Next()
 				if err == nil {
 					err = l.PutText(dst[(at+i)*size:(at+i+1)*size], v)
 				}
@@ -251,11 +220,11 @@ func (l *leaf) read(dst []byte, n int, fill any) error {
 			return nil
 		}
 	case direct:
-		take = func(at, n int) error { return l.fixed.read(dst[at*width:(at+n)*width], n) }
+		take = func(at, n int) error { return l.Fixed.Read(dst[at*width:(at+n)*width], n) }
 	default:
 		take = func(at, n int) error {
 			b := room(&l.phys, n*max(width, l.Stored()))
-			if err := l.fixed.read(b, n); err != nil {
+			if err := l.Fixed.Read(b, n); err != nil {
 				return err
 			}
 			if err := l.stored(b, n); err != nil {
@@ -286,14 +255,14 @@ func (e *missingError) Error() string {
 
 // seconds tells times that Parquet has no unit for.
 func (l *leaf) seconds() bool {
-	return l.Type.Type == arrow.Timestamp && l.Type.Unit == "s" && l.node.logical.unit == "ms"
+	return l.Type.Type == arrow.Timestamp && l.Type.Unit == "s" && l.Node.Logical.Unit == "ms"
 }
 
 // stored makes of n values, in place, what Arrow stores for them.
 func (l *leaf) stored(b []byte, n int) error {
-	width, stored := l.node.width(), l.Stored()
+	width, stored := l.Node.Width(), l.Stored()
 	switch {
-	case l.node.physical == int96s:
+	case l.Node.Physical == parquet.Int96:
 		for i := range n {
 			ns, day := int64(binary.LittleEndian.Uint64(b[12*i:])), int64(binary.LittleEndian.Uint32(b[12*i+8:]))
 			const perDay, epoch = 86400_000_000_000, 2440588 // Julian day of 1970

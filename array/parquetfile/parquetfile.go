@@ -29,13 +29,6 @@ import (
 // FormatError says that a file is no Parquet, or a broken one.
 type FormatError = array.FormatError
 
-const (
-	magic     = "PAR1"
-	encrypted = "PARE"
-	// tail is what lies behind the footer: its size, and the magic.
-	tail = 4 + len(magic)
-)
-
 // OpenOptions say how Open reads; nil and the zero value are the defaults.
 type OpenOptions struct {
 	// Columns are the names of those that are served; nil is all of them. It

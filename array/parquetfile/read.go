@@ -3,27 +3,27 @@ package parquetfile
 import (
 	"errors"
 	"fmt"
+	"github.com/betongo/betongo/internal/parquet"
 	"io"
 	"os"
 	"slices"
 
 	"github.com/betongo/betongo/array"
-	"github.com/betongo/betongo/internal/arrow"
 )
 
 // leaf begins to read a leaf in a row group.
 func (f *File) leaf(c *column, i, group int) *leaf {
 	info := &c.Own.leaves[i]
-	l := &leaf{Leaf: &c.Leaves[i], node: info.node, cuts: info.cuts, sizes: info.sizes, spans: info.spans}
-	k := &f.meta.groups[group].chunks[info.node.leaf]
-	b := f.data[k.at : k.at+k.size]
-	l.pages = pages{b: b, chunk: b, at: k.at, codec: k.codec, most: f.opts.MaxPage, passed: arrow.Passed{Mapped: f.m != nil}}
+	l := &leaf{Leaf: &c.Leaves[i], Decoder: parquet.Decoder{Node: info.node}, cuts: info.cuts, sizes: info.sizes, spans: info.spans}
+	k := &f.meta.Groups[group].Chunks[info.node.Leaf]
+	b := f.data[k.At : k.At+k.Size]
+	l.pages = parquet.NewPages(b, k.At, k.Codec, f.opts.MaxPage, f.m != nil)
 	return l
 }
 
 // broken is an error within a row group.
 func (f *File) broken(c *column, l *leaf, group int, err error) error {
-	return &FormatError{File: f.name, Array: c.Field.Name, Offset: l.pages.at, Msg: fmt.Sprintf("row group %d: %v", group, err)}
+	return &FormatError{File: f.name, Array: c.Field.Name, Offset: l.pages.Offset(), Msg: fmt.Sprintf("row group %d: %v", group, err)}
 }
 
 // measure finds the longest text of each leaf that is text.
@@ -31,10 +31,10 @@ func (f *File) measure(c *column) ([]int, error) {
 	widths := []int{}
 	for _, i := range c.Texts() {
 		longest := 0
-		for group := range f.meta.groups {
+		for group := range f.meta.Groups {
 			l := f.leaf(c, i, group)
-			err := l.measure(&longest, int(f.meta.groups[group].rows), f.opts.MaxText)
-			l.pages.un.close()
+			err := l.measure(&longest, int(f.meta.Groups[group].Rows), f.opts.MaxText)
+			l.pages.Close()
 			var refused *array.UnsupportedError
 			if errors.As(err, &refused) {
 				return nil, err
@@ -56,9 +56,9 @@ func (l *leaf) measure(longest *int, rows, most int) error {
 	}
 	take := func(text []byte) error { return l.Longer(text, longest, most) }
 	return l.rows(rows, func(_, n int) error {
-		if _, ok := l.texts.(*dictTexts); ok {
-			for ; !l.measured && len(l.dictTexts) > 0; l.dictTexts = l.dictTexts[1:] {
-				if err := take(l.dictTexts[0]); err != nil {
+		if _, ok := l.Texts.(*parquet.DictTexts); ok {
+			for ; !l.measured && len(l.DictTexts) > 0; l.DictTexts = l.DictTexts[1:] {
+				if err := take(l.DictTexts[0]); err != nil {
 					return err
 				}
 			}
@@ -66,7 +66,7 @@ func (l *leaf) measure(longest *int, rows, most int) error {
 			return nil
 		}
 		for range n {
-			text, err := l.texts.next()
+			text, err := l.Texts.Next()
 			if err == nil {
 				err = take(text)
 			}
@@ -152,11 +152,11 @@ func (s *stream) advance() error {
 	}
 	for s.lo == s.rows {
 		s.drop()
-		if s.group == len(s.f.meta.groups) {
+		if s.group == len(s.f.meta.Groups) {
 			return io.EOF
 		}
 		s.before += s.rows
-		s.lo, s.rows = 0, int(s.f.meta.groups[s.group].rows)
+		s.lo, s.rows = 0, int(s.f.meta.Groups[s.group].Rows)
 		for i := range s.c.Leaves {
 			s.leaves = append(s.leaves, s.f.leaf(s.c, i, s.group))
 		}
@@ -168,7 +168,7 @@ func (s *stream) advance() error {
 // drop gives back what the reading took.
 func (s *stream) drop() {
 	for _, l := range s.leaves {
-		l.pages.un.close()
+		l.pages.Close()
 	}
 	s.leaves = nil
 }

@@ -459,7 +459,7 @@ func (o *output) close() error {
 		// The attributes may have been set meanwhile. pyarrow looks for them in
 		// Arrow's schema, others beside it.
 		o.schema.Meta = o.w.attrs
-		for _, kv := range append(slices.Clone(o.w.attrs), arrow.KeyValue{Key: schemaKey, Value: schemaText(o.schema)}) {
+		for _, kv := range append(slices.Clone(o.w.attrs), arrow.KeyValue{Key: "ARROW:schema", Value: schemaText(o.schema)}) {
 			if err := o.pw.AppendKeyValueMetadata(kv.Key, kv.Value); err != nil {
 				return err
 			}

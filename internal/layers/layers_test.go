@@ -58,14 +58,15 @@ var rooms = []room{
 	{"fields", 2, []string{"array", "rgb", "internal/shuffle", "internal/wire", "internal/regular", "internal/mmap"}},
 	{"internal/arrow", 2, []string{"array", "internal/wire"}}, // what Arrow's files and Parquet's share
 	{"array/arrowfile", 3, []string{"array", "internal/arrow", "internal/wire", "internal/mmap", "internal/aside", "internal/regular"}},
-	{"array/parquetfile", 3, []string{"array", "internal/arrow", "internal/wire", "internal/mmap", "internal/aside", "internal/regular"}},
+	{"internal/parquet", 3, []string{"internal/arrow", "internal/mmap"}}, // Parquet's bytes
+	{"array/parquetfile", 4, []string{"array", "internal/arrow", "internal/parquet", "internal/wire", "internal/mmap", "internal/aside", "internal/regular"}},
 	{"internal/formattest", 2, []string{"array", "internal/race"}},
 	{"array/*", 2, []string{"array", "rgb", "internal/shuffle", "internal/wire", "internal/mmap", "internal/aside", "internal/literal", "internal/pyjson", "internal/regular"}}, // a format each: none knows another
 	{"fields/fieldtest", 3, []string{"fields", "array", "rgb"}},
 	{"ffcv", 3, []string{"fields", "alloc", "array", "rgb", "internal/aside", "internal/hash", "internal/wire", "internal/mmap", "internal/pagecache", "internal/regular"}},
 	{"splice", 4, []string{"label", "ffcv", "fields", "internal/mmap"}},
-	{"record/*", 3, []string{"array", "rgb", "internal/arrow", "internal/literal", "internal/pyjson", "internal/regular", "internal/wire"}}, // a format of samples each
-	{"source", 4, []string{"record/webdataset", "record/mds", "record/tfrecord", "record/parquet", "array/npy", "array", "rgb", "fields", "internal/mmap", "internal/pyjson", "internal/roll", "internal/regular"}},
+	{"record/*", 4, []string{"array", "rgb", "internal/arrow", "internal/parquet", "internal/literal", "internal/pyjson", "internal/regular", "internal/wire"}}, // a format of samples each
+	{"source", 5, []string{"record/webdataset", "record/mds", "record/tfrecord", "record/parquet", "array/npy", "array", "rgb", "fields", "internal/mmap", "internal/pyjson", "internal/roll", "internal/regular"}},
 	{"transform", 3, []string{"array", "rgb"}},
 	{"loader", 4, []string{"ffcv", "fields", "alloc", "array", "rgb", "internal/aside", "internal/hash", "internal/mmap", "internal/bypass", "internal/regular"}},
 	{"dataset", 5, []string{"loader", "ffcv", "fields", "alloc", "internal/hash", "internal/pagecache", "internal/regular"}},

@@ -1,4 +1,4 @@
-package parquetfile
+package parquet
 
 import (
 	"bytes"
@@ -22,8 +22,9 @@ import (
 // codecs are the compressions, by the numbers of parquet.thrift.
 var codecs = [...]string{"none", "snappy", "gzip", "lzo", "brotli", "lz4", "zstd", "lz4_raw"}
 
+// The compressions that are served.
 const (
-	codecNone   = 0
+	NoCodec     = 0 // pages are as they are
 	codecSnappy = 1
 	codecGzip   = 2
 	codecBrotli = 4
@@ -31,10 +32,10 @@ const (
 	codecLZ4Raw = 7
 )
 
-// codecError tells why a compression isn't served.
-func codecError(codec int32) error {
+// CodecError tells why a compression isn't served.
+func CodecError(codec int32) error {
 	switch codec {
-	case codecNone, codecSnappy, codecGzip, codecBrotli, codecZstd, codecLZ4Raw:
+	case NoCodec, codecSnappy, codecGzip, codecBrotli, codecZstd, codecLZ4Raw:
 		return nil
 	case 3, 5:
 		return fmt.Errorf("compression %s is not supported; other writers' lz4 is lz4_raw, which is", codecs[codec])
@@ -42,8 +43,8 @@ func codecError(codec int32) error {
 	return fmt.Errorf("compression %d is not supported", codec)
 }
 
-// pages goes through a column chunk's pages.
-type pages struct {
+// Pages goes through a column chunk's pages.
+type Pages struct {
 	b     []byte // the chunk's bytes that are left
 	at    int64  // of b in the file
 	codec int32
@@ -63,11 +64,23 @@ type unpacker struct {
 	brotli *brotli.Reader
 }
 
-// next reads a page's header; io.EOF where no byte is left. The page's bytes are
+// NewPages returns the pages of a column chunk, whose bytes lie in the file from at
+// on. A page may have most bytes; mapped says that the bytes are of a file's map.
+func NewPages(chunk []byte, at int64, codec int32, most int, mapped bool) Pages {
+	return Pages{b: chunk, chunk: chunk, at: at, codec: codec, most: most, passed: arrow.Passed{Mapped: mapped}}
+}
+
+// Offset is where the next page lies in the file.
+func (p *Pages) Offset() int64 { return p.at }
+
+// Close gives back what decompressing took.
+func (p *Pages) Close() { p.un.close() }
+
+// Next reads a page's header; io.EOF where no byte is left. The page's bytes are
 // as they lie in the file.
-func (p *pages) next() (page, []byte, error) {
+func (p *Pages) Next() (Header, []byte, error) {
 	if len(p.b) == 0 {
-		return page{}, nil, io.EOF
+		return Header{}, nil, io.EOF
 	}
 	p.passed.To(p.chunk, len(p.chunk)-len(p.b))
 	t := &thrift{b: p.b}
@@ -77,30 +90,30 @@ func (p *pages) next() (page, []byte, error) {
 	}
 	left := len(p.b) - t.at
 	switch {
-	case h.packed < 0 || int(h.packed) > left:
-		return h, nil, fmt.Errorf("a page of %d bytes, %d are left", h.packed, left)
-	case h.unpacked < 0 || h.values < 0:
-		return h, nil, fmt.Errorf("a page of %d bytes and %d values", h.unpacked, h.values)
-	case int(h.unpacked) > p.most:
-		return h, nil, fmt.Errorf("a page of %d bytes, OpenOptions.MaxPage allows %d", h.unpacked, p.most)
+	case h.Packed < 0 || int(h.Packed) > left:
+		return h, nil, fmt.Errorf("a page of %d bytes, %d are left", h.Packed, left)
+	case h.Unpacked < 0 || h.Values < 0:
+		return h, nil, fmt.Errorf("a page of %d bytes and %d values", h.Unpacked, h.Values)
+	case int(h.Unpacked) > p.most:
+		return h, nil, fmt.Errorf("a page of %d bytes, OpenOptions.MaxPage allows %d", h.Unpacked, p.most)
 	}
-	body := p.b[t.at : t.at+int(h.packed)]
+	body := p.b[t.at : t.at+int(h.Packed)]
 	if h.checked && crc32.ChecksumIEEE(body) != uint32(h.crc) {
 		return h, nil, errors.New("a page's checksum differs")
 	}
-	p.b = p.b[t.at+int(h.packed):]
-	p.at += int64(t.at) + int64(h.packed)
+	p.b = p.b[t.at+int(h.Packed):]
+	p.at += int64(t.at) + int64(h.Packed)
 	return h, body, nil
 }
 
-// unpack returns size bytes that were compressed, borrowed until the next call.
-func (p *pages) unpack(body []byte, size int) ([]byte, error) {
+// Unpack returns size bytes that were compressed, borrowed until the next call.
+func (p *Pages) Unpack(body []byte, size int) ([]byte, error) {
 	var err error
-	if p.codec != codecNone {
+	if p.codec != NoCodec {
 		mmap.Touch(body)
 	}
 	switch p.codec {
-	case codecNone:
+	case NoCodec:
 		if len(body) != size {
 			return nil, fmt.Errorf("%d bytes in a page of %d", len(body), size)
 		}
@@ -171,7 +184,7 @@ func readAll(in io.Reader, buf []byte, size int) ([]byte, error) {
 var zstdReaders = sync.Pool{New: func() any {
 	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(128<<20))
 	if err != nil {
-		panic("parquetfile: " + err.Error())
+		panic("parquet: " + err.Error())
 	}
 	return d
 }}
@@ -208,35 +221,35 @@ func (u *unpacker) close() {
 	}
 }
 
-// content splits a data page into levels of repetition, of definition, and
+// Content splits a data page into levels of repetition, of definition, and
 // values.
-func (p *pages) content(h page, body []byte, n *node) (rep, def, values []byte, err error) {
-	if h.kind == dataPage2 {
+func (p *Pages) Content(h Header, body []byte, n *Node) (rep, def, values []byte, err error) {
+	if h.Kind == DataPage2 {
 		levels := int64(h.repLen) + int64(h.defLen)
-		if h.repLen < 0 || h.defLen < 0 || levels > int64(len(body)) || levels > int64(h.unpacked) {
-			return nil, nil, nil, fmt.Errorf("levels of %d and %d bytes in a page of %d", h.repLen, h.defLen, h.unpacked)
+		if h.repLen < 0 || h.defLen < 0 || levels > int64(len(body)) || levels > int64(h.Unpacked) {
+			return nil, nil, nil, fmt.Errorf("levels of %d and %d bytes in a page of %d", h.repLen, h.defLen, h.Unpacked)
 		}
 		rep, def, values = body[:h.repLen], body[h.repLen:levels], body[levels:]
-		if size := int(h.unpacked) - int(levels); !h.uncompressed && p.codec != codecNone {
+		if size := int(h.Unpacked) - int(levels); !h.uncompressed && p.codec != NoCodec {
 			// An empty page may have no compressed bytes at all.
 			if size == 0 && len(values) == 0 {
 				return rep, def, nil, nil
 			}
-			values, err = p.unpack(values, size)
+			values, err = p.Unpack(values, size)
 		} else if len(values) != size {
 			err = fmt.Errorf("%d bytes of values, want %d", len(values), size)
 		}
 		return rep, def, values, err
 	}
-	if values, err = p.unpack(body, int(h.unpacked)); err != nil {
+	if values, err = p.Unpack(body, int(h.Unpacked)); err != nil {
 		return nil, nil, nil, err
 	}
-	if n.rep > 0 {
+	if n.Rep > 0 {
 		if rep, values, err = levelsOf(values, h.repEnc); err != nil {
 			return nil, nil, nil, err
 		}
 	}
-	if n.def > 0 {
+	if n.Def > 0 {
 		if def, values, err = levelsOf(values, h.defEnc); err != nil {
 			return nil, nil, nil, err
 		}
@@ -250,7 +263,7 @@ func levelsOf(b []byte, encoding int32) (levels, rest []byte, err error) {
 		return nil, nil, fmt.Errorf("levels in encoding %d are not supported", encoding)
 	}
 	if len(b) < 4 {
-		return nil, nil, errShort
+		return nil, nil, ErrShort
 	}
 	n := int64(binary.LittleEndian.Uint32(b))
 	if n > int64(len(b)-4) {

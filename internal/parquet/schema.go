@@ -1,4 +1,4 @@
-package parquetfile
+package parquet
 
 import (
 	"encoding/base64"
@@ -9,106 +9,106 @@ import (
 )
 
 // schemaKey is where Arrow's schema lies, in base64.
-const schemaKey = "ARROW:schema"
+const SchemaKey = "ARROW:schema"
 
-// fieldOf returns what a node of Parquet's schema is in Arrow's terms.
-func fieldOf(n *node) arrow.Field {
-	f := arrow.Field{Name: n.name, Nullable: n.repeat == optional}
-	if n.physical >= 0 {
+// FieldOf returns what a node of Parquet's schema is in Arrow's terms.
+func FieldOf(n *Node) arrow.Field {
+	f := arrow.Field{Name: n.Name, Nullable: n.Repeat == Optional}
+	if n.Physical >= 0 {
 		leafOf(&f, n)
-	} else if e := element(n); e != nil {
-		f.Type, f.Children = arrow.List, []arrow.Field{fieldOf(e)}
-	} else if n.logical.kind == logicalMap {
+	} else if e := Element(n); e != nil {
+		f.Type, f.Children = arrow.List, []arrow.Field{FieldOf(e)}
+	} else if n.Logical.Kind == LogicalMap {
 		f.Type = arrow.Map
 	} else {
 		f.Type = arrow.Struct
-		for _, c := range n.children {
-			f.Children = append(f.Children, fieldOf(c))
+		for _, c := range n.Children {
+			f.Children = append(f.Children, FieldOf(c))
 		}
 	}
-	if n.repeat == repeated && !inList(n) {
-		return arrow.Field{Name: n.name, Type: arrow.List, Children: []arrow.Field{f}}
+	if n.Repeat == Repeated && !inList(n) {
+		return arrow.Field{Name: n.Name, Type: arrow.List, Children: []arrow.Field{f}}
 	}
 	return f
 }
 
 // inList tells the nodes that are repeated because a list is around them.
-func inList(n *node) bool { return n.logical.kind == -logicalList }
+func inList(n *Node) bool { return n.Logical.Kind == -LogicalList }
 
-// element returns the element of a list, as the format's rules for older and
+// Element returns the element of a list, as the format's rules for older and
 // newer writers find it; nil for no list.
-func element(n *node) *node {
-	if n.logical.kind != logicalList || len(n.children) != 1 || n.children[0].repeat != repeated {
+func Element(n *Node) *Node {
+	if n.Logical.Kind != LogicalList || len(n.Children) != 1 || n.Children[0].Repeat != Repeated {
 		return nil
 	}
-	r := n.children[0]
-	if r.physical >= 0 || len(r.children) != 1 || r.name == "array" || r.name == n.name+"_tuple" {
+	r := n.Children[0]
+	if r.Physical >= 0 || len(r.Children) != 1 || r.Name == "array" || r.Name == n.Name+"_tuple" {
 		own := *r
-		own.logical.kind = -logicalList
+		own.Logical.Kind = -LogicalList
 		return &own
 	}
-	return r.children[0]
+	return r.Children[0]
 }
 
 // leafOf finds the type of a column.
-func leafOf(f *arrow.Field, n *node) {
-	l := n.logical
-	switch n.physical {
-	case boolean:
+func leafOf(f *arrow.Field, n *Node) {
+	l := n.Logical
+	switch n.Physical {
+	case Boolean:
 		f.Type = arrow.Bool
-	case floats, doubles:
+	case Float, Double:
 		f.Type, f.Bits = arrow.Float, 32
-		if n.physical == doubles {
+		if n.Physical == Double {
 			f.Bits = 64
 		}
-	case int96s:
+	case Int96:
 		f.Type, f.Unit = arrow.Timestamp, "ns"
-	case bytes_:
+	case ByteArray:
 		f.Type = arrow.Binary
-		if l.kind == logicalString || l.kind == logicalEnum || l.kind == logicalJSON {
+		if l.Kind == LogicalString || l.Kind == LogicalEnum || l.Kind == LogicalJSON {
 			f.Type = arrow.Utf8
 		}
-	case fixed:
-		f.Type, f.Size = arrow.FixedSizeBinary, int(n.size)
-		if l.kind == logicalFloat16 && n.size == 2 {
+	case FixedLen:
+		f.Type, f.Size = arrow.FixedSizeBinary, int(n.Size)
+		if l.Kind == LogicalFloat16 && n.Size == 2 {
 			f.Type, f.Size, f.Bits = arrow.Float, 0, 16
 		}
 	default:
 		f.Type, f.Signed, f.Bits = arrow.Int, true, 32
-		if n.physical == int64s {
+		if n.Physical == Int64 {
 			f.Bits = 64
 		}
 		intOf(f, l)
 		f.Signed = f.Signed && f.Type == arrow.Int
 	}
-	if l.kind == logicalDecimal {
+	if l.Kind == LogicalDecimal {
 		f.Type, f.Bits = arrow.Decimal, 128
 	}
-	if l.kind == logicalNull {
+	if l.Kind == LogicalNull {
 		f.Type = arrow.Null
 	}
 }
 
 // intOf finds what a whole number stands for.
-func intOf(f *arrow.Field, l logical) {
+func intOf(f *arrow.Field, l Logical) {
 	switch {
-	case l.kind == logicalInteger && (l.bits == 8 || l.bits == 16 || l.bits == 32 || l.bits == 64) && l.bits <= f.Bits:
-		f.Bits, f.Signed = l.bits, l.signed
-	case l.kind == logicalDate && f.Bits == 32:
+	case l.Kind == LogicalInteger && (l.Bits == 8 || l.Bits == 16 || l.Bits == 32 || l.Bits == 64) && l.Bits <= f.Bits:
+		f.Bits, f.Signed = l.Bits, l.Signed
+	case l.Kind == LogicalDate && f.Bits == 32:
 		f.Type = arrow.Date
-	case l.kind == logicalTime && l.unit != "":
-		f.Type, f.Unit = arrow.Time, l.unit
-	case l.kind == logicalTimestamp && l.unit != "" && f.Bits == 64:
-		f.Type, f.Unit = arrow.Timestamp, l.unit
-		if l.utc {
+	case l.Kind == LogicalTime && l.Unit != "":
+		f.Type, f.Unit = arrow.Time, l.Unit
+	case l.Kind == LogicalTimestamp && l.Unit != "" && f.Bits == 64:
+		f.Type, f.Unit = arrow.Timestamp, l.Unit
+		if l.UTC {
 			f.Zone = "UTC"
 		}
 	}
 }
 
-// storedSchema returns the schema that Arrow's writers keep; nil for none.
-func storedSchema(pairs []arrow.KeyValue) *arrow.Schema {
-	text, ok := arrow.Get(pairs, schemaKey)
+// StoredSchema returns the schema that Arrow's writers keep; nil for none.
+func StoredSchema(pairs []arrow.KeyValue) *arrow.Schema {
+	text, ok := arrow.Get(pairs, SchemaKey)
 	if !ok {
 		return nil
 	}
@@ -131,9 +131,9 @@ func storedSchema(pairs []arrow.KeyValue) *arrow.Schema {
 	return s
 }
 
-// merge returns Arrow's field as far as Parquet's can be it: what was stored is
+// Merge returns Arrow's field as far as Parquet's can be it: what was stored is
 // Parquet's, what it means is Arrow's.
-func merge(p, a arrow.Field) (arrow.Field, bool) {
+func Merge(p, a arrow.Field) (arrow.Field, bool) {
 	a.Name, a.Nullable, a.Dict = p.Name, p.Nullable, nil
 	switch {
 	case a.Type == arrow.FixedSizeList && p.Type == arrow.List, a.Type == arrow.List && p.Type == arrow.List,
@@ -146,7 +146,7 @@ func merge(p, a arrow.Field) (arrow.Field, bool) {
 			if a.Type == arrow.Struct && a.Children[i].Name != p.Children[i].Name {
 				return p, false
 			}
-			c, ok := merge(p.Children[i], a.Children[i])
+			c, ok := Merge(p.Children[i], a.Children[i])
 			if !ok {
 				return p, false
 			}
@@ -180,23 +180,23 @@ func choose(first bool, a, p arrow.Field) (arrow.Field, bool) {
 	return p, false
 }
 
-// cut is what it means when a value is there up to some level only.
-type cut struct {
-	empty bool // a list without elements, rather than something missing
-	lists int  // how many are around it
+// Cut is what it means when a value is there up to some level only.
+type Cut struct {
+	Empty bool // a list without elements, rather than something missing
+	Lists int  // how many are around it
 }
 
-// route goes down from a column's node to the leaf that a path of Arrow's
+// Route goes down from a column's node to the leaf that a path of Arrow's
 // children leads to, and tells what each level below the leaf's own means; nil
 // where there is no such leaf.
-func (n *node) route(path []int) (leaf *node, cuts []cut) {
+func (n *Node) Route(path []int) (leaf *Node, cuts []Cut) {
 	lists := 0
-	pass := func(n *node) {
-		switch n.repeat {
-		case optional:
-			cuts = append(cuts, cut{false, lists})
-		case repeated:
-			cuts = append(cuts, cut{true, lists})
+	pass := func(n *Node) {
+		switch n.Repeat {
+		case Optional:
+			cuts = append(cuts, Cut{false, lists})
+		case Repeated:
+			cuts = append(cuts, Cut{true, lists})
 			lists++
 		}
 	}
@@ -205,19 +205,19 @@ func (n *node) route(path []int) (leaf *node, cuts []cut) {
 		if len(path) == 0 {
 			break
 		}
-		if e := element(n); e != nil {
-			if e.repeat != repeated {
-				pass(n.children[0])
+		if e := Element(n); e != nil {
+			if e.Repeat != Repeated {
+				pass(n.Children[0])
 			}
 			n = e
-		} else if path[0] < len(n.children) {
-			n = n.children[path[0]]
+		} else if path[0] < len(n.Children) {
+			n = n.Children[path[0]]
 		} else {
 			return nil, nil
 		}
 		path = path[1:]
 	}
-	if n.physical < 0 || n.def != len(cuts) || n.rep != lists {
+	if n.Physical < 0 || n.Def != len(cuts) || n.Rep != lists {
 		return nil, nil
 	}
 	return n, cuts

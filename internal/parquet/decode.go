@@ -1,4 +1,4 @@
-package parquetfile
+package parquet
 
 import (
 	"encoding/binary"
@@ -21,10 +21,11 @@ const (
 	streamSplit     = 9
 )
 
-var errShort = errors.New("the page ends before its values")
+// ErrShort says that a page has fewer values than it tells.
+var ErrShort = errors.New("the page ends before its values")
 
-// hybrid reads runs of one number, and numbers packed into bits.
-type hybrid struct {
+// Levels reads runs of one number, and numbers packed into bits.
+type Levels struct {
 	b      []byte
 	width  int // bits of a number, at most 32
 	same   int // left of a run
@@ -35,16 +36,16 @@ type hybrid struct {
 }
 
 // run begins the next run.
-func (h *hybrid) run() error {
+func (h *Levels) run() error {
 	head, n := binary.Uvarint(h.b)
 	if n <= 0 || head>>1 > math.MaxInt32 {
-		return errShort
+		return ErrShort
 	}
 	h.b = h.b[n:]
 	if head&1 == 0 {
 		size := (h.width + 7) / 8
 		if len(h.b) < size {
-			return errShort
+			return ErrShort
 		}
 		h.same, h.value = int(head>>1), 0
 		for i := range size {
@@ -62,9 +63,9 @@ func (h *hybrid) run() error {
 	return nil
 }
 
-// next reads some numbers of the current run, at most len(dst); all that are
+// Next reads some numbers of the current run, at most len(dst); all that are
 // of one value give no dst but their number and value.
-func (h *hybrid) next(dst []uint32) (n int, same bool, value uint32, err error) {
+func (h *Levels) Next(dst []uint32) (n int, same bool, value uint32, err error) {
 	for h.same == 0 && h.packed == 0 {
 		if h.at > 0 || h.bytes > 0 {
 			h.b = h.b[h.bytes:]
@@ -108,10 +109,10 @@ func unpack(dst []uint32, b []byte, at, width int) {
 	}
 }
 
-// again takes the rest of a run of one number, at most so many; 0 for none.
-func (h *hybrid) again(most int) (n int, value uint32, err error) {
+// Again takes the rest of a run of one number, at most so many; 0 for none.
+func (h *Levels) Again(most int) (n int, value uint32, err error) {
 	if h.same == 0 && h.packed == 0 {
-		if _, _, _, err := h.next(nil); err != nil {
+		if _, _, _, err := h.Next(nil); err != nil {
 			return 0, 0, err
 		}
 	}
@@ -120,10 +121,10 @@ func (h *hybrid) again(most int) (n int, value uint32, err error) {
 	return n, h.value, nil
 }
 
-// fill reads all of dst.
-func (h *hybrid) fill(dst []uint32) error {
+// Fill reads all of dst.
+func (h *Levels) Fill(dst []uint32) error {
 	for len(dst) > 0 {
-		n, same, v, err := h.next(dst)
+		n, same, v, err := h.Next(dst)
 		if err != nil {
 			return err
 		}
@@ -179,10 +180,10 @@ func (d *deltas) uvarint() uint64 {
 	return v
 }
 
-// next reads the next number.
+// Next reads the next number.
 func (d *deltas) next() (int64, error) {
 	if d.left == 0 {
-		return 0, errShort
+		return 0, ErrShort
 	}
 	d.left--
 	if d.first {
@@ -199,7 +200,7 @@ func (d *deltas) next() (int64, error) {
 	if width > 0 {
 		k := d.at >> 3
 		if d.at+width > 8*d.partSize || d.partSize > len(d.b) && d.at+width > 8*len(d.b) {
-			return 0, errShort
+			return 0, ErrShort
 		}
 		for j, shift := k, -(d.at & 7); shift < width; j, shift = j+1, shift+8 {
 			if shift < 0 {
@@ -228,7 +229,7 @@ func (d *deltas) advance() error {
 		first := d.uvarint()
 		parts := d.block / d.mini
 		if d.b == nil || len(d.b) < parts {
-			return errShort
+			return ErrShort
 		}
 		d.min = int64(first>>1) ^ -int64(first&1)
 		d.widths, d.b, d.part = d.b[:parts], d.b[parts:], 0
@@ -244,7 +245,7 @@ func (d *deltas) advance() error {
 func (d *deltas) leave() error {
 	if d.partSize > len(d.b) {
 		if d.left > 0 {
-			return errShort
+			return ErrShort
 		}
 		d.b = d.b[len(d.b):]
 	} else {
@@ -278,15 +279,15 @@ func (d *deltas) lengths() ([]int32, error) {
 	return list, nil
 }
 
-// texts gives values of no fixed size, one after another. What next returns is
+// Texts gives values of no fixed size, one after another. What Next returns is
 // borrowed until the next call.
-type texts interface{ next() ([]byte, error) }
+type Texts interface{ Next() ([]byte, error) }
 
 type plainTexts struct{ b []byte }
 
-func (p *plainTexts) next() ([]byte, error) {
+func (p *plainTexts) Next() ([]byte, error) {
 	if len(p.b) < 4 {
-		return nil, errShort
+		return nil, ErrShort
 	}
 	n := int64(binary.LittleEndian.Uint32(p.b))
 	if n > int64(len(p.b)-4) {
@@ -316,9 +317,9 @@ func newSizedTexts(b []byte) (*sizedTexts, error) {
 	return s, nil
 }
 
-func (s *sizedTexts) next() ([]byte, error) {
+func (s *sizedTexts) Next() ([]byte, error) {
 	if len(s.sizes) == 0 || int(s.sizes[0]) > len(s.b) {
-		return nil, errShort
+		return nil, ErrShort
 	}
 	n := s.sizes[0]
 	v := s.b[:n]
@@ -346,11 +347,11 @@ func newFrontTexts(b []byte) (*frontTexts, error) {
 	return f, err
 }
 
-func (f *frontTexts) next() ([]byte, error) {
+func (f *frontTexts) Next() ([]byte, error) {
 	if len(f.same) == 0 || int(f.same[0]) > len(f.last) {
-		return nil, errShort
+		return nil, ErrShort
 	}
-	tail, err := f.rest.next()
+	tail, err := f.rest.Next()
 	if err != nil {
 		return nil, err
 	}
