@@ -282,6 +282,17 @@ func (c *Concat) WillScan() {
 
 // WillNeedRows hands the hint to the members of the samples.
 func (c *Concat) WillNeedRows(samples []int, sizes bool) {
+	c.eachPart(samples, func(p *part, samples []int) { p.willNeedRows(samples, sizes) })
+}
+
+// WillNeedMarks hands the hint to the members of the samples.
+func (c *Concat) WillNeedMarks(samples []int, field int, found bool) {
+	c.eachPart(samples, func(p *part, samples []int) { p.willNeedMarks(samples, field, found) })
+}
+
+// eachPart calls tell once for each member that has some of the samples, with their
+// numbers there, in the order in which the members first come.
+func (c *Concat) eachPart(samples []int, tell func(p *part, samples []int)) {
 	var order []int // of the parts, as they first come
 	lists := make(map[int][]int)
 	for _, sample := range samples {
@@ -294,7 +305,7 @@ func (c *Concat) WillNeedRows(samples []int, sizes bool) {
 		}
 	}
 	for _, k := range order {
-		c.parts[k].willNeedRows(lists[k], sizes)
+		tell(&c.parts[k], lists[k])
 	}
 }
 

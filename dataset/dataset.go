@@ -221,6 +221,13 @@ func (p *part) willNeedRows(samples []int, sizes bool) {
 	}
 }
 
+// willNeedMarks tells a part of the marks of its samples, where it hears of them.
+func (p *part) willNeedMarks(samples []int, field int, found bool) {
+	if h, ok := p.Dataset.(loader.MarksHinter); ok {
+		h.WillNeedMarks(samples, field, found)
+	}
+}
+
 // borrow is loader.Lender's, of parts that all lend.
 func borrow(parts []part, off, n int64) ([]byte, bool) {
 	if off < 0 || len(parts) == 0 {

@@ -138,6 +138,7 @@ type heard struct {
 	ranges []ffcv.Range
 	rows   []int
 	sizes  bool
+	marks  []int
 	forgot int
 }
 
@@ -152,7 +153,13 @@ func (h *heard) WillNeedRows(samples []int, sizes bool) {
 	h.rows, h.sizes = append(h.rows, samples...), sizes
 }
 
-// TestWillNeed: each member hears of its own bytes and rows.
+func (h *heard) WillNeedMarks(samples []int, field int, found bool) {
+	if found {
+		h.marks = append(h.marks, append(samples, -field)...)
+	}
+}
+
+// TestWillNeed: each member hears of its own bytes, rows and marks.
 func TestWillNeed(t *testing.T) {
 	a, b, beside := &heard{File: file(t, 0, 3)}, &heard{File: file(t, 1, 4)}, &heard{File: file(t, 0, 7)}
 	concat, err := dataset.NewConcat(a, b)
@@ -190,17 +197,24 @@ func TestWillNeed(t *testing.T) {
 	}
 	few.WillNeed([]ffcv.Range{{Off: 10, Len: 1}, {Off: 20, Len: 2}, {Off: base + 30, Len: 3}, {Off: 40, Len: 4}})
 	few.WillNeedRows([]int{-1, 0, 1, 2, 3}, true)
+	few.WillNeedMarks([]int{-1, 0, 1, 2, 3}, 1, true)
+	few.WillNeedMarks([]int{2}, len(both.Fields())-1, true)
+	few.WillNeedMarks([]int{2}, 100, true)
 	few.WillNeed(nil)
 	for _, c := range []struct {
 		name   string
 		h      *heard
 		ranges []ffcv.Range
 		rows   []int
+		marks  []int
 	}{
-		{"first", a, []ffcv.Range{{Off: 10, Len: 1}, {Off: 20, Len: 2}, {Off: 40, Len: 4}}, []int{0}},
-		{"second", b, []ffcv.Range{{Off: 30, Len: 3}}, []int{3, 1}},
-		{"beside", beside, nil, []int{6, 0, 4}},
+		{"first", a, []ffcv.Range{{Off: 10, Len: 1}, {Off: 20, Len: 2}, {Off: 40, Len: 4}}, []int{0}, []int{0, -1}},
+		{"second", b, []ffcv.Range{{Off: 30, Len: 3}}, []int{3, 1}, []int{3, 1, -1}},
+		{"beside", beside, nil, []int{6, 0, 4}, []int{4, 0}},
 	} {
+		if !slices.Equal(c.h.marks, c.marks) {
+			t.Errorf("the %s heard of marks %v, want %v", c.name, c.h.marks, c.marks)
+		}
 		if !slices.Equal(c.h.ranges, c.ranges) || !slices.Equal(c.h.rows, c.rows) || !c.h.sizes || c.h.forgot != 1 {
 			t.Errorf("the %s heard of %v and rows %v, and forgot %d times; want %v and %v", c.name, c.h.ranges, c.h.rows, c.h.forgot, c.ranges, c.rows)
 		}

@@ -252,6 +252,13 @@ func (j *Join) WillNeedRows(samples []int, sizes bool) {
 	}
 }
 
+// WillNeedMarks hands the hint to the field's dataset.
+func (j *Join) WillNeedMarks(samples []int, field int, found bool) {
+	if field >= 0 && field < len(j.fields) {
+		j.parts[j.of[field].part].willNeedMarks(samples, j.of[field].field, found)
+	}
+}
+
 // Borrow lends bytes of the datasets' files put one after another, if all lend.
 func (j *Join) Borrow(off, n int64) ([]byte, bool) {
 	if !j.lends {

@@ -278,9 +278,10 @@ type shard struct {
 	path string
 	says IndexShard
 
-	file atomic.Pointer[ffcv.File]
-	mu   sync.Mutex
-	err  error // it is not what the index says
+	file   atomic.Pointer[ffcv.File]
+	marked atomic.Bool // where its marks lie was told to be needed, and so looked up
+	mu     sync.Mutex
+	err    error // it is not what the index says
 }
 
 // get opens the file, unless it is open. A failure is tried anew by the next
@@ -401,6 +402,20 @@ func (m *shard) WillNeedRows(samples []int, sizes bool) {
 	} else if len(samples) > 0 {
 		samples = slices.Clone(samples)
 		m.of.later(hint{m, func(f *ffcv.File) { f.WillNeedRows(samples, sizes) }})
+	}
+}
+
+// WillNeedMarks hands the hint to the file, when that is open, and, since it has to
+// read for it once, when somebody has waited for that.
+func (m *shard) WillNeedMarks(samples []int, field int, found bool) {
+	if f := m.file.Load(); f != nil && (found || m.marked.Load()) {
+		f.WillNeedMarks(samples, field, found)
+	} else if len(samples) > 0 {
+		samples = slices.Clone(samples)
+		m.of.later(hint{m, func(f *ffcv.File) {
+			f.WillNeedMarks(samples, field, found)
+			m.marked.Store(true)
+		}})
 	}
 }
 

@@ -153,14 +153,23 @@ func (s *Subset) WillScan() {
 }
 
 // WillNeedRows hands the hint to the dataset.
-func (s *Subset) WillNeedRows(samples []int, sizes bool) {
+func (s *Subset) WillNeedRows(samples []int, sizes bool) { s.willNeedRows(s.inDataset(samples), sizes) }
+
+// WillNeedMarks hands the hint to the dataset.
+func (s *Subset) WillNeedMarks(samples []int, field int, found bool) {
+	s.willNeedMarks(s.inDataset(samples), field, found)
+}
+
+// inDataset returns the dataset's numbers of these samples, without those that there
+// are none of.
+func (s *Subset) inDataset(samples []int) []int {
 	list := make([]int, 0, len(samples))
 	for _, i := range samples {
 		if i >= 0 && i < s.n {
 			list = append(list, s.at(i))
 		}
 	}
-	s.willNeedRows(list, sizes)
+	return list
 }
 
 // Borrow lends what the dataset lends.

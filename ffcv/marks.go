@@ -149,6 +149,35 @@ func (f *File) Marks(sample, field int, buf []byte) ([]byte, error) {
 // It has no bytes when they have no marks. Errors are as for Marks.
 func (f *File) MarksRange(field, lo, n int) (Range, error) { return f.marksRange(field, lo, n, nil) }
 
+// WillNeedMarks is WillNeed for the marks of samples' values in a field, in two
+// steps: first for where in the file they lie, and then, with found, for the marks
+// themselves. The second reads where they lie, and waits for what of that has not
+// come yet; it leaves out what Marks would find damaged.
+func (f *File) WillNeedMarks(samples []int, field int, found bool) {
+	if field < 0 || field >= len(f.fields) {
+		return
+	}
+	s, err := f.marksSection(field)
+	if s == nil || err != nil {
+		return
+	}
+	h := takeHint()
+	defer h.tell(f.src)
+	for _, i := range samples {
+		if i < 0 || i >= f.Len() {
+			continue
+		}
+		if at := s.index + 8*int64(i); !found {
+			h.add(at, int64(len(h.pair)))
+		} else if b, err := f.read(at, int64(len(h.pair)), h.pair[:]); err == nil {
+			from, to := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
+			if from < to && to <= s.total && to-from <= maxSampleMarks {
+				h.add(s.bytes+int64(from), int64(to-from))
+			}
+		}
+	}
+}
+
 // marksRange is MarksRange with what to read offsets into.
 func (f *File) marksRange(field, lo, n int, buf []byte) (Range, error) {
 	if field < 0 || field >= len(f.fields) {

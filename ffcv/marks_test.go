@@ -3,6 +3,7 @@ package ffcv_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -301,6 +302,68 @@ func TestMarksArguments(t *testing.T) {
 		if r, err := f.MarksRange(0, 0, 20); r.Len != 0 || err != nil {
 			t.Errorf("%s: of a field without marks: %v, %v", name, r, err)
 		}
+	}
+}
+
+// told notes what a source that reads is told.
+type told struct {
+	ffcv.Source
+	ranges []ffcv.Range
+}
+
+func (s *told) WillNeed(ranges []ffcv.Range) { s.ranges = append(s.ranges, ranges...) }
+
+// What is announced of marks is what Marks reads: first the offsets, then the marks.
+func TestMarksAhead(t *testing.T) {
+	b, specs := markedFile(t, 20)
+	src := &told{Source: ffcv.ReaderAtSource("reader", bytes.NewReader(b), int64(len(b)))}
+	f, err := ffcv.New(src, custom(specs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := f.MarksRange(1, 0, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := all.Off - 21*8
+	f.WillNeedMarks([]int{3, -1, 20, 7}, 1, false)
+	if want := []ffcv.Range{{Off: index + 3*8, Len: 16}, {Off: index + 7*8, Len: 16}}; !slices.Equal(src.ranges, want) {
+		t.Errorf("where they lie: %v, want %v", src.ranges, want)
+	}
+	src.ranges = nil
+	var want []ffcv.Range
+	for _, i := range []int{12, 0, 1, 4, 7, 19} {
+		f.WillNeedMarks([]int{i, 20}, 1, true)
+		if r, err := f.MarksRange(1, i, 1); err != nil {
+			t.Fatal(err)
+		} else if r.Len > 0 {
+			want = append(want, r)
+		}
+	}
+	if !slices.Equal(src.ranges, want) || len(want) < 3 {
+		t.Errorf("the marks: %v, want %v", src.ranges, want)
+	}
+	src.ranges = nil
+	every := make([]int, 20)
+	for i := range every {
+		every[i] = i
+	}
+	f.WillNeedMarks(every, 1, true)
+	if !slices.Equal(src.ranges, []ffcv.Range{all}) {
+		t.Errorf("all marks: %v, want %v", src.ranges, all)
+	}
+	src.ranges = nil
+	for _, field := range []int{-1, 0, 4} { // one has none
+		f.WillNeedMarks(every, field, false)
+		f.WillNeedMarks(every, field, true)
+	}
+	if len(src.ranges) > 0 {
+		t.Errorf("of fields without marks: %v", src.ranges)
+	}
+	binary.LittleEndian.PutUint64(b[index+5*8:], 1<<60) // offsets of samples 4 and 5
+	f.WillNeedMarks([]int{4, 5}, 1, true)
+	if len(src.ranges) > 0 {
+		t.Errorf("of damaged offsets: %v", src.ranges)
 	}
 }
 

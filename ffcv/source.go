@@ -29,7 +29,7 @@ type Source interface {
 	ReadAt(p []byte, off int64) (int, error)
 
 	// WillNeed tells which bytes will be asked for soon. It is a hint and does
-	// not wait. An empty list takes back what was told before.
+	// not wait, nor keep the list. An empty one takes back what was told before.
 	WillNeed(ranges []Range)
 
 	// Close ends every slice that Borrow gave out. It is idempotent.

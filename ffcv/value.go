@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"sync"
 
 	"github.com/betongo/betongo/alloc"
 	"github.com/betongo/betongo/array"
@@ -299,26 +300,45 @@ func (f *File) WillNeedRows(samples []int, sizes bool) {
 		f.scatter(s, samples)
 		return
 	}
-	var list []Range
-	add := func(off, n int64) {
-		if k := len(list); k > 0 && list[k-1].Off+list[k-1].Len == off {
-			list[k-1].Len += n
-			return
-		}
-		list = append(list, Range{off, n})
-	}
+	h := takeHint()
+	defer h.tell(f.src)
 	for _, s := range samples {
-		add(f.meta+int64(s)*int64(f.row), int64(f.row))
+		h.add(f.meta+int64(s)*int64(f.row), int64(f.row))
 	}
 	if sizes && f.ptrs > 0 {
 		n := int64(f.ptrs) * alloc.EntrySize
 		for _, s := range samples {
-			add(int64(f.header.AllocTable)+int64(s)*n, n)
+			h.add(int64(f.header.AllocTable)+int64(s)*n, n)
 		}
 	}
-	if len(list) > 0 {
-		f.src.WillNeed(list)
+}
+
+// hint is what a source is about to be told, kept so that nothing is allocated.
+type hint struct {
+	list []Range
+	pair [16]byte // two offsets, where they have to be read
+}
+
+var hints = sync.Pool{New: func() any { return new(hint) }}
+
+func takeHint() *hint { return hints.Get().(*hint) }
+
+// add adds a run of bytes, to the last one if it begins where that ends.
+func (h *hint) add(off, n int64) {
+	if k := len(h.list); k > 0 && h.list[k-1].Off+h.list[k-1].Len == off {
+		h.list[k-1].Len += n
+		return
 	}
+	h.list = append(h.list, Range{off, n})
+}
+
+// tell tells the source, if there is something, and gives the hint back.
+func (h *hint) tell(src Source) {
+	if len(h.list) > 0 {
+		src.WillNeed(h.list)
+	}
+	h.list = h.list[:0]
+	hints.Put(h)
 }
 
 // RegionSize returns the size of the region at ptr, one of the pointers in the

@@ -14,6 +14,14 @@ type RowHinter interface {
 	WillNeedRows(samples []int, sizes bool)
 }
 
+// MarksHinter is the ability of a Marker that reads marks, to do so ahead, in two
+// steps: the marks of these samples' values in a field are about to be asked for,
+// and first where they lie. With found that was said some time ago, and what is to
+// be read are the marks. *ffcv.File has it.
+type MarksHinter interface {
+	WillNeedMarks(samples []int, field int, found bool)
+}
+
 // ScanHinter is the ability of a Dataset that reads its files from afar, to read
 // more at a time when most of its samples are about to be asked for, in whatever
 // order. *ffcv.File has it.
@@ -31,20 +39,35 @@ func (e *epoch) announceScan() (err error) {
 }
 
 // announce tells the dataset of a flight's rows, which are read, or touched in
-// the memory of a mapped file, when a worker comes to it.
+// the memory of a mapped file, when a worker comes to it, and of where its marks lie.
 func (e *epoch) announce(f *flight) (err error) {
-	if e.plan.rowHinter == nil || !e.plan.reads && e.plan.table == nil {
-		return nil
-	}
 	defer guard(e.plan.name, &err)
-	e.plan.rowHinter.WillNeedRows(f.batch.ids, e.plan.sized)
+	if p := e.plan; p.rowHinter != nil && (p.reads || p.table != nil) {
+		p.rowHinter.WillNeedRows(f.batch.ids, p.sized)
+	}
+	e.plan.hintMarks(f, false)
 	return nil
+}
+
+// hintMarks tells the dataset of a flight's marks.
+func (p *plan) hintMarks(f *flight, found bool) {
+	if p.marksHinter == nil {
+		return
+	}
+	for i := range p.outputs {
+		if o := &p.outputs[i]; o.marked && (o.shared == nil || o.shared[0] == i) {
+			p.marksHinter.WillNeedMarks(f.batch.ids, o.field, found)
+		}
+	}
 }
 
 // setAnnounce finds out what announce does.
 func (p *plan) setAnnounce() {
 	if p.rowHinter, _ = p.ds.(RowHinter); p.lends && p.table == nil {
 		p.rowHinter = nil
+	}
+	if p.marksHinter, _ = p.ds.(MarksHinter); p.lends {
+		p.marksHinter = nil
 	}
 	p.sized = false
 	for i := range p.outputs {

@@ -120,6 +120,9 @@ func (w *worker) lookUp(f *flight) int {
 	if len(w.ranges) > 0 {
 		w.plan.ds.WillNeed(w.ranges)
 	}
+	if n > 0 {
+		w.plan.hintMarks(f, true)
+	}
 	if err := w.widths(f, n); err != nil {
 		f.fail(0, fmt.Errorf("loader: batch %d: %w", f.batch.index, err))
 		return 0

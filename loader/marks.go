@@ -197,6 +197,9 @@ func (w *worker) marks(o *output, id int, jpeg []byte) []byte {
 			w.made = make([]byte, 0, 1<<10)
 		}
 		m, err := w.plan.marker.Marks(id, o.field, w.made)
+		if w.meter.on && !w.plan.lends {
+			w.meter.lap(w.out, stageRead, 0)
+		}
 		if !w.plan.lends && cap(m) > cap(w.made) {
 			w.made = m[:0]
 		}

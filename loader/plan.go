@@ -34,8 +34,9 @@ type plan struct {
 	verifier Verifier // nil: values are taken as they are
 	verified []int    // fields to compare that may have no output
 
-	rowHinter RowHinter // nil: not told of rows
-	sized     bool      // sizes of regions are looked up
+	rowHinter   RowHinter   // nil: not told of rows
+	marksHinter MarksHinter // nil: not told of marks
+	sized       bool        // sizes of regions are looked up
 
 	outputs []output
 	prepare bool // some output needs its regions before the batch can be filled
