@@ -1,8 +1,9 @@
 """Puts the engine into the wheel.
 
-The engine is built with Go from ../cmd/betongo-engine, for the machine or for BETONGO_GOOS and
-BETONGO_GOARCH. BETONGO_ENGINE names one that is built already; BETONGO_ENGINE=none makes a wheel without one,
-which reads files but loads no batches.
+Its two programs are built with Go from ../cmd/betongo-engine and ../cmd/betongo-tools, for the machine or for
+BETONGO_GOOS and BETONGO_GOARCH. BETONGO_ENGINE names the first where it is built already, and BETONGO_TOOLS
+the second, which else lies beside it; BETONGO_ENGINE=none makes a wheel without them, which reads files but
+loads no batches.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ TAGS = {
     ("darwin", "arm64"): "macosx_11_0_arm64",
 }
 MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+PROGRAMS = {"betongo-engine": "BETONGO_ENGINE", "betongo-tools": "BETONGO_TOOLS"}
+"""What a wheel holds, and the variables that name what is built already."""
 LOWEST = (1, 24)
 SMALLER = "disable_grpc_modules,grpcnotrace"
 """What Google's library for its store would link for gRPC, which is not spoken here: 12 MB, and half of the
@@ -50,22 +53,36 @@ class EngineHook(BuildHookInterface[Any]):
                 f"betongo: there is no engine for {system}/{machine} (only {names}); "
                 "BETONGO_ENGINE=none installs the package without one"
             )
-        if given and not os.path.isfile(given):
-            raise SystemExit(f"betongo: BETONGO_ENGINE names {given!r}, and there is no such file")
+        found = built(given) if given else {}
         if version == "editable":
-            out = Path(self.root) / "src" / "betongo" / "_bin" / "betongo-engine"
-            out.parent.mkdir(exist_ok=True)
+            folder = Path(self.root) / "src" / "betongo" / "_bin"
+            folder.mkdir(exist_ok=True)
         else:
             self.folder = tempfile.TemporaryDirectory(prefix="betongo-")
-            out = Path(self.folder.name) / "betongo-engine"
-            build_data["force_include"][str(out)] = "betongo/_bin/betongo-engine"
-        if not given:
-            build(Path(self.root).parent, out, system, machine)
-        elif not (out.exists() and os.path.samefile(given, out)):
-            shutil.copyfile(given, out)
-        out.chmod(0o755)
+            folder = Path(self.folder.name)
+        for program in PROGRAMS:
+            out = folder / program
+            if not given:
+                build(Path(self.root).parent, out, system, machine)
+            elif not (out.exists() and os.path.samefile(found[program], out)):
+                shutil.copyfile(found[program], out)
+            out.chmod(0o755)
+            if version != "editable":
+                build_data["force_include"][str(out)] = f"betongo/_bin/{program}"
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{tags}"
+
+
+def built(engine: str) -> dict[str, str]:
+    """Returns the paths of programs that are built already, by their names."""
+    beside = os.path.join(os.path.dirname(os.path.abspath(engine)), "betongo-tools")
+    paths = {"betongo-engine": engine, "betongo-tools": os.environ.get("BETONGO_TOOLS") or beside}
+    for program, path in paths.items():
+        if not os.path.isfile(path):
+            raise SystemExit(
+                f"betongo: {PROGRAMS[program]}: {program} is to be {path!r}, and there is no such file"
+            )
+    return paths
 
 
 def target() -> tuple[str, str]:
@@ -77,9 +94,9 @@ def target() -> tuple[str, str]:
 
 
 def build(module: Path, out: Path, system: str, machine: str) -> None:
-    """Builds the engine with Go."""
+    """Builds the program that `out` is named after, with Go."""
     go = shutil.which("go")
-    hint = "or set BETONGO_ENGINE to a betongo-engine that is built already (none: a package without one)"
+    hint = "or set BETONGO_ENGINE to a betongo-engine that is built already, with a betongo-tools beside it"
     if go is None:
         lowest = ".".join(map(str, LOWEST))
         raise SystemExit(
@@ -91,7 +108,7 @@ def build(module: Path, out: Path, system: str, machine: str) -> None:
         raise SystemExit(
             f"betongo: building the engine needs Go 1.24 or later, {go} is {said}: https://go.dev/dl ({hint})"
         )
-    if not (module / "cmd" / "betongo-engine").is_dir():
+    if not (module / "cmd" / out.name).is_dir():
         raise SystemExit(
             f"betongo: {module} is no clone of betongo: the engine's sources are missing ({hint})"
         )
@@ -107,7 +124,7 @@ def build(module: Path, out: Path, system: str, machine: str) -> None:
         "-s -w",
         "-o",
         str(out),
-        "./cmd/betongo-engine",
+        f"./cmd/{out.name}",
     ]
     done = subprocess.run(
         command, cwd=module, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

@@ -21,9 +21,10 @@ const (
 // pythons are tried in this order.
 var pythons = []string{"python3", "python3.13", "python3.12", "python3.11", "python3.10", "/usr/bin/python3"}
 
-// maxEngine is the size that the engine may have: 7 MB without object stores, whose
-// libraries take the rest.
-const maxEngine = 40 << 20
+// maxSizes are what the programs beside Python may take, in bytes: the one that
+// everybody starts, and the one with the libraries of object stores and of what is
+// done beside loading.
+var maxSizes = map[string]int64{"ENGINE": 20_000_000, "TOOLS": 50_000_000}
 
 // pythonPlan returns the steps of the Python package.
 func pythonPlan(m *moduleInfo) []step {
@@ -183,23 +184,25 @@ func (v *virtual) wheel(ctx context.Context) (string, error) {
 	return names[0], nil
 }
 
-// engine checks that what is installed has an engine that is not too large.
+// engine checks that what is installed has programs that are not too large.
 func (v *virtual) engine(ctx context.Context) error {
-	cmd := exec.CommandContext(ctx, v.python, "-c", "from betongo import _engine; print(_engine.binary())")
-	cmd.Env, cmd.Dir = v.environ(nil), v.dir
-	out, err := cmd.Output()
-	var failed *exec.ExitError
-	if errors.As(err, &failed) {
-		return fmt.Errorf("the installed package's engine: %w\n%s", err, failed.Stderr)
-	} else if err != nil {
-		return err
-	}
-	info, err := os.Stat(strings.TrimSpace(string(out)))
-	if err != nil {
-		return err
-	}
-	if info.Size() > maxEngine {
-		return fmt.Errorf("%s has %d bytes, more than the %d that it may have", info.Name(), info.Size(), maxEngine)
+	for name, most := range maxSizes {
+		cmd := exec.CommandContext(ctx, v.python, "-c", "from betongo import _engine; print(_engine.binary(_engine."+name+"))")
+		cmd.Env, cmd.Dir = v.environ(nil), v.dir
+		out, err := cmd.Output()
+		var failed *exec.ExitError
+		if errors.As(err, &failed) {
+			return fmt.Errorf("the installed package's engine: %w\n%s", err, failed.Stderr)
+		} else if err != nil {
+			return err
+		}
+		info, err := os.Stat(strings.TrimSpace(string(out)))
+		if err != nil {
+			return err
+		}
+		if info.Size() > most {
+			return fmt.Errorf("%s has %d bytes, more than the %d that it may have", info.Name(), info.Size(), most)
+		}
 	}
 	return nil
 }
@@ -218,7 +221,7 @@ func (v *virtual) run(ctx context.Context, env []string, args ...string) error {
 // environ is what is set for the environment's Python: nothing of ours but what
 // is installed.
 func (v *virtual) environ(more []string) []string {
-	return append([]string{"PYTHONPATH=", "PYTHONHOME=", "BETONGO_ENGINE=", "PYTHONDONTWRITEBYTECODE=1"}, more...)
+	return append([]string{"PYTHONPATH=", "PYTHONHOME=", "BETONGO_ENGINE=", "BETONGO_TOOLS=", "PYTHONDONTWRITEBYTECODE=1"}, more...)
 }
 
 // withoutGo returns a PATH on which there is no Go.

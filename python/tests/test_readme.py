@@ -86,7 +86,7 @@ def install(clone: Path, where: Path, path: str) -> subprocess.CompletedProcess[
     )
     if fetched.returncode:
         pytest.skip(f"pip can't fetch hatchling and numpy here: {fetched.stderr.strip().splitlines()[-1]}")
-    env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "BETONGO_ENGINE")}
+    env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "BETONGO_ENGINE", "BETONGO_TOOLS")}
     env["PATH"] = os.pathsep.join([str(where / "bin"), path])
     line = ["/bin/sh", "-c", INSTALL]
     return subprocess.run(line, capture_output=True, text=True, timeout=400, cwd=clone, env=env)
@@ -96,7 +96,7 @@ def test_install_and_use(clone: Path, tmp_path: Path) -> None:
     """The install line in a clean clone, then the program, with nothing but what that installed."""
     made = install(clone, tmp_path / "venv", os.pathsep.join([os.path.dirname(go()), "/usr/bin", "/bin"]))
     assert made.returncode == 0, made.stderr
-    env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "BETONGO_ENGINE")}
+    env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "BETONGO_ENGINE", "BETONGO_TOOLS")}
     env["PATH"] = "/usr/bin:/bin"
     out = subprocess.run(
         [str(tmp_path / "venv" / "bin" / "python"), "-c", program()],

@@ -335,7 +335,7 @@ def test_s3_engine_killed(s3, url, mixed) -> None:
     ds[0]
     batches = iter(loader)
     next(batches)
-    process = _engine.engine().process
+    process = _engine.engine(_engine.TOOLS).process
     process.send_signal(signal.SIGKILL)
     process.wait()
     with pytest.raises(betongo.EngineError):
@@ -348,7 +348,7 @@ def test_s3_engine_killed(s3, url, mixed) -> None:
 def test_s3_engine_killed_and_replaced(s3, mixed) -> None:
     url = s3.put("killed.beton", Path(mixed).read_bytes())
     ds = betongo.open(url)
-    process = _engine.engine().process
+    process = _engine.engine(_engine.TOOLS).process
     process.send_signal(signal.SIGKILL)
     process.wait()
     s3.put("killed.beton", Path(mixed).read_bytes()[:-24])

@@ -1,7 +1,9 @@
 """The engine: the process beside this one that reads, decodes and batches.
 
-It is started when it is first needed, one for a process; forked and spawned children (DataLoader's workers)
-use their parent's. It ends when its client has ended, however that happened.
+There are two programs for it, which speak the same: a small one for files of the local disk (ENGINE), and one
+that knows object stores too, and what else is done beside loading (TOOLS). Each is started when it is first
+needed, one of each for a process; forked and spawned children (DataLoader's workers) use their parent's. They
+end when their client has ended, however that happened.
 """
 
 from __future__ import annotations
@@ -24,26 +26,42 @@ from .errors import EngineError
 if TYPE_CHECKING:
     import subprocess
 
-__all__ = ["Connector", "Engine", "binary", "engine", "shutdown"]
+__all__ = ["ENGINE", "TOOLS", "Connector", "Engine", "binary", "engine", "shutdown"]
+
+ENGINE = "betongo-engine"
+"""The program for files of the local disk."""
+TOOLS = "betongo-tools"
+"""The program that knows object stores too."""
 
 
-def binary() -> str:
-    """Returns the engine's path: BETONGO_ENGINE where that is set, else the one in the package.
+def binary(program: str = ENGINE) -> str:
+    """Returns a program's path: BETONGO_ENGINE and BETONGO_TOOLS where these are set, the latter else beside
+    the former, else those in the package.
 
     Raises EngineError that says what to do where there is none.
     """
-    given = os.environ.get("BETONGO_ENGINE")
+    variable = "BETONGO_TOOLS" if program == TOOLS else "BETONGO_ENGINE"
+    given = os.environ.get(variable)
     if given:
         if not os.path.isfile(given):
-            raise EngineError(f"BETONGO_ENGINE names {given!r}, and there is no such file")
+            raise EngineError(f"{variable} names {given!r}, and there is no such file")
         return os.path.abspath(given)
-    path = Path(__file__).parent / "_bin" / "betongo-engine"
+    beside = os.environ.get("BETONGO_ENGINE")
+    if beside:
+        path = Path(os.path.abspath(beside)).parent / program
+        if not path.is_file():
+            raise EngineError(
+                f"URLs and indexes are {program}'s, and beside what BETONGO_ENGINE names there is none "
+                f"({path} is missing): put it there, or set {variable}"
+            )
+        return str(path)
+    path = Path(__file__).parent / "_bin" / program
     if not path.is_file():
         raise EngineError(
             f"this installation of betongo has no engine for {sys.platform} on {platform.machine()} "
             f"({path} is missing): install a wheel for this platform, or build one with Go "
-            "(https://go.dev/dl) by `pip install ./python` in a clone, or set BETONGO_ENGINE to the path of "
-            "a betongo-engine; betongo.open reads files without one"
+            f"(https://go.dev/dl) by `pip install ./python` in a clone, or set {variable} to the path of "
+            f"a {program}; betongo.open reads files without one"
         )
     return str(path)
 
@@ -212,11 +230,11 @@ def _signal(number: int) -> str:
         return "unknown"
 
 
-def _start() -> Engine:
+def _start(program: str) -> Engine:
     """Starts an engine for this process."""
     import subprocess
 
-    path = binary()
+    path = binary(program)
     door, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     log = _scratch()
     try:
@@ -248,75 +266,80 @@ def _scratch() -> IO[bytes]:
 
 
 _lock = threading.Lock()
-_engine: Engine | None = None
+_engines: dict[str, Engine] = {}  # by program
 
 
-def engine() -> Engine:
+def engine(program: str = ENGINE) -> Engine:
     """Returns this process's engine, started when there is none yet or when it has ended. By any thread.
 
     A child uses the engine of the parent that it was forked from, or that its loader was pickled by.
     """
-    global _engine
     with _lock:
-        if _engine is None or _engine.lost:
-            if _engine is not None:
-                _engine.close()
-            _engine = _start()
-        return _engine
+        e = _engines.get(program)
+        if e is None or e.lost:
+            if e is not None:
+                e.close()
+                del _engines[program]
+            e = _engines[program] = _start(program)
+        return e
 
 
 def shutdown() -> None:
-    """Ends this process's engine, if it has one; what still uses it raises EngineError. The next use starts
-    another."""
-    global _engine
+    """Ends this process's engines, if it has any; what still uses them raises EngineError. The next use
+    starts another."""
     with _lock:
-        e, _engine = _engine, None
-    if e is not None:
+        running = list(_engines.values())
+        _engines.clear()
+    for e in running:
         e.close()
 
 
 class Connector:
-    """Makes connections to the process's engine. It can be pickled.
+    """Makes connections to the process's engine of a program. It can be pickled.
 
     Pickled for a child that is being spawned, it brings the engine of this process along; anywhere else it is
     one for the process that unpickles it.
     """
 
+    def __init__(self, program: str = ENGINE) -> None:
+        self.program = program
+
     def __call__(self) -> Connection:
         """Returns a new connection; an engine that had ended unnoticed is replaced, once."""
-        e = engine()
+        e = engine(self.program)
         try:
             return e.connect()
         except EngineError:
             if not e.lost:
                 raise
-        return engine().connect()
+        return engine(self.program).connect()
 
     def __reduce__(self) -> tuple[Any, ...]:
         from multiprocessing import context, reduction
 
         child = context.get_spawning_popen()  # type: ignore[no-untyped-call]
         if child is None:
-            return Connector, ()
-        if child not in _doors:  # a child is given a descriptor once
-            _doors[child] = reduction.DupFd(engine().door.fileno())
-        return _join, (_doors[child],)
+            return Connector, (self.program,)
+        doors = _doors.setdefault(child, {})
+        if self.program not in doors:  # a child is given a descriptor once
+            doors[self.program] = reduction.DupFd(engine(self.program).door.fileno())
+        return _join, (self.program, doors[self.program])
 
 
-_doors: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+_doors: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
 
 
-def _join(door: Any) -> Connector:
+def _join(program: str, door: Any) -> Connector:
     """In a spawned child: takes the parent's engine for its own, unless it has one."""
-    global _engine
     fd = door.detach()
     with _lock:
-        if _engine is None:
-            _engine = Engine(socket.socket(fileno=fd), None, None)
+        mine = _engines.get(program)
+        if mine is None:
+            _engines[program] = Engine(socket.socket(fileno=fd), None, None)
             os.set_inheritable(fd, False)
-        elif _engine.door.fileno() != fd:
+        elif mine.door.fileno() != fd:
             os.close(fd)
-    return Connector()
+    return Connector(program)
 
 
 def _forked() -> None:

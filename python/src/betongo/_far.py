@@ -112,7 +112,7 @@ class Far(File):
                 return c
             if self._closed:
                 raise ValueError(f"{_storage.shown(self.path)}: the dataset is closed")
-            c = Connector()()
+            c = Connector(_storage.program(self.path))()
             try:
                 answer, descriptors = c.request(self._request())
                 told = {**answer["ok"], "descriptors": bytes(descriptors)}
@@ -366,7 +366,11 @@ class Far(File):
         from ._engine import Connector
 
         # The connector brings this process's engine along to a child that is being spawned.
-        more = {"storage": self._storage, "memory": self._memory, "connector": Connector()}
+        more = {
+            "storage": self._storage,
+            "memory": self._memory,
+            "connector": Connector(_storage.program(self.path)),
+        }
         return {**super().__getstate__(), **more}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

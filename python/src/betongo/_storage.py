@@ -22,7 +22,18 @@ if TYPE_CHECKING:
 
     StorageOptions: TypeAlias = Mapping[str, Any]
 
-__all__ = ["exists", "fetched", "is_several", "is_url", "local", "request", "settings", "shown", "upload"]
+__all__ = [
+    "exists",
+    "fetched",
+    "is_several",
+    "is_url",
+    "local",
+    "program",
+    "request",
+    "settings",
+    "shown",
+    "upload",
+]
 
 SCHEMES = ("s3", "gs", "azblob", "https", "http", "file")
 
@@ -76,6 +87,13 @@ def is_several(path: Any) -> bool:
     if path.endswith(".json"):
         return True
     return any(c in path for c in "*?[") and not os.path.exists(path)
+
+
+def program(path: Any) -> str:
+    """The engine's program that a dataset's path needs: an index may name URLs."""
+    from ._engine import ENGINE, TOOLS
+
+    return TOOLS if is_url(path) or os.fsdecode(path).endswith(".json") else ENGINE
 
 
 def shown(url: str) -> str:
@@ -219,8 +237,8 @@ def file_name(url: str) -> str:
 
 
 def _ask(told: dict[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    from ._engine import Connector
+    from ._engine import TOOLS, Connector
 
-    with Connector()() as connection:
+    with Connector(TOOLS)() as connection:
         answer: dict[str, Any] = connection.request({**told, "storage": request(options)})[0]["ok"]
         return answer

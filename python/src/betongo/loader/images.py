@@ -37,10 +37,7 @@ class Images:
             yield from self._ask(np.ascontiguousarray(ids[at : at + _at_a_time], "<i8"))
 
     def _ask(self, ids: np.ndarray) -> Iterator[np.ndarray]:
-        connection = self._connection
-        if connection is None or connection.closed or self._owner != os.getpid():
-            connection = self._connection = _engine.Connector()()
-            self._owner = os.getpid()
+        connection = None if self._file.far else self._mine()
         request = {**self._request, "ids": len(ids)}
         answer, pixels = self._file.ask(request, ids.view(np.uint8).data, connection)
         at = 0
@@ -50,6 +47,14 @@ class Images:
                 height, width, channels
             )
             at += n
+
+    def _mine(self) -> Connection:
+        """A connection of this process for a file that has none of its own."""
+        connection = self._connection
+        if connection is None or connection.closed or self._owner != os.getpid():
+            connection = self._connection = _engine.Connector()()
+            self._owner = os.getpid()
+        return connection
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_file": self._file, "_request": self._request, "_connection": None, "_owner": 0}

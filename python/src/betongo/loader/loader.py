@@ -341,7 +341,9 @@ class Loader:
         if custom:
             spec["custom"] = custom
         everything = given or a["indices"] is None
-        return LoaderStream(_engine.Connector(), spec, None if everything else self.indices)
+        return LoaderStream(
+            _engine.Connector(_storage.program(self._path)), spec, None if everything else self.indices
+        )
 
     def _memory(self) -> int:
         """Return how many bytes of pages are kept: 0 where the files are mapped, -1 where the engine finds
@@ -587,7 +589,7 @@ class Loader:
             "seed_given": self._seed_given,
             "next_epoch": self.next_epoch,
             "loaded": loaded,
-            "connector": _engine.Connector(),
+            "connector": _engine.Connector(_storage.program(self._path)),
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
