@@ -39,6 +39,7 @@ type grammar struct {
 	Remap   remapCommand     `cmd:"" help:"Write a file with labels and classes renamed; its pages are copied as they are."`
 	Add     addCommand       `cmd:"" help:"Write a file with a field more."`
 	Append  appendCommand    `cmd:"" help:"Write a file with more samples; its pages are copied as they are."`
+	Export  exportCommand    `cmd:"" help:"Write the samples of a file as another system's dataset: class folders, tar shards, Parquet, MDS."`
 	Bench   benchCommand     `cmd:"" help:"Load the batches of a file, or of several as one, and print how fast it went."`
 	Epoch   epochCommand     `cmd:"" help:"Load an epoch, or go on with one, and print what each batch holds."`
 	Replay  replayCommand    `cmd:"" help:"Load one sample as it is in an epoch and print what was drawn for it."`

@@ -74,6 +74,7 @@ var rooms = []room{
 	{"internal/memory", 0, nil},
 	{"store", 6, []string{"dataset", "ffcv", "remote", "internal/aside", "internal/memory", "internal/regular"}},
 	{"build", 7, []string{"store", "source", "splice", "dataset", "ffcv", "fields", "array", "remote", "internal/aside", "internal/mmap", "internal/regular"}},
+	{"export", 7, []string{"store", "dataset", "loader", "ffcv", "fields", "array", "array/npy", "rgb", "remote", "record/mds", "record/parquet", "record/webdataset", "internal/aside", "internal/hash", "internal/mmap", "internal/regular"}},
 	{"internal/storeflag", 7, []string{"store", "remote", "ffcv", "internal/term"}},
 	{"convert", 7, []string{"*"}}, // joins all formats, .beton among them
 	{"internal/term", 4, nil},

@@ -1,0 +1,311 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/mmap"
+	"github.com/betongo/betongo/loader"
+)
+
+const (
+	batchSamples = 256
+	batchBytes   = 4 << 20
+	farWorkers   = 32 // of an object store, where waiting is what takes time
+)
+
+// batch is samples that follow each other, on their way from a worker to the sink.
+// It belongs to one goroutine at a time.
+type batch struct {
+	first, n int
+	records  []record
+	mem      memory
+	rows     []byte // of the samples, borrowed or in buf
+	buf      []byte
+	ready    chan error // the worker's answer
+}
+
+// sink is a format.
+type sink interface {
+	// add takes the next sample. It may keep the record until the batch has been
+	// written.
+	add(ctx context.Context, r *record) error
+	// write writes what was added of a batch, if add did not. It is called by
+	// several goroutines at once.
+	write(ctx context.Context, b *batch) error
+	// close completes what was added.
+	close(ctx context.Context) error
+	// drop lets go of what is open, after an error.
+	drop() error
+}
+
+// far is the ability of a dataset to say that it reads through a cache.
+type far interface{ CacheBudget() int64 }
+
+// write sends all samples through the sink of the format.
+func (e *exporter) write(ctx context.Context) error {
+	s, err := e.sink()
+	if err != nil {
+		return err
+	}
+	workers, writers := e.opts.Workers, 1
+	f, isFar := e.plan.ds.(far)
+	if isFar = isFar && f.CacheBudget() > 0; isFar {
+		workers = max(workers, farWorkers)
+	}
+	if scan, ok := e.plan.ds.(interface{ WillScan() }); ok && isFar && e.opts.Fields == nil {
+		scan.WillScan()
+	}
+	if e.opts.Format == Folder {
+		if writers = e.opts.Workers; e.to.far() {
+			writers = max(writers, farWorkers)
+		}
+	}
+	p := &pipeline{exporter: e, sink: s, ahead: isFar}
+	p.size, p.rowSize = e.batchSize()
+	if err = p.run(ctx, workers, writers); err == nil {
+		err = s.close(ctx)
+	}
+	if err != nil {
+		err = errors.Join(err, s.drop())
+	}
+	return err
+}
+
+// batchSize is how many samples are read together, some megabytes by the sizes of
+// the first ones, and how many bytes a row has.
+func (e *exporter) batchSize() (samples, rowSize int) {
+	ds := e.plan.ds
+	bytes, n := int64(0), min(ds.Len(), 16)
+	if n == 0 {
+		return 1, 0
+	}
+	rows, err := ds.Rows(0, n, nil)
+	if err != nil {
+		return 1, 0 // the reading of the first batch tells of it
+	}
+	rowSize = len(rows) / n
+	var r reader
+	for i := range n {
+		row := rows[i*rowSize : (i+1)*rowSize]
+		for k := range e.plan.columns {
+			c := &e.plan.columns[k]
+			if c.offset+c.size > len(row) {
+				continue
+			}
+			r.regions, _ = c.regions(ds, r.regions[:0], i, row[c.offset:c.offset+c.size]) // a damaged one is told of later
+			for _, region := range r.regions {
+				bytes += max(0, min(region.Size, batchBytes))
+			}
+		}
+	}
+	return int(min(batchSamples, max(1, batchBytes*int64(n)/max(bytes, 1)))), rowSize
+}
+
+// pipeline reads and encodes batches on several goroutines, and has the sink take
+// them in their order.
+type pipeline struct {
+	*exporter
+	sink  sink
+	ahead bool // announce what will be read
+
+	size, rowSize int
+	done          int
+}
+
+// run ends when all goroutines that it starts have: those of a group end with the
+// closing of the channel that they read, or with ctx, which the first error ends.
+func (p *pipeline) run(outer context.Context, workers, writers int) error {
+	g, ctx := errgroup.WithContext(outer)
+	n := p.plan.ds.Len()
+	batches := (n + p.size - 1) / p.size
+	workers, writers = min(workers, max(batches, 1)), min(writers, max(batches, 1))
+	free := make(chan *batch, 2*workers+writers)
+	for range cap(free) {
+		free <- &batch{ready: make(chan error, 1)}
+	}
+	jobs, order, full := make(chan *batch), make(chan *batch, cap(free)), make(chan *batch)
+	g.Go(func() error {
+		defer close(jobs)
+		defer close(order)
+		for first := 0; first < n; first += p.size {
+			var b *batch
+			select {
+			case b = <-free:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			b.first, b.n = first, min(p.size, n-first)
+			order <- b // has room for all there are
+			select {
+			case jobs <- b:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+	for range workers {
+		g.Go(func() error {
+			r := &reader{plan: p.plan, raw: p.opts.Format == MDS || p.opts.Format == Parquet}
+			for b := range jobs {
+				b.ready <- mmap.Guard(func() error { return p.read(ctx, r, b) })
+			}
+			return nil
+		})
+	}
+	g.Go(func() error {
+		defer close(full)
+		return p.take(ctx, outer, order, full)
+	})
+	for range writers {
+		g.Go(func() error {
+			for b := range full {
+				if err := mmap.Guard(func() error { return p.sink.write(ctx, b) }); err != nil {
+					return err
+				}
+				b.mem.reset()
+				free <- b // has room for all there are
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// read reads the samples of a batch.
+func (p *pipeline) read(ctx context.Context, r *reader, b *batch) (err error) {
+	if len(b.records) < b.n {
+		b.records = make([]record, p.size)
+	}
+	// Rows may lend its own bytes, which must not become memory to read into.
+	if b.buf == nil {
+		b.buf = make([]byte, 0, p.size*p.rowSize)
+	}
+	if b.rows, err = p.plan.ds.Rows(b.first, b.n, b.buf); err != nil {
+		return err
+	}
+	r.mem = &b.mem
+	size := len(b.rows) / b.n
+	if p.ahead {
+		if err := r.announce(b, size); err != nil {
+			return err
+		}
+	}
+	for i := range b.n {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		rec := &b.records[i]
+		rec.sample = b.first + i
+		r.sample(rec, b.rows[i*size:(i+1)*size])
+	}
+	return nil
+}
+
+// announce tells the dataset which bytes of it a batch needs.
+func (r *reader) announce(b *batch, size int) error {
+	ranges := make([]ffcv.Range, 0, b.n)
+	for i := range b.n {
+		row := b.rows[i*size : (i+1)*size]
+		for k := range r.plan.columns {
+			c := &r.plan.columns[k]
+			if c.offset+c.size > len(row) {
+				continue // told of when it is read
+			}
+			var err error
+			if r.regions, err = c.regions(r.plan.ds, r.regions[:0], b.first+i, row[c.offset:c.offset+c.size]); err != nil {
+				continue
+			}
+			for _, region := range r.regions {
+				if region.Size > 0 && region.Ptr < 1<<62 {
+					ranges = append(ranges, ffcv.Range{Off: int64(region.Ptr), Len: region.Size})
+				}
+			}
+		}
+	}
+	r.plan.ds.WillNeed(ranges)
+	return nil
+}
+
+// take hands the sink one batch after another, and then to who writes them. What
+// the sink begins outlives the group, whose context ends with it: outer does not.
+func (p *pipeline) take(ctx, outer context.Context, order, full chan *batch) error {
+	for b := range order {
+		select {
+		case err := <-b.ready:
+			if err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if err := mmap.Guard(func() error { return p.addAll(outer, b) }); err != nil {
+			return err
+		}
+		select {
+		case full <- b:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// addAll gives the sink the samples of a batch that are sound.
+func (p *pipeline) addAll(ctx context.Context, b *batch) error {
+	for i := range b.n {
+		r := &b.records[i]
+		if r.err == nil {
+			err := p.sink.add(ctx, r)
+			if err != nil && !errors.As(err, &r.err) {
+				return err
+			}
+		}
+		if r.err != nil {
+			if p.opts.OnError == nil {
+				return r.err
+			}
+			if err := p.opts.OnError(r.err); err != nil {
+				return err
+			}
+			p.stats.Skipped++
+			continue
+		}
+		p.stats.Samples++
+		for k := range r.values {
+			if r.values[k].ext == "png" && p.plan.columns[k].kind <= kindRaster {
+				p.stats.PNG++
+			}
+		}
+	}
+	p.done += b.n
+	if p.opts.Progress != nil {
+		p.opts.Progress(p.done, p.plan.ds.Len())
+	}
+	return ctx.Err()
+}
+
+// sink returns that of the format.
+func (e *exporter) sink() (sink, error) {
+	switch e.opts.Format {
+	case Folder:
+		return newFolder(e)
+	case Tar:
+		return newTar(e)
+	}
+	return nil, fmt.Errorf("export: no format %q", e.opts.Format)
+}
+
+// bad is the error of a sample that the sink refuses.
+func (p *plan) bad(r *record, field string, err error) error {
+	file := p.ds.Name()
+	if l, ok := p.ds.(loader.Locator); ok {
+		file, _ = l.Locate(r.sample, 0)
+	}
+	return &SampleError{File: file, Sample: r.sample, Key: r.key, Field: field, Err: err}
+}
