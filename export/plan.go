@@ -38,6 +38,7 @@ type column struct {
 	stored fields.Field
 	spec   array.Spec // arrays
 	header []byte     // of their .npy files
+	raw    bool       // elements alone are wanted
 	ext    string     // bytes: of their files
 }
 

@@ -3,7 +3,6 @@ package export
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"golang.org/x/sync/errgroup"
 
@@ -151,7 +150,7 @@ func (p *pipeline) run(outer context.Context, workers, writers int) error {
 	})
 	for range workers {
 		g.Go(func() error {
-			r := &reader{plan: p.plan, raw: p.opts.Format == MDS || p.opts.Format == Parquet}
+			r := &reader{plan: p.plan}
 			for b := range jobs {
 				b.ready <- mmap.Guard(func() error { return p.read(ctx, r, b) })
 			}
@@ -293,12 +292,17 @@ func (p *pipeline) addAll(ctx context.Context, b *batch) error {
 // sink returns that of the format.
 func (e *exporter) sink() (sink, error) {
 	switch e.opts.Format {
-	case Folder:
-		return newFolder(e)
 	case Tar:
-		return newTar(e)
+		f, err := newTar(e)
+		return newShards(e, f, err)
+	case MDS:
+		f, err := newMDS(e)
+		return newShards(e, f, err)
+	case Parquet:
+		f, err := newParquet(e)
+		return newShards(e, f, err)
 	}
-	return nil, fmt.Errorf("export: no format %q", e.opts.Format)
+	return newFolder(e)
 }
 
 // bad is the error of a sample that the sink refuses.

@@ -3,52 +3,12 @@ package export
 import (
 	"context"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 
 	"github.com/betongo/betongo/record/webdataset"
 )
-
-// shards are files that samples fill one after another.
-type shards struct {
-	e     *exporter
-	name  func(n int) string
-	limit int64
-	count int  // shards that were begun
-	any   bool // the open one has a sample
-	out   file // nil: none is open
-}
-
-// full says whether a shard of size bytes has no room for more bytes.
-func (s *shards) full(size, more int64) bool { return s.out != nil && s.any && size+more > s.limit }
-
-// begin opens the next shard.
-func (s *shards) begin(ctx context.Context) (err error) {
-	s.any = false
-	if s.out, err = s.e.to.create(ctx, s.name(s.count)); err == nil {
-		s.count++
-		s.e.stats.Shards++
-	}
-	return err
-}
-
-// end completes the open shard.
-func (s *shards) end(err error) error {
-	if err != nil {
-		return err
-	}
-	out := s.out
-	s.out = nil
-	return out.close()
-}
-
-// drop lets go of the open shard.
-func (s *shards) drop() error {
-	if s.out == nil {
-		return nil
-	}
-	return s.out.drop()
-}
 
 // tar writes WebDataset's shards.
 type tar struct {
@@ -56,15 +16,14 @@ type tar struct {
 	plan    *plan
 	exts    []string // by column; of pictures and sounds without the value's own
 	names   names
-	shards  shards
 	w       *webdataset.Writer
+	key     string
 	members []webdataset.Member
 	texts   memory
 }
 
 func newTar(e *exporter) (*tar, error) {
 	t := &tar{e: e, plan: e.plan, names: names{plan: e.plan}}
-	t.shards = shards{e: e, limit: e.opts.ShardSize, name: func(n int) string { return fmt.Sprintf("%s-%06d.tar", e.opts.Prefix, n) }}
 	known := map[string]string{}
 	for k := range t.plan.columns {
 		ext := t.ext(k)
@@ -76,6 +35,8 @@ func newTar(e *exporter) (*tar, error) {
 	}
 	return t, nil
 }
+
+func (t *tar) name(n int) string { return fmt.Sprintf("%s-%06d.tar", t.e.opts.Prefix, n) }
 
 // ext is the extension of a field's members: that which WebDataset decodes its
 // kind of values by, behind the field's name, but for the two that every recipe
@@ -113,19 +74,19 @@ func (t *tar) ext(k int) string {
 	return name + "." + end
 }
 
-// add writes a sample.
-func (t *tar) add(ctx context.Context, r *record) error {
-	key := dotless(r.stem)
-	if first, _, _ := strings.Cut(key, "/"); strings.HasPrefix(first, "__") {
-		key = "%5F" + key[1:] // WebDataset's own begin so
+// prepare finds a sample's key and members.
+func (t *tar) prepare(r *record) (int64, error) {
+	t.key = dotless(r.stem)
+	if first, _, _ := strings.Cut(t.key, "/"); strings.HasPrefix(first, "__") {
+		t.key = "%5F" + t.key[1:] // WebDataset's own begin so
 	}
-	if err := t.names.add(r, key); err != nil {
-		return err
+	if err := t.names.add(r, t.key); err != nil {
+		return 0, err
 	}
 	t.members = t.members[:0]
 	t.texts.reset()
 	const block = 512
-	size := int64(0)
+	size := int64(2 * block) // the archive's end
 	for k := range r.values {
 		c, v := &t.plan.columns[k], &r.values[k]
 		m := webdataset.Member{Ext: t.exts[k], Data: v.data}
@@ -133,48 +94,24 @@ func (t *tar) add(ctx context.Context, r *record) error {
 		case kindPicture, kindRaster, kindSound:
 			m.Ext += v.ext
 		case kindInt:
-			m.Data = t.texts.keep(strconv.AppendInt(nil, v.n, 10))
+			m.Data = strconv.AppendInt(t.texts.spare(), v.n, 10)
+			t.texts.use(m.Data)
 		case kindFloat:
-			m.Data = t.texts.keep(appendFloat(nil, v.x))
+			m.Data = appendFloat(t.texts.spare(), v.x)
+			t.texts.use(m.Data)
 		}
 		t.members = append(t.members, m)
 		size += block + (int64(len(m.Data))+block-1)/block*block
 	}
-	if t.shards.out != nil && t.shards.full(t.w.Size(), size+2*block) {
-		if err := t.shards.end(t.w.Close()); err != nil {
-			return err
-		}
-	}
-	if t.shards.out == nil {
-		if err := t.shards.begin(ctx); err != nil {
-			return err
-		}
-		t.w = webdataset.NewWriter(t.shards.out)
-	}
-	t.shards.any = true
-	if err := t.w.Write(key, t.members); err != nil {
-		return fmt.Errorf("%s: sample %d as %q: %w", t.plan.ds.Name(), r.sample, key, err)
-	}
+	return size, nil
+}
+
+func (t *tar) begin(w io.Writer) error {
+	t.w = webdataset.NewWriter(w)
 	return nil
 }
 
-func (t *tar) drop() error { return t.shards.drop() }
-
-// write has nothing left to do.
-func (t *tar) write(context.Context, *batch) error { return nil }
-
-// close completes the last shard, and writes the classes.
-func (t *tar) close(ctx context.Context) error {
-	if t.shards.out == nil && t.shards.count == 0 { // no samples: a shard that says so
-		if err := t.shards.begin(ctx); err != nil {
-			return err
-		}
-		t.w = webdataset.NewWriter(t.shards.out)
-	}
-	if t.shards.out != nil {
-		if err := t.shards.end(t.w.Close()); err != nil {
-			return err
-		}
-	}
-	return t.e.putClasses(ctx, t.plan.classes)
-}
+func (t *tar) size() int64                  { return t.w.Size() }
+func (t *tar) write() error                 { return t.w.Write(t.key, t.members) }
+func (t *tar) end(string) error             { return t.w.Close() }
+func (t *tar) finish(context.Context) error { return nil }

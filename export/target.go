@@ -106,6 +106,9 @@ func (c *counts) marshal(r *receipt) ([]byte, error) {
 
 func sumText(sum uint64) string { return fmt.Sprintf("%016x", sum) }
 
+// manyFiles is how many files are synced one by one.
+const manyFiles = 256
+
 // local is a folder on the disk.
 type local struct {
 	dir *aside.Folder
@@ -173,7 +176,7 @@ func (l *local) commit(_ context.Context, r *receipt) error {
 	if err == nil {
 		err = os.WriteFile(l.dir.Path(receiptName), b, 0o666)
 	}
-	if err == nil {
+	if err == nil && l.files.Load() > manyFiles {
 		err = syncAll(l.dir.Path(""))
 	}
 	if err != nil {

@@ -102,7 +102,6 @@ func (m *memory) reset() {
 // reader reads the values of samples. It is for one goroutine.
 type reader struct {
 	plan    *plan
-	raw     bool // arrays without a .npy header
 	mem     *memory
 	regions []fields.Region
 	data    [][]byte
@@ -226,7 +225,7 @@ func (r *reader) convert(c *column, v any) (value, error) {
 	case []byte:
 		return value{ext: c.ext, data: v}, nil
 	case array.Array:
-		if r.raw {
+		if c.raw {
 			return value{data: v.Data}, nil
 		}
 		b := r.mem.take(len(c.header) + len(v.Data))
