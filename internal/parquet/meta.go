@@ -458,3 +458,12 @@ func (m *Meta) Check(end int64) (leaf string, err error) {
 	}
 	return "", nil
 }
+
+// ParseHeader reads the header of the page that b begins with, and returns how many
+// bytes it has. b may hold what follows, too; of one that is cut off there is an
+// error.
+func ParseHeader(b []byte) (Header, int, error) {
+	t := &thrift{b: b}
+	h := t.page()
+	return h, t.at, t.err
+}

@@ -8,7 +8,7 @@ import (
 	"github.com/betongo/betongo/internal/arrow"
 )
 
-// schemaKey is where Arrow's schema lies, in base64.
+// SchemaKey is where Arrow's schema lies, in base64.
 const SchemaKey = "ARROW:schema"
 
 // FieldOf returns what a node of Parquet's schema is in Arrow's terms.

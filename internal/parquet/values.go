@@ -325,3 +325,13 @@ func (d *Decoder) SetDict(b []byte, n int) error {
 	}
 	return nil
 }
+
+// Text reads the next of Texts, which stays what it is as long as the page's and
+// the dictionary's bytes do.
+func (d *Decoder) Text() ([]byte, error) {
+	b, err := d.Texts.Next()
+	if _, ok := d.Texts.(*frontTexts); ok {
+		b = append([]byte{}, b...)
+	}
+	return b, err
+}

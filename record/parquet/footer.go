@@ -4,10 +4,8 @@ import (
 	"math"
 
 	"github.com/betongo/betongo/internal/arrow"
+	"github.com/betongo/betongo/internal/parquet"
 )
-
-// magic begins and ends a file.
-const magic = "PAR1"
 
 // createdBy is who writes the files, by the footer's word.
 const createdBy = "betongo"
@@ -76,20 +74,12 @@ func nodes(f *arrow.Field) int {
 	return n
 }
 
-// How often a field is there, and the older and newer numbers of logical types.
+// The older numbers of logical types.
 const (
-	optional = 1
-	repeated = 2
-
 	convertedString = 0
 	convertedList   = 3
 	convertedUint8  = 11 // and 16, 32, 64 bits behind it
 	convertedInt8   = 15
-
-	logicalString  = 1
-	logicalList    = 3
-	logicalInteger = 10
-	logicalFloat16 = 15
 )
 
 // node appends a field's elements of the schema, from the outermost in.
@@ -103,7 +93,7 @@ func (t *compact) node(f *arrow.Field) {
 			t.i32(2, size)
 		}
 	}
-	t.i32(3, optional)
+	t.i32(3, parquet.Optional)
 	t.string(4, f.Name)
 	if list {
 		t.i32(5, 1)
@@ -114,7 +104,7 @@ func (t *compact) node(f *arrow.Field) {
 	t.close()
 	if list {
 		t.open(0)
-		t.i32(3, repeated)
+		t.i32(3, parquet.Repeated)
 		t.string(4, "list")
 		t.i32(5, 1)
 		t.close()
@@ -130,12 +120,12 @@ func (t *compact) logical(f *arrow.Field) {
 	switch {
 	case f.Type == arrow.Utf8:
 		t.i32(6, convertedString)
-		kind = logicalString
+		kind = parquet.LogicalString
 	case f.Type == arrow.List || f.Type == arrow.FixedSizeList:
 		t.i32(6, convertedList)
-		kind = logicalList
+		kind = parquet.LogicalList
 	case f.Type == arrow.Float && f.Bits == 16:
-		kind = logicalFloat16
+		kind = parquet.LogicalFloat16
 	case f.Type == arrow.Int && (!f.Signed || f.Bits < 32):
 		older := int32(convertedUint8)
 		if f.Signed {
@@ -146,7 +136,7 @@ func (t *compact) logical(f *arrow.Field) {
 		}
 		t.i32(6, older)
 		t.open(10)
-		t.open(logicalInteger)
+		t.open(parquet.LogicalInteger)
 		t.field(1, thriftByte)
 		t.b = append(t.b, byte(f.Bits))
 		t.bool(2, f.Signed)

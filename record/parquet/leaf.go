@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"github.com/betongo/betongo/internal/arrow"
+	"github.com/betongo/betongo/internal/parquet"
 )
 
 // leaf is a column of plain values: a column of the file, or a part of one. It
@@ -59,19 +60,19 @@ func newLeaves(f *arrow.Field, path []string, def, rep int, leaves []*leaf) []*l
 func physical(f *arrow.Field) (t int32, size int32) {
 	switch {
 	case f.Type == arrow.Bool:
-		return boolean, 0
+		return parquet.Boolean, 0
 	case f.Type == arrow.Int && f.Bits == 64:
-		return int64s, 0
+		return parquet.Int64, 0
 	case f.Type == arrow.Int:
-		return int32s, 0
+		return parquet.Int32, 0
 	case f.Type == arrow.Float && f.Bits == 16:
-		return fixedLen, 2
+		return parquet.FixedLen, 2
 	case f.Type == arrow.Float && f.Bits == 32:
-		return floats, 0
+		return parquet.Float, 0
 	case f.Type == arrow.Float:
-		return doubles, 0
+		return parquet.Double, 0
 	}
-	return byteArray, 0
+	return parquet.ByteArray, 0
 }
 
 // level says how far the next value is there, and, of a list's, which list it
@@ -136,7 +137,7 @@ func (l *leaf) seal() {
 	if len(l.defs) == 0 {
 		return
 	}
-	if l.physical == boolean {
+	if l.physical == parquet.Boolean {
 		l.pack()
 	}
 	if l.rep > 0 {

@@ -8,17 +8,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/internal/arrow"
-)
-
-// Physical types, by the numbers of parquet.thrift.
-const (
-	boolean   = 0
-	int32s    = 1
-	int64s    = 2
-	floats    = 4
-	doubles   = 5
-	byteArray = 6
-	fixedLen  = 7
+	"github.com/betongo/betongo/internal/parquet"
 )
 
 // element is how a list's elements are stored.
@@ -30,18 +20,18 @@ type element struct {
 }
 
 var elements = map[array.DType]element{
-	array.Bool:    {"bool", boolean, 0, arrow.Field{Type: arrow.Bool}},
-	array.Int8:    {"int8", int32s, 4, arrow.Field{Type: arrow.Int, Bits: 8, Signed: true}},
-	array.Int16:   {"int16", int32s, 4, arrow.Field{Type: arrow.Int, Bits: 16, Signed: true}},
-	array.Int32:   {"int32", int32s, 4, arrow.Field{Type: arrow.Int, Bits: 32, Signed: true}},
-	array.Int64:   {"int64", int64s, 8, arrow.Field{Type: arrow.Int, Bits: 64, Signed: true}},
-	array.Uint8:   {"uint8", int32s, 4, arrow.Field{Type: arrow.Int, Bits: 8}},
-	array.Uint16:  {"uint16", int32s, 4, arrow.Field{Type: arrow.Int, Bits: 16}},
-	array.Uint32:  {"uint32", int32s, 4, arrow.Field{Type: arrow.Int, Bits: 32}},
-	array.Uint64:  {"uint64", int64s, 8, arrow.Field{Type: arrow.Int, Bits: 64}},
-	array.Float16: {"float16", fixedLen, 2, arrow.Field{Type: arrow.Float, Bits: 16}},
-	array.Float32: {"float32", floats, 4, arrow.Field{Type: arrow.Float, Bits: 32}},
-	array.Float64: {"float64", doubles, 8, arrow.Field{Type: arrow.Float, Bits: 64}},
+	array.Bool:    {"bool", parquet.Boolean, 0, arrow.Field{Type: arrow.Bool}},
+	array.Int8:    {"int8", parquet.Int32, 4, arrow.Field{Type: arrow.Int, Bits: 8, Signed: true}},
+	array.Int16:   {"int16", parquet.Int32, 4, arrow.Field{Type: arrow.Int, Bits: 16, Signed: true}},
+	array.Int32:   {"int32", parquet.Int32, 4, arrow.Field{Type: arrow.Int, Bits: 32, Signed: true}},
+	array.Int64:   {"int64", parquet.Int64, 8, arrow.Field{Type: arrow.Int, Bits: 64, Signed: true}},
+	array.Uint8:   {"uint8", parquet.Int32, 4, arrow.Field{Type: arrow.Int, Bits: 8}},
+	array.Uint16:  {"uint16", parquet.Int32, 4, arrow.Field{Type: arrow.Int, Bits: 16}},
+	array.Uint32:  {"uint32", parquet.Int32, 4, arrow.Field{Type: arrow.Int, Bits: 32}},
+	array.Uint64:  {"uint64", parquet.Int64, 8, arrow.Field{Type: arrow.Int, Bits: 64}},
+	array.Float16: {"float16", parquet.FixedLen, 2, arrow.Field{Type: arrow.Float, Bits: 16}},
+	array.Float32: {"float32", parquet.Float, 4, arrow.Field{Type: arrow.Float, Bits: 32}},
+	array.Float64: {"float64", parquet.Double, 8, arrow.Field{Type: arrow.Float, Bits: 64}},
 }
 
 // Columns of one number.
@@ -143,5 +133,5 @@ func pairs(columns []Column) ([]arrow.KeyValue, error) {
 	for i := range columns {
 		s.Fields = append(s.Fields, columns[i].field())
 	}
-	return []arrow.KeyValue{{Key: "ARROW:schema", Value: base64.StdEncoding.EncodeToString(arrow.AppendSchema(s, 0))}, face}, nil
+	return []arrow.KeyValue{{Key: parquet.SchemaKey, Value: base64.StdEncoding.EncodeToString(arrow.AppendSchema(s, 0))}, face}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/betongo/betongo/array"
+	"github.com/betongo/betongo/internal/parquet"
 )
 
 // WriterOptions say how a Writer writes; nil and the zero value are the defaults.
@@ -87,7 +88,7 @@ func NewWriter(w io.Writer, columns []Column, opts *WriterOptions) (*Writer, err
 	if p.footer.pairs, err = pairs(columns); err != nil {
 		return nil, fmt.Errorf("parquet: %w", err)
 	}
-	return p, p.put([]byte(magic))
+	return p, p.put([]byte(parquet.Magic))
 }
 
 // put writes bytes.
@@ -293,6 +294,6 @@ func (w *Writer) Close() error {
 		return w.err
 	}
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(b)))
-	w.err = w.put(append(b, magic...))
+	w.err = w.put(append(b, parquet.Magic...))
 	return w.err
 }
