@@ -39,11 +39,19 @@ type layout struct {
 
 // Those of internal/pagecache.
 const (
-	blockSize    = 16 << 10
-	runBlocks    = 64
-	gapBlocks    = 4
-	scanBlocks   = 32
+	blockSize  = 16 << 10
+	runBlocks  = 64
+	gapBlocks  = 4
+	scanBlocks = 32
+)
+
+// bundleAlign is package dataset's: of what files have in a cache that they share.
+const bundleAlign = 1 << 20
+
+// Those of package loader.
+const (
 	defaultAhead = 3
+	mostSamples  = 16 // that a worker takes at a time, of those that take long
 )
 
 // foretold is what a model gives.
@@ -69,8 +77,9 @@ const (
 // block is one of a file's in the simulated cache.
 type block struct {
 	state  blockState
-	wanted int // announcements that have not been used yet
-	free   int // its last entry in a list of those that may give way
+	wanted bool  // announced, and not used since
+	free   int   // its last entry in a list of those that may give way
+	used   int64 // bytes that were read of it
 }
 
 // event is something that happens at a time.
@@ -101,6 +110,7 @@ type simulation struct {
 	events events
 	made   int
 
+	samples            int // that a worker takes at a time
 	frames, limit, run int
 	scan               bool // neighbours are read along
 	blocks             map[int64]*block
@@ -131,9 +141,34 @@ type freed struct {
 type flightSim struct {
 	samples  []int
 	prepared bool
-	taken    bool // by the worker that prepares it
-	next     int  // sample to begin
+	taken    bool     // by the worker that prepares it
+	shares   [][2]int // of the workers, each a part of the batch: what nobody has taken
+	given    int      // shares that have a worker
 	left     int
+}
+
+// deal divides the batch among workers, in whole runs.
+func (f *flightSim) deal(workers, run int) {
+	runs := (len(f.samples) + run - 1) / run
+	n := max(1, min(runs, workers))
+	for k := range n {
+		f.shares = append(f.shares, [2]int{min(len(f.samples), k*runs/n*run), min(len(f.samples), (k+1)*runs/n*run)})
+	}
+}
+
+// take takes a run of share k, or, where that is empty, of the back half of
+// another's.
+func (f *flightSim) take(k, run int) (lo, hi int) {
+	own := &f.shares[k]
+	for i := 1; i < len(f.shares) && own[0] == own[1]; i++ {
+		other := &f.shares[(k+i)%len(f.shares)]
+		runs := (other[1] - other[0] + run - 1) / run
+		from := other[0] + runs/2*run
+		*own, other[1] = [2]int{from, other[1]}, from
+	}
+	lo = own[0]
+	own[0] = min(lo+run, own[1])
+	return lo, own[0]
 }
 
 // simulate runs a model.
@@ -142,14 +177,16 @@ func (m model) simulate() foretold {
 		m.Ahead = defaultAhead
 	}
 	s := &simulation{model: m, blocks: map[int64]*block{}, run: runBlocks}
+	s.samples = min(max(1, m.Batch/(4*m.Workers)), mostSamples)
 	s.run = int(max(1, min(m.Memory/8/blockSize/int64(m.Requests), runBlocks)))
 	frames := m.Memory
 	if s.run > 1 {
 		frames -= int64(m.Requests) * int64(s.run) * blockSize
 	}
-	s.frames = int(max(8, frames/(blockSize+96)))
+	all := (m.Layout.Size + bundleAlign - 1) / bundleAlign * (bundleAlign / blockSize)
+	s.frames = int(max(8, min(frames/(blockSize+96), all)))
 	s.limit = s.frames - s.frames/4
-	s.scan = m.Most && s.run > 1 && int64(s.frames) >= (m.Layout.Size+blockSize-1)/blockSize
+	s.scan = m.Most && s.run > 1 && int64(s.frames) >= all
 	for w := range m.Workers {
 		s.idle = append(s.idle, w)
 	}
@@ -208,20 +245,52 @@ func (s *simulation) serve() {
 
 // pick returns the next work, which calls done when it is.
 func (s *simulation) pick() func(done func()) {
-	for _, f := range s.flights {
-		if !f.prepared && !f.taken {
-			f.taken = true
-			return func(done func()) { s.prepare(f, done) }
-		}
+	if f := s.fresh(); f != nil {
+		return func(done func()) { s.prepare(f, done) }
 	}
 	for _, f := range s.flights {
-		if f.prepared && f.next < len(f.samples) {
-			i := f.samples[f.next]
-			f.next++
-			return func(done func()) { s.fill(f, i, done) }
+		if f.prepared && f.given < len(f.shares) {
+			k := f.given
+			f.given++
+			return func(done func()) { s.work(f, k, done) }
 		}
 	}
 	return nil
+}
+
+// fresh takes a flight that nobody prepares yet; nil: there is none.
+func (s *simulation) fresh() *flightSim {
+	for _, f := range s.flights {
+		if !f.taken {
+			f.taken = true
+			return f
+		}
+	}
+	return nil
+}
+
+// work fills share k of a flight, and what of the others' is left then. Flights
+// that are to be prepared come before each run.
+func (s *simulation) work(f *flightSim, k int, done func()) {
+	again := func() { s.work(f, k, done) }
+	if fresh := s.fresh(); fresh != nil {
+		s.prepare(fresh, again)
+		return
+	}
+	lo, hi := f.take(k, s.samples)
+	if lo == hi {
+		done()
+		return
+	}
+	s.fillRun(f, lo, hi, again)
+}
+
+func (s *simulation) fillRun(f *flightSim, lo, hi int, done func()) {
+	if lo == hi {
+		done()
+		return
+	}
+	s.fill(f, f.samples[lo], func() { s.fillRun(f, lo+1, hi, done) })
 }
 
 // prepare waits for a batch's rows and announces its values.
@@ -240,7 +309,9 @@ func (s *simulation) prepare(f *flightSim, done func()) {
 			s.announce(s.Layout.Value(i))
 		}
 		f.prepared = true
+		f.deal(s.Workers, s.samples)
 		s.read()
+		s.serve()
 		done()
 	})
 }
@@ -286,8 +357,8 @@ func (s *simulation) announce(off, size int64) {
 	}
 	for b := first; b <= last; b++ {
 		k := s.blocks[b]
-		if k == nil || k.wanted == 0 {
-			if s.wanted >= s.limit || k == nil && !s.room() {
+		if k == nil || !k.wanted {
+			if s.wanted >= s.limit || k == nil && !s.room(false) {
 				s.out.Late++
 				return
 			}
@@ -297,8 +368,11 @@ func (s *simulation) announce(off, size int64) {
 				s.queue = append(s.queue, b)
 			}
 			s.wanted++
+			k.wanted = true
+			if k.used >= s.valid(b) {
+				k.used = 0
+			}
 		}
-		k.wanted++
 	}
 }
 
@@ -322,19 +396,19 @@ func (s *simulation) neighbours(first, last int64) {
 	}
 }
 
-// room makes room for a block.
-func (s *simulation) room() bool {
+// room makes room for a block; with spare only by what was used up.
+func (s *simulation) room(spare bool) bool {
 	for len(s.blocks) >= s.frames {
 		var f freed
 		switch {
 		case len(s.spent) > 0:
 			f, s.spent = s.spent[len(s.spent)-1], s.spent[:len(s.spent)-1]
-		case len(s.idleBlocks) > 0:
+		case len(s.idleBlocks) > 0 && !spare:
 			f, s.idleBlocks = s.idleBlocks[0], s.idleBlocks[1:]
 		default:
 			return false
 		}
-		if k := s.blocks[f.block]; k != nil && k.state == readyBlock && k.wanted == 0 && k.free == f.n {
+		if k := s.blocks[f.block]; k != nil && k.state == readyBlock && !k.wanted && k.free == f.n {
 			delete(s.blocks, f.block)
 		}
 	}
@@ -384,6 +458,11 @@ func (s *simulation) around(b int64) (lo, hi int64, done func()) {
 			lo, d = lo-d, 0
 		}
 	}
+	for at := lo; at <= hi; at++ { // what lies between is kept while some is to spare
+		if s.blocks[at] == nil && s.room(true) {
+			s.blocks[at] = &block{state: queuedBlock}
+		}
+	}
 	return lo, hi, func() {
 		s.reading--
 		s.read()
@@ -409,7 +488,7 @@ func (s *simulation) request(lo, hi int64, done func()) {
 	s.at(end, func() {
 		for b := lo; b <= hi; b++ {
 			if k := s.blocks[b]; k != nil && k.state == loadingBlock {
-				if k.state = readyBlock; k.wanted == 0 {
+				if k.state = readyBlock; !k.wanted {
 					s.release(b, k, false)
 				}
 			}
@@ -425,8 +504,8 @@ func (s *simulation) request(lo, hi int64, done func()) {
 	})
 }
 
-// use waits until ranges are there and calls then. What nobody reads ahead it
-// reads itself, one after another.
+// use waits until ranges are there and calls then. What nobody reads ahead, or has
+// come to, it reads itself, one after another.
 func (s *simulation) use(list []extent, then func()) {
 	next := int64(0) // block of the first range
 	step := func() bool {
@@ -442,6 +521,13 @@ func (s *simulation) use(list []extent, then func()) {
 					}
 					s.own(b, hi)
 					return false
+				}
+				if k.state == queuedBlock { // nobody has come to it
+					hi := b
+					for hi < last && hi-b+1 < int64(s.run) && s.is(hi+1, queuedBlock) {
+						hi++
+					}
+					s.request(b, hi, func() {})
 				}
 				if k.state != readyBlock {
 					return false
@@ -461,14 +547,14 @@ func (s *simulation) use(list []extent, then func()) {
 // own is a request that a worker makes and waits for.
 func (s *simulation) own(lo, hi int64) {
 	for b := lo; b <= hi; b++ {
-		s.room() // where there is none the value is in memory of the worker's own
+		s.room(false) // where there is none the value is in memory of the worker's own
 		s.blocks[b] = &block{state: loadingBlock}
 	}
 	s.request(lo, hi, func() {})
 }
 
-// used tells the cache that a range has been read once. What lies inside of it is
-// not needed any more.
+// used tells the cache that a range has been read once. Blocks of which all has
+// been are not needed any more.
 func (s *simulation) used(e extent) {
 	first, last := e.blocks()
 	for b := first; b <= last; b++ {
@@ -476,12 +562,14 @@ func (s *simulation) used(e extent) {
 		if k == nil {
 			continue
 		}
-		if k.wanted > 0 {
-			if k.wanted--; k.wanted > 0 {
-				continue
-			}
+		if k.wanted {
+			k.wanted = false
 			s.wanted--
 		}
-		s.release(b, k, e.size >= blockSize && b > first && b < last)
+		k.used += min((b+1)*blockSize, e.off+e.size) - max(b*blockSize, e.off)
+		s.release(b, k, k.used >= s.valid(b))
 	}
 }
+
+// valid is how many bytes a block has.
+func (s *simulation) valid(b int64) int64 { return min(blockSize, s.Layout.Size-b*blockSize) }

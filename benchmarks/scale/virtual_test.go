@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/betongo/betongo/internal/term"
 )
 
 // TestForetold runs the loader and its reading ahead on a clock of their own, on
@@ -55,7 +57,56 @@ func TestForetold(t *testing.T) {
 		}
 	}
 	t.Logf("mean error %.1f %%, worst %.1f %%", 100*sum/float64(n), 100*worst)
-	if sum/float64(n) > 0.1 || worst > 0.4 {
+	if sum/float64(n) > 0.07 || worst > 0.4 {
 		t.Errorf("mean error %.1f %%, worst %.1f %%", 100*sum/float64(n), 100*worst)
+	}
+}
+
+// TestNeighbours is TestForetold of files that have room in the memory, of which
+// neighbours are read along: not only how fast, but with how many requests. Just
+// below that size there are ten times as many.
+func TestNeighbours(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.beton")
+	c := &checkCmd{Samples: 1500, Size: 50 << 10, Batch: 64, Workers: 2, Decode: time.Millisecond, Rounds: 1}
+	if err := writeValues(t.Context(), path, c.Samples, int(c.Size)); err != nil {
+		t.Fatal(err)
+	}
+	l, err := layoutOf(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.best = float64(c.Workers) / c.Decode.Seconds()
+	list := []string{"random", "sequential", "blocks"}
+	if testing.Short() {
+		list = list[:1]
+	}
+	for _, order := range list {
+		for _, f := range []far{{reads: 4, latency: 20 * time.Millisecond}, {reads: 32}, {reads: 32, latency: 20 * time.Millisecond}, {reads: 32, latency: 20 * time.Millisecond, bandwidth: 50e6}} {
+			for _, c.Memory = range []term.Size{80 << 20, 128 << 20, 512 << 20} {
+				var m foretold
+				all := make([]foretold, 3)
+				for i := range all {
+					synctest.Test(t, func(t *testing.T) {
+						r, ids, err := c.measure(t.Context(), path, order, f)
+						if err != nil {
+							t.Fatal(err)
+						}
+						all[i], m = r, c.foretell(l, &pair{order: order, far: f, ids: ids})
+					})
+				}
+				slices.SortFunc(all, func(a, b foretold) int { return cmp.Compare(a.Requests, b.Requests) })
+				got := all[1]
+				t.Logf("%s, %+v, %d MiB: %d requests, foretold %d; %.0f samples/s, foretold %.0f", order, f, c.Memory>>20, got.Requests, m.Requests, got.Rate, m.Rate)
+				if off := math.Abs(float64(got.Requests - m.Requests)); off > 0.15*float64(m.Requests)+8 {
+					t.Errorf("%s, %+v, %d MiB: %d requests, foretold %d", order, f, c.Memory>>20, got.Requests, m.Requests)
+				}
+				if off := math.Abs(got.Rate/m.Rate - 1); off > 0.2 {
+					t.Errorf("%s, %+v, %d MiB: %.0f samples/s, foretold %.0f", order, f, c.Memory>>20, got.Rate, m.Rate)
+				}
+				if few := got.Requests < 170; order != "sequential" && few != (c.Memory > 100<<20) {
+					t.Errorf("%s, %+v, %d MiB: %d requests of %d samples", order, f, c.Memory>>20, got.Requests, c.Samples)
+				}
+			}
+		}
 	}
 }
