@@ -471,7 +471,7 @@ func TestLabels(t *testing.T) {
 	}{
 		{[3]int{0, 1, 2}, nil, "0 1 2", ""},
 		{[3]int{0, 1, 10}, nil, "00 01 10", "numbers the class folders"},
-		{[3]int{-1, 0, 1}, nil, "-1 0 1", "label -1 has no class"},
+		{[3]int{-1, 0, 1}, nil, "-1 0 1", "3 labels, -1 to 1, have no class"},
 		{[3]int{0, 1, 1}, []string{"b", "a"}, "a a b", "numbers the class folders"},
 		{[3]int{0, 1, 2}, []string{"a", "b"}, "2 a b", "label 2 has no class"},
 		{[3]int{0, 1, 2}, []string{"a", "2"}, "", `its folder "2" is that of class 1`},

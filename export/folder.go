@@ -87,8 +87,14 @@ func (f *folder) number() error {
 		return nil
 	}
 	lo, hi, err := f.plan.labelRange()
-	if err != nil || lo < 0 || hi >= maxNumbered {
+	if err != nil {
 		return err
+	}
+	if lo < 0 || hi >= maxNumbered {
+		if f.e.opts.Label == "" && f.plan.columns[f.plan.label].name != "label" {
+			f.plan.label = -1 // numbers, which only happened to be the only ones
+		}
+		return nil
 	}
 	width := len(strconv.FormatInt(hi, 10))
 	for i := range hi + 1 {
@@ -288,14 +294,21 @@ func (f *folder) close(ctx context.Context) error {
 // warnOrder says where torchvision's numbers are not the labels.
 func (f *folder) warnOrder() {
 	var used []string
+	var without []int64
 	for label := range f.used {
 		if label < 0 || label >= int64(len(f.classes)) {
-			f.e.opts.Warn(fmt.Sprintf("label %d has no class: its folder is called by the number", label))
+			without = append(without, label)
 			continue
 		}
 		used = append(used, f.classes[label])
 	}
 	slices.Sort(used)
+	slices.Sort(without)
+	if n := len(without); n == 1 {
+		f.e.opts.Warn(fmt.Sprintf("label %d has no class: its folder is called by the number", without[0]))
+	} else if n > 1 {
+		f.e.opts.Warn(fmt.Sprintf("%d labels, %d to %d, have no class: their folders are called by the number", n, without[0], without[n-1]))
+	}
 	for i, class := range used {
 		if i >= len(f.classes) || f.classes[i] != class {
 			f.e.opts.Warn(fmt.Sprintf("ImageFolder numbers the class folders in the order of their names, so that class %q is %d there and %d here: %s has the labels' order",

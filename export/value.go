@@ -119,8 +119,10 @@ func (r *reader) sample(rec *record, row []byte) {
 			file, _ = l.Locate(rec.sample, 0)
 		}
 		var flaw *ffcv.FormatError
-		if errors.As(err, &flaw) && flaw.Sample >= 0 && flaw.Err != nil && flaw.What == "" {
-			err = flaw.Err // its place is said already
+		if errors.As(err, &flaw) && flaw == err {
+			short := *flaw // its place is said already
+			short.File, short.Field, short.Sample = "", "", -1
+			err = &short
 		}
 		rec.err = &SampleError{File: file, Sample: rec.sample, Key: rec.key, Field: field, Err: err}
 	}
