@@ -236,3 +236,36 @@ func (d *betonSource) Files(context.Context, int, func(int) int) (string, error)
 
 // Close leaves the file to the Source.
 func (d *betonSource) Close() error { return nil }
+
+// SampleSize returns how many bytes the file keeps of sample i's values.
+func (d *betonSource) SampleSize(ctx context.Context, i int) (int64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if d.rows != nil {
+		i = d.rows[i]
+	}
+	row, err := d.file.Metadata(i)
+	if err != nil {
+		return 0, err
+	}
+	var total int64
+	var regions []fields.Region
+	for _, k := range d.at {
+		f := &d.file.Fields()[k]
+		at := f.Offset
+		regions, err = f.Field.Regions(regions[:0], row[at:at+f.Field.Layout().Size])
+		if err != nil {
+			return 0, err
+		}
+		for _, r := range regions {
+			if r.Size == fields.UnknownSize {
+				if r.Size, err = d.file.RegionSize(i, k, r.Ptr); err != nil {
+					return 0, err
+				}
+			}
+			total += r.Size
+		}
+	}
+	return total, nil
+}

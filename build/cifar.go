@@ -23,6 +23,8 @@ func (c *CIFAR) check(*Image) error {
 	return nil
 }
 
+func (c *CIFAR) tiny() {}
+
 func (c *CIFAR) open(ctx context.Context, s *Source, r *Recipe, opts *OpenOptions) error {
 	d, err := source.OpenCIFAR(ctx, c.Files, &source.CIFAROptions{Classes: c.Classes, Split: c.Split, Store: objectsOf(opts.Store)})
 	if err != nil {
@@ -30,7 +32,7 @@ func (c *CIFAR) open(ctx context.Context, s *Source, r *Recipe, opts *OpenOption
 	}
 	s.of, s.Unit, s.far = d, "image", farAny(c.Files)
 	s.closers = append(s.closers, d.Close)
-	s.Fields, err = r.tinyFields(d.Fields(), opts.Images)
+	s.Fields, err = r.imageFields(d.Fields(), opts.Images)
 	return err
 }
 
@@ -72,6 +74,8 @@ func (x *IDX) check(*Image) error {
 	return nil
 }
 
+func (x *IDX) tiny() {}
+
 func (x *IDX) open(ctx context.Context, s *Source, r *Recipe, opts *OpenOptions) error {
 	d, err := source.OpenIDX(ctx, x.Images, x.Labels, &source.IDXOptions{As: x.As, Transpose: x.Transpose, Classes: x.Classes, Store: objectsOf(opts.Store)})
 	if err != nil {
@@ -79,7 +83,7 @@ func (x *IDX) open(ctx context.Context, s *Source, r *Recipe, opts *OpenOptions)
 	}
 	s.of, s.Unit, s.far = d, "image", farAny([]string{x.Images, x.Labels})
 	s.closers = append(s.closers, d.Close)
-	s.Fields, err = r.tinyFields(d.Fields(), opts.Images)
+	s.Fields, err = r.imageFields(d.Fields(), opts.Images)
 	return err
 }
 

@@ -60,6 +60,7 @@ func (r *Recipe) slots() []slot {
 		slotOf(&r.Folder),
 		slotOf(&r.Table),
 		slotOf(&r.Arrays),
+		slotOf(&r.Parquet),
 		slotOf(&r.CIFAR),
 		slotOf(&r.IDX),
 		slotOf(&r.Beton),
@@ -128,21 +129,31 @@ func changed(list []string, change func(name *string)) []string {
 	return list
 }
 
-// tinyFields is imageFields for images so small that a JPEG is hardly smaller than
-// their pixels: they are stored raw unless the recipe says otherwise.
-func (r *Recipe) tinyFields(list []source.Field, stats *fields.ImageStats) ([]source.Field, error) {
-	if r.Image.Mode == "" {
-		c := *r
-		c.Image.Mode = fields.ModeRaw.String()
-		r = &c
+// tiny is a kind whose images are so small that a JPEG is hardly smaller than their
+// pixels: they are stored raw unless the recipe says otherwise.
+type tiny interface{ tiny() }
+
+// stored returns how the recipe stores images, with the mode that it has where it
+// names none: "" is as it is in another .beton.
+func (r *Recipe) stored() Image {
+	m := r.Image
+	if m.Mode != "" || r.Beton != nil {
+		return m
 	}
-	return r.imageFields(list, stats)
+	m.Mode = fields.ModeJPEG.String()
+	for _, s := range r.slots() {
+		if _, ok := s.kind.(tiny); ok {
+			m.Mode = fields.ModeRaw.String()
+		}
+	}
+	return m
 }
 
 // imageFields returns the fields of a source that chose them itself, with
 // photographs stored as the recipe says.
 func (r *Recipe) imageFields(list []source.Field, stats *fields.ImageStats) ([]source.Field, error) {
-	image, err := r.Image.Field(stats)
+	m := r.stored()
+	image, err := m.Field(stats)
 	if err != nil {
 		return nil, err
 	}

@@ -24,12 +24,13 @@ const description = "Pack samples into a .beton file, the dataset format of FFCV
 type grammar struct {
 	Version kong.VersionFlag `help:"Print the version and exit."`
 
-	Folder packOf[folderFlags] `cmd:"" help:"Pack a folder of class folders with photographs."`
-	Table  packOf[tableFlags]  `cmd:"" help:"Pack the records of a table (csv, tsv, jsonl)."`
-	Arrays packOf[arraysFlags] `cmd:"" help:"Pack the rows of .npy arrays."`
-	CIFAR  packOf[cifarFlags]  `cmd:"" name:"cifar" help:"Pack CIFAR-10 or CIFAR-100."`
-	IDX    packOf[idxFlags]    `cmd:"" name:"idx" help:"Pack images and labels in MNIST's format."`
-	Beton  packOf[betonFlags]  `cmd:"" help:"Pack samples of another .beton, as they are stored or encoded anew."`
+	Folder  packOf[folderFlags]  `cmd:"" help:"Pack a folder of class folders with photographs."`
+	Table   packOf[tableFlags]   `cmd:"" help:"Pack the records of a table (csv, tsv, jsonl)."`
+	Arrays  packOf[arraysFlags]  `cmd:"" help:"Pack the rows of .npy arrays."`
+	Parquet packOf[parquetFlags] `cmd:"" help:"Pack Parquet files, such as those of Hugging Face's datasets."`
+	CIFAR   packOf[cifarFlags]   `cmd:"" name:"cifar" help:"Pack CIFAR-10 or CIFAR-100."`
+	IDX     packOf[idxFlags]     `cmd:"" name:"idx" help:"Pack images and labels in MNIST's format."`
+	Beton   packOf[betonFlags]   `cmd:"" help:"Pack samples of another .beton, as they are stored or encoded anew."`
 
 	Plan   planCommand   `cmd:"" help:"Divide a dataset into shards that any number of machines build."`
 	Shard  shardCommand  `cmd:"" help:"Build one shard of a plan."`
@@ -47,11 +48,17 @@ type streams struct{ out, err io.Writer }
 
 // outputFlags say where a file is written and by what means.
 type outputFlags struct {
-	Output  string `short:"o" required:"" placeholder:"FILE" help:"The .beton file to write, a path or a URL."`
+	Output  string `short:"o" placeholder:"FILE" help:"The .beton file to write, a path or a URL: required but for --estimate."`
 	Force   bool   `help:"Replace an existing file."`
 	Resume  bool   `xor:"again" help:"Go on from where an earlier run was interrupted; without one, begin."`
 	Restart bool   `xor:"again" help:"Delete what an interrupted run left, and begin anew."`
 	workFlags
+	estimateFlags
+}
+
+// check finds what can be seen to be wrong.
+func (f *outputFlags) check() error {
+	return f.workFlags.check()
 }
 
 // workFlags say how a machine goes about it; no byte of a file depends on them.
@@ -156,7 +163,18 @@ type packOf[F any] struct {
 }
 
 func (c *packOf[F]) run(ctx context.Context, s streams) error {
+	if c.Estimate {
+		return estimate(ctx, s, sourceOf(&c.From), &c.outputFlags)
+	}
 	return pack(ctx, s, sourceOf(&c.From), &c.outputFlags)
+}
+
+// Validate is kong's hook.
+func (c *packOf[F]) Validate() error {
+	if c.Output == "" && !c.Estimate {
+		return errors.New("missing flags: --output=FILE, or --estimate")
+	}
+	return nil
 }
 
 func (c *packOf[F]) from() sourceFlags { return sourceOf(&c.From) }

@@ -40,9 +40,6 @@ func (j *job) do(ctx context.Context, from sourceFlags) (err error) {
 	if err := j.output.check(); err != nil {
 		return err
 	}
-	if j.output.Output == "" {
-		return term.Usagef("--output: empty; expected the name of the file to write")
-	}
 	st, done, err := j.from.Options(nil)
 	if err != nil {
 		return err
@@ -74,11 +71,16 @@ func (j *job) do(ctx context.Context, from sourceFlags) (err error) {
 // was typed so.
 func openSource(ctx context.Context, r *build.Recipe, opts *build.OpenOptions) (*build.Source, error) {
 	d, err := r.Open(ctx, opts)
+	return d, sourceError(err)
+}
+
+// sourceError is an error of opening a source.
+func sourceError(err error) error {
 	var spec *source.SpecError
 	if errors.As(err, &spec) {
-		return nil, term.Usage(err)
+		return term.Usage(err)
 	}
-	return d, err
+	return err
 }
 
 func (j *job) options(d *build.Source, st *store.Options) *build.WriteOptions {

@@ -73,7 +73,7 @@ var rooms = []room{
 	{"stats", 6, []string{"loader", "ffcv", "fields", "array", "rgb", "internal/roll", "internal/mmap"}},
 	{"internal/memory", 0, nil},
 	{"store", 6, []string{"dataset", "ffcv", "remote", "internal/aside", "internal/memory", "internal/regular"}},
-	{"build", 7, []string{"store", "source", "splice", "dataset", "ffcv", "fields", "array", "remote", "internal/aside", "internal/mmap", "internal/regular"}},
+	{"build", 7, []string{"store", "source", "splice", "dataset", "loader", "transform", "ffcv", "fields", "alloc", "array", "array/npy", "rgb", "remote", "internal/aside", "internal/mmap", "internal/regular", "internal/usage"}},
 	{"export", 7, []string{"store", "dataset", "loader", "ffcv", "fields", "array", "array/npy", "rgb", "remote", "record/mds", "record/parquet", "record/webdataset", "internal/aside", "internal/hash", "internal/mmap", "internal/regular"}},
 	{"internal/storeflag", 7, []string{"store", "remote", "ffcv", "internal/term"}},
 	{"convert", 7, []string{"*"}}, // joins all formats, .beton among them
