@@ -198,6 +198,26 @@ type farBundle struct {
 // Reads tells the cache how many reads at a time are worth it.
 func (b *farBundle) Reads() int { return b.reads }
 
+// ReadPieces reads into several pieces with one read, inside of a file that can.
+func (b *farBundle) ReadPieces(pieces [][]byte, off int64) (int64, error) {
+	total := int64(0)
+	for _, p := range pieces {
+		total += int64(len(p))
+	}
+	k := sort.Search(len(b.bases), func(k int) bool { return b.bases[k] > off }) - 1
+	if k < 0 || total > b.files[k].Size-(off-b.bases[k]) {
+		return 0, errors.ErrUnsupported
+	}
+	r, err := b.reader(k)
+	if err != nil {
+		return 0, err
+	}
+	if p, ok := r.(pagecache.Pieces); ok {
+		return p.ReadPieces(pieces, off-b.bases[k])
+	}
+	return 0, errors.ErrUnsupported
+}
+
 // localBundle is of the system's files, all of them open.
 type localBundle struct {
 	*bundle

@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 )
@@ -100,6 +101,31 @@ func (o *Object) enter() bool {
 	return true
 }
 
+// ReadPieces is ReadAt into several pieces, one after another, that lie in the
+// object as a whole: with one request, into their own memory. errors.ErrUnsupported
+// where pages are kept on the disk, which have checksums of longer runs.
+func (o *Object) ReadPieces(pieces [][]byte, off int64) (int64, error) {
+	if o.pages != nil {
+		return 0, errors.ErrUnsupported
+	}
+	d := into{pieces: pieces}
+	for _, p := range pieces {
+		d.left += int64(len(p))
+	}
+	total := d.left
+	if !o.enter() {
+		return 0, &Error{Op: "read", URL: o.Name(), Off: off, Len: total, Err: errClosed}
+	}
+	defer o.wait.Done()
+	if off < 0 || total > o.attrs.size-off {
+		return 0, &Error{Op: "read", URL: o.Name(), Err: fmt.Errorf("%d bytes at %d of %d", total, off, o.attrs.size)}
+	}
+	if err := o.fetchRun(&d, off); err != nil {
+		return 0, &Error{Op: "read", URL: o.Name(), Off: off, Len: total, Err: err}
+	}
+	return total, nil
+}
+
 // ReadAt is io.ReaderAt.
 func (o *Object) ReadAt(p []byte, off int64) (int, error) {
 	if !o.enter() {
@@ -136,7 +162,7 @@ const splitSize = 8 << 20
 // goes wrong.
 func (o *Object) fetch(b []byte, off int64) error {
 	if len(b) < 2*splitSize {
-		return o.fetchRun(b, off)
+		return o.fetchRun(intoOne(b), off)
 	}
 	errs := make([]error, (len(b)+splitSize-1)/splitSize)
 	var wg sync.WaitGroup
@@ -145,7 +171,7 @@ func (o *Object) fetch(b []byte, off int64) error {
 		wg.Add(1)
 		go func() { // ends with its run; Wait below
 			defer wg.Done()
-			errs[i] = o.fetchRun(b[lo:hi], off+int64(lo))
+			errs[i] = o.fetchRun(intoOne(b[lo:hi]), off+int64(lo))
 		}()
 	}
 	wg.Wait()
@@ -157,9 +183,31 @@ func (o *Object) fetch(b []byte, off int64) error {
 	return nil
 }
 
-// fetchRun fills b from the store.
-func (o *Object) fetchRun(b []byte, off int64) error {
-	if len(b) == 0 {
+// into is where bytes of an object go: pieces, one after another.
+type into struct {
+	pieces [][]byte
+	at     int   // bytes of the first that are there
+	left   int64 // bytes that are missing
+}
+
+func intoOne(b []byte) *into { return &into{pieces: [][]byte{b}, left: int64(len(b))} }
+
+// fill reads what is missing, and returns how much came.
+func (d *into) fill(r io.Reader) (n int64, err error) {
+	for d.left > 0 && err == nil {
+		var k int
+		k, err = io.ReadFull(r, d.pieces[0][d.at:])
+		n, d.left, d.at = n+int64(k), d.left-int64(k), d.at+k
+		if d.at == len(d.pieces[0]) {
+			d.pieces, d.at = d.pieces[1:], 0
+		}
+	}
+	return n, err
+}
+
+// fetchRun fills d from the store.
+func (o *Object) fetchRun(d *into, off int64) error {
+	if d.left == 0 {
 		return nil
 	}
 	select {
@@ -168,11 +216,11 @@ func (o *Object) fetchRun(b []byte, off int64) error {
 	case <-o.ctx.Done():
 		return errClosed
 	}
-	for len(b) > 0 {
+	for d.left > 0 {
 		// What came stays: the next request is for the rest, and has all its tries.
-		n := 0
+		n := int64(0)
 		err := retry(o.ctx, o.opts, func(ctx context.Context) (err error) {
-			n, err = o.request(ctx, b, off)
+			n, err = o.request(ctx, d, off)
 			if n > 0 && (err == nil || passes(err)) {
 				return nil
 			}
@@ -181,21 +229,21 @@ func (o *Object) fetchRun(b []byte, off int64) error {
 		if err != nil {
 			return err
 		}
-		b, off = b[n:], off+int64(n)
+		off += n
 	}
 	return nil
 }
 
 // request makes one request, and returns how many bytes came.
-func (o *Object) request(ctx context.Context, b []byte, off int64) (int, error) {
+func (o *Object) request(ctx context.Context, d *into, off int64) (int64, error) {
 	o.stats.requests.Add(1)
-	r, err := o.store.get(ctx, o.place.key, off, int64(len(b)), o.attrs)
+	r, err := o.store.get(ctx, o.place.key, off, d.left, o.attrs)
 	if err != nil {
 		return 0, err
 	}
 	defer r.Close()
-	n, err := io.ReadFull(r, b)
-	o.stats.bytes.Add(int64(n))
+	n, err := d.fill(r)
+	o.stats.bytes.Add(n)
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return n, &passing{error: errors.New("the answer ended early")}
 	}

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -96,6 +98,32 @@ func checkReads(t *testing.T, o io.ReaderAt, want []byte) {
 		if err != nil || got != n || !bytes.Equal(b, want[off:off+n]) {
 			t.Fatalf("bytes %d to %d: %d bytes, %v", off, off+n, got, err)
 		}
+		if o, ok := o.(*remote.Object); ok {
+			checkPieces(t, o, want, off, n)
+		}
+	}
+}
+
+// checkPieces reads n bytes at off into pieces of all lengths.
+func checkPieces(t *testing.T, o *remote.Object, want []byte, off, n int) {
+	t.Helper()
+	b, pieces := make([]byte, n), [][]byte{nil}
+	for left, size := b, 1; len(left) > 0; size = size*7%9973 + 1 {
+		k := min(size, len(left))
+		pieces, left = append(pieces, left[:k], nil), left[k:]
+	}
+	list := slices.Clone(pieces)
+	got, err := o.ReadPieces(list, int64(off))
+	if errors.Is(err, errors.ErrUnsupported) {
+		return
+	}
+	if err != nil || got != int64(n) || !bytes.Equal(b, want[off:off+n]) {
+		t.Fatalf("bytes %d to %d in %d pieces: %d bytes, %v", off, off+n, len(pieces), got, err)
+	}
+	for i := range list {
+		if len(list[i]) != len(pieces[i]) {
+			t.Fatalf("piece %d is changed", i)
+		}
 	}
 }
 
@@ -117,11 +145,19 @@ func TestRead(t *testing.T) {
 	if _, err := o.ReadAt(b, -1); err == nil {
 		t.Error("before the beginning")
 	}
+	for _, off := range []int64{-1, o.Size() - 9, o.Size() + 1, math.MaxInt64} {
+		if n, err := o.ReadPieces([][]byte{b[:5], b[5:]}, off); n != 0 || err == nil {
+			t.Errorf("pieces at %d: %d, %v", off, n, err)
+		}
+	}
 	if err := errors.Join(o.Close(), o.Close()); err != nil {
 		t.Error(err)
 	}
 	if _, err := o.ReadAt(b, 0); err == nil || !strings.Contains(err.Error(), "closed") {
 		t.Errorf("after Close: %v", err)
+	}
+	if _, err := o.ReadPieces([][]byte{b}, 0); err == nil || !strings.Contains(err.Error(), "closed") {
+		t.Errorf("pieces after Close: %v", err)
 	}
 }
 
@@ -193,6 +229,10 @@ func TestCutAnswers(t *testing.T) {
 	}
 	if s := o.Stats(); s.Bytes > int64(len(data))+1 {
 		t.Errorf("%d bytes received of %d", s.Bytes, len(data))
+	}
+	checkPieces(t, o, data, 0, len(data))
+	if s := o.Stats(); s.Bytes > 2*int64(len(data))+1 {
+		t.Errorf("%d bytes received of twice %d", s.Bytes, len(data))
 	}
 }
 

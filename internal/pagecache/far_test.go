@@ -2,6 +2,7 @@ package pagecache_test
 
 import (
 	"errors"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -41,6 +42,39 @@ func (f *far) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
+// inPieces is one that reads into pieces, unless it is told not to.
+type inPieces struct {
+	*far
+	refuses bool
+	does    func() (int64, error) // instead, nil: reads
+}
+
+func (f inPieces) ReadPieces(pieces [][]byte, off int64) (n int64, err error) {
+	if f.refuses {
+		return 0, errors.ErrUnsupported
+	}
+	if f.does != nil {
+		return f.does()
+	}
+	for _, p := range pieces {
+		n += int64(len(p))
+	}
+	b := make([]byte, n)
+	if _, err := f.ReadAt(b, off); err != nil {
+		return 0, err
+	}
+	for _, p := range pieces {
+		b = b[copy(p, b):]
+	}
+	return n, nil
+}
+
+// kinds are a file as it is, as one that reads into pieces, and as one that can't
+// where it is asked to.
+func (f *far) kinds() map[string]io.ReaderAt {
+	return map[string]io.ReaderAt{"": f, ", in pieces": inPieces{far: f}, ", in no pieces": inPieces{far: f, refuses: true}}
+}
+
 // count is how many reads there were.
 func (f *far) count() int {
 	f.mu.Lock()
@@ -66,37 +100,40 @@ func TestFarTogether(t *testing.T) {
 		"the begin":    {[]int{1, 0}, [][2]int64{{0, 2}}},
 		"long":         {sequence(100, 100), [][2]int64{{100, 64}, {164, 36}}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			f := &far{faulty: faulty{data: data}, reads: 4, gap: 2 * block}
-			cache := open(t, f, len(data), 2000)
-			var list []pagecache.Range
-			for _, b := range c.need {
-				list = append(list, pagecache.Range{Off: int64(b * block), Len: 5})
-			}
-			cache.WillNeed(list)
-			blocks := 0
-			for _, w := range c.want {
-				blocks += int(w[1])
-			}
-			settled(t, cache, int64(blocks))
-			slices.SortFunc(f.asked, func(a, b [2]int64) int { return int(a[0] - b[0]) })
-			var got [][2]int64
-			for _, a := range f.asked {
-				got = append(got, [2]int64{a[0] / block, (a[1] + block - 1) / block})
-			}
-			if !slices.Equal(got, c.want) {
-				t.Errorf("reads of blocks %v, want %v", got, c.want)
-			}
-			for _, w := range c.want {
-				check(t, cache, data, int(w[0])*block, min(int(w[1])*block, len(data)-int(w[0])*block))
-			}
-			if s := cache.Stats(); s.Misses > 0 {
-				t.Errorf("%+v", s)
-			}
-			if err := cache.Invariants(); err != nil {
-				t.Error(err)
-			}
-		})
+		f := &far{faulty: faulty{data: data}, reads: 4, gap: 2 * block}
+		for kind, r := range f.kinds() {
+			t.Run(name+kind, func(t *testing.T) {
+				f.asked = nil
+				cache := open(t, r, len(data), 2000)
+				var list []pagecache.Range
+				for _, b := range c.need {
+					list = append(list, pagecache.Range{Off: int64(b * block), Len: 5})
+				}
+				cache.WillNeed(list)
+				blocks := 0
+				for _, w := range c.want {
+					blocks += int(w[1])
+				}
+				settled(t, cache, int64(blocks))
+				slices.SortFunc(f.asked, func(a, b [2]int64) int { return int(a[0] - b[0]) })
+				var got [][2]int64
+				for _, a := range f.asked {
+					got = append(got, [2]int64{a[0] / block, (a[1] + block - 1) / block})
+				}
+				if !slices.Equal(got, c.want) {
+					t.Errorf("reads of blocks %v, want %v", got, c.want)
+				}
+				for _, w := range c.want {
+					check(t, cache, data, int(w[0])*block, min(int(w[1])*block, len(data)-int(w[0])*block))
+				}
+				if s := cache.Stats(); s.Misses > 0 {
+					t.Errorf("%+v", s)
+				}
+				if err := cache.Invariants(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
 	}
 }
 
@@ -156,29 +193,59 @@ func TestFarRandom(t *testing.T) {
 	data := content(300*block + 11)
 	for _, blocks := range []int{12, 40, 400} {
 		f := &far{faulty: faulty{data: data}, reads: 5, gap: 3 * block}
-		c := open(t, f, len(data), blocks)
-		var wg sync.WaitGroup
-		for g := range 4 {
-			wg.Add(1)
-			go func() { // ends after its reads
-				defer wg.Done()
-				rng := rand.New(rand.NewPCG(1, uint64(g)))
-				for range 300 {
-					var list []pagecache.Range
-					for range 5 {
-						list = append(list, pagecache.Range{Off: rng.Int64N(int64(len(data))), Len: 1 + rng.Int64N(3*block)})
+		for _, r := range f.kinds() {
+			c := open(t, r, len(data), blocks)
+			var wg sync.WaitGroup
+			for g := range 4 {
+				wg.Add(1)
+				go func() { // ends after its reads
+					defer wg.Done()
+					rng := rand.New(rand.NewPCG(1, uint64(g)))
+					for range 300 {
+						var list []pagecache.Range
+						for range 5 {
+							list = append(list, pagecache.Range{Off: rng.Int64N(int64(len(data))), Len: 1 + rng.Int64N(3*block)})
+						}
+						c.WillNeed(list)
+						for _, r := range list {
+							check(t, c, data, int(r.Off), int(r.Len))
+						}
 					}
-					c.WillNeed(list)
-					for _, r := range list {
-						check(t, c, data, int(r.Off), int(r.Len))
-					}
-				}
-			}()
+				}()
+			}
+			wg.Wait()
+			if err := c.Invariants(); err != nil {
+				t.Error(err)
+			}
 		}
-		wg.Wait()
-		if err := c.Invariants(); err != nil {
-			t.Error(err)
-		}
+	}
+}
+
+// TestFarPiecesFail: what goes wrong with pieces is an error, and the memory is in
+// order.
+func TestFarPiecesFail(t *testing.T) {
+	data := content(100 * block)
+	for name, does := range map[string]func() (int64, error){
+		"an error": func() (int64, error) { return 3 * block, errors.New("gone") },
+		"a panic":  func() (int64, error) { panic("gone") },
+		"a lie":    func() (int64, error) { return 2 * block, nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &far{faulty: faulty{data: data}, reads: 2}
+			c := open(t, inPieces{far: f, does: does}, len(data), 200)
+			need(c, 0, 10*block)
+			settled(t, c, 10)
+			if s := c.Stats(); s.Failed != 10 || s.Ahead != 0 {
+				t.Errorf("%+v", s)
+			}
+			if n, err := c.ReadAt(make([]byte, 3*block), 0); n != 0 || err == nil {
+				t.Errorf("%d bytes, %v", n, err)
+			}
+			if err := c.Invariants(); err != nil {
+				t.Error(err)
+			}
+			check(t, c, data, 20*block, block) // one is not read in pieces
+		})
 	}
 }
 

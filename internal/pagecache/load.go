@@ -1,6 +1,10 @@
 package pagecache
 
-import "os"
+import (
+	"errors"
+	"fmt"
+	"os"
+)
 
 // vector reads into several pieces with one call.
 type vector interface {
@@ -27,31 +31,101 @@ type FileList struct {
 
 // load is what reading into frames needs, kept so that nothing is allocated.
 type load struct {
-	pieces [runFrames][]byte // nil: a block that is read along, and dropped
+	run    [runFrames]int32  // the frames
+	pieces [runFrames][]byte // their memory; nil: a block that is read along, and dropped
 	n      int
-	buf    []byte // a farVector's
+	far    farState
 	vectorState
 }
 
-// farVector reads what lies together with one read, and has it copied into the
-// frames: from afar a read costs more than that.
+// farState is what a farVector needs.
+type farState struct {
+	list [][]byte // pieces, neighbours in memory as one
+	buf  []byte
+}
+
+// farVector reads what lies together with one read: from afar one costs more than
+// copying, where it can't be right into the frames.
 type farVector struct{ c *Cache }
 
-func (v farVector) read(l *load, off int64) (int64, error) {
-	total := min(int64(l.n)<<v.c.shift, v.c.size-off)
-	if int64(cap(l.buf)) < total {
-		l.buf = make([]byte, total)
+func (v farVector) read(l *load, off int64) (n int64, err error) {
+	if p, ok := v.c.r.(Pieces); ok {
+		n, err = readPieces(p, v.gather(l, off), off)
+		clear(l.far.list)
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return n, err
+		}
 	}
-	b := l.buf[:total]
-	n, err := readFull(v.c.r, b, off)
-	if err != nil {
+	n, err = 0, nil
+	for k := 0; k < l.n && err == nil; k += v.c.bounce {
+		var m int64
+		m, err = v.copied(l, k, min(k+v.c.bounce, l.n), off+int64(k)<<v.c.shift)
+		n += m
+	}
+	return n, err
+}
+
+// gather lists where the bytes from off on go: frames that are neighbours in memory
+// are one piece, and what is dropped goes to memory for that.
+func (v farVector) gather(l *load, off int64) [][]byte {
+	c, s := v.c, &l.far
+	s.list = s.list[:0]
+	for k, i := range l.run[:l.n] {
+		size := int(c.valid(off>>c.shift + int64(k)))
+		switch {
+		case i == none:
+			s.list = append(s.list, s.memory(int(c.block))[:size])
+		case k > 0 && l.run[k-1] != none && i == l.run[k-1]+1:
+			last := &s.list[len(s.list)-1]
+			*last = (*last)[:len(*last)+size]
+		default:
+			s.list = append(s.list, c.arena[int(i)<<c.shift:][:size])
+		}
+	}
+	return s.list
+}
+
+// memory returns n bytes.
+func (s *farState) memory(n int) []byte {
+	if cap(s.buf) < n {
+		s.buf = make([]byte, n)
+	}
+	return s.buf[:n]
+}
+
+// copied reads the blocks from lo to hi with one read, and copies them.
+func (v farVector) copied(l *load, lo, hi int, off int64) (int64, error) {
+	c := v.c
+	b := l.pieces[lo]
+	if hi-lo > 1 || b == nil {
+		b = l.far.memory(int(min(int64(hi-lo)<<c.shift, c.size-off)))
+	}
+	n, err := readFull(c.r, b, off)
+	if err != nil || hi-lo == 1 {
 		return int64(n), err
 	}
-	for _, p := range l.pieces[:l.n] {
+	for _, p := range l.pieces[lo:hi] {
 		copy(p, b)
-		b = b[min(v.c.block, int64(len(b))):]
+		b = b[min(c.block, int64(len(b))):]
 	}
-	return total, nil
+	return int64(n), nil
+}
+
+// readPieces is r.ReadPieces, of which a panic is an error as readFull's.
+func readPieces(r Pieces, pieces [][]byte, off int64) (n int64, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			n, err = 0, fmt.Errorf("read %d pieces at %d: %T panics: %v", len(pieces), off, r, v)
+		}
+	}()
+	total := int64(0)
+	for _, p := range pieces {
+		total += int64(len(p))
+	}
+	if n, err = r.ReadPieces(pieces, off); err == nil && n != total {
+		return 0, fmt.Errorf("%T says that it read %d of %d bytes", r, n, total)
+	}
+	return n, err
 }
 
 func (farVector) single() bool { return false }
@@ -171,7 +245,7 @@ func (c *Cache) load(run []int32) error {
 			l.pieces[k] = c.bytes(i)[:size]
 		}
 	}
-	l.n = len(run)
+	l.n = copy(l.run[:], run)
 	n, err := c.readPieces(l, off, total)
 	c.mu.Lock()
 	c.stats.Bytes += n

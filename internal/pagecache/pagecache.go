@@ -96,6 +96,8 @@ type Cache struct {
 	gap   int64 // blocks
 	run   int   // frames that are read with one call at most
 
+	bounce int // and where they are read elsewhere, and copied
+
 	mu                sync.Mutex
 	maxReaders        int
 	settled           sync.Cond // some load has ended, or the last user has left after Close
@@ -128,6 +130,13 @@ type Distant interface{ Reads() int }
 type Gapped interface {
 	Distant
 	Gap() int64
+}
+
+// Pieces is the ability of a Distant to read into several pieces, one after
+// another, with one read. errors.ErrUnsupported means that it can't here: it is
+// asked for one piece then, and the bytes are copied.
+type Pieces interface {
+	ReadPieces(pieces [][]byte, off int64) (int64, error)
 }
 
 // New returns a cache over the size bytes of r, which must be safe for
@@ -191,11 +200,14 @@ func (c *Cache) setFar(budget int64) int64 {
 		gap = max(g.Gap(), 0)
 	}
 	c.far, c.maxReaders, c.gap = true, max(1, min(d.Reads(), mostReaders)), gap>>c.shift
-	c.run = int(max(1, min(budget/8/c.block/int64(c.maxReaders), runFrames)))
-	if c.run == 1 {
+	c.bounce = int(max(1, min(budget/8/c.block/int64(c.maxReaders), runFrames)))
+	if _, ok := c.r.(Pieces); !ok {
+		c.run = c.bounce
+	}
+	if c.bounce == 1 {
 		return 0 // right into its frame
 	}
-	return int64(c.maxReaders) * int64(c.run) * c.block
+	return int64(c.maxReaders) * int64(c.bounce) * c.block
 }
 
 // Size returns the file's size.
