@@ -134,8 +134,10 @@ type scanner struct {
 
 // scanBlob returns a reader for one pass over a blob.
 func scanBlob(ctx context.Context, b Blob) io.ReaderAt {
-	if _, ok := b.(mapped); ok {
-		return b
+	if l, ok := b.(lender); ok {
+		if _, ok := l.Borrow(0, 0); ok {
+			return b
+		}
 	}
 	return &scanner{ctx: ctx, b: b}
 }

@@ -81,7 +81,7 @@ type scan struct {
 
 // maxKeys bounds the keys that are remembered to find one that comes again: of an
 // archive with more samples only the first ones'.
-const maxKeys = 1 << 20
+const maxKeys = 1 << 17
 
 // maxExts bounds how many extensions are remembered.
 const maxExts = 1 << 10
