@@ -98,30 +98,52 @@ func grown(b []byte, n int) []byte {
 // filter returns the row by the filter whose numbers are the smallest, as the
 // format's specification advises.
 func (e *pngEncoder) filter(row, above []byte, bpp int) []byte {
-	none, sub, up, avg, paeth := e.tries[0][1:], e.tries[1][1:], e.tries[2][1:], e.tries[3][1:], e.tries[4][1:]
 	var sums [5]int
-	copy(none, row)
-	for i := range row {
-		x, b := row[i], above[i]
-		var a, c byte
-		if i >= bpp {
-			a, c = row[i-bpp], above[i-bpp]
-		}
-		s, u, v, q := x-a, x-b, x-byte((int(a)+int(b))/2), x-predict(a, b, c)
-		sub[i], up[i], avg[i], paeth[i] = s, u, v, q
-		sums[0] += size(x)
-		sums[1] += size(s)
-		sums[2] += size(u)
-		sums[3] += size(v)
-		sums[4] += size(q)
+	copy(e.tries[0][1:], row)
+	for k := range sums {
+		sums[k] = e.try(k, row[:bpp], above[:bpp])
+	}
+	// Of the other bytes a is the one to the left, b the one above, c the one to the
+	// left of that.
+	n := len(row) - bpp
+	x, a, b, c := row[bpp:][:n], row[:n], above[bpp:][:n], above[:n]
+	sub, up, avg, paeth := e.tries[1][1+bpp:][:n], e.tries[2][1+bpp:][:n], e.tries[3][1+bpp:][:n], e.tries[4][1+bpp:][:n]
+	var s0, s1, s2, s3, s4 int
+	for i, v := range x {
+		d1, d2 := v-a[i], v-b[i]
+		d3 := v - byte((int(a[i])+int(b[i]))/2)
+		d4 := v - predict(a[i], b[i], c[i])
+		sub[i], up[i], avg[i], paeth[i] = d1, d2, d3, d4
+		s0 += size(v)
+		s1 += size(d1)
+		s2 += size(d2)
+		s3 += size(d3)
+		s4 += size(d4)
 	}
 	best := 0
-	for k, n := range sums {
-		if n < sums[best] {
+	for k, more := range [5]int{s0, s1, s2, s3, s4} {
+		if sums[k] += more; sums[k] < sums[best] {
 			best = k
 		}
 	}
 	return e.tries[best]
+}
+
+// try filters the first pixel, which has nothing to its left, and returns how
+// large its numbers are.
+func (e *pngEncoder) try(k int, row, above []byte) (sum int) {
+	to := e.tries[k][1:]
+	for i, v := range row {
+		switch k {
+		case 2, 4:
+			v -= above[i]
+		case 3:
+			v -= above[i] / 2
+		}
+		to[i] = v
+		sum += size(v)
+	}
+	return sum
 }
 
 // size is a byte's distance from 0, as a signed number.
