@@ -60,7 +60,7 @@ func (s *bucket) close() error {
 func (s *bucket) stat(ctx context.Context, key string) (a attrs, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
-	got, err := s.Attributes(ctx, key)
+	got, err := s.Attributes(once(ctx), key)
 	if err != nil {
 		return attrs{}, s.failure(err)
 	}
@@ -74,7 +74,7 @@ func (s *bucket) stat(ctx context.Context, key string) (a attrs, err error) {
 
 func (s *bucket) get(ctx context.Context, key string, off, n int64, a attrs) (body, error) {
 	return watch(ctx, s.opts.Timeout, func(ctx context.Context) (io.ReadCloser, error) {
-		r, err := s.NewRangeReader(ctx, key, off, n, &blob.ReaderOptions{BeforeRead: func(as func(any) bool) error { return pin(as, a) }})
+		r, err := s.NewRangeReader(once(ctx), key, off, n, &blob.ReaderOptions{BeforeRead: func(as func(any) bool) error { return pin(as, a) }})
 		if err != nil {
 			err = s.failure(err)
 			if errors.Is(err, ErrNotExist) {
@@ -99,18 +99,27 @@ func checkReader(r *blob.Reader, off, n int64, a attrs) error {
 	var in s3.GetObjectOutput
 	var az azblobblob.DownloadStreamResponse
 	var g *storage.Reader
+	etag := "" // what the server says that it sent; servers are about that do not heed conditions
 	switch {
 	case r.As(&in):
-		span = in.ContentRange
+		span, etag = in.ContentRange, aws.ToString(in.ETag)
 	case r.As(&az):
-		span = az.ContentRange
+		if span = az.ContentRange; az.ETag != nil {
+			etag = string(*az.ETag)
+		}
 	case r.As(&g):
+		if sent := g.Attrs.Generation; sent != 0 && a.etag != fmt.Sprint(sent) {
+			return ErrChanged
+		}
 		if g.Attrs.StartOffset != off || g.Remain() != n {
 			return fmt.Errorf("the server sent %d bytes from %d on", g.Remain(), g.Attrs.StartOffset)
 		}
 		return nil
 	default:
 		return nil
+	}
+	if etag != "" && a.etag != "" && etag != a.etag {
+		return ErrChanged
 	}
 	if span == nil && off == 0 && n == a.size {
 		return nil // the whole

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"cloud.google.com/go/storage"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -197,7 +198,15 @@ func openGCS(ctx context.Context, name string) (*blob.Bucket, error) {
 			}
 		}
 	}
-	return gcsblob.OpenBucket(ctx, client, name, nil)
+	b, err := gcsblob.OpenBucket(ctx, client, name, nil)
+	if err != nil {
+		return nil, err
+	}
+	var c *storage.Client
+	if b.As(&c) {
+		c.SetRetry(storage.WithPolicy(storage.RetryNever)) // as once says
+	}
+	return b, nil
 }
 
 func openAzure(ctx context.Context, container string) (*blob.Bucket, error) {

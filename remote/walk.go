@@ -54,7 +54,7 @@ func (s *bucket) each(ctx context.Context, listing *blob.ListOptions, yield func
 		err := retry(ctx, s.opts, func(ctx context.Context) (err error) {
 			ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 			defer cancel()
-			if obj, err = it.Next(ctx); err == io.EOF {
+			if obj, err = it.Next(once(ctx)); err == io.EOF {
 				obj, err = nil, nil
 			}
 			if err != nil {

@@ -193,8 +193,9 @@ func newPipe(ctx context.Context, s *bucket, p place, w WriteOptions) *pipe {
 	r, pw := io.Pipe()
 	to := &pipe{pw, cancel, make(chan error, 1)}
 	go func() { // ends with the pipe or ctx; commit and abort wait for it
-		err := s.Upload(ctx, p.key, r, &blob.WriterOptions{
+		err := s.Upload(again(ctx, s.opts), p.key, r, &blob.WriterOptions{
 			BufferSize: w.PartSize, MaxConcurrency: atOnce, IfNotExist: !w.Overwrite, ContentType: w.ContentType,
+			BeforeWrite: func(as func(any) bool) error { persist(as, s.opts); return nil },
 		})
 		if err != nil {
 			err = exists(s.failure(err))
@@ -229,7 +230,7 @@ func Delete(ctx context.Context, url string, opts *Options) error {
 	err = retry(ctx, o, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 		defer cancel()
-		err := s.Delete(ctx, p.key)
+		err := s.Delete(once(ctx), p.key)
 		if err != nil {
 			err = s.failure(err)
 		}
@@ -303,9 +304,17 @@ func listedVersion(obj *blob.ListObject) string {
 	case obj.As(&in) && in.ETag != nil:
 		return *in.ETag
 	case obj.As(&az) && az.Properties != nil && az.Properties.ETag != nil:
-		return string(*az.Properties.ETag)
+		return quoted(string(*az.Properties.ETag))
 	case obj.As(&g):
 		return fmt.Sprint(g.Generation)
 	}
 	return ""
+}
+
+// quoted is an ETag as a header has it: Azure's listings leave the marks out.
+func quoted(etag string) string {
+	if strings.HasPrefix(etag, `"`) || strings.HasPrefix(etag, "W/") {
+		return etag
+	}
+	return `"` + etag + `"`
 }
