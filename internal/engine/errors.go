@@ -21,8 +21,12 @@ type Failure struct {
 	Sample  *int   `json:"sample,omitempty"`
 	Offset  *int64 `json:"offset,omitempty"`
 	Errno   int    `json:"errno,omitempty"`
-	Shard   string `json:"shard,omitempty"`
-	Key     string `json:"key,omitempty"`
+
+	// Of what an Operation makes.
+	Shard string   `json:"shard,omitempty"`
+	Key   string   `json:"key,omitempty"`
+	Next  *int     `json:"next,omitempty"`  // the sample that comes next, where what was done is kept
+	Cause *Failure `json:"cause,omitempty"` // where that is an error of another kind
 }
 
 // panicError is a panic in a handler.
@@ -42,6 +46,10 @@ type stateError struct{ what string }
 func (e *stateError) Error() string { return e.what }
 
 func statef(format string, args ...any) error { return &stateError{fmt.Sprintf(format, args...)} }
+
+// Describe finds the kind of an error that is one of the engine's own: "internal"
+// is of none.
+func Describe(err error) Failure { return describer(nil).describe(err) }
 
 // describer is More.Describe; nil knows no errors.
 type describer func(err error) (Failure, bool)

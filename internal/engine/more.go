@@ -71,6 +71,9 @@ func (c *Call) Do() string { return c.request.do }
 // "do". A key that the struct doesn't have is an error that names the nearest it has.
 func (c *Call) Decode(into any) error { return c.request.decode(into) }
 
+// Payload is the request's payload, the operation's to keep.
+func (c *Call) Payload() []byte { return c.request.payload }
+
 // Answer sends {"ok": v} with a payload.
 func (c *Call) Answer(v any, payload []byte) error { return c.conn.answer(v, payload) }
 
@@ -117,6 +120,10 @@ func onDisk(paths []string) []string {
 	}
 	return list
 }
+
+// Several says whether a path stands for a dataset of several files: an index, or a
+// pattern.
+func Several(path string) bool { return several([]string{path}) }
 
 // several says whether paths may stand for more than one file.
 func several(paths []string) bool {

@@ -10,6 +10,21 @@
 //
 //	{"do":"exists","url":"s3://bucket/train.beton","storage":{"region":"us-east-1","environ":{…}}}
 //	{"ok":{"exists":true}}
+//
+// # Making and looking
+//
+// pack makes a dataset of a build.Recipe, estimate tells what that will take, export
+// writes samples as another system's dataset.
+// Paths are whole, or URLs. Before the answer come any number of
+// {"progress":[done,all]}, {"warning":text} and {"uploading":bytes}; closing the connection
+// ends the work. A client that has much of it done starts a program for it alone.
+//
+//	{"do":"pack","recipe":{"folder":{"dir":"/photos"},"image":{"max_resolution":512},"writer":{}},"out":"/train.beton"}
+//	{"progress":[512,10000]}
+//	{"ok":{"samples":10000,"skipped":[],"classes":[…],"bytes":…,…}}
+//
+// What fails is of kind "build", unless it is an option's, or that of a file or object which
+// is not there, can't be read, or is in the way.
 package tools
 
 import "github.com/betongo/betongo/internal/engine"
@@ -24,6 +39,10 @@ func More() *engine.More {
 			"exists": s.exists,
 			"fetch":  s.fetch,
 			"upload": s.upload,
+			"pack":   s.pack,
+
+			"estimate": s.estimate,
+			"export":   s.export,
 		},
 	}
 }

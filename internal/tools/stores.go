@@ -75,14 +75,13 @@ func (r *reach) Version(url string, several bool) (string, error) {
 
 // Open opens objects. What is on the way when nobody waits any more ends with its
 // retries.
-func (r *reach) Open(paths []string, several bool, file *ffcv.OpenOptions) (ds engine.Dataset, release func() error, err error) {
-	opts := &store.Options{Remote: r.q.options(), File: file}
-	release = func() error { return nil }
-	if dir := r.q.Cache; dir != "" {
-		if opts.Remote.Cache, release, err = r.of.caches.get(dir, r.q.CacheSize); err != nil {
-			return nil, nil, err
-		}
+func (r *reach) Open(paths []string, several bool, file *ffcv.OpenOptions) (engine.Dataset, func() error, error) {
+	opts, release, err := r.store()
+	if err != nil {
+		return nil, nil, err
 	}
+	opts.File = file
+	var ds engine.Dataset
 	if several {
 		ds, err = store.Open(context.Background(), paths, opts)
 	} else {
@@ -95,8 +94,8 @@ func (r *reach) Open(paths []string, several bool, file *ffcv.OpenOptions) (ds e
 	return ds, release, nil
 }
 
-// describe tells errors of objects.
-func describe(err error) (f engine.Failure, ok bool) {
+// describeObject tells errors of objects.
+func describeObject(err error) (f engine.Failure, ok bool) {
 	var object *remote.Error
 	if !errors.As(err, &object) {
 		return f, false

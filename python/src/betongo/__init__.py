@@ -8,10 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .errors import EngineError, Error, FormatError, SampleError, StateError, UnsupportedError
+from .errors import (
+    BuildError,
+    EngineError,
+    Error,
+    FormatError,
+    SampleError,
+    StateError,
+    UnsupportedError,
+)
 
 if TYPE_CHECKING:
     from .dataset import open as open
+    from .exports import export as export
     from .loader import Loader as Loader
     from .loader import OrderOption as OrderOption
     from .reader import Reader as Reader
@@ -20,6 +29,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BuildError",
     "DatasetWriter",
     "EngineError",
     "Error",
@@ -30,6 +40,7 @@ __all__ = [
     "SampleError",
     "StateError",
     "UnsupportedError",
+    "export",
     "open",
 ]
 
@@ -38,6 +49,7 @@ _where = {
     "Loader": "loader",
     "OrderOption": "loader",
     "Reader": "reader",
+    "export": "exports",
     "open": "dataset",
 }
 
@@ -50,6 +62,8 @@ _modules = (
     "memory_managers",
     "pipeline",
     "reader",
+    "sources",
+    "split",
     "transforms",
     "traversal_order",
     "types",

@@ -26,7 +26,7 @@ from .errors import EngineError
 if TYPE_CHECKING:
     import subprocess
 
-__all__ = ["ENGINE", "TOOLS", "Connector", "Engine", "binary", "engine", "shutdown"]
+__all__ = ["ENGINE", "TOOLS", "Connector", "Engine", "binary", "engine", "shutdown", "start"]
 
 ENGINE = "betongo-engine"
 """The program for files of the local disk."""
@@ -230,8 +230,8 @@ def _signal(number: int) -> str:
         return "unknown"
 
 
-def _start(program: str) -> Engine:
-    """Starts an engine for this process."""
+def start(program: str) -> Engine:
+    """Starts an engine that is the caller's, who closes it."""
     import subprocess
 
     path = binary(program)
@@ -280,7 +280,7 @@ def engine(program: str = ENGINE) -> Engine:
             if e is not None:
                 e.close()
                 del _engines[program]
-            e = _engines[program] = _start(program)
+            e = _engines[program] = start(program)
         return e
 
 

@@ -19,7 +19,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from typing import Any, Union
 
-from .errors import EngineError, FormatError, SampleError, StateError, UnsupportedError
+from .errors import BuildError, EngineError, FormatError, SampleError, StateError, UnsupportedError
 
 __all__ = ["PROTOCOL", "Connection", "error_of"]
 
@@ -284,6 +284,12 @@ def error_of(error: dict[str, Any]) -> Exception:
             k: error[k] for k in ("file", "place", "offset", "found", "expected") if error.get(k) is not None
         }
         return FormatError(message, **more)
+    if kind == "build":
+        names = ("file", "shard", "key", "sample", "field", "offset", "next")
+        made = BuildError(message, **{k: error[k] for k in names if error.get(k) is not None})
+        if error.get("cause"):
+            made.__cause__ = error_of(error["cause"])
+        return made
     if kind == "notfound":
         return FileNotFoundError(errno.ENOENT, message)
     if kind == "os":

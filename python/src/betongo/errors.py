@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["EngineError", "Error", "FormatError", "SampleError", "StateError", "UnsupportedError"]
+__all__ = [
+    "BuildError",
+    "EngineError",
+    "Error",
+    "FormatError",
+    "SampleError",
+    "StateError",
+    "UnsupportedError",
+]
 
 
 class Error(Exception):
@@ -61,6 +69,36 @@ class FormatError(Error):
         self.offset = offset
         self.found = found
         self.expected = expected
+
+
+class BuildError(Error):
+    """A dataset could not be made of a source, exported, or looked through.
+
+    shard and file say where it was, key, sample and field in what, offset at which byte; None where that is
+    not known. next is the sample that comes next when the same is asked for with resume=True, None where
+    nothing of what was done is kept. __cause__ is what the store or the system said, if it was that.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str | None = None,
+        shard: str | None = None,
+        key: str | None = None,
+        sample: int | None = None,
+        field: str | None = None,
+        offset: int | None = None,
+        next: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.file = file
+        self.shard = shard
+        self.key = key
+        self.sample = sample
+        self.field = field
+        self.offset = offset
+        self.next = next
 
 
 class StateError(Error):
