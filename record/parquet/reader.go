@@ -2,6 +2,7 @@ package parquet
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -39,6 +40,7 @@ type Reader struct {
 	from    io.ReaderAt
 	size    int64
 	limit   int64 // where the data end
+	sum     [16]byte
 	opts    ReaderOptions
 	meta    *parquet.Meta
 	columns []*readColumn
@@ -117,6 +119,8 @@ func (r *Reader) open(ctx context.Context) error {
 	if err != nil {
 		return r.failed(err)
 	}
+	sum := sha256.Sum256(b)
+	r.sum = [16]byte(sum[:])
 	if r.meta, err = parquet.ParseMeta(b); err != nil {
 		return r.bad(r.limit, "", "footer: %v", err)
 	}
@@ -187,6 +191,10 @@ func (r *Reader) Refused(i int) error {
 	}
 	return nil
 }
+
+// Sum returns a sum over the footer, which tells where all values lie and, as most
+// programs write it, the least and the largest of them.
+func (r *Reader) Sum() [16]byte { return r.sum }
 
 // Close forgets what is kept for the reader. It doesn't close the file.
 func (r *Reader) Close() { r.opts.Cache.forget(r) }
