@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -50,7 +51,7 @@ func scripts(t *testing.T, dir string, vars []string) {
 		Setup: func(e *testscript.Env) error {
 			photos, err := filepath.Abs("../../testdata/photos")
 			e.Setenv("PHOTOS", photos)
-			e.Vars = append(e.Vars, vars...)
+			e.Vars = slices.Concat(e.Vars, scripttest.Inherited(), vars)
 			return err
 		},
 		Cmds: scripttest.Commands(map[string]scripttest.Command{

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -42,7 +43,7 @@ func scripts(t *testing.T, dir string, vars []string) {
 			env.Setenv("GOLDENS", filepath.Join(goldens, "formats"))
 			env.Setenv("FFCV", filepath.Join(goldens, "ffcv"))
 			env.Setenv(hdf5.Variable, os.Getenv(hdf5.Variable))
-			env.Vars = append(env.Vars, vars...)
+			env.Vars = slices.Concat(env.Vars, scripttest.Inherited(), vars)
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {

@@ -102,6 +102,7 @@ func TestSlurm(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			dir, err := filepath.Abs(deploy)
 			e.Setenv("DEPLOY", dir)
+			e.Vars = append(e.Vars, scripttest.Inherited()...)
 			return err
 		},
 	})

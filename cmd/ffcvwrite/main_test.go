@@ -14,6 +14,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -49,7 +50,7 @@ func scripts(t *testing.T, dir string, vars ...string) {
 		Condition: scripttest.Condition,
 		Cmds:      scripttest.Commands(map[string]scripttest.Command{"photo": photo, "mask": mask, "values": values, "flip": flip, "cifar": cifar, "idx": idx}),
 		Setup: func(e *testscript.Env) error {
-			e.Vars = append(e.Vars, vars...)
+			e.Vars = slices.Concat(e.Vars, scripttest.Inherited(), vars)
 			return nil
 		},
 	})

@@ -183,7 +183,9 @@ func (m *moduleInfo) race(ctx context.Context, more ...string) error {
 		more = append(more, "-short", withoutS3)
 	}
 	args := slices.Concat([]string{"test", "-race", "-vet=off", "-timeout", "30m"}, more, m.concurrent)
-	return m.command([]string{"CGO_ENABLED=1"}, "go", args...)(ctx)
+	// By default a program waits for a second before it ends, so that goroutines which
+	// still run may be found racing; the tests' programs run hundreds of times.
+	return m.command([]string{"CGO_ENABLED=1", "GORACE=atexit_sleep_ms=20"}, "go", args...)(ctx)
 }
 
 // lowest builds and tests with the Go version of go.mod: what an older compiler or

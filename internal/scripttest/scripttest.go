@@ -30,6 +30,11 @@ func Commands(own map[string]Command) map[string]Command {
 	return all
 }
 
+// Inherited are the variables that the programs which a script runs have from the
+// test: how the race detector works, whose default is to wait for a second at the
+// end of each.
+func Inherited() []string { return []string{"GORACE=" + os.Getenv("GORACE")} }
+
 // Condition answers [root], that the test runs as the system's administrator, who
 // may write anywhere.
 func Condition(cond string) (bool, error) {
