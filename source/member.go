@@ -75,6 +75,10 @@ func newMember(s Spec) (member, error) {
 // imageFiles are the extensions of images that are read.
 var imageFiles = []string{"jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"}
 
+// tellKind are the last parts of extensions that tell what a member is and nothing of
+// which: of age.cls the field is "age".
+var tellKind = append([]string{"cls", "json", "npy", "txt", "text", "bin"}, imageFiles...)
+
 // membersOf chooses fields by the members of a sample: the one image is "image",
 // the class "label", others are called as their extensions. What the extensions do
 // not tell of arrays, and images that stand beside another one (masks), settle asks
@@ -97,7 +101,6 @@ func membersOf(exts []string) ([]member, error) {
 			s.Field.Field = fields.RGBImage{Mode: fields.ModeJPEG}
 		case slices.Contains(imageFiles, kind):
 			s.Field.Field = fields.RGBImage{Mode: fields.ModeJPEG}
-			s.Name = strings.TrimSuffix(s.Name, "_"+kind)
 		case slices.Contains([]string{"cls", "class", "count", "index", "inx", "id"}, kind):
 			if ext == "cls" || ext == "class" && !slices.Contains(exts, "cls") {
 				s.Name, first = "label", true
@@ -109,6 +112,9 @@ func membersOf(exts []string) ([]member, error) {
 			s.Field.Field = fields.NDArray{}
 		default:
 			s.Field.Field = fields.Bytes{}
+		}
+		if slices.Contains(tellKind, kind) && kind != ext {
+			s.Name = strings.TrimSuffix(s.Name, "_"+kind)
 		}
 		m, err := newMember(s)
 		if err != nil {

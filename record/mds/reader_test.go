@@ -489,3 +489,43 @@ func FuzzIndex(f *testing.F) {
 		}
 	})
 }
+
+// A sample of a whole shard is what its table tells; a table that is broken there is
+// an error.
+func TestSample(t *testing.T) {
+	shards := index(t, "photos")
+	s := &shards[0]
+	b := readFile(t, "photos", s.Raw.Name)
+	table, err := s.Table(b[:s.TableSize()], int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range s.Samples {
+		off, n := table.Span(i)
+		got, err := s.Sample(b, i)
+		if err != nil || !bytes.Equal(got, b[off:off+n]) {
+			t.Errorf("sample %d: got %d bytes, %v, want %d", i, len(got), err, n)
+		}
+		for at := 4 + 4*i; at < 12+4*i; at++ {
+			broken := bytes.Clone(b)
+			broken[at] ^= 0x80
+			if got, err := s.Sample(broken, i); err == nil && at%4 > 1 {
+				t.Errorf("sample %d: byte %d of the table changed: %d bytes and no error", i, at, len(got))
+			}
+		}
+	}
+	for _, i := range []int{-1, s.Samples} {
+		if _, err := s.Sample(b, i); err == nil {
+			t.Errorf("sample %d: no error", i)
+		}
+	}
+	for n := range len(b) {
+		if _, err := s.Sample(b[:n], 0); err == nil {
+			t.Fatalf("of %d of %d bytes: no error", n, len(b))
+		}
+	}
+	b[0]++
+	if _, err := s.Sample(b, 0); err == nil {
+		t.Error("another number of samples: no error")
+	}
+}

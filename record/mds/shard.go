@@ -45,6 +45,27 @@ func (t Table) at(i int) int64 { return int64(binary.LittleEndian.Uint32(t.offse
 // Span returns where sample i is.
 func (t Table) Span(i int) (off, n int64) { return t.at(i), t.at(i+1) - t.at(i) }
 
+// Sample returns the bytes of sample i of a whole shard, which it borrows. Of the
+// table it looks at what tells of the sample alone.
+func (s *Shard) Sample(shard []byte, i int) ([]byte, error) {
+	head, size := s.TableSize(), int64(len(shard))
+	if size != s.Raw.Size || size < head {
+		return nil, fmt.Errorf("%d bytes; the index says %d, of which the table has %d: %w", size, s.Raw.Size, head, io.ErrUnexpectedEOF)
+	}
+	if n := binary.LittleEndian.Uint32(shard); int64(n) != int64(s.Samples) {
+		return nil, fmt.Errorf("at byte 0: %d samples; the index says %d", n, s.Samples)
+	}
+	if i < 0 || i >= s.Samples {
+		return nil, fmt.Errorf("sample %d of %d", i, s.Samples)
+	}
+	t := Table{shard[4:head]}
+	lo, hi := t.at(i), t.at(i+1)
+	if lo < head || hi < lo || hi > size {
+		return nil, fmt.Errorf("at byte %d: sample %d is at bytes %d to %d; expected them among %d to %d", 4+4*i, i, lo, hi, head, size)
+	}
+	return shard[lo:hi:hi], nil
+}
+
 // Values appends to dst the bytes of each column's value, which borrow those of the
 // sample.
 func (s *Shard) Values(dst [][]byte, sample []byte) ([][]byte, error) {

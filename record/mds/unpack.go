@@ -145,3 +145,14 @@ func (f *File) CheckHash(name string, h hash.Hash) error {
 	}
 	return nil
 }
+
+// Check compares the bytes of the file with a hash of the index, if it has one that
+// is known.
+func (f *File) Check(b []byte) error {
+	name, h := f.NewHash()
+	if h == nil {
+		return nil
+	}
+	h.Write(b)
+	return f.CheckHash(name, h)
+}
