@@ -14,8 +14,8 @@
 // # Making and looking
 //
 // pack makes a dataset of a build.Recipe, estimate tells what that will take, export
-// writes samples as another system's dataset.
-// Paths are whole, or URLs. Before the answer come any number of
+// writes samples as another system's dataset, survey tells what a dataset holds, or what
+// two have in common. Paths are whole, or URLs. Before the answer come any number of
 // {"progress":[done,all]}, {"warning":text} and {"uploading":bytes}; closing the connection
 // ends the work. A client that has much of it done starts a program for it alone.
 //
@@ -43,6 +43,7 @@ func More() *engine.More {
 
 			"estimate": s.estimate,
 			"export":   s.export,
+			"survey":   s.survey,
 		},
 	}
 }

@@ -239,6 +239,22 @@ def test_no_process_is_left(photos: Path, tmp_path: Path) -> None:
     assert children() == before
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the program in /proc")
+def test_its_program_is_killed(photos: Path, tmp_path: Path) -> None:
+    before = children()
+
+    def kill(done: int, of: int) -> None:
+        for pid in set(children()) - set(before):
+            os.kill(int(pid), signal.SIGKILL)
+
+    np.save(tmp_path / "x.npy", np.zeros((200_000, 64)))
+    source = sources.arrays([tmp_path / "x.npy"])
+    with pytest.raises(betongo.EngineError, match="SIGKILL"):
+        source.write(tmp_path / "a.beton", progress=kill, workers=1)
+    assert not (tmp_path / "a.beton").exists()
+    assert source.write(tmp_path / "a.beton", resume=True).samples == 200_000
+
+
 def children() -> list[str]:
     if sys.platform != "linux":
         return []
@@ -261,6 +277,19 @@ def test_export(photos: Path, tmp_path: Path, to: Any) -> None:
     if to == "folder":
         kept = sorted(p.read_bytes() for p in out.rglob("*.jpg"))
         assert kept == sorted((photos / n).read_bytes() for n in ("cat/0.jpg", "dog/5.jpg"))
+
+
+def test_parquet(photos: Path, tmp_path: Path) -> None:
+    file = sources.folder(photos).write(tmp_path / "a.beton").path
+    betongo.export(file, "parquet", tmp_path / "out")
+    back = sources.parquet(tmp_path / "out").write(tmp_path / "b.beton")
+    with betongo.open(file) as a, betongo.open(back.path) as b:
+        assert back.classes == a.classes and b["label"].tolist() == a["label"].tolist()
+        for i in range(6):
+            assert bytes(a.file.raw(i, "image")) == bytes(b.file.raw(i, "image"))
+    one = sources.parquet([tmp_path / "out" / "*.parquet"], fields={"label": "int"}, classes=["x", "y"])
+    with pytest.raises(BuildError, match="cat.*x|x.*cat"):
+        one.write(tmp_path / "c.beton")
 
 
 def test_export_errors(photos: Path, tmp_path: Path) -> None:

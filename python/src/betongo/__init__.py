@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .loader import Loader as Loader
     from .loader import OrderOption as OrderOption
     from .reader import Reader as Reader
+    from .surveys import overlap as overlap
+    from .surveys import stats as stats
     from .writer import DatasetWriter as DatasetWriter
 
 __version__ = "0.1.0"
@@ -42,6 +44,8 @@ __all__ = [
     "UnsupportedError",
     "export",
     "open",
+    "overlap",
+    "stats",
 ]
 
 _where = {
@@ -51,6 +55,8 @@ _where = {
     "Reader": "reader",
     "export": "exports",
     "open": "dataset",
+    "overlap": "surveys",
+    "stats": "surveys",
 }
 
 # Those that `import ffcv` brings in: ffcv.transforms.ToTensor needs no import of its own.

@@ -34,6 +34,7 @@ __all__ = [
     "cifar",
     "folder",
     "idx",
+    "parquet",
     "table",
 ]
 
@@ -350,6 +351,17 @@ def arrays(files: Mapping[str, Path] | Sequence[Path], *, fields: Fields | None 
     else:
         list_ = _paths(files)
     return Source("arrays", {"files": list_, "fields": _fields(fields)})
+
+
+def parquet(
+    files: Path | Sequence[Path], *, fields: Fields | None = None, classes: Sequence[str] | None = None
+) -> Source:
+    """Parquet files such as those of Hugging Face's datasets: paths, patterns, folders.
+
+    fields are those to make, all columns by their types unless given. classes are names by label, by default
+    those that the files' metadata names.
+    """
+    return Source("parquet", {"files": _paths(files), "fields": _fields(fields), "classes": _names(classes)})
 
 
 def cifar(
