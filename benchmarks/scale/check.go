@@ -207,20 +207,43 @@ func (f *farFile) count() int {
 
 // ReadAt is that of the file, later.
 func (f *farFile) ReadAt(p []byte, off int64) (int, error) {
+	end := f.begin(len(p))
+	n, err := f.File.ReadAt(p, off)
+	time.Sleep(time.Until(end))
+	return n, err
+}
+
+// ReadPieces is ReadAt into one piece after another, which is one request.
+func (f *farFile) ReadPieces(pieces [][]byte, off int64) (n int64, err error) {
+	total := 0
+	for _, p := range pieces {
+		total += len(p)
+	}
+	end := f.begin(total)
+	for _, p := range pieces {
+		m, err := f.File.ReadAt(p, off+n)
+		if n += int64(m); err != nil {
+			return n, err
+		}
+	}
+	time.Sleep(time.Until(end))
+	return n, nil
+}
+
+// begin begins a request, and returns when its answer is there.
+func (f *farFile) begin(bytes int) time.Time {
 	end := time.Now().Add(f.latency)
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.requests++
 	if f.bandwidth > 0 {
 		if f.linkFree.After(end) {
 			end = f.linkFree
 		}
-		end = end.Add(time.Duration(float64(len(p)) / f.bandwidth * float64(time.Second)))
+		end = end.Add(time.Duration(float64(bytes) / f.bandwidth * float64(time.Second)))
 		f.linkFree = end
 	}
-	f.mu.Unlock()
-	n, err := f.File.ReadAt(p, off)
-	time.Sleep(time.Until(end))
-	return n, err
+	return end
 }
 
 // fastest returns the result of the highest rate: what else the machine does only

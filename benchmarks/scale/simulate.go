@@ -110,18 +110,18 @@ type simulation struct {
 	events events
 	made   int
 
-	samples            int // that a worker takes at a time
-	frames, limit, run int
-	scan               bool // neighbours are read along
-	blocks             map[int64]*block
-	queue              []int64
-	wanted             int // blocks that are announced and not used
-	reading            int
-	linkFree           float64
-	debt               float64 // seconds that requests have taken and no worker has paid
-	spent, idleBlocks  []freed // that may give way: values that were used, first; then others, oldest first
-	freed              int
-	waiting            []func() bool
+	samples           int // that a worker takes at a time
+	frames, limit     int
+	scan              bool // neighbours are read along
+	blocks            map[int64]*block
+	queue             []int64
+	wanted            int // blocks that are announced and not used
+	reading           int
+	linkFree          float64
+	debt              float64 // seconds that requests have taken and no worker has paid
+	spent, idleBlocks []freed // that may give way: values that were used, first; then others, oldest first
+	freed             int
+	waiting           []func() bool
 
 	flights []*flightSim
 	issued  int // samples
@@ -176,17 +176,16 @@ func (m model) simulate() foretold {
 	if m.Ahead == 0 {
 		m.Ahead = defaultAhead
 	}
-	s := &simulation{model: m, blocks: map[int64]*block{}, run: runBlocks}
+	s := &simulation{model: m, blocks: map[int64]*block{}}
 	s.samples = min(max(1, m.Batch/(4*m.Workers)), mostSamples)
-	s.run = int(max(1, min(m.Memory/8/blockSize/int64(m.Requests), runBlocks)))
 	frames := m.Memory
-	if s.run > 1 {
-		frames -= int64(m.Requests) * int64(s.run) * blockSize
+	if each := max(1, min(m.Memory/8/blockSize/int64(m.Requests), runBlocks)); each > 1 {
+		frames -= int64(m.Requests) * each * blockSize // for what can't come right into its place
 	}
 	all := (m.Layout.Size + bundleAlign - 1) / bundleAlign * (bundleAlign / blockSize)
 	s.frames = int(max(8, min(frames/(blockSize+96), all)))
 	s.limit = s.frames - s.frames/4
-	s.scan = m.Most && s.run > 1 && int64(s.frames) >= all
+	s.scan = m.Most && int64(s.frames) >= all
 	for w := range m.Workers {
 		s.idle = append(s.idle, w)
 	}
@@ -379,10 +378,7 @@ func (s *simulation) announce(off, size int64) {
 // neighbours queues the groups of blocks that are missing ones among first to last
 // lie in.
 func (s *simulation) neighbours(first, last int64) {
-	n := int64(scanBlocks)
-	for n > int64(s.run) {
-		n /= 2
-	}
+	const n = scanBlocks
 	for b := first; b <= last; b = b/n*n + n {
 		if s.blocks[b] != nil {
 			continue
@@ -448,12 +444,12 @@ func (s *simulation) is(b int64, state blockState) bool {
 // that are queued too.
 func (s *simulation) around(b int64) (lo, hi int64, done func()) {
 	lo, hi = b, b
-	for d := int64(1); d <= gapBlocks+1 && hi+d-lo < int64(s.run); d++ {
+	for d := int64(1); d <= gapBlocks+1 && hi+d-lo < runBlocks; d++ {
 		if s.is(hi+d, queuedBlock) {
 			hi, d = hi+d, 0
 		}
 	}
-	for d := int64(1); d <= gapBlocks+1 && hi+d-lo < int64(s.run); d++ {
+	for d := int64(1); d <= gapBlocks+1 && hi+d-lo < runBlocks; d++ {
 		if s.is(lo-d, queuedBlock) {
 			lo, d = lo-d, 0
 		}
@@ -524,7 +520,7 @@ func (s *simulation) use(list []extent, then func()) {
 				}
 				if k.state == queuedBlock { // nobody has come to it
 					hi := b
-					for hi < last && hi-b+1 < int64(s.run) && s.is(hi+1, queuedBlock) {
+					for hi < last && hi-b+1 < runBlocks && s.is(hi+1, queuedBlock) {
 						hi++
 					}
 					s.request(b, hi, func() {})
