@@ -196,7 +196,7 @@ func TestFolderOfEverything(t *testing.T) {
 	}
 	lines := strings.Split(strings.TrimSpace(string(read(t, out, "metadata.jsonl"))), "\n")
 	want := `{"file_name": "image/1/c1/p.1.jpg", "mask_file_name": "mask/1/c1/p.1.png", "depth_file_name": "depth/1/c1/p.1.png", ` +
-		`"Caption_file_name": "Caption/1/c1/p.1.txt", "emb_file_name": "emb/1/c1/p.1.npy", "sound_file_name": "sound/1/c1/p.1.wav", ` +
+		`"Caption_path": "Caption/1/c1/p.1.txt", "emb_path": "emb/1/c1/p.1.npy", "sound_path": "sound/1/c1/p.1.wav", ` +
 		`"label": 1, "count": 10, "score": 0.3333333333333333, "about": {"a":  [1, null]}}`
 	if len(lines) != 3 || lines[1] != want {
 		t.Errorf("line\n%s, want\n%s", lines[1], want)

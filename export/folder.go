@@ -183,9 +183,13 @@ func (f *folder) describe(ctx context.Context, r *record, dir string) (err error
 	}
 	b := append(f.line[:0], '{')
 	for k, path := range r.paths {
-		name := f.plan.columns[f.files[k]].name + "_file_name"
+		// Hugging Face's imagefolder takes what ends in file_name for pictures.
+		c := &f.plan.columns[f.files[k]]
+		name := c.name + "_path"
 		if f.files[k] == f.plan.picture {
-			name = "file_name" // as Hugging Face's imagefolder has it
+			name = "file_name"
+		} else if c.kind <= kindRaster {
+			name = c.name + "_file_name"
 		}
 		b = member(b, name)
 		if b, err = fields.AppendJSON(b, path); err != nil {
