@@ -60,6 +60,8 @@ func (r *Recipe) slots() []slot {
 		slotOf(&r.Folder),
 		slotOf(&r.Table),
 		slotOf(&r.Arrays),
+		slotOf(&r.WebDataset),
+		slotOf(&r.MDS),
 		slotOf(&r.Parquet),
 		slotOf(&r.CIFAR),
 		slotOf(&r.IDX),

@@ -14,13 +14,15 @@ import (
 // are the defaults.
 type Recipe struct {
 	// The source, one of these.
-	Folder  *Folder  `json:"folder,omitempty"`
-	Table   *Table   `json:"table,omitempty"`
-	Arrays  *Arrays  `json:"arrays,omitempty"`
-	Parquet *Parquet `json:"parquet,omitempty"`
-	CIFAR   *CIFAR   `json:"cifar,omitempty"`
-	IDX     *IDX     `json:"idx,omitempty"`
-	Beton   *Beton   `json:"beton,omitempty"`
+	Folder     *Folder     `json:"folder,omitempty"`
+	Table      *Table      `json:"table,omitempty"`
+	Arrays     *Arrays     `json:"arrays,omitempty"`
+	WebDataset *WebDataset `json:"webdataset,omitempty"`
+	MDS        *MDS        `json:"mds,omitempty"`
+	Parquet    *Parquet    `json:"parquet,omitempty"`
+	CIFAR      *CIFAR      `json:"cifar,omitempty"`
+	IDX        *IDX        `json:"idx,omitempty"`
+	Beton      *Beton      `json:"beton,omitempty"`
 
 	Image  Image  `json:"image"`
 	Writer Writer `json:"writer"`

@@ -24,13 +24,15 @@ const description = "Pack samples into a .beton file, the dataset format of FFCV
 type grammar struct {
 	Version kong.VersionFlag `help:"Print the version and exit."`
 
-	Folder  packOf[folderFlags]  `cmd:"" help:"Pack a folder of class folders with photographs."`
-	Table   packOf[tableFlags]   `cmd:"" help:"Pack the records of a table (csv, tsv, jsonl)."`
-	Arrays  packOf[arraysFlags]  `cmd:"" help:"Pack the rows of .npy arrays."`
-	Parquet packOf[parquetFlags] `cmd:"" help:"Pack Parquet files, such as those of Hugging Face's datasets."`
-	CIFAR   packOf[cifarFlags]   `cmd:"" name:"cifar" help:"Pack CIFAR-10 or CIFAR-100."`
-	IDX     packOf[idxFlags]     `cmd:"" name:"idx" help:"Pack images and labels in MNIST's format."`
-	Beton   packOf[betonFlags]   `cmd:"" help:"Pack samples of another .beton, as they are stored or encoded anew."`
+	Folder     packOf[folderFlags]     `cmd:"" help:"Pack a folder of class folders with photographs."`
+	Table      packOf[tableFlags]      `cmd:"" help:"Pack the records of a table (csv, tsv, jsonl)."`
+	Arrays     packOf[arraysFlags]     `cmd:"" help:"Pack the rows of .npy arrays."`
+	WebDataset packOf[webdatasetFlags] `cmd:"" name:"webdataset" help:"Pack WebDataset's shards (tar)."`
+	MDS        packOf[mdsFlags]        `cmd:"" name:"mds" help:"Pack datasets of MosaicML Streaming (MDS)."`
+	Parquet    packOf[parquetFlags]    `cmd:"" help:"Pack Parquet files, such as those of Hugging Face's datasets."`
+	CIFAR      packOf[cifarFlags]      `cmd:"" name:"cifar" help:"Pack CIFAR-10 or CIFAR-100."`
+	IDX        packOf[idxFlags]        `cmd:"" name:"idx" help:"Pack images and labels in MNIST's format."`
+	Beton      packOf[betonFlags]      `cmd:"" help:"Pack samples of another .beton, as they are stored or encoded anew."`
 
 	Plan   planCommand   `cmd:"" help:"Divide a dataset into shards that any number of machines build."`
 	Shard  shardCommand  `cmd:"" help:"Build one shard of a plan."`

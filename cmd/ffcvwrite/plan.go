@@ -17,13 +17,15 @@ import (
 )
 
 type planCommand struct {
-	Folder  planOf[folderFlags]  `cmd:"" help:"Plan to pack a folder of class folders with photographs."`
-	Table   planOf[tableFlags]   `cmd:"" help:"Plan to pack the records of a table (csv, tsv, jsonl)."`
-	Arrays  planOf[arraysFlags]  `cmd:"" help:"Plan to pack the rows of .npy arrays."`
-	Parquet planOf[parquetFlags] `cmd:"" help:"Plan to pack Parquet files."`
-	CIFAR   planOf[cifarFlags]   `cmd:"" name:"cifar" help:"Plan to pack CIFAR-10 or CIFAR-100."`
-	IDX     planOf[idxFlags]     `cmd:"" name:"idx" help:"Plan to pack images and labels in MNIST's format."`
-	Beton   planOf[betonFlags]   `cmd:"" help:"Plan to pack samples of another .beton, as they are stored or encoded anew."`
+	Folder     planOf[folderFlags]     `cmd:"" help:"Plan to pack a folder of class folders with photographs."`
+	Table      planOf[tableFlags]      `cmd:"" help:"Plan to pack the records of a table (csv, tsv, jsonl)."`
+	Arrays     planOf[arraysFlags]     `cmd:"" help:"Plan to pack the rows of .npy arrays."`
+	WebDataset planOf[webdatasetFlags] `cmd:"" name:"webdataset" help:"Plan to pack WebDataset's shards (tar)."`
+	MDS        planOf[mdsFlags]        `cmd:"" name:"mds" help:"Plan to pack datasets of MosaicML Streaming (MDS)."`
+	Parquet    planOf[parquetFlags]    `cmd:"" help:"Plan to pack Parquet files."`
+	CIFAR      planOf[cifarFlags]      `cmd:"" name:"cifar" help:"Plan to pack CIFAR-10 or CIFAR-100."`
+	IDX        planOf[idxFlags]        `cmd:"" name:"idx" help:"Plan to pack images and labels in MNIST's format."`
+	Beton      planOf[betonFlags]      `cmd:"" help:"Plan to pack samples of another .beton, as they are stored or encoded anew."`
 }
 
 // planFlags say into what a dataset is divided.
