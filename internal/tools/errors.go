@@ -2,6 +2,8 @@ package tools
 
 import (
 	"errors"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/betongo/betongo/build"
@@ -58,6 +60,16 @@ func describeMade(err error) engine.Failure {
 	if f.Kind != "internal" && f.Kind != "sample" {
 		made.Cause = &f
 	}
+	said := err
+	if sample != nil {
+		said = sample.Err
+	}
+	if shard, offset, ok := placeIn(said.Error()); ok {
+		made.Shard = shard
+		if made.Offset == nil && offset >= 0 {
+			made.Offset = &offset
+		}
+	}
 	if out != nil {
 		made.File, made.Key, made.Field, made.Sample = out.File, out.Key, out.Field, &out.Sample
 	} else if placed {
@@ -67,4 +79,29 @@ func describeMade(err error) engine.Failure {
 		made.Next = &on.Next
 	}
 	return made
+}
+
+// Sources of shards begin their messages with the shard's name, behind that of the
+// format, and say "at byte".
+var (
+	inShard = regexp.MustCompile(`^(?:webdataset: |mds: |tfrecord: |parquet: |hdf5: )?((?:[a-z0-9]+://)?[^:"\s][^:"]*\.[^:"/]+): `)
+	// "open FILE: no such file" begins with what was done.
+	ofSystem = regexp.MustCompile(`^(open|read|readat|write|stat|lstat|seek|mkdir|mmap|rename) `)
+	atByte   = regexp.MustCompile(`\bat byte (\d+)\b`)
+)
+
+// placeIn finds the shard and the offset that a message of a source names; -1 for no
+// offset.
+func placeIn(message string) (shard string, offset int64, ok bool) {
+	found := inShard.FindStringSubmatch(message)
+	if found == nil || ofSystem.MatchString(found[1]) {
+		return "", -1, false
+	}
+	offset = -1
+	if at := atByte.FindAllStringSubmatch(message, -1); at != nil {
+		if n, err := strconv.ParseInt(at[len(at)-1][1], 10, 64); err == nil { // the innermost
+			offset = n
+		}
+	}
+	return found[1], offset, true
 }

@@ -292,6 +292,51 @@ def test_parquet(photos: Path, tmp_path: Path) -> None:
         one.write(tmp_path / "c.beton")
 
 
+RECORDS = Path(__file__).resolve().parents[2] / "testdata" / "records"
+
+
+@pytest.mark.parametrize("to", ["tar", "mds"])
+def test_shards_there_and_back(photos: Path, tmp_path: Path, to: Any) -> None:
+    file = sources.folder(photos).write(tmp_path / "a.beton").path
+    betongo.export(file, to, tmp_path / "out", shard_size=60_000)
+    classes = (tmp_path / "out" / "classes.txt").read_text().split()
+    if to == "tar":
+        source = sources.webdataset(tmp_path / "out" / "*.tar", classes=classes)
+    else:
+        source = sources.mds(tmp_path / "out", classes=classes)
+    back = source.write(tmp_path / "b.beton")
+    with betongo.open(file) as a, betongo.open(back.path) as b:
+        assert back.classes == a.classes and b["label"].tolist() == a["label"].tolist()
+        assert [b.file.key(i) for i in range(6)] == [a.file.key(i) for i in range(6)]
+        for i in range(6):
+            assert bytes(a.file.raw(i, "image")) == bytes(b.file.raw(i, "image"))
+
+
+def test_webdataset(tmp_path: Path) -> None:
+    shards = RECORDS / "webdataset" / "shard-{000000..000002}.tar"
+    fields = {"image": "rgb:column=jpg", "label": "int:column=cls"}
+    packed = sources.webdataset(shards, fields=fields).write(tmp_path / "a.beton")
+    assert packed.samples > 3 and packed.fields == ["image", "label"]
+    short = tmp_path / "short.tar"
+    short.write_bytes((RECORDS / "webdataset" / "shard-000000.tar").read_bytes()[:3000])
+    with pytest.raises(BuildError) as failed:
+        sources.webdataset(short, fields=fields).write(tmp_path / "b.beton")
+    assert failed.value.shard == str(short) and isinstance(failed.value.offset, int)
+    assert str(short) in str(failed.value)
+    with pytest.raises(FileNotFoundError):
+        sources.webdataset(tmp_path / "none-*.tar").write(tmp_path / "b.beton")
+    assert not (tmp_path / "b.beton").exists()
+
+
+def test_mds(tmp_path: Path) -> None:
+    for name in ("photos", "photos_zstd"):
+        packed = sources.mds(RECORDS / "mds" / name).write(tmp_path / f"{name}.beton")
+        assert packed.samples > 3
+    with pytest.raises((BuildError, ValueError), match="pickled"):
+        sources.mds(RECORDS / "mds" / "pickled").write(tmp_path / "b.beton")
+    assert not (tmp_path / "b.beton").exists()
+
+
 def test_export_errors(photos: Path, tmp_path: Path) -> None:
     file = sources.folder(photos).write(tmp_path / "a.beton").path
     with pytest.raises(FileNotFoundError):

@@ -4,7 +4,7 @@
 
     sources.folder("PHOTOS").estimate()
     sources.folder("PHOTOS").write("train.beton", max_resolution=512)
-    sources.table("s3://bucket/rows.csv", {"age": "int"}).write("rows.beton", resume=True)
+    sources.webdataset("s3://bucket/train-{000..146}.tar").write("train.beton", resume=True)
 
 A function opens nothing and returns a `Source`. Paths may be URLs (s3://, gs://, azblob://, https://). The
 work is done by a process of its own, in Go, that ends with the call. JPEGs are kept as they are, byte for
@@ -34,8 +34,10 @@ __all__ = [
     "cifar",
     "folder",
     "idx",
+    "mds",
     "parquet",
     "table",
+    "webdataset",
 ]
 
 Path = Union[str, "os.PathLike[str]"]
@@ -351,6 +353,31 @@ def arrays(files: Mapping[str, Path] | Sequence[Path], *, fields: Fields | None 
     else:
         list_ = _paths(files)
     return Source("arrays", {"files": list_, "fields": _fields(fields)})
+
+
+def webdataset(
+    shards: Path | Sequence[Path], *, fields: Fields | None = None, classes: Sequence[str] | None = None
+) -> Source:
+    """WebDataset's tar shards, plain or compressed: paths, URLs, lists in braces ("x-{000..146}.tar"),
+    patterns.
+
+    fields say what is made of which members ({"image": "rgb:column=jpg;png"}); by default the first sample's,
+    by their extensions. classes are names by label: .cls may then hold a name.
+    """
+    return Source(
+        "webdataset", {"shards": _paths(shards), "fields": _fields(fields), "classes": _names(classes)}
+    )
+
+
+def mds(
+    dirs: Path | Sequence[Path], *, fields: Fields | None = None, classes: Sequence[str] | None = None
+) -> Source:
+    """Datasets of MosaicML Streaming: folders with an index.json. Columns of pickles are refused, and never
+    run.
+
+    fields are those to make, all columns by their encodings unless given. classes are names by label.
+    """
+    return Source("mds", {"dirs": _paths(dirs), "fields": _fields(fields), "classes": _names(classes)})
 
 
 def parquet(
