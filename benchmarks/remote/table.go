@@ -20,6 +20,7 @@ var peers string
 type kind struct {
 	name string
 	of   int // the kind whose figures a ratio is of; -1 none
+	peer bool
 	run  func(ctx context.Context) (loaded, error)
 	got  []round
 }
@@ -33,7 +34,7 @@ type round struct {
 
 // tables prints a table for each latency.
 func (m *measurer) tables(ctx context.Context, far *server) error {
-	fmt.Fprintf(m.out, "%s\ncommit %s\n", usage.Machine(), usage.Commit(ctx))
+	fmt.Fprintf(m.out, "%s\ncommit %s\n%s", usage.Machine(), usage.Commit(ctx), load())
 	for _, latency := range m.Latency {
 		far.Set(faultproxy.Faults{Latency: latency})
 		kinds := m.kinds(far)
@@ -76,7 +77,7 @@ func (m *measurer) kinds(far *server) (list []kind) {
 		return list
 	}
 	for _, p := range []struct{ kind, name string }{{"mds", "MosaicML Streaming"}, {"wds", "WebDataset"}} {
-		list = append(list, kind{name: p.name + ", server", of: -1, run: func(ctx context.Context) (loaded, error) {
+		list = append(list, kind{name: p.name + ", server", of: -1, peer: true, run: func(ctx context.Context) (loaded, error) {
 			keep, err := os.MkdirTemp(m.Dir, "keep-")
 			if err != nil {
 				return loaded{}, err
@@ -86,6 +87,26 @@ func (m *measurer) kinds(far *server) (list []kind) {
 		}})
 	}
 	return list
+}
+
+// beside prints what ours from the server take of a peer's processor time and rate, a
+// pair a round.
+func (m *measurer) beside(kinds []kind) {
+	for i := range kinds {
+		if !kinds[i].peer {
+			continue
+		}
+		for j := range kinds {
+			ours, k := &kinds[j], &kinds[i]
+			if ours.of < 0 {
+				continue
+			}
+			cpu := k.pairs(func(i int, r *round) float64 { return ours.got[i].CPU / r.CPU })
+			rate := k.pairs(func(i int, r *round) float64 { return ours.got[i].rate() / r.rate() })
+			fmt.Fprintf(m.out, "\n%s, beside %s: CPU **%.3f** (%.3f to %.3f), images/s %.1f times (%.1f to %.1f)\n", ours.name, k.name,
+				cpu[len(cpu)/2], cpu[0], cpu[len(cpu)-1], rate[len(rate)/2], rate[0], rate[len(rate)-1])
+		}
+	}
 }
 
 // table prints the medians.
@@ -114,13 +135,30 @@ func (m *measurer) table(latency time.Duration, kinds []kind) {
 			fmt.Fprintf(m.err, "%s: %s %s\n", k.name, last.Verdict, last.Cache)
 		}
 	}
+	m.beside(kinds)
+	fmt.Fprint(m.out, "\n", load())
+}
+
+// load tells how busy the machine is, where it says so.
+func load() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return ""
+	}
+	return "load " + string(b)
 }
 
 func (k *kind) median(of func(i int, r *round) float64) float64 {
+	list := k.pairs(of)
+	return list[len(list)/2]
+}
+
+// pairs returns a figure of each round, ascending.
+func (k *kind) pairs(of func(i int, r *round) float64) []float64 {
 	list := make([]float64, len(k.got))
 	for i := range k.got {
 		list[i] = of(i, &k.got[i])
 	}
 	slices.Sort(list)
-	return list[len(list)/2]
+	return list
 }
