@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"slices"
 	"sort"
 	"sync"
 
@@ -298,6 +299,12 @@ func (w *window) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
+// Distant says what the cache does.
+func (w *window) Distant() bool {
+	d, ok := w.cache.(loader.Distant)
+	return ok && d.Distant()
+}
+
 // WillScan tells the cache, which has room for all files or for none.
 func (w *window) WillScan() {
 	if h, ok := w.cache.(loader.ScanHinter); ok {
@@ -355,4 +362,12 @@ func cacheBudget(parts []part) (least int64) {
 		}
 	}
 	return least
+}
+
+// distant says whether a part is read from farther away than a disk.
+func distant(parts []part) bool {
+	return slices.ContainsFunc(parts, func(p part) bool {
+		d, ok := p.Dataset.(loader.Distant)
+		return ok && d.Distant()
+	})
 }

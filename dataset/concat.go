@@ -454,6 +454,14 @@ func (c *Concat) CacheStats() (ffcv.CacheStats, bool) {
 	return cacheStats(c.parts)
 }
 
+// Distant says whether files are read from farther away than a disk.
+func (c *Concat) Distant() bool {
+	if d, ok := c.cache.(loader.Distant); ok {
+		return d.Distant()
+	}
+	return distant(c.parts)
+}
+
 // CacheBudget is how many bytes the cache that Open's files share may take, or the
 // least of the members' own; 0 when there is none.
 func (c *Concat) CacheBudget() int64 {

@@ -327,6 +327,9 @@ func (j *Join) Identity() (ffcv.Identity, error) {
 // CacheStats tells what the datasets' caches did, false when none has any.
 func (j *Join) CacheStats() (ffcv.CacheStats, bool) { return cacheStats(j.parts) }
 
+// Distant says whether a dataset is read from farther away than a disk.
+func (j *Join) Distant() bool { return distant(j.parts) }
+
 // CacheBudget is how many bytes the least of the datasets' caches may take, 0 when
 // none has any.
 func (j *Join) CacheBudget() int64 { return cacheBudget(j.parts) }

@@ -266,6 +266,9 @@ func (s *Subset) Identity() (ffcv.Identity, error) {
 // CacheStats tells what the dataset's cache did, false when it has none.
 func (s *Subset) CacheStats() (ffcv.CacheStats, bool) { return cacheStats([]part{s.part}) }
 
+// Distant says whether the dataset is read from farther away than a disk.
+func (s *Subset) Distant() bool { return distant([]part{s.part}) }
+
 // CacheBudget is how many bytes the dataset's cache may take, 0 when it has none.
 func (s *Subset) CacheBudget() int64 { return cacheBudget([]part{s.part}) }
 

@@ -288,6 +288,13 @@ func (f *File) WillScan() {
 	}
 }
 
+// Distant says whether the file is read through a cache from farther away than a
+// disk.
+func (f *File) Distant() bool {
+	s, ok := f.src.(interface{ Distant() bool })
+	return ok && s.Distant()
+}
+
 // WillNeedRows is WillNeed for the metadata rows of samples and, with sizes, for
 // the entries of the allocation table that RegionSize looks at first. The rows of
 // a mapped file the system reads by itself when they are touched; it is told only

@@ -42,11 +42,16 @@ func (e *epoch) announceScan() (err error) {
 // the memory of a mapped file, when a worker comes to it, and of where its marks lie.
 func (e *epoch) announce(f *flight) (err error) {
 	defer guard(e.plan.name, &err)
-	if p := e.plan; p.rowHinter != nil && (p.reads || p.table != nil) {
+	e.plan.hintRows(f)
+	return nil
+}
+
+// hintRows tells the dataset of a flight's rows and of where its marks lie.
+func (p *plan) hintRows(f *flight) {
+	if p.rowHinter != nil && (p.reads || p.table != nil) {
 		p.rowHinter.WillNeedRows(f.batch.ids, p.sized)
 	}
-	e.plan.hintMarks(f, false)
-	return nil
+	p.hintMarks(f, false)
 }
 
 // hintMarks tells the dataset of a flight's marks.
@@ -77,7 +82,7 @@ func (p *plan) setAnnounce() {
 
 // forget takes back what the dataset was told of batches that nobody wants.
 func (e *epoch) forget() {
-	if e.plan.lends || len(e.flights) == 0 {
+	if e.plan.lends || len(e.flights) == 0 && (e.scout == nil || len(e.scout.list) == 0) {
 		return
 	}
 	var err error

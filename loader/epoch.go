@@ -21,6 +21,7 @@ type epoch struct {
 	marks  *markStore // nil: none are made
 	report *report    // nil: nobody asks for one
 	record *record
+	scout  *scout // nil: nothing is announced further ahead
 
 	fresh   chan *flight // to be prepared; never full; nil: nothing ever is
 	work    chan token   // one for each worker that a flight can use; never full
@@ -131,6 +132,7 @@ func newEpoch(pool *pool, number int, seq Sequence, d deal) *epoch {
 	for range p.workers {
 		go e.serve()
 	}
+	e.scout = newScout(e)
 	return e
 }
 
@@ -170,6 +172,9 @@ func (e *epoch) issue() {
 			continue
 		}
 		e.share(f)
+	}
+	if e.scout != nil {
+		e.scout.goOn()
 	}
 }
 
@@ -232,14 +237,23 @@ func (e *epoch) load(f *flight) error {
 }
 
 // next puts the samples of the batch that is issued in dst.
-func (e *epoch) next(dst []int) (err error) {
+func (e *epoch) next(dst []int) error {
+	if e.scout != nil {
+		return e.scout.take(dst)
+	}
+	return e.ordered(dst, e.issued)
+}
+
+// ordered puts the samples of batch k in dst, behind which come those of the batches
+// after it.
+func (e *epoch) ordered(dst []int, k int) (err error) {
 	defer guard(e.plan.name, &err)
 	r := e.record
 	if r.ordering.next--; r.ordering.next > 0 {
-		return e.deal.fill(e.seq, dst, e.issued)
+		return e.deal.fill(e.seq, dst, k)
 	}
 	from := clock()
-	err = e.deal.fill(e.seq, dst, e.issued)
+	err = e.deal.fill(e.seq, dst, k)
 	r.ordered(clock() - from)
 	return err
 }

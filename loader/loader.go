@@ -150,7 +150,9 @@
 // file brings none, take 4 bytes a sample and what Options.MarksMemory allows;
 // with Options.MarksFile they lie in files, mapped. A file larger than memory is
 // opened with ffcv.OpenOptions.Memory: a loader tells it what the batches in flight
-// will read, as early as it can, and takes that back when an epoch ends early.
+// will read, as early as it can, and takes that back when an epoch ends early. From
+// afar, out of an object store, it tells more: up to what half of that memory has room
+// for.
 package loader
 
 import (
@@ -166,9 +168,9 @@ import (
 // methods are called by many goroutines at once.
 //
 // The pointers of all samples are offsets in one file. Optional abilities are
-// found by type assertion: Lender, Pager, Marker, Identifier, Keyer, Cacher and
-// Budgeter, and of datasets made of others (package dataset) Tabler, Locator and
-// PointerLocator.
+// found by type assertion: Lender, Pager, Marker, Identifier, Keyer, Cacher,
+// Budgeter, RowHinter, MarksHinter, ScanHinter and Distant, and of datasets made of
+// others (package dataset) Tabler, Locator and PointerLocator.
 type Dataset interface {
 	// Name names the dataset in errors.
 	Name() string

@@ -37,6 +37,7 @@ type plan struct {
 	rowHinter   RowHinter   // nil: not told of rows
 	marksHinter MarksHinter // nil: not told of marks
 	sized       bool        // sizes of regions are looked up
+	scouted     int         // batches that are announced behind those in flight
 
 	outputs []output
 	prepare bool // some output needs its regions before the batch can be filled
@@ -114,6 +115,7 @@ func (p *plan) bindAll(opts *Options) error {
 	p.setRun()
 	p.setPieces()
 	p.setAnnounce()
+	p.setScout()
 	return nil
 }
 

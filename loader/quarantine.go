@@ -123,3 +123,11 @@ func (q *quarantine) has(sample int) bool {
 	_, found := slices.BinarySearch(q.samples, sample)
 	return found
 }
+
+// without returns the samples that are not in quarantine.
+func (q *quarantine) without(samples []int) []int {
+	if q == nil {
+		return samples
+	}
+	return slices.DeleteFunc(slices.Clone(samples), q.has)
+}

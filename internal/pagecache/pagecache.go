@@ -213,6 +213,9 @@ func (c *Cache) setFar(budget int64) int64 {
 // Size returns the file's size.
 func (c *Cache) Size() int64 { return c.size }
 
+// Distant says whether the file is farther away than a disk.
+func (c *Cache) Distant() bool { return c.far }
+
 // Stats returns the counts so far.
 func (c *Cache) Stats() Stats {
 	c.mu.Lock()
