@@ -82,7 +82,7 @@ func OpenMDS(ctx context.Context, dirs []string, specs []Spec, opts *MDSOptions)
 	if len(dirs) == 0 {
 		return nil, errors.New("no folders; expected at least one with an index.json")
 	}
-	l, err := numbersOf(m.classes)
+	l, err := labelsOf(m.classes)
 	if err != nil {
 		return nil, err
 	}

@@ -254,8 +254,8 @@ func (l labels) check(n int64) error {
 	return nil
 }
 
-// numbersOf returns the labels of classes, nil for none. Two of one name are an error.
-func numbersOf(classes []string) (labels, error) {
+// labelsOf returns the labels of classes, nil for none. Two of one name are an error.
+func labelsOf(classes []string) (labels, error) {
 	if classes == nil {
 		return nil, nil
 	}

@@ -79,7 +79,7 @@ func OpenWebDataset(ctx context.Context, shards []string, specs []Spec, opts *We
 			err = fmt.Errorf("webdataset: %w", errors.Join(err, w.Close()))
 		}
 	}()
-	l, err := numbersOf(w.classes)
+	l, err := labelsOf(w.classes)
 	if err != nil {
 		return nil, err
 	}
