@@ -36,20 +36,24 @@ func (c *channel) add(n, sum, square uint64) {
 	c.square.add(square)
 }
 
-// report rounds once: the mean is sum/n, the variance (n*square-sum²)/n².
 func (c *channel) report(most float64) Channel {
 	r := Channel{Pixels: c.n}
-	if c.n == 0 {
-		return r
+	if c.n > 0 {
+		r.Mean, r.Std = exact(c.n, c.sum.big(), c.square.big())
+		r.MeanUnit, r.StdUnit = r.Mean/most, r.Std/most
 	}
-	n, sum := new(big.Int).SetUint64(c.n), c.sum.big()
-	r.Mean, _ = new(big.Rat).SetFrac(sum, n).Float64()
-	v := new(big.Int).Mul(n, c.square.big())
-	v.Sub(v, new(big.Int).Mul(sum, sum))
-	variance, _ := new(big.Rat).SetFrac(v, new(big.Int).Mul(n, n)).Float64()
-	r.Std = math.Sqrt(variance)
-	r.MeanUnit, r.StdUnit = r.Mean/most, r.Std/most
 	return r
+}
+
+// exact is the mean and deviation of n numbers, each rounded once: sum/n, and the
+// root of (n*square-sum²)/n².
+func exact(n uint64, sum, square *big.Int) (mean, std float64) {
+	count := new(big.Int).SetUint64(n)
+	mean, _ = new(big.Rat).SetFrac(sum, count).Float64()
+	v := new(big.Int).Mul(count, square)
+	v.Sub(v, new(big.Int).Mul(sum, sum))
+	variance, _ := new(big.Rat).SetFrac(v, new(big.Int).Mul(count, count)).Float64()
+	return mean, math.Sqrt(variance)
 }
 
 // sums adds up the numbers of each of three channels, and their squares. Of a

@@ -69,6 +69,7 @@ var quantiles = []float64{0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99}
 // does not depend on the order of the numbers.
 type sketch struct {
 	moments
+	whole    whole
 	nan, inf int64
 	counts   map[float64]int64 // of the values; nil once there are too many
 	classes  map[int64]int64   // of their first bits
@@ -84,6 +85,7 @@ func (s *sketch) add(v float64) {
 		return
 	}
 	s.moments.add(v)
+	s.whole.add(v)
 	if s.classes != nil {
 		s.classes[class(v)]++
 		return
@@ -119,6 +121,7 @@ func (s *sketch) summary() *Summary {
 		nan := Number(math.NaN())
 		return &Summary{Min: nan, Max: nan, Mean: nan, Std: nan, NaN: s.nan, Inf: s.inf}
 	}
+	s.whole.put(r)
 	r.NaN, r.Inf, r.Exact = s.nan, s.inf, s.classes == nil
 	type bar struct {
 		v float64
@@ -142,4 +145,35 @@ func (s *sketch) summary() *Summary {
 		r.Quantiles = append(r.Quantiles, Quantile{P: p, Value: Number(bars[at].v)})
 	}
 	return r
+}
+
+// whole is the exact sums of numbers that are all whole, and below 2^32 either
+// way: sizes, labels.
+type whole struct {
+	not      bool // some are not
+	up, down channel
+}
+
+func (w *whole) add(v float64) {
+	if w.not || v != math.Trunc(v) || math.Abs(v) >= 1<<32 {
+		w.not = true
+		return
+	}
+	c, u := &w.up, uint64(math.Abs(v))
+	if v < 0 {
+		c = &w.down
+	}
+	c.add(1, u, u*u)
+}
+
+// put puts the exact mean and deviation into a summary of these numbers.
+func (w *whole) put(s *Summary) {
+	if w.not {
+		return
+	}
+	sum := w.up.sum.big()
+	sum.Sub(sum, w.down.sum.big())
+	square := w.up.square.big()
+	mean, std := exact(w.up.n+w.down.n, sum, square.Add(square, w.down.square.big()))
+	s.Mean, s.Std = Number(mean), Number(std)
 }

@@ -13,7 +13,8 @@
 //     std. They are computed from sums of whole numbers and rounded once.
 //   - Quantiles are values that came, unless there are more than 65,536
 //     different ones: then they are right to a thousandth (Summary.Exact).
-//   - Means and deviations of ints, floats and arrays are computed in float64.
+//   - Means and deviations of whole numbers below 2^32 are exact too; those of
+//     other numbers, and of arrays, are computed in float64.
 //
 // # The same, and alike
 //
@@ -47,6 +48,7 @@ import (
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/hash"
 	"github.com/betongo/betongo/loader"
 )
 
@@ -71,7 +73,9 @@ type Options struct {
 	// is those that keep bytes in both datasets.
 	Fields []string
 	// Samples, if above 0, is how many samples are looked at, spread evenly over
-	// the dataset: sample i*len/Samples for each i.
+	// the dataset: of as many parts of equal length one each, always the same, at
+	// a place that a hash draws, so that data of a regular order give no
+	// regular sample.
 	Samples int
 	// Pixels is what is looked at of pictures. Overlap looks at none.
 	Pixels Pixels
@@ -189,7 +193,8 @@ func newSurvey(ds loader.Dataset, o *Options, look bool) (*survey, error) {
 		s.indices = make([]int, n)
 		step, rest := s.total/n, s.total%n
 		for i := range s.indices {
-			s.indices[i] = i*step + i*rest/n
+			from, to := i*step+i*rest/n, (i+1)*step+(i+1)*rest/n
+			s.indices[i] = from + int(hash.Mix(uint64(i+1))%uint64(to-from))
 		}
 		s.total = n
 	}
