@@ -70,7 +70,7 @@ var rooms = []room{
 	{"transform", 3, []string{"array", "rgb"}},
 	{"loader", 4, []string{"ffcv", "fields", "alloc", "array", "rgb", "internal/aside", "internal/hash", "internal/mmap", "internal/bypass", "internal/regular"}},
 	{"dataset", 5, []string{"loader", "ffcv", "fields", "alloc", "internal/hash", "internal/pagecache", "internal/regular"}},
-	{"stats", 6, []string{"loader", "ffcv", "fields", "array", "rgb", "internal/roll", "internal/mmap"}},
+	{"stats", 6, []string{"loader", "ffcv", "fields", "array", "rgb", "internal/hash", "internal/roll", "internal/mmap"}},
 	{"internal/memory", 0, nil},
 	{"store", 6, []string{"dataset", "ffcv", "remote", "internal/aside", "internal/memory", "internal/regular"}},
 	{"build", 7, []string{"store", "source", "splice", "dataset", "loader", "transform", "ffcv", "fields", "alloc", "array", "array/npy", "rgb", "remote", "internal/aside", "internal/mmap", "internal/regular", "internal/usage"}},
