@@ -63,9 +63,12 @@ func (r *Recipe) slots() []slot {
 		slotOf(&r.WebDataset),
 		slotOf(&r.MDS),
 		slotOf(&r.Parquet),
+		slotOf(&r.TFRecord),
 		slotOf(&r.CIFAR),
 		slotOf(&r.IDX),
 		slotOf(&r.Beton),
+		slotOf(&r.COCO),
+		slotOf(&r.YOLO),
 	}
 }
 

@@ -20,9 +20,12 @@ type Recipe struct {
 	WebDataset *WebDataset `json:"webdataset,omitempty"`
 	MDS        *MDS        `json:"mds,omitempty"`
 	Parquet    *Parquet    `json:"parquet,omitempty"`
+	TFRecord   *TFRecord   `json:"tfrecord,omitempty"`
 	CIFAR      *CIFAR      `json:"cifar,omitempty"`
 	IDX        *IDX        `json:"idx,omitempty"`
 	Beton      *Beton      `json:"beton,omitempty"`
+	COCO       *COCO       `json:"coco,omitempty"`
+	YOLO       *YOLO       `json:"yolo,omitempty"`
 
 	Image  Image  `json:"image"`
 	Writer Writer `json:"writer"`

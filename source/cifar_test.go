@@ -201,7 +201,7 @@ func FuzzCIFAR(f *testing.F) {
 	f.Add(zipped(f, cifarRecords(1, 1)))
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := source.OpenCIFAR(t.Context(), []string{put(t, dir, "data_batch_1.bin", data)}, nil)
+		c, err := source.OpenCIFAR(t.Context(), []string{put(t, dir, fmt.Sprintf("%d/data_batch_1.bin", os.Getpid()), data)}, nil)
 		if err != nil {
 			return
 		}

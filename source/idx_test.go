@@ -3,6 +3,8 @@ package source_test
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -119,7 +121,7 @@ func FuzzIDX(f *testing.F) {
 	f.Add(zipped(f, idx(8, 1, 1, 1, 1)), idx(9, 1, 1))
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, images, labels []byte) {
-		x, err := source.OpenIDX(t.Context(), put(t, dir, "i", images), put(t, dir, "l", labels), nil)
+		x, err := source.OpenIDX(t.Context(), put(t, dir, fmt.Sprint("i", os.Getpid()), images), put(t, dir, fmt.Sprint("l", os.Getpid()), labels), nil)
 		if err != nil {
 			return
 		}

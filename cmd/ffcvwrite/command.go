@@ -30,9 +30,12 @@ type grammar struct {
 	WebDataset packOf[webdatasetFlags] `cmd:"" name:"webdataset" help:"Pack WebDataset's shards (tar)."`
 	MDS        packOf[mdsFlags]        `cmd:"" name:"mds" help:"Pack datasets of MosaicML Streaming (MDS)."`
 	Parquet    packOf[parquetFlags]    `cmd:"" help:"Pack Parquet files, such as those of Hugging Face's datasets."`
+	TFRecord   packOf[tfrecordFlags]   `cmd:"" name:"tfrecord" help:"Pack TensorFlow's TFRecord files."`
 	CIFAR      packOf[cifarFlags]      `cmd:"" name:"cifar" help:"Pack CIFAR-10 or CIFAR-100."`
 	IDX        packOf[idxFlags]        `cmd:"" name:"idx" help:"Pack images and labels in MNIST's format."`
 	Beton      packOf[betonFlags]      `cmd:"" help:"Pack samples of another .beton, as they are stored or encoded anew."`
+	COCO       packOf[cocoFlags]       `cmd:"" name:"coco" help:"Pack images with boxes and masks, as COCO has them."`
+	YOLO       packOf[yoloFlags]       `cmd:"" name:"yolo" help:"Pack images with boxes, as YOLO has them."`
 
 	Plan   planCommand   `cmd:"" help:"Divide a dataset into shards that any number of machines build."`
 	Shard  shardCommand  `cmd:"" help:"Build one shard of a plan."`

@@ -23,9 +23,12 @@ type planCommand struct {
 	WebDataset planOf[webdatasetFlags] `cmd:"" name:"webdataset" help:"Plan to pack WebDataset's shards (tar)."`
 	MDS        planOf[mdsFlags]        `cmd:"" name:"mds" help:"Plan to pack datasets of MosaicML Streaming (MDS)."`
 	Parquet    planOf[parquetFlags]    `cmd:"" help:"Plan to pack Parquet files."`
+	TFRecord   planOf[tfrecordFlags]   `cmd:"" name:"tfrecord" help:"Plan to pack TensorFlow's TFRecord files."`
 	CIFAR      planOf[cifarFlags]      `cmd:"" name:"cifar" help:"Plan to pack CIFAR-10 or CIFAR-100."`
 	IDX        planOf[idxFlags]        `cmd:"" name:"idx" help:"Plan to pack images and labels in MNIST's format."`
 	Beton      planOf[betonFlags]      `cmd:"" help:"Plan to pack samples of another .beton, as they are stored or encoded anew."`
+	COCO       planOf[cocoFlags]       `cmd:"" name:"coco" help:"Plan to pack images with boxes and masks, as COCO has them."`
+	YOLO       planOf[yoloFlags]       `cmd:"" name:"yolo" help:"Plan to pack images with boxes, as YOLO has them."`
 }
 
 // planFlags say into what a dataset is divided.
