@@ -266,7 +266,7 @@ func parquetSpecs(f *parquetFile, all []parquet.Column) (specs []Spec, err error
 		s := Spec{Field: Field{Name: c.Name}}
 		switch c.Kind {
 		case parquet.Image:
-			s.Field.Field = fields.RGBImage{}
+			s.Field.Field = fields.RGBImage{Mode: fields.ModeJPEG}
 			image = true
 		case parquet.ClassLabel, parquet.Int64:
 			s.Field.Field = fields.Int{}

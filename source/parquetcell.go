@@ -98,11 +98,7 @@ func asFloat(_ *Parquet, _ context.Context, _ *parquetFile, v any) (any, error) 
 	if !ok {
 		return v, nil
 	}
-	f := float64(n)
-	if int64(f) != n || f == 1<<63 {
-		return nil, fmt.Errorf("the number %d, which a float doesn't hold", n)
-	}
-	return f, nil
+	return wholeAsFloat(n)
 }
 
 func document(_ *Parquet, _ context.Context, _ *parquetFile, v any) (any, error) {

@@ -68,8 +68,9 @@ func Length(header []byte) (int64, error) {
 
 // Scan finds the records of a file of size bytes, from front to back, without a look
 // at what is in them: found is called with the offset of each, and the number of its
-// bytes, without those around them. A negative size is unknown: the file ends where
-// r does. An error is a *FormatError, one of r, or found's.
+// bytes, without those around them. A negative size is unknown: the file ends where r
+// does, which answers io.EOF just there and io.ErrUnexpectedEOF behind that. r is
+// asked for offsets that only grow. An error is a *FormatError, one of r, or found's.
 func Scan(r io.ReaderAt, size int64, found func(off, n int64) error) error {
 	var head [HeaderSize]byte
 	var off int64
@@ -82,7 +83,7 @@ func Scan(r io.ReaderAt, size int64, found func(off, n int64) error) error {
 		case size < 0 && n == 0 && err == io.EOF:
 			return nil
 		case n < len(head) && (err == io.EOF || err == io.ErrUnexpectedEOF):
-			return bad("the file ends in its header")
+			return bad("the file ends before it, or in its header")
 		case n < len(head):
 			return err
 		}
@@ -96,14 +97,6 @@ func Scan(r io.ReaderAt, size int64, found func(off, n int64) error) error {
 		next := off + HeaderSize + length + FooterSize
 		if size >= 0 && next > size {
 			return bad("%d bytes, the file has %d behind its header", length, size-off-HeaderSize)
-		}
-		if size < 0 { // its last byte is there
-			if n, err := r.ReadAt(head[:1], next-1); n < 1 {
-				if err == io.EOF || err == io.ErrUnexpectedEOF {
-					return bad("%d bytes, and the file ends in them", length)
-				}
-				return err
-			}
 		}
 		if err := found(off, length); err != nil {
 			return err
@@ -123,11 +116,23 @@ func Payload(record []byte) ([]byte, error) {
 	if int64(len(record)) != HeaderSize+n+FooterSize {
 		return nil, fmt.Errorf("%d bytes, of which %d were read", n, len(record))
 	}
-	b := record[HeaderSize : HeaderSize+n : HeaderSize+n]
-	if got, want := sum(b), binary.LittleEndian.Uint32(record[HeaderSize+n:]); got != want {
-		return nil, fmt.Errorf("its bytes have the checksum %08x, want %08x", got, want)
+	if err := Check(record[HeaderSize:]); err != nil {
+		return nil, err
 	}
-	return b, nil
+	return record[HeaderSize : HeaderSize+n : HeaderSize+n], nil
+}
+
+// Check compares the sum of a record's bytes with that behind them, the last
+// FooterSize bytes of b.
+func Check(b []byte) error {
+	n := len(b) - FooterSize
+	if n < 0 {
+		return fmt.Errorf("a record of %d bytes", len(b))
+	}
+	if got, want := sum(b[:n]), binary.LittleEndian.Uint32(b[n:]); got != want {
+		return fmt.Errorf("its bytes have the checksum %08x, want %08x", got, want)
+	}
+	return nil
 }
 
 // Append appends a record of some bytes, as it lies in a file.

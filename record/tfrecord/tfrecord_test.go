@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"slices"
@@ -150,7 +151,7 @@ func TestTruncated(t *testing.T) {
 		}
 		// Of a stream nobody knows the size.
 		records := 0
-		err := tfrecord.Scan(bytes.NewReader(b[:n]), -1, func(int64, int64) error { records++; return nil })
+		err := tfrecord.Scan(stream(b[:n]), -1, func(int64, int64) error { records++; return nil })
 		if (err == nil) != ends[n] {
 			t.Fatalf("%d bytes of a stream, %d records: %v", n, records, err)
 		}
@@ -160,6 +161,16 @@ func TestTruncated(t *testing.T) {
 			_, _ = tfrecord.Parse(p[:n], nil)
 		}
 	}
+}
+
+// stream is a file of which nobody knows the size.
+type stream []byte
+
+func (s stream) ReadAt(p []byte, off int64) (int, error) {
+	if off > int64(len(s)) {
+		return 0, io.ErrUnexpectedEOF
+	}
+	return bytes.NewReader(s).ReadAt(p, off)
 }
 
 func must[T any](v T, err error) T {
