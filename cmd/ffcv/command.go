@@ -28,6 +28,8 @@ type grammar struct {
 	Version kong.VersionFlag `help:"Print the version and exit."`
 	Info    infoCommand      `cmd:"" help:"Print the header, the fields and the sections of a file, or of several."`
 	Dump    dumpCommand      `cmd:"" help:"Print the samples of a file."`
+	Stats   statsCommand     `cmd:"" help:"Tell what a file holds: pixels' mean and deviation, classes, sizes, what comes twice, what is broken."`
+	Sample  sampleCommand    `cmd:"" help:"Write the values of a sample as files that a person can open."`
 	Verify  verifyCommand    `cmd:"" help:"Read all of a file, or of several, and print every flaw."`
 	Marks   marksCommand     `cmd:"" help:"Make checkpoints of a file's JPEGs and put them beside it."`
 	Seal    sealCommand      `cmd:"" help:"Add checksums of all samples to a file, and checkpoints of JPEGs."`
@@ -50,6 +52,7 @@ type grammar struct {
 type env struct {
 	ctx            context.Context
 	stdout, stderr io.Writer
+	raw            io.Writer      // standard output as it is, for bytes that are no text
 	after          []func() error // run when the verb has ended, the last one first
 }
 
@@ -68,13 +71,14 @@ func (e *env) end() error {
 // run is the program: it returns the exit code. When ctx is done the verbs
 // stop early, with an error.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	raw := stdout
 	stdout, stderr = term.Safe(stdout), term.Safe(stderr)
 	var g grammar
 	k, code := term.Parse(prog, description, &g, args, stdout, stderr)
 	if k == nil {
 		return code
 	}
-	e := &env{ctx: ctx, stdout: stdout, stderr: stderr}
+	e := &env{ctx: ctx, stdout: stdout, stderr: stderr, raw: raw}
 	err := mmap.Guard(func() error { return k.Run(e) })
 	if after := e.end(); err == nil {
 		err = after

@@ -1,12 +1,14 @@
 // Command ffcv looks into .beton files, the datasets of FFCV: what they are
-// (info), what they hold (dump), whether they are sound (verify), how fast
+// (info), what they hold (dump, stats, and sample, which makes files of values), whether they are sound (verify), how fast
 // they load (bench), what an epoch makes of one sample (replay), what its batches
 // hold (epoch), in what two of them differ (diff). It makes checkpoints for JPEGs
 // in a file that has none (marks), checksums too (seal), puts right what is
-// damaged (repair), and makes files out of files (merge, subset, split, add, append).
+// damaged (repair), and makes files out of files (merge, subset, split, remap, add, append).
 //
 //	ffcv info train.beton
 //	ffcv dump train.beton --range 0:10 --json
+//	ffcv stats train.beton --near --against val.beton
+//	ffcv sample train.beton 17 -o pictures
 //	ffcv verify train.beton
 //	ffcv bench train.beton --pipeline rrc224 --order random
 //	ffcv replay train.beton --sample 7 --epoch 3 --seed 1 --out pictures
@@ -18,6 +20,9 @@
 //	ffcv merge part0.beton part1.beton -o train.beton
 //	ffcv subset train.beton --class dog --range ::2 -o dogs.beton
 //	ffcv split all.beton --parts 0.9,0.1 --shuffle --by-class -o train.beton -o val.beton
+//	ffcv split all.beton --kfold 5 --by-class --indices-only -o 'fold{}'
+//	ffcv subset train.beton --balance -o even.beton
+//	ffcv remap train.beton -o pets.beton --map cat=pet,dog=pet
 //	ffcv add train.beton --field emb=emb.npy -o wide.beton
 //	ffcv append train.beton PHOTOS --in-place
 //	ffcv demo

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/term"
+	"github.com/betongo/betongo/store"
+)
+
+type sampleCommand struct {
+	File   string   `arg:"" help:"The .beton file, or its URL."`
+	ID     string   `arg:"" name:"id" help:"The number of the sample, from 0 (negative from the end: -- -1), or its name."`
+	Field  []string `sep:"none" placeholder:"NAME" help:"Only this field; the flag repeats."`
+	Output string   `name:"out" short:"o" placeholder:"PATH" help:"Where to: a file for one field, a folder for several, - for standard output; the working folder unless given."`
+	Text   bool     `help:"Write arrays as text."`
+	Force  bool     `help:"Replace existing files."`
+	customFlags
+}
+
+// Run is kong's hook.
+func (c *sampleCommand) Run(e *env) error {
+	f, err := c.openWhole(e, c.File)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	id, err := c.find(f)
+	if err != nil {
+		return err
+	}
+	list, err := c.choose(f)
+	if err != nil {
+		return err
+	}
+	if c.Output == "-" && len(list) != 1 {
+		return term.Usagef("--out -: %d fields; --field chooses one", len(list))
+	}
+	for _, k := range list {
+		if err := c.put(e, f, id, k, len(list) > 1); err != nil {
+			return suggestVerify(err, c.File)
+		}
+	}
+	return nil
+}
+
+// find returns the number of the sample.
+func (c *sampleCommand) find(f *ffcv.File) (int, error) {
+	id, err := strconv.Atoi(c.ID)
+	if err != nil {
+		id, ok, err := f.Find(c.ID)
+		if err == nil && !ok {
+			err = term.WithHint(fmt.Errorf("%s: no sample is named %q", f.Name(), c.ID), "'ffcv dump' shows names and numbers")
+		}
+		return id, err
+	}
+	if id < 0 {
+		id += f.Len()
+	}
+	if id < 0 || id >= f.Len() {
+		return 0, fmt.Errorf("%s: sample %s; it has the samples 0 to %d", f.Name(), c.ID, f.Len()-1)
+	}
+	return id, nil
+}
+
+// choose returns the numbers of the fields.
+func (c *sampleCommand) choose(f *ffcv.File) (list []int, err error) {
+	if len(c.Field) == 0 {
+		for k := range f.Fields() {
+			list = append(list, k)
+		}
+		return list, nil
+	}
+	for _, name := range c.Field {
+		k := f.FieldIndex(name)
+		if k < 0 {
+			return nil, fmt.Errorf("%s: no field %q; it has %s", f.Name(), name, fieldNames(f.Fields()))
+		}
+		list = append(list, k)
+	}
+	return list, nil
+}
+
+// put writes a value, or prints it where it is a number among several.
+func (c *sampleCommand) put(e *env, f *ffcv.File, id, k int, several bool) error {
+	d := f.Fields()[k]
+	v, err := f.Value(id, k)
+	if err != nil {
+		return err
+	}
+	if n, ok := numberText(f, k, v); ok && several && len(c.Field) == 0 {
+		_, err := fmt.Fprintf(e.stdout, "%s: %s\n", term.Name(d.Name), n)
+		return err
+	}
+	b, ext, err := c.file(f, id, k, v)
+	if err != nil {
+		return &ffcv.FormatError{File: f.Name(), Field: d.Name, Sample: id, Offset: -1, Err: err}
+	}
+	if c.Output == "-" {
+		if term.IsTerminal(e.raw) && ext != ".txt" && ext != ".json" {
+			return term.Usagef("--out -: %s is not for a terminal", ext)
+		}
+		_, err := e.raw.Write(b)
+		return err
+	}
+	base := strings.TrimSuffix(store.Base(c.File), ".beton")
+	path := fileName(fmt.Sprintf("%s-%d-%s", base, id, d.Name)) + ext
+	switch {
+	case c.Output != "" && (several || strings.HasSuffix(c.Output, "/") || isFolder(c.Output)):
+		if store.IsURL(c.Output) {
+			path = store.Join(c.Output, path)
+		} else {
+			path = filepath.Join(c.Output, path)
+		}
+	case c.Output != "":
+		path = c.Output
+	}
+	opts, err := c.store(e)
+	if err != nil {
+		return err
+	}
+	if err := store.WriteFile(e.ctx, path, b, c.Force, opts); err != nil {
+		return adviseSplice(suggestStore(err))
+	}
+	_, err = fmt.Fprintf(e.stdout, "%s: %s, %s\n", term.Name(d.Name), path, term.FormatSize(int64(len(b))))
+	return err
+}
+
+// numberText is an int or float as text, a label with the name of its class.
+func numberText(f *ffcv.File, k int, v any) (string, bool) {
+	switch v := v.(type) {
+	case int64:
+		names := f.Classes()
+		if own, err := labelField(f, ""); err == nil && own == k && v >= 0 && v < int64(len(names)) {
+			return fmt.Sprintf("%d (%s)", v, names[v]), true
+		}
+		return strconv.FormatInt(v, 10), true
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64), true
+	}
+	return "", false
+}
+
+// file makes a file of a value that a person can open.
+func (c *sampleCommand) file(f *ffcv.File, id, k int, v any) (b []byte, ext string, err error) {
+	if n, ok := numberText(f, k, v); ok {
+		return append([]byte(n), '\n'), ".txt", nil
+	}
+	if b, ext, err = openable(v, c.Text); !errors.Is(err, errNoFile) {
+		return b, ext, err
+	}
+	d := f.Fields()[k]
+	row, err := f.Metadata(id)
+	if err != nil {
+		return nil, "", err
+	}
+	if _, ok := d.Field.(fields.Opaque); !ok && d.Offset+d.Size > len(row) {
+		return nil, "", errNoFile
+	}
+	return row[d.Offset:][:d.Size], ".bin", nil
+}
