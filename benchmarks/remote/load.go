@@ -38,7 +38,9 @@ type epoch struct {
 	Ahead   int
 	Workers int
 	Profile string
-	Pace    int // samples a second that the consumer takes at most; 0 any number
+	Drain   int64 // bytes a request: they are thrown away, see drain
+	Samples int   // that those are
+	Pace    int   // samples a second that the consumer takes at most; 0 any number
 }
 
 // loaded is what it measured: seconds.
@@ -70,6 +72,9 @@ func answer(ctx context.Context, text string, out io.Writer) error {
 }
 
 func (e *epoch) load(ctx context.Context) (r loaded, err error) {
+	if e.Drain > 0 {
+		return e.drain(ctx)
+	}
 	order, ok := orders[e.Order]
 	if !ok {
 		return r, fmt.Errorf("no order %q", e.Order)

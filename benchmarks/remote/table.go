@@ -73,6 +73,7 @@ func (m *measurer) kinds(far *server) (list []kind) {
 			}})
 		}
 	}
+	list = append(list, m.drains(far)...)
 	if m.Python == "" {
 		return list
 	}
