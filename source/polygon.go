@@ -86,7 +86,7 @@ const (
 	// found.
 	polygonScale = 5
 	// maxOutline bounds how many points a polygon's outline has when it is drawn so.
-	maxOutline = 1 << 28
+	maxOutline = 1 << 24
 	// maxCoordinate bounds coordinates, wherever they lie.
 	maxCoordinate = 1 << 24
 )
