@@ -16,6 +16,7 @@ type element struct {
 	pad   int32 // of strings: what stands behind their end
 	vlen  bool  // strings of any length; dtype is found by reading them
 	utf8  bool  // strings are UTF-8, else ASCII
+	seq   bool  // vlen too: sequences of bytes, which are no arrays; Rows reads them
 }
 
 // maxTypeDepth is how deep types may lie in one another.
@@ -93,7 +94,7 @@ func (l *library) elementOf(t hid, size uintptr, depth int) (element, error) {
 	case classReference:
 		return element{}, unsupported("references")
 	case classVlen:
-		return element{}, unsupported("sequences of any length (vlen)")
+		return l.sequence(t, depth)
 	default:
 		return element{}, unsupported(fmt.Sprintf("the type class %d", class))
 	}
@@ -109,6 +110,21 @@ func (l *library) order(of hid, t array.DType) (array.DType, error) {
 	default:
 		return array.DType{}, unsupported(fmt.Sprintf("the byte order %d", order))
 	}
+}
+
+var errSequence = unsupported("sequences of any length (vlen)")
+
+// sequence reads a type of sequences, of which those of bytes are known.
+func (l *library) sequence(t hid, depth int) (element, error) {
+	base := l.Tget_super(t)
+	if base < 0 {
+		return element{}, l.fail("read the type of a sequence")
+	}
+	defer l.Tclose(base)
+	if depth > 0 || l.Tget_class(base) != classInteger || l.Tget_size(base) != 1 {
+		return element{}, errSequence
+	}
+	return element{vlen: true, seq: true}, nil
 }
 
 func (l *library) integer(t hid, size uintptr) (element, error) {

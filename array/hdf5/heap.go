@@ -15,6 +15,7 @@ type heap struct {
 	b       []byte // the file, without its user block
 	address int    // bytes of an address
 	length  int    // bytes of a size
+	seq     bool   // what is read are bytes, and a zero among them is one
 
 	collections map[uint64]map[uint16][]byte
 	objects     int // in all that are kept
@@ -56,7 +57,9 @@ func (h *heap) text(ref []byte, most int64) ([]byte, error) {
 	if uint64(n) > uint64(len(s)) {
 		return nil, &FormatError{Offset: h.offset(at), Msg: fmt.Sprintf("global heap: object %d has %d bytes, want a string of %d", index, len(s), n)}
 	}
-	s = s[:n]
+	if s = s[:n]; h.seq {
+		return s, nil
+	}
 	if end := slices.Index(s, 0); end >= 0 {
 		s = s[:end]
 	}
@@ -150,8 +153,12 @@ func (r *reader) byRefs(refs *dataset, lo, hi, per int, do func(s []byte, i int)
 			return err
 		}
 	}
+	most := r.f.opts.MaxText
+	if r.d.seq {
+		most = r.f.opts.MaxArray
+	}
 	for i := range n / size {
-		s, err := r.heap.text(raw[i*size:(i+1)*size], r.f.opts.MaxText)
+		s, err := r.heap.text(raw[i*size:(i+1)*size], most)
 		if err != nil {
 			return fmt.Errorf("string %d of row %d: %w", i%per, lo+i/per, err)
 		}

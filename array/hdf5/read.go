@@ -83,12 +83,7 @@ func (f *File) reader(n *node) (*reader, error) {
 	if r.row = size; r.count > 0 {
 		r.row /= r.count
 	}
-	return r, f.locked(func() error {
-		if r.id = f.l.Dopen(f.id, n.target, 0); r.id < 0 {
-			return f.l.explain(f.l.fail("open it"), f.path, n.Name)
-		}
-		return nil
-	})
+	return r, r.open()
 }
 
 // newHeap returns what reads strings of any length, for one goroutine.

@@ -200,6 +200,8 @@ func (w *walker) link(group hid, name string, link link) error {
 		var err error
 		if n.data, err = f.describe(id); err != nil {
 			n.err = f.l.explain(err, f.path, name)
+		} else if n.data.seq {
+			n.err = f.l.explain(errSequence, f.path, name)
 		}
 		n.ready()
 		f.arrays = append(f.arrays, n)
