@@ -56,6 +56,15 @@ func exact(n uint64, sum, square *big.Int) (mean, std float64) {
 	return mean, math.Sqrt(variance)
 }
 
+// powers has for each value itself and, 32 bits higher, its square: both are added
+// up at once.
+var powers = func() (p [256]uint64) {
+	for v := range p {
+		p[v] = uint64(v) | uint64(v*v)<<32
+	}
+	return p
+}()
+
 // sums adds up the numbers of each of three channels, and their squares. Of a
 // picture's pixels, at most rgb.MaxPixels, they fit with room to spare.
 func sums(pix []byte) (sum, square [3]uint64) {
@@ -63,23 +72,18 @@ func sums(pix []byte) (sum, square [3]uint64) {
 	for len(pix) > 0 {
 		b := pix[:min(run, len(pix)):min(run, len(pix))]
 		pix = pix[len(b):]
-		var s0, s1, s2, q0, q1, q2 uint32
-		for ; len(b) >= 6; b = b[6:] {
-			r, g, l := uint32(b[0]), uint32(b[1]), uint32(b[2])
-			x, y, z := uint32(b[3]), uint32(b[4]), uint32(b[5])
-			s0, s1, s2 = s0+r+x, s1+g+y, s2+l+z
-			q0, q1, q2 = q0+r*r+x*x, q1+g*g+y*y, q2+l*l+z*z
+		var r, g, l uint64
+		for ; len(b) >= 12; b = b[12:] {
+			r += powers[b[0]] + powers[b[3]] + powers[b[6]] + powers[b[9]]
+			g += powers[b[1]] + powers[b[4]] + powers[b[7]] + powers[b[10]]
+			l += powers[b[2]] + powers[b[5]] + powers[b[8]] + powers[b[11]]
 		}
-		if len(b) >= 3 {
-			r, g, l := uint32(b[0]), uint32(b[1]), uint32(b[2])
-			s0, s1, s2 = s0+r, s1+g, s2+l
-			q0, q1, q2 = q0+r*r, q1+g*g, q2+l*l
+		for ; len(b) >= 3; b = b[3:] {
+			r, g, l = r+powers[b[0]], g+powers[b[1]], l+powers[b[2]]
 		}
-		for k, v := range [3]uint32{s0, s1, s2} {
-			sum[k] += uint64(v)
-		}
-		for k, v := range [3]uint32{q0, q1, q2} {
-			square[k] += uint64(v)
+		for k, v := range [3]uint64{r, g, l} {
+			sum[k] += v & math.MaxUint32
+			square[k] += v >> 32
 		}
 	}
 	return sum, square
