@@ -341,6 +341,30 @@ func (m *MDS) sample(ctx context.Context, s *mdsShard, n int) (b []byte, err err
 	return s.Shard.Sample(data, n)
 }
 
+// SampleSize returns how many bytes sample i has; of shards that are fetched whole,
+// how many their samples have on average.
+func (m *MDS) SampleSize(ctx context.Context, i int) (int64, error) {
+	s, n, err := m.locate(i)
+	switch {
+	case err != nil:
+		return 0, err
+	case s.parcel != nil:
+		return (s.Raw.Size - s.TableSize()) / int64(s.Samples), nil
+	case s.ranges:
+		_, size := s.table.Span(n)
+		return size, nil
+	}
+	data, err := readBlob(ctx, s.blob, 0, s.blob.Size()) // borrowed
+	if err != nil {
+		return 0, err
+	}
+	b, err := s.Shard.Sample(data, n)
+	if err != nil {
+		return 0, nil // reading it will tell why
+	}
+	return int64(len(b)), nil
+}
+
 // Identity looks at every shard: name, size and time of change; in a store, name,
 // size and version.
 func (m *MDS) Identity(context.Context) ([]Trait, error) {

@@ -85,6 +85,11 @@ func TestMDS(t *testing.T) {
 				t.Errorf("%s: sample %d again: got %.60s, %v", test.dir, i, got, err)
 			}
 		}
+		for i := range m.Len() {
+			if n, err := m.SampleSize(t.Context(), i); err != nil || n < 600 || n > 900 {
+				t.Errorf("%s: sample %d: SampleSize %d, %v", test.dir, i, n, err)
+			}
+		}
 		var names []string
 		for _, f := range m.Fields() {
 			names = append(names, fmt.Sprintf("%s %T", f.Name, f.Field))
