@@ -149,9 +149,9 @@ func (c *splitCommand) writeLists(e *env, paths []string, lists []any, samples f
 		}
 		n := samples(k)
 		if c.JSON {
-			err = enc.Encode(spliceResult{Output: path, Samples: n, Bytes: int64(len(b) + 1), Seconds: time.Since(start).Seconds()})
+			err = enc.Encode(spliceResult{Output: store.Name(path), Samples: n, Bytes: int64(len(b) + 1), Seconds: time.Since(start).Seconds()})
 		} else {
-			_, err = fmt.Fprintf(e.stdout, "%s: the numbers of %s\n", path, counted(n, "sample"))
+			_, err = fmt.Fprintf(e.stdout, "%s: the numbers of %s\n", store.Name(path), counted(n, "sample"))
 		}
 		if err != nil {
 			return err

@@ -127,7 +127,7 @@ func (c *sampleCommand) put(e *env, f *ffcv.File, id, k int, several bool) error
 	if err := store.WriteFile(e.ctx, path, b, c.Force, opts); err != nil {
 		return adviseSplice(suggestStore(err))
 	}
-	_, err = fmt.Fprintf(e.stdout, "%s: %s, %s\n", term.Name(d.Name), path, term.FormatSize(int64(len(b))))
+	_, err = fmt.Fprintf(e.stdout, "%s: %s, %s\n", term.Name(d.Name), store.Name(path), term.FormatSize(int64(len(b))))
 	return err
 }
 

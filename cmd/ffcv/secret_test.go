@@ -48,6 +48,9 @@ func TestSecrets(t *testing.T) {
 			{"seal", url, "-o", out()}, {"seal", url, "--in-place"}, {"append", url, folder, "-o", out()}, {"append", url, path, "-o", out()}, {"append", url, path, "--in-place"},
 			{"add", url, "--field", "x=" + path + ":label", "-o", out()}, {"diff", url, path}, {"diff", path, url, "--json"}, {"bench", url, "--epochs", "1", "--batch", "8"}, {"bench", url, "--json", "--epochs", "1"},
 			{"epoch", url, "--batch", "8"}, {"marks", url, "-o", out()}, {"replay", url, "--sample", "3"},
+			{"stats", url, "--limit", "3"}, {"stats", url, path, "--json"}, {"stats", path, "--against", url}, {"sample", url, "3", "-o", t.TempDir()}, {"sample", url, "3", "--field", "data", "-o", "-"},
+			{"sample", path, "3", "-o", url}, {"remap", url, "--map", "3=4", "-o", out()}, {"remap", path, "--map", url, "-o", out()}, {"split", path, "--kfold", "2", "--indices-only", "-o", url + "{}"},
+			{"split", url, "--kfold", "2", "--indices-only", "-o", filepath.Join(t.TempDir(), "f{}")}, {"subset", url, "--balance", "-o", out()},
 		} {
 			var stdout, stderr bytes.Buffer
 			code := run(t.Context(), args, &stdout, &stderr)
