@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -94,7 +96,7 @@ func openSources(ctx context.Context, pieces []Piece, o Options) (sources, error
 	var mu sync.Mutex
 	group, under := errgroup.WithContext(ctx)
 	group.SetLimit(o.Requests)
-	for url := range all {
+	for _, url := range slices.Sorted(maps.Keys(all)) { // all is written to meanwhile
 		group.Go(func() error { // ends with its request; Wait below
 			obj, err := Open(under, url, &o)
 			if err != nil {
