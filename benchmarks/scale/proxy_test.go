@@ -111,14 +111,14 @@ func TestNeighboursProxy(t *testing.T) {
 					}
 					m := c.foretell(l, &pair{order: order, far: far{latency: 20 * time.Millisecond, reads: reads}, ids: ids})
 					t.Logf("%d requests, %d bytes; foretold %d, %d; the file has %d", got.Requests, got.Bytes, m.Requests, m.Bytes, l.Size)
-					within := 0.1
-					if !fits { // on a busy machine less of what lies together is asked for together
-						within = 0.2
+					least, most := 0.9, 1.1
+					if !fits { // on a busy machine requests wait, and then go together, or come late
+						least, most = 0.5, 1.2
 					}
 					if few := float64(got.Requests) < 0.25*float64(c.Samples); few != fits {
 						t.Errorf("%d requests of %d samples", got.Requests, c.Samples)
 					}
-					if off := math.Abs(float64(got.Requests - m.Requests)); off > within*float64(m.Requests)+2 {
+					if n, want := float64(got.Requests), float64(m.Requests); n < least*want-2 || n > most*want+2 {
 						t.Errorf("%d requests, foretold %d", got.Requests, m.Requests)
 					}
 					if off := math.Abs(float64(got.Bytes - int64(got.Requests)*300 - m.Bytes)); off > 0.05*float64(m.Bytes) {
