@@ -5,9 +5,11 @@ import (
 	"errors"
 	"io/fs"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -110,6 +112,63 @@ func TestCacheDamage(t *testing.T) {
 
 // TestCacheForeign: a folder with other files is refused, and what somebody put
 // into a cache's folder is never deleted.
+// TestCacheLongRead: a read of many pages has no more goroutines than requests, and
+// ends with the first error.
+func TestCacheLongRead(t *testing.T) {
+	const pages, requests = 400, 4
+	data := noise(pages * 64 << 10)
+	release, asked := make(chan struct{}), make(chan struct{}, requests)
+	obj := &object{data: data, etag: `"v"`}
+	obj.before = func(n int64, w http.ResponseWriter, r *http.Request) bool {
+		if n == 1 {
+			return false
+		}
+		select {
+		case asked <- struct{}{}:
+			<-release
+		default:
+		}
+		return false
+	}
+	url := serve(t, obj)
+	c, err := remote.OpenCache(t.TempDir(), &remote.CacheOptions{PageSize: 64 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	o := open(t, url, &remote.Options{Cache: c, Requests: requests})
+	before := runtime.NumGoroutine()
+	b, done := make([]byte, len(data)), make(chan error)
+	go func() { // ends with the read
+		_, err := o.ReadAt(b, 0)
+		done <- err
+	}()
+	for range requests {
+		<-asked
+	}
+	if n := runtime.NumGoroutine() - before; n > 50 {
+		t.Errorf("%d goroutines for %d requests", n, requests)
+	}
+	close(release)
+	if err := <-done; err != nil || !bytes.Equal(b, data) {
+		t.Errorf("%v, equal: %v", err, bytes.Equal(b, data))
+	}
+	other := open(t, url, &remote.Options{Cache: c, Requests: requests})
+	obj.replace(data, `"w"`)
+	seen := obj.requests.Load()
+	if _, err := other.ReadAt(b, 0); err != nil { // all is on the disk
+		t.Error(err)
+	}
+	gone := open(t, url, &remote.Options{Cache: c, Requests: requests})
+	obj.replace(data, `"x"`)
+	if _, err := gone.ReadAt(b, 0); !errors.Is(err, remote.ErrChanged) {
+		t.Errorf("%v", err)
+	}
+	if n := obj.requests.Load() - seen; n > 4*requests {
+		t.Errorf("%d requests after the first was refused", n)
+	}
+}
+
 func TestCacheForeign(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "thesis.tex"), []byte("x"), 0o666); err != nil {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"sync"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Object is an object that is open for reading: the version that was there when
@@ -164,23 +166,13 @@ func (o *Object) fetch(b []byte, off int64) error {
 	if len(b) < 2*splitSize {
 		return o.fetchRun(intoOne(b), off)
 	}
-	errs := make([]error, (len(b)+splitSize-1)/splitSize)
-	var wg sync.WaitGroup
-	for i := range errs {
-		lo, hi := i*splitSize, min((i+1)*splitSize, len(b))
-		wg.Add(1)
-		go func() { // ends with its run; Wait below
-			defer wg.Done()
-			errs[i] = o.fetchRun(intoOne(b[lo:hi]), off+int64(lo))
-		}()
+	var g errgroup.Group
+	g.SetLimit(o.opts.Requests) // more could only wait
+	for lo := 0; lo < len(b); lo += splitSize {
+		hi := min(lo+splitSize, len(b))
+		g.Go(func() error { return o.fetchRun(intoOne(b[lo:hi]), off+int64(lo)) }) // ends with its run
 	}
-	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return g.Wait()
 }
 
 // into is where bytes of an object go: pieces, one after another.

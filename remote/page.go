@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // A page's file is a head of 4 KiB, then the bytes: at 0 the magic, at 8 the
@@ -214,23 +216,18 @@ func (p *pages) read(o *Object, b []byte, off int64) error {
 	if first == last {
 		return p.readPage(o, b, pageKey{p.hash, first}, off-first*page)
 	}
-	errs := make([]error, last-first+1)
-	var wg sync.WaitGroup
-	for n := first; n <= last; n++ {
+	var g errgroup.Group
+	var failed atomic.Bool
+	g.SetLimit(o.opts.Requests) // more could only wait
+	for n := first; n <= last && !failed.Load(); n++ {
 		lo, hi := max(off, n*page), min(off+int64(len(b)), (n+1)*page)
-		wg.Add(1)
-		go func() { // ends with its page; Wait below
-			defer wg.Done()
-			errs[n-first] = p.readPage(o, b[lo-off:hi-off], pageKey{p.hash, n}, lo-n*page)
-		}()
-	}
-	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
+		g.Go(func() error { // ends with its page
+			err := p.readPage(o, b[lo-off:hi-off], pageKey{p.hash, n}, lo-n*page)
+			failed.CompareAndSwap(false, err != nil)
 			return err
-		}
+		})
 	}
-	return nil
+	return g.Wait()
 }
 
 // readPage fills b from byte off of a page on.
