@@ -3,6 +3,7 @@ package build
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 
 	"github.com/betongo/betongo/fields"
@@ -64,7 +65,10 @@ func (r *Recipe) ownFields(list []source.Field, stats *fields.ImageStats) ([]sou
 		}
 		specs = append(specs, source.Spec{Field: list[i]})
 	}
-	return list, checkNames(specs)
+	if err := checkNames(specs); err != nil {
+		return nil, fmt.Errorf("%w; choose fields and their names (--field NAME=TYPE:column=…)", err)
+	}
+	return list, nil
 }
 
 // localNames returns names with the paths that file:// URLs mean.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/betongo/betongo/internal/regular"
 	"github.com/betongo/betongo/internal/roll"
 	"github.com/betongo/betongo/record/webdataset"
 )
@@ -66,6 +68,11 @@ func (s *tarShard) open(ctx context.Context, st Store) error {
 		return nil
 	}
 	b, err := openBlob(ctx, s.name, st)
+	if errors.Is(err, regular.ErrKind) {
+		if info, statErr := os.Stat(s.name); statErr == nil && info.IsDir() {
+			err = fmt.Errorf("a folder; expected shards, such as %s", filepath.Join(s.name, "*.tar"))
+		}
+	}
 	if err != nil {
 		return err
 	}

@@ -311,7 +311,7 @@ func TestOpenWebDatasetRefuses(t *testing.T) {
 		{write("broken.tar.gz", broken), nil, nil, []string{"broken.tar.gz", "checksum"}},
 		{"pipe:cat x", nil, nil, []string{"programs are not run"}},
 		{filepath.Join(dir, "missing.tar"), nil, nil, []string{"missing.tar"}},
-		{dir, nil, nil, []string{"a folder"}},
+		{dir, nil, nil, []string{"a folder; expected shards, such as", "*.tar"}},
 		{"s3://bucket/a.tar", nil, nil, []string{"no store"}},
 		{good, specs(t, "a=int:file=x.npy"), nil, []string{"column="}},
 		{good, specs(t, "a=bytes:inline=true"), nil, []string{"inline="}},
