@@ -77,6 +77,9 @@ func keysOf(t reflect.Type) (keys []string) {
 	}
 	for i := range t.NumField() {
 		f := t.Field(i)
+		if f.Anonymous {
+			keys = append(keys, keysOf(f.Type)...)
+		}
 		if key, _, _ := strings.Cut(f.Tag.Get("json"), ","); key != "" && key != "-" {
 			keys = append(keys, key)
 			keys = append(keys, keysOf(f.Type)...)

@@ -337,6 +337,55 @@ def test_mds(tmp_path: Path) -> None:
     assert not (tmp_path / "b.beton").exists()
 
 
+def test_tfrecord(tmp_path: Path) -> None:
+    truth = json.loads((RECORDS / "tfrecord" / "truth.json").read_text())
+    assert truth
+    packed = sources.tfrecord(RECORDS / "tfrecord" / "plain.tfrecord").write(tmp_path / "a.beton")
+    assert packed.samples > 1 and "image" in packed.fields
+    short = tmp_path / "short.tfrecord"
+    short.write_bytes((RECORDS / "tfrecord" / "plain.tfrecord").read_bytes()[:-5])
+    with pytest.raises(BuildError) as failed:
+        sources.tfrecord(short).write(tmp_path / "b.beton")
+    assert failed.value.shard == str(short) and failed.value.offset is not None
+    assert not (tmp_path / "b.beton").exists()
+
+
+def numbers(sample: dict[str, Any], columns: int = 5) -> np.ndarray:
+    """The boxes of a sample."""
+    return np.frombuffer(bytes(sample["boxes"]), "<f4").reshape(-1, columns)
+
+
+def test_coco_and_yolo(photos: Path, tmp_path: Path) -> None:
+    images = tmp_path / "images" / "train"
+    (tmp_path / "labels" / "train").mkdir(parents=True)
+    images.mkdir(parents=True)
+    for i in range(2):
+        (images / f"{i}.jpg").write_bytes((photos / "cat" / "0.jpg").read_bytes())
+    (tmp_path / "labels" / "train" / "1.txt").write_text("1 0.5 0.5 0.25 0.5\n")
+    (tmp_path / "data.yaml").write_text("path: .\ntrain: images/train\nnames: [cat, dog]\n")
+    packed = sources.yolo(tmp_path).write(tmp_path / "y.beton")
+    assert packed.fields == ["image", "boxes"] and packed.classes == ["cat", "dog"]
+    with betongo.open(packed.path) as ds:
+        height, width = ds[1]["image"].shape[:2]
+        assert np.allclose(
+            numbers(ds[1]), [[width * 0.375, height / 4, width * 0.625, height * 0.75, 1]], atol=0.01
+        )
+    annotations = {
+        "images": [{"id": 7, "file_name": "0.jpg", "width": width, "height": height}],
+        "categories": [{"id": 3, "name": "cat"}],
+        "annotations": [
+            {"id": 1, "image_id": 7, "category_id": 3, "bbox": [1, 2, 3, 4], "iscrowd": 0, "area": 12}
+        ],
+    }
+    (tmp_path / "a.json").write_text(json.dumps(annotations))
+    source = sources.coco(tmp_path / "a.json", images, boxes="xywh", columns=["label", "area"])
+    with betongo.open(source.write(tmp_path / "c.beton").path) as ds:
+        assert numbers(ds[0], 6).tolist() == [[1, 2, 3, 4, 0, 12]] and ds.classes == ["cat"]
+    bare = sources.coco(tmp_path / "a.json", images, columns=[])
+    with betongo.open(bare.write(tmp_path / "d.beton").path) as ds:
+        assert numbers(ds[0], 4).tolist() == [[1, 2, 4, 6]]
+
+
 def test_export_errors(photos: Path, tmp_path: Path) -> None:
     file = sources.folder(photos).write(tmp_path / "a.beton").path
     with pytest.raises(FileNotFoundError):

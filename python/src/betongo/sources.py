@@ -32,12 +32,16 @@ __all__ = [
     "arrays",
     "beton",
     "cifar",
+    "coco",
     "folder",
+    "hdf5",
     "idx",
     "mds",
     "parquet",
     "table",
+    "tfrecord",
     "webdataset",
+    "yolo",
 ]
 
 Path = Union[str, "os.PathLike[str]"]
@@ -391,6 +395,68 @@ def parquet(
     return Source("parquet", {"files": _paths(files), "fields": _fields(fields), "classes": _names(classes)})
 
 
+def tfrecord(
+    files: Path | Sequence[Path], *, fields: Fields | None = None, classes: Sequence[str] | None = None
+) -> Source:
+    """TensorFlow's records of tf.train.Example, plain or compressed: paths and patterns. TensorFlow is not
+    needed.
+
+    fields are those to make, all features by what the first records hold unless given. classes are names by
+    label.
+    """
+    return Source("tfrecord", {"files": _paths(files), "fields": _fields(fields), "classes": _names(classes)})
+
+
+def hdf5(path: Path, *, fields: Fields | None = None, classes: Sequence[str] | None = None) -> Source:
+    """Datasets of an HDF5 file that share their first axis. The programs in this package load no library of
+    the system, libhdf5 neither, so writing it is an UnsupportedError, and `ffcvwrite hdf5` does it; or h5py
+    reads the file for `betongo.DatasetWriter.from_indexed_dataset`.
+
+    fields are those to make, all datasets by their types unless given. classes are names by label.
+    """
+    return Source("hdf5", {"file": _task.path(path), "fields": _fields(fields), "classes": _names(classes)})
+
+
+Corners = Literal["xyxy", "xywh", "cxcywh"]
+
+
+def coco(
+    annotations: Path,
+    images: Path,
+    *,
+    boxes: Corners = "xyxy",
+    columns: Sequence[Literal["label", "iscrowd", "area", "category"]] = ("label",),
+    mask: Literal["semantic", "instance"] | None = None,
+    mask_bits: Literal[8, 16] | None = None,
+    classes: Sequence[str] | None = None,
+) -> Source:
+    """COCO's annotations, a file such as instances_train2017.json, and the folder of its images.
+
+    Fields are image and boxes, which `betongo.fields.decoders.Boxes` loads: rows of little-endian float32,
+    (n, 4+columns), of which four are the box in pixels of the stored image, as boxes says, and behind them
+    columns; with iscrowd boxes of crowds are taken too. mask adds a field of the image's size: semantic has
+    each pixel's label plus one, instance the number plus one of its box. classes are names by label, by
+    default the categories in the order of their ids.
+    """
+    settings = _boxes(boxes, columns, mask, mask_bits, classes)
+    return Source("coco", {"file": _task.path(annotations), "images": _task.path(images), **settings})
+
+
+def yolo(
+    data: Path,
+    *,
+    split: str = "train",
+    boxes: Corners = "xyxy",
+    mask: Literal["semantic", "instance"] | None = None,
+    mask_bits: Literal[8, 16] | None = None,
+    classes: Sequence[str] | None = None,
+) -> Source:
+    """Images with labels as YOLO has them: a data.yaml, or a folder that has one, or images and labels. split
+    is train, val or test. Fields are those of `coco`, with the label behind each box."""
+    settings = _boxes(boxes, ("label",), mask, mask_bits, classes)
+    return Source("yolo", {"data": _task.path(data), "split": split, **settings})
+
+
 def cifar(
     files: Path | Sequence[Path],
     *,
@@ -484,6 +550,23 @@ def _image(
         "compress_probability": compress_probability,
     }
     return {k: v for k, v in told.items() if v}
+
+
+def _boxes(
+    boxes: str,
+    columns: Sequence[str],
+    mask: str | None,
+    mask_bits: int | None,
+    classes: Sequence[str] | None,
+) -> dict[str, Any]:
+    return {
+        "boxes": boxes,
+        "columns": list(columns) or None,
+        "no_column": True if not columns else None,
+        "mask": mask,
+        "mask_bits": mask_bits,
+        "classes": _names(classes),
+    }
 
 
 def _choice(told: dict[str, Any]) -> Choice:
