@@ -64,6 +64,7 @@ func (r *Recipe) slots() []slot {
 		slotOf(&r.MDS),
 		slotOf(&r.Parquet),
 		slotOf(&r.TFRecord),
+		slotOf(&r.HDF5),
 		slotOf(&r.CIFAR),
 		slotOf(&r.IDX),
 		slotOf(&r.Beton),

@@ -21,6 +21,7 @@ type Recipe struct {
 	MDS        *MDS        `json:"mds,omitempty"`
 	Parquet    *Parquet    `json:"parquet,omitempty"`
 	TFRecord   *TFRecord   `json:"tfrecord,omitempty"`
+	HDF5       *HDF5       `json:"hdf5,omitempty"`
 	CIFAR      *CIFAR      `json:"cifar,omitempty"`
 	IDX        *IDX        `json:"idx,omitempty"`
 	Beton      *Beton      `json:"beton,omitempty"`

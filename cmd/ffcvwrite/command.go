@@ -31,6 +31,7 @@ type grammar struct {
 	MDS        packOf[mdsFlags]        `cmd:"" name:"mds" help:"Pack datasets of MosaicML Streaming (MDS)."`
 	Parquet    packOf[parquetFlags]    `cmd:"" help:"Pack Parquet files, such as those of Hugging Face's datasets."`
 	TFRecord   packOf[tfrecordFlags]   `cmd:"" name:"tfrecord" help:"Pack TensorFlow's TFRecord files."`
+	HDF5       packOf[hdf5Flags]       `cmd:"" name:"hdf5" help:"Pack datasets of an HDF5 file."`
 	CIFAR      packOf[cifarFlags]      `cmd:"" name:"cifar" help:"Pack CIFAR-10 or CIFAR-100."`
 	IDX        packOf[idxFlags]        `cmd:"" name:"idx" help:"Pack images and labels in MNIST's format."`
 	Beton      packOf[betonFlags]      `cmd:"" help:"Pack samples of another .beton, as they are stored or encoded anew."`

@@ -114,7 +114,7 @@ func TestImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"go build -tags disable_grpc_modules,grpcnotrace -trimpath -ldflags '-s -w' -o /out/ffcvwrite ./cmd/ffcvwrite\n", "ENTRYPOINT [\"/ffcvwrite\"]\n", "COPY --from=build /out/ /\n", "mkdir -m 1777 /out/tmp"} {
+	for _, want := range []string{"go build -tags static,disable_grpc_modules,grpcnotrace -trimpath -ldflags '-s -w' -o /out/ffcvwrite ./cmd/ffcvwrite\n", "ENTRYPOINT [\"/ffcvwrite\"]\n", "COPY --from=build /out/ /\n", "mkdir -m 1777 /out/tmp"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("no %q in it", want)
 		}

@@ -24,6 +24,7 @@ type planCommand struct {
 	MDS        planOf[mdsFlags]        `cmd:"" name:"mds" help:"Plan to pack datasets of MosaicML Streaming (MDS)."`
 	Parquet    planOf[parquetFlags]    `cmd:"" help:"Plan to pack Parquet files."`
 	TFRecord   planOf[tfrecordFlags]   `cmd:"" name:"tfrecord" help:"Plan to pack TensorFlow's TFRecord files."`
+	HDF5       planOf[hdf5Flags]       `cmd:"" name:"hdf5" help:"Plan to pack datasets of an HDF5 file."`
 	CIFAR      planOf[cifarFlags]      `cmd:"" name:"cifar" help:"Plan to pack CIFAR-10 or CIFAR-100."`
 	IDX        planOf[idxFlags]        `cmd:"" name:"idx" help:"Plan to pack images and labels in MNIST's format."`
 	Beton      planOf[betonFlags]      `cmd:"" help:"Plan to pack samples of another .beton, as they are stored or encoded anew."`
