@@ -32,7 +32,23 @@ type job struct {
 // pack writes a source's file and reports.
 func pack(ctx context.Context, s streams, from sourceFlags, output *outputFlags) error {
 	j := &job{streams: s, from: from.flags(), output: output}
-	return advise(j.do(ctx, from), j.from.OnError)
+	return advise(tableHint(from, j.do(ctx, from)), j.from.OnError)
+}
+
+// tableHint adds a hint to the error for a file of a sample that is not there, which
+// in a table is often a cell that was meant as it stands.
+func tableHint(from sourceFlags, err error) error {
+	var sample *ffcv.SampleError
+	if _, ok := from.(*tableFlags); !ok || !errors.As(err, &sample) || !errors.Is(err, fs.ErrNotExist) || from.flags().OnError != "fail" {
+		return err
+	}
+	const hint = "cells of rgb, image and bytes fields name files; NAME=bytes:inline=true takes the cells' own text; --on-error skip leaves such samples out"
+	var interrupted *ffcv.InterruptedError
+	if errors.As(err, &interrupted) {
+		interrupted.Err = term.WithHint(interrupted.Err, hint)
+		return err
+	}
+	return term.WithHint(err, hint)
 }
 
 func (j *job) do(ctx context.Context, from sourceFlags) (err error) {
@@ -134,8 +150,6 @@ func advise(err error, onError string) error {
 		return term.WithHint(err, "add the class to --classes, or take its folder out of "+unknown.Dir)
 	case errors.Is(err, source.ErrOutside):
 		return term.WithHint(err, "--allow-outside takes files from anywhere, for a table that you trust")
-	case errors.As(err, &sample) && onError == "fail" && errors.Is(err, fs.ErrNotExist):
-		return term.WithHint(err, "cells of rgb, image and bytes fields name files; NAME=bytes:inline=true takes the cells' own text; --on-error skip leaves such samples out")
 	case errors.As(err, &sample) && onError == "fail":
 		return term.WithHint(err, "--on-error skip leaves out samples that cannot be read, and lists them")
 	case errors.Is(err, fs.ErrExist):
