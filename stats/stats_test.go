@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -435,6 +436,48 @@ func TestGolden(t *testing.T) {
 	}
 	if n < 20 {
 		t.Errorf("only %d files were surveyed", n)
+	}
+}
+
+// TestHostile: whatever stands in a file, there is a report or an error.
+func TestHostile(t *testing.T) {
+	defer leak.Watch(t)()
+	rng := rand.New(rand.NewPCG(3, 9))
+	reports := 0
+	for _, name := range []string{"rgb_jpg", "ndarray", "json", "bytes_all_empty", "ints_3_fields"} {
+		whole := golden.Bytes(name)
+		rows := ffcv.HeaderSize + int(ffcv.HeaderAt(whole).NumFields)*ffcv.DescriptorSize
+		for range 60 {
+			b := bytes.Clone(whole)
+			for range 1 + rng.IntN(4) {
+				at := rng.IntN(len(b))
+				if rng.IntN(3) > 0 {
+					at = min(rows+rng.IntN(400), len(b)-1) // where pointers and sizes are
+				}
+				b[at] = byte(rng.Uint32())
+			}
+			if rng.IntN(5) == 0 {
+				b = b[:rng.IntN(len(b))]
+			}
+			f, err := ffcv.New(ffcvtest.Lend(b), nil)
+			if err != nil {
+				continue
+			}
+			r, err := stats.Survey(context.Background(), f, &stats.Options{Near: true})
+			if err == nil {
+				reports++
+				if _, err := json.Marshal(r); err != nil {
+					t.Error(err)
+				}
+				if _, err := stats.Overlap(context.Background(), f, f, nil); err != nil && !strings.Contains(err.Error(), "no field of one name") {
+					t.Error(err)
+				}
+			}
+			f.Close()
+		}
+	}
+	if reports < 100 {
+		t.Errorf("only %d reports", reports)
 	}
 }
 
