@@ -26,7 +26,8 @@ type Options struct {
 	// any number of objects.
 	Cache *Cache
 
-	// Requests is how many requests of one object run at a time at most; 0 is 32.
+	// Requests is how many requests of one object run at a time at most; 0 is
+	// DefaultRequests.
 	// The default is wrong for servers that allow fewer, or that are so far away
 	// that more are on their way.
 	Requests int
@@ -56,13 +57,17 @@ type S3 struct {
 	VirtualHost bool
 }
 
+// DefaultRequests is how many requests of one object run at a time where Options
+// don't tell: at 20 ms each, of a photograph each, 3,000 photographs a second.
+const DefaultRequests = 64
+
 func (o *Options) withDefaults() Options {
 	var v Options
 	if o != nil {
 		v = *o
 	}
 	if v.Requests <= 0 {
-		v.Requests = 32
+		v.Requests = DefaultRequests
 	}
 	switch {
 	case v.Retries == 0:
