@@ -24,7 +24,7 @@ var pythons = []string{"python3", "python3.13", "python3.12", "python3.11", "pyt
 // maxSizes are what the programs beside Python may take, in bytes: the one that
 // everybody starts, and the one with the libraries of object stores and of what is
 // done beside loading.
-var maxSizes = map[string]int64{"ENGINE": 20_000_000, "TOOLS": 50_000_000}
+var maxSizes = map[string]int64{"ENGINE": 20_000_000, "TOOLS": 44_000_000}
 
 // pythonPlan returns the steps of the Python package.
 func pythonPlan(m *moduleInfo) []step {

@@ -28,7 +28,7 @@ func (s *stores) estimate(ctx context.Context, c *engine.Call) error {
 		return err
 	}
 	return s.with(q.Storage, func(r *reach) error {
-		if err := q.Recipe.Check(); err != nil {
+		if err := check(&q.Recipe); err != nil {
 			return err
 		}
 		opts, release, err := r.store()

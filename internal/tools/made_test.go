@@ -107,6 +107,7 @@ func TestMadeFails(t *testing.T) {
 		{"option", `"quality"`, pack(nil, object{"qualty": 1})},
 		{"option", "workers is -1", pack(object{"workers": -1}, object{})},
 		{"option", "out", pack(object{"out": ""}, object{})},
+		{"unsupported", "h5py", object{"do": "pack", "recipe": object{"hdf5": object{"file": "/x.h5"}}, "out": out}},
 		{"notfound", "nowhere", pack(object{"out": "/nowhere/at/all/a.beton"}, object{})},
 		{"option", "indices", object{"do": "export", "path": out, "out": out + "x", "format": "tar", "indices": 1}},
 		{"notfound", "a.beton", object{"do": "survey", "paths": []string{out}}},

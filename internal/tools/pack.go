@@ -90,7 +90,7 @@ func (q *packRequest) write(ctx context.Context, c *engine.Call, r *reach) (*pac
 		return nil, err
 	}
 	defer release()
-	if err := q.Recipe.Check(); err != nil {
+	if err := check(&q.Recipe); err != nil {
 		return nil, err
 	}
 	// Before a long listing.
@@ -128,6 +128,16 @@ func (q *packRequest) write(ctx context.Context, c *engine.Call, r *reach) (*pac
 	a.Samples, a.Bytes, a.Data, a.Pages = stats.Samples, stats.Bytes, stats.Data, stats.Pages
 	a.Images = counts(images)
 	return a, nil
+}
+
+// check finds what can be seen to be wrong with a recipe, and what this program
+// can't read.
+func check(r *build.Recipe) error {
+	if r.HDF5 != nil && build.OpenHDF5 == nil {
+		return &ffcv.UnsupportedError{File: store.Name(r.HDF5.File),
+			What: "the programs of the Python package load no libraries of the system, which HDF5 needs; ffcvwrite hdf5 makes a .beton of it, and h5py reads it for DatasetWriter.from_indexed_dataset"}
+	}
+	return r.Check()
 }
 
 // store makes the options of a store; release is called when nothing is read or

@@ -386,6 +386,11 @@ def test_coco_and_yolo(photos: Path, tmp_path: Path) -> None:
         assert numbers(ds[0], 4).tolist() == [[1, 2, 4, 6]]
 
 
+def test_hdf5_is_not_to_be_had(tmp_path: Path) -> None:
+    with pytest.raises(betongo.UnsupportedError, match="x.h5: .*ffcvwrite hdf5"):
+        sources.hdf5(tmp_path / "x.h5", fields={"x": "int"}).write(tmp_path / "a.beton")
+
+
 def test_export_errors(photos: Path, tmp_path: Path) -> None:
     file = sources.folder(photos).write(tmp_path / "a.beton").path
     with pytest.raises(FileNotFoundError):
