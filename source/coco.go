@@ -35,8 +35,8 @@ type COCOOptions struct {
 
 // COCO are images with the things on them, as in COCO's instances_*.json: one file of
 // annotations, and a folder of the images that it names. The fields are "image",
-// "boxes" (BoxOptions), "id", the image's number in the file, and "mask" if there are
-// masks. Samples are in the order of the file's images, those without annotations
+// "boxes" (BoxOptions), "mask" if there are masks, "id", the image's number in the
+// file, and "count", how many boxes there are. Samples are in the order of the file's images, those without annotations
 // too; the key is an image's file_name. Labels count the categories in the order of
 // their ids, from 0 on.
 //
@@ -334,9 +334,9 @@ func (c *COCO) Classes() []string { return c.classes }
 // own.
 func (c *COCO) Skipped() []Skip { return c.skipped }
 
-// Fields returns "image", "boxes", "mask" if there are masks, and "id".
+// Fields returns "image", "boxes", "mask" if there are masks, "id" and "count".
 func (c *COCO) Fields() []Field {
-	return append(c.opts.Boxes.fields(), Field{"id", fields.Int{}})
+	return append(c.opts.Boxes.fields(), Field{"id", fields.Int{}}, Field{"count", fields.Int{}})
 }
 
 // image returns image i.
@@ -351,7 +351,8 @@ func (c *COCO) image(i int) (cocoImage, error) {
 }
 
 // Sample returns image i as a fields.Path, or its file's bytes from a store, its
-// boxes as bytes, its mask as an array.Array, and its id. The key is its file_name.
+// boxes as bytes, its mask as an array.Array, its id and how many boxes there are. The
+// key is its file_name.
 func (c *COCO) Sample(ctx context.Context, i int) (values []any, key string, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, "", err
@@ -375,7 +376,7 @@ func (c *COCO) Sample(ctx context.Context, i int) (values []any, key string, err
 	if err != nil {
 		return nil, m.file, fmt.Errorf("image %s: %w", m.file, err)
 	}
-	return append(values, m.id), m.file, nil
+	return append(values, m.id, c.opts.Boxes.count(values[1])), m.file, nil
 }
 
 // values returns those of fields.

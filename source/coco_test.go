@@ -145,7 +145,7 @@ func TestCOCOBoxes(t *testing.T) {
 			t.Errorf("%+v: boxes %s, want %s", tt.opts, got, tt.want)
 		}
 		none, _, err := c.Sample(t.Context(), 1)
-		if err != nil || len(none[1].([]byte)) != 0 || none[2] != int64(2) {
+		if err != nil || len(none[1].([]byte)) != 0 || none[2] != int64(2) || none[3] != int64(0) {
 			t.Errorf("an image without boxes: %v, %v", none, err)
 		}
 		if got := fmt.Sprint(c.Skipped()); !strings.Contains(got, "annotation 3: the box [100 0 10 10] is outside") || !strings.Contains(got, "annotation 4: a box of 0x10 pixels") {

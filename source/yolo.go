@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/regular"
 	"github.com/betongo/betongo/internal/roll"
 )
@@ -42,7 +43,7 @@ type YOLOOptions struct {
 // for the corners of a polygon, in shares of the image's width and height. An image
 // without such a file, or with an empty one, has no boxes. Lines that come twice in a
 // file count once, as there. The fields are "image" and "boxes" (BoxOptions), and
-// "mask" if there are masks, which need polygons.
+// "mask" if there are masks, which need polygons, and "count", how many boxes there are.
 //
 // Samples are in the order of the folders, and in them by path in byte order; the key
 // is an image's path relative to the data set. Names are kept as those of a Folder are.
@@ -271,8 +272,8 @@ func (y *YOLO) Classes() []string { return y.classes }
 // source's own.
 func (y *YOLO) Skipped() []Skip { return y.skipped }
 
-// Fields returns "image", "boxes", and "mask" if there are masks.
-func (y *YOLO) Fields() []Field { return y.opts.Boxes.fields() }
+// Fields returns "image", "boxes", "mask" if there are masks, and "count".
+func (y *YOLO) Fields() []Field { return append(y.opts.Boxes.fields(), Field{"count", fields.Int{}}) }
 
 // entry returns image i's folders, its path in them, its size or -1, and its key.
 func (y *YOLO) entry(i int) (d yoloFolder, name string, size int64, key string, err error) {
@@ -300,7 +301,7 @@ func (y *YOLO) entry(i int) (d yoloFolder, name string, size int64, key string, 
 }
 
 // Sample returns image i as a fields.Path, or its file's bytes from a store, its boxes
-// as bytes, and its mask as an array.Array. The key is its path relative to the data
+// as bytes, its mask as an array.Array, and how many boxes there are. The key is its path relative to the data
 // set, with '/'.
 func (y *YOLO) Sample(ctx context.Context, i int) (values []any, key string, err error) {
 	if err := ctx.Err(); err != nil {
@@ -327,7 +328,7 @@ func (y *YOLO) Sample(ctx context.Context, i int) (values []any, key string, err
 	if err != nil {
 		return nil, key, fmt.Errorf("image %s: %w", key, err)
 	}
-	return values, key, nil
+	return append(values, y.opts.Boxes.count(values[1])), key, nil
 }
 
 // boxes reads a file of labels, of an image of that size.
