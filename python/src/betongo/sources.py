@@ -48,6 +48,8 @@ Path = Union[str, "os.PathLike[str]"]
 Fields = Union[Mapping[str, str], Sequence[str]]
 """Fields by name, each a type with its options as `ffcvwrite --field` has them ({"image":
 "rgb:column=path"}), or such texts whole ("image=rgb:column=path")."""
+Classes = Union[Sequence[str], "os.PathLike[str]"]
+"""Names by label, or the path of a file of them (a pathlib.Path), a line each, as `betongo.export` writes."""
 Mode = Literal["jpg", "raw", "smart", "proportion"]
 
 
@@ -323,7 +325,7 @@ class Source:
 
 
 def folder(
-    path: Path, *, classes: Sequence[str] | None = None, masks: Path | None = None, mask_bits: int = 8
+    path: Path, *, classes: Classes | None = None, masks: Path | None = None, mask_bits: int = 8
 ) -> Source:
     """A folder of class folders with photographs: fields image and label.
 
@@ -360,7 +362,7 @@ def arrays(files: Mapping[str, Path] | Sequence[Path], *, fields: Fields | None 
 
 
 def webdataset(
-    shards: Path | Sequence[Path], *, fields: Fields | None = None, classes: Sequence[str] | None = None
+    shards: Path | Sequence[Path], *, fields: Fields | None = None, classes: Classes | None = None
 ) -> Source:
     """WebDataset's tar shards, plain or compressed: paths, URLs, lists in braces ("x-{000..146}.tar"),
     patterns.
@@ -374,7 +376,7 @@ def webdataset(
 
 
 def mds(
-    dirs: Path | Sequence[Path], *, fields: Fields | None = None, classes: Sequence[str] | None = None
+    dirs: Path | Sequence[Path], *, fields: Fields | None = None, classes: Classes | None = None
 ) -> Source:
     """Datasets of MosaicML Streaming: folders with an index.json. Columns of pickles are refused, and never
     run.
@@ -385,7 +387,7 @@ def mds(
 
 
 def parquet(
-    files: Path | Sequence[Path], *, fields: Fields | None = None, classes: Sequence[str] | None = None
+    files: Path | Sequence[Path], *, fields: Fields | None = None, classes: Classes | None = None
 ) -> Source:
     """Parquet files such as those of Hugging Face's datasets: paths, patterns, folders.
 
@@ -396,7 +398,7 @@ def parquet(
 
 
 def tfrecord(
-    files: Path | Sequence[Path], *, fields: Fields | None = None, classes: Sequence[str] | None = None
+    files: Path | Sequence[Path], *, fields: Fields | None = None, classes: Classes | None = None
 ) -> Source:
     """TensorFlow's records of tf.train.Example, plain or compressed: paths and patterns. TensorFlow is not
     needed.
@@ -407,7 +409,7 @@ def tfrecord(
     return Source("tfrecord", {"files": _paths(files), "fields": _fields(fields), "classes": _names(classes)})
 
 
-def hdf5(path: Path, *, fields: Fields | None = None, classes: Sequence[str] | None = None) -> Source:
+def hdf5(path: Path, *, fields: Fields | None = None, classes: Classes | None = None) -> Source:
     """Datasets of an HDF5 file that share their first axis. The programs in this package load no library of
     the system, libhdf5 neither, so writing it is an UnsupportedError, and `ffcvwrite hdf5` does it; or h5py
     reads the file for `betongo.DatasetWriter.from_indexed_dataset`.
@@ -428,7 +430,7 @@ def coco(
     columns: Sequence[Literal["label", "iscrowd", "area", "category"]] = ("label",),
     mask: Literal["semantic", "instance"] | None = None,
     mask_bits: Literal[8, 16] | None = None,
-    classes: Sequence[str] | None = None,
+    classes: Classes | None = None,
 ) -> Source:
     """COCO's annotations, a file such as instances_train2017.json, and the folder of its images.
 
@@ -449,7 +451,7 @@ def yolo(
     boxes: Corners = "xyxy",
     mask: Literal["semantic", "instance"] | None = None,
     mask_bits: Literal[8, 16] | None = None,
-    classes: Sequence[str] | None = None,
+    classes: Classes | None = None,
 ) -> Source:
     """Images with labels as YOLO has them: a data.yaml, or a folder that has one, or images and labels. split
     is train, val or test. Fields are those of `coco`, with the label behind each box."""
@@ -461,7 +463,7 @@ def cifar(
     files: Path | Sequence[Path],
     *,
     split: Literal["train", "test"] = "train",
-    classes: Sequence[str] | None = None,
+    classes: Classes | None = None,
 ) -> Source:
     """CIFAR-10 or CIFAR-100, the binary version: .bin files, a folder or a .tar.gz of them, of which split is
     taken. classes are names by label, by default those beside the data."""
@@ -474,7 +476,7 @@ def idx(
     *,
     kind: Literal["rgb", "image", "ndarray"] = "rgb",
     transpose: bool = False,
-    classes: Sequence[str] | None = None,
+    classes: Classes | None = None,
 ) -> Source:
     """Images and labels in MNIST's format, .gz or not. kind is the type of the field image; transpose turns
     images that were stored by columns, as EMNIST's."""
@@ -557,7 +559,7 @@ def _boxes(
     columns: Sequence[str],
     mask: str | None,
     mask_bits: int | None,
-    classes: Sequence[str] | None,
+    classes: Classes | None,
 ) -> dict[str, Any]:
     return {
         "boxes": boxes,
@@ -597,9 +599,14 @@ def _whole(name: str, n: int, least: int, end: int) -> int:
     return n
 
 
-def _names(classes: Sequence[str] | None) -> list[str] | None:
+def _names(classes: Classes | None) -> list[str] | None:
     if isinstance(classes, str):
-        raise TypeError(f"classes is {classes!r}: want a list of names, by label")
+        raise TypeError(
+            f"classes is {classes!r}: want a list of names, by label, or a pathlib.Path of a file"
+        )
+    if isinstance(classes, os.PathLike):
+        with open(classes, encoding="utf-8") as file:
+            return file.read().removesuffix("\n").split("\n")
     return None if classes is None else [str(c) for c in classes]
 
 
