@@ -23,8 +23,10 @@ import (
 // ParquetOptions are the choices of OpenParquet. Nil and the zero value are the
 // defaults.
 type ParquetOptions struct {
-	// Classes fixes the names of the classes, by label. The default is what the
-	// files name; names that clash with theirs are an error.
+	// Classes fixes the names of the classes, by label: those of the field of whole
+	// numbers called label, or the only one, whose column may then hold names instead
+	// of numbers. The default is what the files name; names that clash with theirs are
+	// an error.
 	Classes []string
 
 	// Store is where files with URLs lie.
@@ -69,8 +71,10 @@ type parquetFile struct {
 
 type parquetColumn struct {
 	Spec
-	of   parquet.Column // in the first file
-	cell func(p *Parquet, ctx context.Context, f *parquetFile, v any) (any, error)
+	of parquet.Column // in the first file
+	// labels are those of the field of labels, where the classes are given.
+	labels labels
+	cell   func(p *Parquet, ctx context.Context, f *parquetFile, v any) (any, error)
 }
 
 // OpenParquet opens files, patterns of them, and folders, of which it takes all that
@@ -91,7 +95,11 @@ func OpenParquet(ctx context.Context, names []string, specs []Spec, opts *Parque
 	if err = p.open(ctx, names, opts); err != nil {
 		return nil, err
 	}
-	if err = p.choose(specs); err != nil {
+	l, err := labelsOf(opts.Classes)
+	if err != nil {
+		return nil, err
+	}
+	if err = p.choose(specs, l); err != nil {
 		return nil, err
 	}
 	for _, f := range p.files {
@@ -222,8 +230,9 @@ func (p *Parquet) open(ctx context.Context, names []string, opts *ParquetOptions
 	return nil
 }
 
-// choose finds the columns of the fields in the first file.
-func (p *Parquet) choose(specs []Spec) error {
+// choose finds the columns of the fields in the first file. l are the labels of
+// classes that are given.
+func (p *Parquet) choose(specs []Spec, l labels) error {
 	first := p.files[0]
 	all := first.rows.Columns()
 	if len(specs) == 0 {
@@ -232,7 +241,11 @@ func (p *Parquet) choose(specs []Spec) error {
 			return err
 		}
 	}
-	for _, s := range specs {
+	at, err := checkLabels(specs, l)
+	if err != nil {
+		return err
+	}
+	for n, s := range specs {
 		if s.Column == "" {
 			s.Column = s.Name
 		}
@@ -248,6 +261,9 @@ func (p *Parquet) choose(specs []Spec) error {
 			return err
 		}
 		c := parquetColumn{Spec: s, of: all[i]}
+		if n == at {
+			c.labels = l
+		}
 		if err := c.choose(); err != nil {
 			return &SpecError{fmt.Errorf("%s: field %q: column %q of %v: %w", shown(first.name), s.Name, s.Column, all[i].Kind, err)}
 		}

@@ -202,3 +202,30 @@ func TestParquetRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestParquetLabels: classes that are given are numbers' or names'.
+func TestParquetLabels(t *testing.T) {
+	file := []string{records + "parquet/delta.parquet"}
+	p, err := source.OpenParquet(t.Context(), file, specs(t, "label=int:column=word"), &source.ParquetOptions{Classes: []string{"x", "abd", "ab"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if v, _, err := p.Sample(t.Context(), 2); err != nil || v[0] != int64(1) {
+		t.Errorf("%v: got %v", err, v)
+	}
+	if _, _, err := p.Sample(t.Context(), 1); err == nil || !strings.Contains(err.Error(), `row 1: column "word": class`) {
+		t.Errorf("got %v", err)
+	}
+	p, err = source.OpenParquet(t.Context(), file, specs(t, "n=int"), &source.ParquetOptions{Classes: []string{"x", "y"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if _, _, err := p.Sample(t.Context(), 2); err == nil || !strings.Contains(err.Error(), "label 2; the classes that are given") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := source.OpenParquet(t.Context(), file, specs(t, "t=bytes:column=word"), &source.ParquetOptions{Classes: []string{"x"}}); err == nil {
+		t.Error("no error of classes without labels")
+	}
+}

@@ -36,8 +36,8 @@ func (c *parquetColumn) choose() error {
 			}
 		}
 	case fields.Int:
-		if kind == parquet.Int64 || kind == parquet.ClassLabel {
-			c.cell = asIs
+		if kind == parquet.Int64 || kind == parquet.ClassLabel || kind == parquet.String && c.labels != nil {
+			c.cell = c.label
 			return nil
 		}
 	case fields.Float:
@@ -99,6 +99,15 @@ func asFloat(_ *Parquet, _ context.Context, _ *parquetFile, v any) (any, error) 
 		return v, nil
 	}
 	return wholeAsFloat(n)
+}
+
+// label returns a whole number: of the field of labels one of its classes, by
+// number or by name.
+func (c *parquetColumn) label(_ *Parquet, _ context.Context, _ *parquetFile, v any) (any, error) {
+	if text, ok := v.([]byte); ok {
+		return c.labels.parse(string(text))
+	}
+	return v, c.labels.check(v.(int64))
 }
 
 func document(_ *Parquet, _ context.Context, _ *parquetFile, v any) (any, error) {
