@@ -211,6 +211,9 @@ func (e *exporter) defaults() error {
 			o.ShardSize = 64 << 20
 		}
 	}
+	if o.Format == MDS && o.ShardSize >= 1<<32 {
+		return fmt.Errorf("export: ShardSize %d; MDS's shards have less than 4 GiB, and are in memory until they are complete", o.ShardSize)
+	}
 	if o.Prefix == "" {
 		if o.Prefix = "shard"; o.Format == Parquet {
 			o.Prefix = "data"

@@ -130,7 +130,7 @@ func (m *mdsFormat) value(r *record, k int) ([]byte, error) {
 	default:
 		return v.data, nil
 	}
-	b, err := mds.AppendValue(m.mem.spare(), m.columns[k].Encoding, value)
+	b, err := mds.AppendValue(m.mem.spare(int64(len(v.data))), m.columns[k].Encoding, value)
 	if err == nil {
 		m.mem.use(b)
 	}

@@ -14,6 +14,7 @@ import (
 const (
 	batchSamples = 256
 	batchBytes   = 4 << 20
+	farBytes     = 1 << 20
 	farWorkers   = 32 // of an object store, where waiting is what takes time
 )
 
@@ -65,7 +66,11 @@ func (e *exporter) write(ctx context.Context) error {
 		}
 	}
 	p := &pipeline{exporter: e, sink: s, ahead: isFar}
-	p.size, p.rowSize = e.batchSize()
+	most := int64(batchBytes)
+	if isFar {
+		most = farBytes
+	}
+	p.size, p.rowSize = e.batchSize(most)
 	if err = p.run(ctx, workers, writers); err == nil {
 		err = s.close(ctx)
 	}
@@ -75,9 +80,9 @@ func (e *exporter) write(ctx context.Context) error {
 	return err
 }
 
-// batchSize is how many samples are read together, some megabytes by the sizes of
-// the first ones, and how many bytes a row has.
-func (e *exporter) batchSize() (samples, rowSize int) {
+// batchSize is how many samples are read together, of about so many bytes by the
+// sizes of the first ones, and how many bytes a row has.
+func (e *exporter) batchSize(most int64) (samples, rowSize int) {
 	ds := e.plan.ds
 	bytes, n := int64(0), min(ds.Len(), 16)
 	if n == 0 {
@@ -98,11 +103,11 @@ func (e *exporter) batchSize() (samples, rowSize int) {
 			}
 			r.regions, _ = c.regions(ds, r.regions[:0], i, row[c.offset:c.offset+c.size]) // a damaged one is told of later
 			for _, region := range r.regions {
-				bytes += max(0, min(region.Size, batchBytes))
+				bytes += max(0, min(region.Size, most))
 			}
 		}
 	}
-	return int(min(batchSamples, max(1, batchBytes*int64(n)/max(bytes, 1)))), rowSize
+	return int(min(batchSamples, max(1, most*int64(n)/max(bytes, 1)))), rowSize
 }
 
 // pipeline reads and encodes batches on several goroutines, and has the sink take
@@ -123,7 +128,7 @@ func (p *pipeline) run(outer context.Context, workers, writers int) error {
 	n := p.plan.ds.Len()
 	batches := (n + p.size - 1) / p.size
 	workers, writers = min(workers, max(batches, 1)), min(writers, max(batches, 1))
-	free := make(chan *batch, 2*workers+writers)
+	free := make(chan *batch, workers+min(workers, 4)+writers)
 	for range cap(free) {
 		free <- &batch{ready: make(chan error, 1)}
 	}

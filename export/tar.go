@@ -94,10 +94,10 @@ func (t *tar) prepare(r *record) (int64, error) {
 		case kindPicture, kindRaster, kindSound:
 			m.Ext += v.ext
 		case kindInt:
-			m.Data = strconv.AppendInt(t.texts.spare(), v.n, 10)
+			m.Data = strconv.AppendInt(t.texts.spare(64), v.n, 10)
 			t.texts.use(m.Data)
 		case kindFloat:
-			m.Data = appendFloat(t.texts.spare(), v.x)
+			m.Data = appendFloat(t.texts.spare(64), v.x)
 			t.texts.use(m.Data)
 		}
 		t.members = append(t.members, m)

@@ -46,7 +46,7 @@ type memory struct {
 	at     int
 }
 
-const pieceSize = 1 << 20
+const pieceSize = 512 << 10
 
 // take returns n bytes.
 func (m *memory) take(n int) []byte {
@@ -62,14 +62,19 @@ func (m *memory) take(n int) []byte {
 	return m.pieces[m.at][:n:n]
 }
 
+// maxSpare is how much memory is had for a size that nobody has checked.
+const maxSpare = 16 << 20
+
 // spare returns memory that whoever needs some may fill from its start, and tell
-// use of what became of it.
-func (m *memory) spare() []byte {
-	if m.at == len(m.pieces) {
-		m.pieces = append(m.pieces, make([]byte, 0, pieceSize))
+// use of what became of it: n bytes or more, if n is no more than maxSpare.
+func (m *memory) spare(n int64) []byte {
+	for ; m.at < len(m.pieces); m.at++ {
+		if p := m.pieces[m.at]; int64(cap(p)-len(p)) >= min(n, maxSpare) {
+			return p[len(p):len(p):cap(p)]
+		}
 	}
-	p := m.pieces[m.at]
-	return p[len(p):len(p):cap(p)]
+	m.pieces = append(m.pieces, make([]byte, 0, max(min(n, maxSpare), pieceSize)))
+	return m.pieces[m.at]
 }
 
 // use takes b out of what is free, if it lies in what spare returned.
@@ -169,7 +174,7 @@ func (r *reader) value(sample int, c *column, row []byte) (value, error) {
 	for _, region := range r.regions {
 		// The size is a number of the file: memory is had only for one that Bytes
 		// has found to lie in it.
-		b, err := r.plan.ds.Bytes(sample, region.Ptr, region.Size, r.mem.spare())
+		b, err := r.plan.ds.Bytes(sample, region.Ptr, region.Size, r.mem.spare(region.Size))
 		if err != nil {
 			return value{}, err
 		}
