@@ -15,7 +15,6 @@ import (
 type reader struct {
 	ds      loader.Dataset
 	fields  []ffcv.Field
-	row     []byte
 	regions []fields.Region
 }
 
