@@ -1,9 +1,10 @@
 // Command ffcv looks into .beton files, the datasets of FFCV: what they are
-// (info), what they hold (dump, stats, and sample, which makes files of values), whether they are sound (verify), how fast
-// they load (bench), what an epoch makes of one sample (replay), what its batches
-// hold (epoch), in what two of them differ (diff). It makes checkpoints for JPEGs
-// in a file that has none (marks), checksums too (seal), puts right what is
-// damaged (repair), and makes files out of files (merge, subset, split, remap, add, append).
+// (info), what they hold (dump; stats, in numbers; sample, as files that a person
+// can open), whether they are sound (verify), how fast they load (bench), what an
+// epoch makes of one sample (replay), what its batches hold (epoch), in what two
+// of them differ (diff). It makes checkpoints for JPEGs in a file that has none
+// (marks), checksums too (seal), puts right what is damaged (repair), and makes
+// files out of files (merge, subset, split, remap, add, append).
 //
 //	ffcv info train.beton
 //	ffcv dump train.beton --range 0:10 --json
