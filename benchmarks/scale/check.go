@@ -292,7 +292,7 @@ func layoutOf(path string) (l layout, err error) {
 	h := f.Header()
 	rows, row := ffcv.HeaderSize+int64(h.NumFields)*ffcv.DescriptorSize, int64(f.RowSize())
 	return layout{
-		Size: f.Size(), RowAt: func(i int) int64 { return rows + int64(i)*row }, Row: row,
+		Size: f.Size(), Samples: f.Len(), RowAt: func(i int) int64 { return rows + int64(i)*row }, Row: row,
 		Value: func(i int) (off, size int64) { return list[i].off, list[i].size },
 	}, nil
 }

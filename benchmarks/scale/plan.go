@@ -91,7 +91,7 @@ func (c *planCmd) model(o planned, row, entry int64) model {
 	inShard := func(i int) (base, k int64) { return int64(i) / per * shard, int64(i) % per }
 	return model{
 		Layout: layout{
-			Size:  (c.Samples/per + 1) * shard,
+			Size: (c.Samples/per + 1) * shard, Samples: int(c.Samples),
 			RowAt: func(i int) int64 { base, k := inShard(i); return base + k*row }, Row: row,
 			EntryAt: func(i int) int64 { base, k := inShard(i); return base + per*row + pages + k*entry }, Entry: entry,
 			Value: func(i int) (off, size int64) {

@@ -111,11 +111,11 @@ func TestNeighboursProxy(t *testing.T) {
 					}
 					m := c.foretell(l, &pair{order: order, far: far{latency: 20 * time.Millisecond, reads: reads}, ids: ids})
 					t.Logf("%d requests, %d bytes; foretold %d, %d; the file has %d", got.Requests, got.Bytes, m.Requests, m.Bytes, l.Size)
-					least, most := 0.9, 1.1
+					least, most := 0.75, 1.1
 					if !fits { // on a busy machine requests wait, and then go together, or come late
-						least, most = 0.5, 1.2
+						least, most = 0.5, 1.5
 					}
-					if few := float64(got.Requests) < 0.25*float64(c.Samples); few != fits {
+					if few := float64(got.Requests) < 0.15*float64(c.Samples); few != fits {
 						t.Errorf("%d requests of %d samples", got.Requests, c.Samples)
 					}
 					if n, want := float64(got.Requests), float64(m.Requests); n < least*want-2 || n > most*want+2 {

@@ -30,6 +30,7 @@ type model struct {
 // layout says where a file's bytes lie.
 type layout struct {
 	Size    int64
+	Samples int                    // of the file
 	RowAt   func(sample int) int64 // of the metadata
 	Row     int64                  // bytes of one
 	EntryAt func(sample int) int64 // of the allocation table
@@ -45,13 +46,20 @@ const (
 	scanBlocks = 32
 )
 
-// bundleAlign is package dataset's: of what files have in a cache that they share.
-const bundleAlign = 1 << 20
+// Those of package dataset, of several files: what each has in a cache that they
+// share, and among their pages.
+const (
+	bundleAlign = 1 << 20
+	pageSize    = 8 << 20
+)
 
 // Those of package loader.
 const (
 	defaultAhead = 3
 	mostSamples  = 16 // that a worker takes at a time, of those that take long
+	scoutSamples = 4096
+	scoutBatches = 8
+	scoutWaste   = 16 << 10
 )
 
 // foretold is what a model gives.
@@ -125,6 +133,7 @@ type simulation struct {
 
 	flights []*flightSim
 	issued  int // samples
+	scout   scoutSim
 	taken   int // batches
 	idle    []int
 	out     foretold
@@ -186,6 +195,7 @@ func (m model) simulate() foretold {
 	s.frames = int(max(8, min(frames/(blockSize+96), all)))
 	s.limit = s.frames - s.frames/4
 	s.scan = m.Most && int64(s.frames) >= all
+	s.scout.most = s.scouted()
 	for w := range m.Workers {
 		s.idle = append(s.idle, w)
 	}
@@ -213,17 +223,91 @@ func (s *simulation) issue() {
 		f := &flightSim{samples: s.Order[s.issued : s.issued+n], left: n}
 		s.issued += n
 		s.flights = append(s.flights, f)
-		for _, i := range f.samples {
-			s.announce(s.Layout.RowAt(i), s.Layout.Row)
-		}
-		if s.Layout.Entry > 0 {
-			for _, i := range f.samples {
-				s.announce(s.Layout.EntryAt(i), s.Layout.Entry)
-			}
-		}
+		s.announceRows(f.samples)
 	}
+	s.goOn()
 	s.read()
 	s.serve()
+}
+
+// scoutSim goes ahead of the batches in flight: it announces rows, and some batches
+// later, when they are there, the values.
+type scoutSim struct {
+	most  int // batches
+	next  int // batch
+	fresh []int
+	list  []int // whose rows are announced
+	busy  bool  // it waits for rows
+}
+
+// scouted returns how many batches are announced behind those in flight.
+func (s *simulation) scouted() int {
+	size := (s.Layout.Size + pageSize - 1) / pageSize * pageSize // as it counts among others
+	room := float64(s.Memory/2) / (float64(size)/float64(max(s.Layout.Samples, 1)) + scoutWaste)
+	return int(min(room, float64(max(scoutSamples, scoutBatches*s.Batch))))/s.Batch - s.Ahead
+}
+
+// batch returns the samples of one.
+func (s *simulation) batch(k int) []int {
+	return s.Order[k*s.Batch : min((k+1)*s.Batch, len(s.Order))]
+}
+
+func (s *simulation) batches(samples int) int { return (samples + s.Batch - 1) / s.Batch }
+
+// goOn has the scout go on, as far as it may.
+func (s *simulation) goOn() {
+	c, issued, all := &s.scout, s.batches(s.issued), s.batches(len(s.Order))
+	for c.next = max(c.next, issued); c.next < min(issued+c.most, all); c.next++ {
+		c.fresh = append(c.fresh, c.next)
+	}
+	hold := c.most / 3
+	for !c.busy {
+		switch {
+		case len(c.list) <= hold && len(c.fresh) > 0:
+			k := c.fresh[0]
+			if c.fresh = c.fresh[1:]; k >= issued {
+				s.announceRows(s.batch(k))
+				c.list = append(c.list, k)
+			}
+		case len(c.list) == 0 || len(c.list) <= hold && c.next < all:
+			return
+		default:
+			k := c.list[0]
+			if c.list = c.list[1:]; k < issued {
+				continue
+			}
+			c.busy = true
+			s.use(s.rows(s.batch(k)), func() {
+				for _, i := range s.batch(k) {
+					s.announce(s.Layout.Value(i))
+				}
+				c.busy = false
+				s.read()
+				s.goOn()
+			})
+		}
+	}
+}
+
+// announceRows announces samples' rows, and their entries.
+func (s *simulation) announceRows(samples []int) {
+	for _, e := range s.rows(samples) {
+		s.announce(e.off, e.size)
+	}
+}
+
+// rows are where samples' rows lie, and their entries.
+func (s *simulation) rows(samples []int) []extent {
+	list := make([]extent, 0, 2*len(samples))
+	for _, i := range samples {
+		list = append(list, extent{s.Layout.RowAt(i), s.Layout.Row})
+	}
+	if s.Layout.Entry > 0 {
+		for _, i := range samples {
+			list = append(list, extent{s.Layout.EntryAt(i), s.Layout.Entry})
+		}
+	}
+	return list
 }
 
 // serve gives work to workers that have none: what is to be prepared first.
@@ -294,16 +378,7 @@ func (s *simulation) fillRun(f *flightSim, lo, hi int, done func()) {
 
 // prepare waits for a batch's rows and announces its values.
 func (s *simulation) prepare(f *flightSim, done func()) {
-	list := make([]extent, 0, 2*len(f.samples))
-	for _, i := range f.samples {
-		list = append(list, extent{s.Layout.RowAt(i), s.Layout.Row})
-	}
-	if s.Layout.Entry > 0 {
-		for _, i := range f.samples {
-			list = append(list, extent{s.Layout.EntryAt(i), s.Layout.Entry})
-		}
-	}
-	s.use(list, func() {
+	s.use(s.rows(f.samples), func() {
 		for _, i := range f.samples {
 			s.announce(s.Layout.Value(i))
 		}

@@ -15,7 +15,7 @@ import (
 // values of one size one after another.
 func evenly(n int, size int64) layout {
 	const rows, pages = 1089, 1 << 20
-	return layout{Size: pages + int64(n)*size, RowAt: func(i int) int64 { return rows + int64(i)*16 }, Row: 16,
+	return layout{Size: pages + int64(n)*size, Samples: n, RowAt: func(i int) int64 { return rows + int64(i)*16 }, Row: 16,
 		Value: func(i int) (off, bytes int64) { return pages + int64(i)*size, size }}
 }
 
@@ -68,7 +68,7 @@ func TestSimulate(t *testing.T) {
 	about("a narrow link", m.simulate().Rate, 50e6/(4*blockSize), 0.05)
 
 	m = apart
-	m.Latency, m.Ahead, m.Batch = 0.1, 1, 8
+	m.Latency, m.Ahead, m.Batch, m.Memory = 0.1, 1, 8, 2<<20 // room for no more
 	// One batch after another: its values come at once, 100 ms later; rows lie in
 	// few blocks.
 	about("no batch ahead", m.simulate().Rate, 8/(0.1+4e-3), 0.1)

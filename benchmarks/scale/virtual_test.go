@@ -57,7 +57,7 @@ func TestForetold(t *testing.T) {
 		}
 	}
 	t.Logf("mean error %.1f %%, worst %.1f %%", 100*sum/float64(n), 100*worst)
-	if sum/float64(n) > 0.07 || worst > 0.4 {
+	if sum/float64(n) > 0.05 || worst > 0.3 {
 		t.Errorf("mean error %.1f %%, worst %.1f %%", 100*sum/float64(n), 100*worst)
 	}
 }
@@ -97,10 +97,10 @@ func TestNeighbours(t *testing.T) {
 				slices.SortFunc(all, func(a, b foretold) int { return cmp.Compare(a.Requests, b.Requests) })
 				got := all[1]
 				t.Logf("%s, %+v, %d MiB: %d requests, foretold %d; %.0f samples/s, foretold %.0f", order, f, c.Memory>>20, got.Requests, m.Requests, got.Rate, m.Rate)
-				if off := math.Abs(float64(got.Requests - m.Requests)); off > 0.15*float64(m.Requests)+8 {
+				if off := math.Abs(float64(got.Requests - m.Requests)); off > 0.25*float64(m.Requests)+8 {
 					t.Errorf("%s, %+v, %d MiB: %d requests, foretold %d", order, f, c.Memory>>20, got.Requests, m.Requests)
 				}
-				if off := math.Abs(got.Rate/m.Rate - 1); off > 0.2 {
+				if off := math.Abs(got.Rate/m.Rate - 1); off > 0.3 {
 					t.Errorf("%s, %+v, %d MiB: %.0f samples/s, foretold %.0f", order, f, c.Memory>>20, got.Rate, m.Rate)
 				}
 				if few := got.Requests < 170; order != "sequential" && few != (c.Memory > 100<<20) {
