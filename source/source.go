@@ -1,5 +1,6 @@
 // Package source is where samples come from when a dataset is built: a folder
-// of class folders, a table (csv, tsv, jsonl), arrays (.npy).
+// of class folders, a table (csv, tsv, jsonl), arrays (.npy), shards and files of
+// records of other systems, images with boxes (COCO, YOLO), CIFAR and MNIST's IDX.
 //
 // A source tells the fields that it fills (Fields), in order, how many samples
 // it has (Len), and the values of one sample with its key (Sample), the path or
