@@ -61,7 +61,7 @@ func estimate(ctx context.Context, s streams, from sourceFlags, output *outputFl
 	})
 	progress.Clear()
 	if err != nil {
-		return advise(sourceError(err), from.flags().OnError)
+		return advise(sourceError(err), typedBy(from))
 	}
 	for _, k := range e.Failed {
 		fmt.Fprintf(s.err, "%s: cannot be packed: %s: %s\n", prog, term.Name(k.Path), k.Reason)

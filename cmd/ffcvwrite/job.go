@@ -32,23 +32,18 @@ type job struct {
 // pack writes a source's file and reports.
 func pack(ctx context.Context, s streams, from sourceFlags, output *outputFlags) error {
 	j := &job{streams: s, from: from.flags(), output: output}
-	return advise(tableHint(from, j.do(ctx, from)), j.from.OnError)
+	return advise(j.do(ctx, from), typedBy(from))
 }
 
-// tableHint adds a hint to the error for a file of a sample that is not there, which
-// in a table is often a cell that was meant as it stands.
-func tableHint(from sourceFlags, err error) error {
-	var sample *ffcv.SampleError
-	if _, ok := from.(*tableFlags); !ok || !errors.As(err, &sample) || !errors.Is(err, fs.ErrNotExist) || from.flags().OnError != "fail" {
-		return err
-	}
-	const hint = "cells of rgb, image and bytes fields name files; NAME=bytes:inline=true takes the cells' own text; --on-error skip leaves such samples out"
-	var interrupted *ffcv.InterruptedError
-	if errors.As(err, &interrupted) {
-		interrupted.Err = term.WithHint(interrupted.Err, hint)
-		return err
-	}
-	return term.WithHint(err, hint)
+// typed is what of a command line a hint depends on.
+type typed struct {
+	onError string // --on-error, "" where there is none
+	table   bool
+}
+
+func typedBy(from sourceFlags) typed {
+	_, table := from.(*tableFlags)
+	return typed{from.flags().OnError, table}
 }
 
 func (j *job) do(ctx context.Context, from sourceFlags) (err error) {
@@ -120,9 +115,8 @@ func (j *job) uploading(n int64, to string) {
 	term.Say(j.err, prog, "note", fmt.Sprintf("sends %s to %s", term.FormatSize(n), store.Name(to)))
 }
 
-// advise adds a hint to errors that a flag would have helped with. onError is
-// --on-error, "" where there is none.
-func advise(err error, onError string) error {
+// advise adds a hint to errors that a flag would have helped with.
+func advise(err error, by typed) error {
 	var large *alloc.TooLargeError
 	var unknown *source.UnknownClassError
 	var sample *ffcv.SampleError
@@ -133,7 +127,7 @@ func advise(err error, onError string) error {
 	case err == nil || term.Hint(err) != "":
 		return err
 	case errors.As(err, &interrupted):
-		return goOn(err, interrupted, onError)
+		return goOn(err, interrupted, by)
 	case errors.Is(err, context.Canceled):
 		return errors.New("interrupted; no file was written")
 	case errors.As(err, &partial) && partial.Err != nil:
@@ -150,7 +144,9 @@ func advise(err error, onError string) error {
 		return term.WithHint(err, "add the class to --classes, or take its folder out of "+unknown.Dir)
 	case errors.Is(err, source.ErrOutside):
 		return term.WithHint(err, "--allow-outside takes files from anywhere, for a table that you trust")
-	case errors.As(err, &sample) && onError == "fail":
+	case errors.As(err, &sample) && by.table && by.onError == "fail" && errors.Is(err, fs.ErrNotExist):
+		return term.WithHint(err, "cells of rgb, image and bytes fields name files; NAME=bytes:inline=true takes the cells' own text; --on-error skip leaves such samples out")
+	case errors.As(err, &sample) && by.onError == "fail":
 		return term.WithHint(err, "--on-error skip leaves out samples that cannot be read, and lists them")
 	case errors.Is(err, fs.ErrExist):
 		return term.WithHint(err, "--force replaces an existing file")
@@ -159,9 +155,9 @@ func advise(err error, onError string) error {
 }
 
 // goOn says how an interrupted run goes on, and what its cause asks for.
-func goOn(err error, in *ffcv.InterruptedError, onError string) error {
+func goOn(err error, in *ffcv.InterruptedError, by typed) error {
 	how := fmt.Sprintf("%s … --resume goes on from sample %d", prog, in.Next)
-	cause := advise(in.Err, onError)
+	cause := advise(in.Err, by)
 	if errors.Is(in.Err, context.Canceled) {
 		return term.WithHint(errors.New("interrupted"), how)
 	}

@@ -81,7 +81,7 @@ func makePlan(ctx context.Context, s streams, from sourceFlags, f *planFlags) (e
 		return usage(err)
 	}
 	if err != nil {
-		return advise(err, "")
+		return advise(err, typed{})
 	}
 	if err := p.Write(ctx, f.Output, f.Force, st); err != nil {
 		return err
