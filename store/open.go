@@ -175,7 +175,7 @@ func (o *Options) cacheFor(ctx context.Context, list []string) (cache *dataset.C
 func (o *Options) far() *dataset.CacheOptions {
 	n := o.Remote.Requests
 	if n <= 0 {
-		n = 32
+		n = remote.DefaultRequests
 	}
 	return &dataset.CacheOptions{Reads: n}
 }
