@@ -47,22 +47,18 @@ type COCOOptions struct {
 // The file is mapped and read twice when it is opened; beside it 24 bytes an image and
 // two times 24 bytes an annotation are kept, beyond some MiB in temporary files.
 type COCO struct {
-	blob       Blob
-	text       []byte
-	name       string
-	dir        string
-	opts       COCOOptions
-	classes    []string
-	labels     map[int64]int // by category id
-	images     roll.Numbers  // where each image's object begins and ends
-	byID       sortedSpans   // the same, by their ids
-	byImage    sortedSpans   // annotations by image ids
-	skipped    []Skip
-	unreported int
+	blob    Blob
+	text    []byte
+	name    string
+	dir     string
+	opts    COCOOptions
+	classes []string
+	labels  map[int64]int // by category id
+	images  roll.Numbers  // where each image's object begins and ends
+	byID    sortedSpans   // the same, by their ids
+	byImage sortedSpans   // annotations by image ids
+	skipped skips
 }
-
-// maxReported bounds how many things that were left out are named.
-const maxReported = 10000
 
 // OpenCOCO reads a file of annotations on the local disk, whose images lie in the
 // folder images, and checks it: annotations of images or categories that are not there
@@ -307,21 +303,10 @@ func (c *COCO) check(ctx context.Context, names, ids *sortedSpans) error {
 			have = from
 		}
 		if _, why := a.cut(m.width, m.height); why != "" {
-			c.skip(m.file, fmt.Sprintf("annotation %d: %s", a.id, why))
+			c.skipped.add(m.file, fmt.Sprintf("annotation %d: %s", a.id, why))
 		}
 	}
-	if c.unreported > 0 {
-		c.skipped = append(c.skipped, Skip{"…", fmt.Sprintf("%d more boxes", c.unreported)})
-	}
 	return nil
-}
-
-func (c *COCO) skip(path, reason string) {
-	if len(c.skipped) >= maxReported {
-		c.unreported++
-		return
-	}
-	c.skipped = append(c.skipped, Skip{path, reason})
 }
 
 // Len returns the number of images.
@@ -332,7 +317,7 @@ func (c *COCO) Classes() []string { return c.classes }
 
 // Skipped returns the boxes that were left out, by image. The slice is the source's
 // own.
-func (c *COCO) Skipped() []Skip { return c.skipped }
+func (c *COCO) Skipped() []Skip { return c.skipped.all("boxes") }
 
 // Fields returns "image", "boxes", "mask" if there are masks, "id" and "count".
 func (c *COCO) Fields() []Field {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 
 	"github.com/klauspost/compress/gzip"
@@ -137,13 +138,38 @@ func packing(ctx context.Context, b Blob) (func(r io.Reader) (io.ReadCloser, err
 	return nil, nil
 }
 
-// unpackBlob calls take with a stream of what a blob unpacks to.
+// maxRatio bounds how many times its size a shard unpacks to, if that is more than
+// maxUnpacked.
+const maxRatio = 64
+
+// unpackBlob calls take with a stream of what a blob unpacks to. A few bytes may
+// unpack to any number, which would fill the disk: the stream ends in an error
+// behind what a shard has.
 func unpackBlob(ctx context.Context, b Blob, how func(r io.Reader) (io.ReadCloser, error), take func(r io.Reader) error) error {
 	r, err := how(&ctxReader{ctx, io.NewSectionReader(scanBlob(ctx, b), 0, b.Size())})
 	if err != nil {
 		return fmt.Errorf("unpack: %w", err)
 	}
-	return errors.Join(take(r), r.Close())
+	most := max(maxUnpacked, maxRatio*min(b.Size(), math.MaxInt64/maxRatio))
+	return errors.Join(take(&bounded{r: &ctxReader{ctx, r}, most: most, left: most}), r.Close())
+}
+
+// bounded is an error behind some bytes.
+type bounded struct {
+	r          io.Reader
+	most, left int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if int64(len(p)) > b.left {
+		p = p[:b.left+1]
+	}
+	n, err := b.r.Read(p)
+	if int64(n) > b.left {
+		return int(b.left), fmt.Errorf("it unpacks to more than %d bytes; unpack it first if it is meant so", b.most)
+	}
+	b.left -= int64(n)
+	return n, err
 }
 
 // forward reads a stream at offsets that only grow.

@@ -35,7 +35,7 @@ type plainFile struct {
 
 // maxUnpacked bounds what a compressed file unpacks to, which lies in the folder for
 // temporary files.
-const maxUnpacked = 16 << 30
+const maxUnpacked int64 = 16 << 30
 
 // openPlain opens a file, and unpacks it if it is one of gzip.
 func openPlain(ctx context.Context, name string, st Store) (*plainFile, error) {

@@ -33,7 +33,7 @@ func (w *WebDataset) index(ctx context.Context, st Store) error {
 		return err
 	}
 	w.lists = make([]roll.Texts, min(listers, len(w.shards)))
-	skipped := make([][]Skip, len(w.shards))
+	skipped := make([]skips, len(w.shards))
 	var next atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
 	for k := range w.lists {
@@ -58,7 +58,9 @@ func (w *WebDataset) index(ctx context.Context, st Store) error {
 		total += w.shards[i].count
 	}
 	w.starts = append(w.starts, total)
-	w.skipped = slices.Concat(skipped...)
+	for i := range skipped {
+		w.skipped.join(&skipped[i])
+	}
 	return nil
 }
 
@@ -105,9 +107,9 @@ func (s *tarShard) scan(ctx context.Context, v webdataset.Visitor) error {
 }
 
 // indexShard adds the samples of a shard to its list.
-func (w *WebDataset) indexShard(ctx context.Context, s *tarShard, st Store) (skipped []Skip, err error) {
+func (w *WebDataset) indexShard(ctx context.Context, s *tarShard, st Store) (skipped skips, err error) {
 	if err := s.open(ctx, st); err != nil {
-		return nil, err
+		return skipped, err
 	}
 	base := path.Base(filepath.ToSlash(shown(s.name)))
 	var t tarSample
@@ -123,7 +125,7 @@ func (w *WebDataset) indexShard(ctx context.Context, s *tarShard, st Store) (ski
 			}
 			return s.list.Err()
 		},
-		Skip: func(name, reason string) { skipped = append(skipped, Skip{base + "/" + name, reason}) },
+		Skip: func(name, reason string) { skipped.add(base+"/"+name, reason) },
 	})
 	if s.parcel != nil {
 		s.parcel.samples = s.count
@@ -158,7 +160,7 @@ func (w *WebDataset) place(t *tarSample, x *webdataset.Sample) {
 
 var errFound = errors.New("the first sample is found")
 
-// peek returns the first sample, with the bytes that its members have, by extension.
+// peek returns the extensions of the first sample, and what reads its members by them.
 func (w *WebDataset) peek(ctx context.Context, st Store) (exts []string, read func(ext string) ([]byte, error), err error) {
 	for i := range w.shards {
 		s := &w.shards[i]
@@ -180,27 +182,16 @@ func (w *WebDataset) peek(ctx context.Context, st Store) (exts []string, read fu
 		for _, e := range entries {
 			exts = append(exts, e.Ext)
 		}
-		return exts, func(ext string) (b []byte, err error) {
-			for _, e := range entries {
-				if e.Ext != ext {
-					continue
-				}
-				if s.parcel == nil {
-					b, err = readBlob(ctx, s.blob, e.Off, e.Size)
-				} else {
-					err = s.parcel.use(ctx, func(data []byte) error {
-						if e.Off+e.Size > int64(len(data)) {
-							return io.ErrUnexpectedEOF
-						}
-						b = slices.Clone(data[e.Off:][:e.Size])
-						return nil
-					})
-				}
-			}
+		if s.parcel != nil {
+			s.parcel.samples = len(entries) // as often as it may be used before its samples are counted
+		}
+		return exts, func(ext string) ([]byte, error) {
+			e := entries[slices.Index(exts, ext)]
+			files, err := s.files(ctx, []tarPlace{{off: e.Off, size: e.Size}})
 			if err != nil {
-				err = fmt.Errorf("%s: sample %q: member .%s: %w", shown(s.name), key, ext, err)
+				return nil, fmt.Errorf("%s: sample %q: member .%s: %w", shown(s.name), key, ext, err)
 			}
-			return b, err
+			return files[0], nil
 		}, nil
 	}
 	return nil, nil, nil

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -52,7 +53,7 @@ type WebDataset struct {
 	lists   []roll.Texts
 	starts  []int // the number of each shard's first sample, and the total
 	classes []string
-	skipped []Skip
+	skipped skips
 	closed  bool
 }
 
@@ -138,7 +139,7 @@ func (w *WebDataset) Classes() []string { return w.classes }
 
 // Skipped returns the files that belong to no sample, by shard and path. The slice
 // is the source's own.
-func (w *WebDataset) Skipped() []Skip { return w.skipped }
+func (w *WebDataset) Skipped() []Skip { return w.skipped.all("files") }
 
 // Close closes the shards, which nobody may use meanwhile, nor samples that were
 // read from them. A second Close does nothing.
@@ -295,41 +296,59 @@ func (w *WebDataset) read(ctx context.Context, s *tarShard, t *tarSample) ([]any
 	if err := w.check(t); err != nil {
 		return nil, err
 	}
-	lo, hi, sum := t.places[0].off, int64(0), int64(0)
-	for _, p := range t.places {
-		lo, hi, sum = min(lo, p.off), max(hi, p.off+p.size), sum+p.size
-	}
-	var all []byte
-	var err error
-	switch {
-	case s.parcel != nil:
-		err = s.parcel.use(ctx, func(data []byte) error {
-			if hi > int64(len(data)) {
-				return fmt.Errorf("it ends at byte %d, and the archive unpacks to %d now", hi, len(data))
-			}
-			all = append([]byte(nil), data[lo:hi]...)
-			return nil
-		})
-	case hi-lo <= sum+together:
-		all, err = readBlob(ctx, s.blob, lo, hi-lo)
-	}
+	files, err := s.files(ctx, t.places)
 	if err != nil {
 		return nil, err
 	}
 	values := make([]any, len(t.places))
 	for k, p := range t.places {
 		m := &w.members[k]
-		var b []byte
-		if all != nil {
-			b = all[p.off-lo:][:p.size:p.size]
-		} else if b, err = readBlob(ctx, s.blob, p.off, p.size); err != nil {
-			return nil, err
-		}
-		if values[k], err = m.value(b); err != nil {
+		if values[k], err = m.value(files[k]); err != nil {
 			return nil, fmt.Errorf("member .%s at byte %d, field %q: %w", m.exts[p.ext], p.off, m.Name, err)
 		}
 	}
 	return values, nil
+}
+
+// files returns the bytes of members of one sample: those of a store by one request
+// where they lie together.
+func (s *tarShard) files(ctx context.Context, places []tarPlace) ([][]byte, error) {
+	list := make([][]byte, len(places))
+	if s.parcel != nil {
+		return list, s.parcel.use(ctx, func(data []byte) error {
+			for k, p := range places {
+				if end := p.off + p.size; end > int64(len(data)) {
+					return fmt.Errorf("it ends at byte %d, and the archive unpacks to %d now", end, len(data))
+				}
+				if p.size > maxObject {
+					return fmt.Errorf("%d bytes; a sample's file has at most %d", p.size, int64(maxObject))
+				}
+				list[k] = bytes.Clone(data[p.off:][:p.size])
+			}
+			return nil
+		})
+	}
+	lo, hi, sum := places[0].off, int64(0), int64(0)
+	for _, p := range places {
+		lo, hi, sum = min(lo, p.off), max(hi, p.off+p.size), sum+p.size
+	}
+	if hi-lo <= sum+together {
+		all, err := readBlob(ctx, s.blob, lo, hi-lo)
+		if err != nil {
+			return nil, err
+		}
+		for k, p := range places {
+			list[k] = all[p.off-lo:][:p.size:p.size]
+		}
+		return list, nil
+	}
+	for k, p := range places {
+		var err error
+		if list[k], err = readBlob(ctx, s.blob, p.off, p.size); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
 }
 
 // SampleSize returns how many bytes the members of sample i have.

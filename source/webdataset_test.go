@@ -3,11 +3,13 @@ package source_test
 import (
 	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -391,5 +393,37 @@ func TestWebDatasetSkipped(t *testing.T) {
 	}
 	if want := []string{"odd.tar/__meta__", "odd.tar/__meta__/x.jpg", "odd.tar/__meta__/deep/x.jpg", "odd.tar/README"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Members without bytes are read from a compressed shard as from another.
+func TestWebDatasetPackedEmpty(t *testing.T) {
+	var plain, packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	w := webdataset.NewWriter(io.MultiWriter(&plain, z))
+	for i := range 40 { // of which most begin behind the end of the compressed file
+		if err := w.Write(fmt.Sprintf("k%02d", i), []webdataset.Member{{Ext: "txt"}, {Ext: "bin", Data: make([]byte, i%2)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.Close(), z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	names := []string{filepath.Join(dir, "a.tar"), filepath.Join(dir, "b.tar.gz")}
+	for i, b := range [][]byte{plain.Bytes(), packed.Bytes()} {
+		if err := os.WriteFile(names[i], b, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := openTars(t, nil, nil, names...)
+	for i := range d.Len() {
+		values, _, err := d.Sample(t.Context(), i)
+		if err != nil {
+			t.Fatalf("sample %d: %v", i, err)
+		}
+		if a, b := values[0].([]byte), values[1].([]byte); len(a) != 0 || len(b) != i%2 {
+			t.Errorf("sample %d: got %q, %q", i, a, b)
+		}
 	}
 }

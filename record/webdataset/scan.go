@@ -86,6 +86,10 @@ const maxKeys = 1 << 17
 // maxExts bounds how many extensions are remembered.
 const maxExts = 1 << 10
 
+// maxEntries bounds the members of a sample. Files that have a dot inside of their
+// names, such as photo.0001.jpg, seem to be one sample, and many would take long.
+const maxEntries = 1 << 12
+
 // maxLong bounds a name, or PAX header, that has its own member.
 const maxLong = 1 << 20
 
@@ -281,6 +285,9 @@ func (s *scan) group(name, key, ext string, at int64, e Entry) error {
 		if len(s.keys) < maxKeys {
 			s.keys[hash] = at
 		}
+	}
+	if len(s.sample.Entries) == maxEntries {
+		return fail(name, at, fmt.Errorf("its sample %q has more than %d members: a key ends at the first dot of a file's name", key, maxEntries))
 	}
 	for _, other := range s.sample.Entries {
 		if other.Ext == ext {

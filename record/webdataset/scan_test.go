@@ -408,3 +408,23 @@ func FuzzScan(f *testing.F) {
 		}
 	})
 }
+
+// Files with dots inside of their names, which seem to be one sample, are an error
+// soon.
+func TestManyMembers(t *testing.T) {
+	var buf bytes.Buffer
+	w := tar.NewWriter(&buf)
+	for i := range 5000 {
+		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: fmt.Sprintf("photo.%06d.jpg", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := read(buf.Bytes())
+	var bad *webdataset.Error
+	if !errors.As(err, &bad) || bad.Name != "photo.004096.jpg" || !strings.Contains(bad.Error(), `sample "photo" has more than 4096 members`) {
+		t.Errorf("got %v, want that photo.004096.jpg is too many", err)
+	}
+}
