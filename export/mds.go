@@ -138,6 +138,10 @@ func (m *mdsFormat) value(r *record, k int) ([]byte, error) {
 }
 
 func (m *mdsFormat) begin(w io.Writer) (err error) {
+	if m.w != nil {
+		m.w.Reset(w)
+		return nil
+	}
 	m.settle(nil)
 	m.w, err = mds.NewWriter(w, m.columns)
 	return err

@@ -144,6 +144,9 @@ func (p *parquetFormat) prepare(r *record) (int64, error) {
 }
 
 func (p *parquetFormat) begin(w io.Writer) (err error) {
+	if p.w != nil {
+		return p.w.Reset(w)
+	}
 	p.w, err = parquet.NewWriter(w, p.columns, nil)
 	return err
 }

@@ -9,13 +9,14 @@ import (
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/internal/mmap"
 	"github.com/betongo/betongo/loader"
+	"github.com/betongo/betongo/store"
 )
 
 const (
 	batchSamples = 256
 	batchBytes   = 4 << 20
-	farBytes     = 1 << 20
-	farWorkers   = 32 // of an object store, where waiting is what takes time
+	cachedBytes  = 1 << 20 // where each batch has them in its own memory
+	farWorkers   = 32      // of an object store, where waiting is what takes time
 )
 
 // batch is samples that follow each other, on their way from a worker to the sink.
@@ -43,8 +44,17 @@ type sink interface {
 	drop() error
 }
 
-// far is the ability of a dataset to say that it reads through a cache.
-type far interface{ CacheBudget() int64 }
+// cached is the ability of a dataset to say that it reads through a cache.
+type cached interface{ CacheBudget() int64 }
+
+// far says whether reading the dataset waits for a network.
+func (p *plan) far() bool {
+	name := p.ds.Name()
+	if l, ok := p.ds.(loader.Locator); ok && p.ds.Len() > 0 {
+		name, _ = l.Locate(0, 0)
+	}
+	return store.IsURL(name)
+}
 
 // write sends all samples through the sink of the format.
 func (e *exporter) write(ctx context.Context) error {
@@ -53,22 +63,23 @@ func (e *exporter) write(ctx context.Context) error {
 		return err
 	}
 	workers, writers := e.opts.Workers, 1
-	f, isFar := e.plan.ds.(far)
-	if isFar = isFar && f.CacheBudget() > 0; isFar {
-		workers = max(workers, farWorkers)
-	}
-	if scan, ok := e.plan.ds.(interface{ WillScan() }); ok && isFar && e.opts.Fields == nil {
+	c, ahead := e.plan.ds.(cached)
+	ahead = ahead && c.CacheBudget() > 0
+	if scan, ok := e.plan.ds.(interface{ WillScan() }); ok && ahead && e.opts.Fields == nil {
 		scan.WillScan()
+	}
+	if e.plan.far() {
+		workers = max(workers, farWorkers)
 	}
 	if e.opts.Format == Folder {
 		if writers = e.opts.Workers; e.to.far() {
 			writers = max(writers, farWorkers)
 		}
 	}
-	p := &pipeline{exporter: e, sink: s, ahead: isFar}
+	p := &pipeline{exporter: e, sink: s, ahead: ahead}
 	most := int64(batchBytes)
-	if isFar {
-		most = farBytes
+	if ahead {
+		most = cachedBytes
 	}
 	p.size, p.rowSize = e.batchSize(most)
 	if err = p.run(ctx, workers, writers); err == nil {

@@ -33,9 +33,9 @@ type ShardInfo struct {
 	XXH64   uint64 // of the file's bytes
 }
 
-// Writer writes one shard. Since its table is before the samples, they are kept in
-// memory until Close, so that nothing is written before. The bytes depend on columns
-// and values alone. After an error every call returns it. It is not safe for
+// Writer writes one shard, and by Reset another. Since its table is before the
+// samples, they are kept in memory until Close, so that nothing is written before.
+// The bytes depend on columns and values alone. After an error every call returns it. It is not safe for
 // concurrent use.
 type Writer struct {
 	w       io.Writer
@@ -43,9 +43,44 @@ type Writer struct {
 	sizes   []int64 // of columns; 0 where values differ
 	config  []byte
 	ends    []uint32 // of samples in data
-	data    []byte
+	data    chunks
 	done    bool
 	err     error
+}
+
+// chunks are bytes that stay in their place as there come more: what grows in one
+// piece is copied again and again, and twice as large for that time.
+type chunks struct {
+	list [][]byte
+	at   int // the one with room
+	n    int64
+}
+
+const (
+	leastChunk = 4 << 10 // doubled with each up to
+	mostChunk  = 1 << 20
+)
+
+func (c *chunks) append(b []byte) {
+	c.n += int64(len(b))
+	for len(b) > 0 {
+		if c.at == len(c.list) {
+			c.list = append(c.list, make([]byte, 0, min(leastChunk<<min(c.at, 20), mostChunk)))
+		}
+		to := c.list[c.at]
+		n := min(cap(to)-len(to), len(b))
+		if c.list[c.at], b = append(to, b[:n]...), b[n:]; len(b) > 0 {
+			c.at++
+		}
+	}
+}
+
+// reset forgets the bytes, and keeps their memory.
+func (c *chunks) reset() {
+	for i := range c.list {
+		c.list[i] = c.list[i][:0]
+	}
+	c.at, c.n = 0, 0
 }
 
 // maxColumns bounds how many columns a shard has.
@@ -121,7 +156,7 @@ func (w *Writer) write(values [][]byte) error {
 	case len(values) != len(w.columns):
 		return fmt.Errorf("%d values; expected one for each of %d columns", len(values), len(w.columns))
 	}
-	size := w.headSize(len(w.ends)+1) + int64(len(w.data))
+	size := w.headSize(len(w.ends)+1) + w.data.n
 	for i, v := range values {
 		size += int64(len(v))
 		switch fixed := w.sizes[i]; {
@@ -136,18 +171,20 @@ func (w *Writer) write(values [][]byte) error {
 	}
 	for i, v := range values {
 		if w.sizes[i] == 0 {
-			w.data = binary.LittleEndian.AppendUint32(w.data, uint32(len(v)))
+			var b [4]byte
+			binary.LittleEndian.PutUint32(b[:], uint32(len(v)))
+			w.data.append(b[:])
 		}
 	}
 	for _, v := range values {
-		w.data = append(w.data, v...)
+		w.data.append(v)
 	}
-	w.ends = append(w.ends, uint32(len(w.data)))
+	w.ends = append(w.ends, uint32(w.data.n))
 	return nil
 }
 
 // Size returns how many bytes the shard has with the samples so far.
-func (w *Writer) Size() int64 { return w.headSize(len(w.ends)) + int64(len(w.data)) }
+func (w *Writer) Size() int64 { return w.headSize(len(w.ends)) + w.data.n }
 
 // Close writes the shard, and returns what the index needs to know. A second Close
 // is an error.
@@ -160,8 +197,16 @@ func (w *Writer) Close() (ShardInfo, error) {
 		w.err = fmt.Errorf("mds: write a shard: %w", err)
 		return ShardInfo{}, w.err
 	}
-	w.done, w.data = true, nil
+	w.done = true
 	return info, nil
+}
+
+// Reset begins another shard of the same columns, to out, in the memory that the
+// last one took: a Writer has about as much as its largest shard has bytes. What
+// was not closed is forgotten, an error too.
+func (w *Writer) Reset(out io.Writer) {
+	w.w, w.done, w.err, w.ends = out, false, nil, w.ends[:0]
+	w.data.reset()
 }
 
 func (w *Writer) close() (ShardInfo, error) {
@@ -177,7 +222,10 @@ func (w *Writer) close() (ShardInfo, error) {
 	}
 	head = append(head, w.config...)
 	sum := xxhash.New()
-	for _, b := range [][]byte{head, w.data} {
+	for _, b := range append([][]byte{head}, w.data.list...) {
+		if len(b) == 0 {
+			break // of a larger shard before
+		}
 		if _, err := w.w.Write(b); err != nil {
 			return ShardInfo{}, err
 		}

@@ -176,3 +176,43 @@ func TestWriterSize(t *testing.T) {
 		t.Errorf("got Size %d and %+v, want %d bytes", size, info, b.Len())
 	}
 }
+
+// A writer that is used again writes what a new one does, whatever was before.
+func TestWriterReset(t *testing.T) {
+	again, err := mds.NewWriter(io.Discard, labelled)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sizes := range [][]int{{5, 3 << 20, 0}, {4095, 4096, 4097}, {}, {1 << 20, 1<<20 - 12, 1}, {7}} {
+		var want, got bytes.Buffer
+		once, err := mds.NewWriter(&want, labelled)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again.Reset(&got)
+		for i, size := range sizes {
+			values := [][]byte{bytes.Repeat([]byte{byte(i + 1)}, size), make([]byte, 8)}
+			if err := errors.Join(once.Write(values), again.Write(values)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a, err := once.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := again.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got.Bytes(), want.Bytes()) || a.XXH64 != b.XXH64 || a.Samples != b.Samples || int64(got.Len()) != b.Size {
+			t.Errorf("%v: got %+v of %d bytes, want %+v of %d", sizes, b, got.Len(), a, want.Len())
+		}
+	}
+	if again.Write(nil) == nil {
+		t.Error("Write behind Close: no error")
+	}
+	again.Reset(io.Discard)
+	if _, err := again.Close(); err != nil {
+		t.Errorf("Close behind an error and Reset: %v", err)
+	}
+}

@@ -17,23 +17,26 @@ type leaf struct {
 	physical int32
 	def, rep int // the highest levels
 
-	data       []byte
-	defs, reps []byte // of the current page
-	begin      int    // of the current page in data
-	pages      []page // that are complete
-	levels     []byte // of all of them
-	total      int    // in the row group, missing ones among them
+	data       []byte // of the current page
+	defs, reps []byte
+	pages      []page   // that are complete
+	levels     []byte   // of all of them
+	sealed     int64    // bytes of their values
+	total      int      // values in the row group, missing ones among them
+	free       [][]byte // pages' memory
 }
 
 // page is a page of the current row group.
 type page struct {
-	levels, data int // where they end, in the leaf's
-	values       int // missing ones among them
+	levels int // where they end, in the leaf's
+	data   []byte
+	values int // missing ones among them
 }
 
 const (
 	pageBytes  = 1 << 20 // of values, where the page ends behind the next
 	pageValues = 1 << 17
+	largePage  = 4 * pageBytes // whose memory is not kept
 	// maxValue bounds one value, as the sizes of pages have 31 bits.
 	maxValue = 1 << 30
 )
@@ -127,7 +130,7 @@ func widened(b []byte, signed bool) uint32 {
 
 // row ends a row: the page too where it is large enough.
 func (l *leaf) row() {
-	if len(l.data)-l.begin >= pageBytes || len(l.defs) >= pageValues {
+	if len(l.data) >= pageBytes || len(l.defs) >= pageValues {
 		l.seal()
 	}
 }
@@ -145,13 +148,19 @@ func (l *leaf) seal() {
 	}
 	l.levels = appendLevels(l.levels, l.defs, l.def)
 	l.total += len(l.defs)
-	l.pages = append(l.pages, page{len(l.levels), len(l.data), len(l.defs)})
-	l.begin, l.defs, l.reps = len(l.data), l.defs[:0], l.reps[:0]
+	l.pages = append(l.pages, page{len(l.levels), l.data, len(l.defs)})
+	l.sealed += int64(len(l.data))
+	l.defs, l.reps = l.defs[:0], l.reps[:0]
+	if n := len(l.free); n > 0 {
+		l.data, l.free = l.free[n-1], l.free[:n-1]
+	} else {
+		l.data = make([]byte, 0, min(len(l.data)+len(l.data)/8, largePage))
+	}
 }
 
 // pack makes bits of the current page's truth values.
 func (l *leaf) pack() {
-	b := l.data[l.begin:]
+	b := l.data
 	n := (len(b) + 7) / 8
 	for i := range n {
 		bits := byte(0)
@@ -160,19 +169,21 @@ func (l *leaf) pack() {
 		}
 		b[i] = bits
 	}
-	l.data = l.data[:l.begin+n]
+	l.data = b[:n]
 }
 
 // size is how many bytes wait.
-func (l *leaf) size() int64 { return int64(len(l.data) + len(l.levels) + len(l.defs) + len(l.reps)) }
+func (l *leaf) size() int64 {
+	return l.sealed + int64(len(l.data)+len(l.levels)+len(l.defs)+len(l.reps))
+}
 
 // write gives the row group's pages to put, and forgets them.
 func (l *leaf) write(put func(...[]byte) error) error {
 	l.seal()
 	var t compact
-	levels, data := 0, 0
+	levels := 0
 	for _, p := range l.pages {
-		lv, values := l.levels[levels:p.levels], l.data[data:p.data]
+		lv, values := l.levels[levels:p.levels], p.data
 		size := len(lv) + len(values)
 		if size > math.MaxInt32 {
 			return fmt.Errorf("a page of %d bytes", size)
@@ -182,14 +193,21 @@ func (l *leaf) write(put func(...[]byte) error) error {
 		if err := put(t.b, lv, values); err != nil {
 			return err
 		}
-		levels, data = p.levels, p.data
+		levels = p.levels
 	}
 	return nil
 }
 
+// reset forgets what waits, and keeps its memory.
 func (l *leaf) reset() {
-	l.data, l.levels, l.pages = l.data[:0], l.levels[:0], l.pages[:0]
-	l.begin, l.total = 0, 0
+	for _, p := range l.pages {
+		if cap(p.data) <= largePage {
+			l.free = append(l.free, p.data[:0])
+		}
+	}
+	clear(l.pages)
+	l.data, l.defs, l.reps, l.levels, l.pages = l.data[:0], l.defs[:0], l.reps[:0], l.levels[:0], l.pages[:0]
+	l.sealed, l.total = 0, 0
 }
 
 // Encodings, by the numbers of parquet.thrift.

@@ -91,6 +91,18 @@ func NewWriter(w io.Writer, columns []Column, opts *WriterOptions) (*Writer, err
 	return p, p.put([]byte(parquet.Magic))
 }
 
+// Reset begins another file of the same columns and options, to out, in the memory
+// that the last one took. What was not closed is forgotten, an error too.
+func (w *Writer) Reset(out io.Writer) error {
+	w.to, w.at, w.rows, w.err, w.closed = out, 0, 0, nil, false
+	w.footer.rows, w.footer.groups = 0, nil
+	for _, l := range w.leaves {
+		l.reset()
+	}
+	w.err = w.put([]byte(parquet.Magic))
+	return w.err
+}
+
 // put writes bytes.
 func (w *Writer) put(parts ...[]byte) error {
 	for _, b := range parts {

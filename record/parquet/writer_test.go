@@ -286,3 +286,41 @@ func BenchmarkWriter(b *testing.B) {
 		}
 	}
 }
+
+// A writer that is used again writes what a new one does, whatever was before.
+func TestWriterReset(t *testing.T) {
+	opts := &parquet.WriterOptions{RowGroupBytes: 20 << 10}
+	again, err := parquet.NewWriter(io.Discard, columns, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, n := range []int{300, 0, 7, 500} {
+		if err := again.Write(row(t, 3)); err != nil { // what is not closed
+			t.Fatal(err)
+		}
+		if k == 2 && again.Write(nil) == nil {
+			t.Error("no values: no error")
+		}
+		var got bytes.Buffer
+		if err := again.Reset(&got); err != nil {
+			t.Fatal(err)
+		}
+		for i := range n {
+			if err := again.Write(row(t, i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := again.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if want := write(t, n, opts); !bytes.Equal(got.Bytes(), want) {
+			t.Errorf("%d rows: got %d other bytes than the %d of a new writer", n, got.Len(), len(want))
+		}
+		if err := again.Reset(io.Discard); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := again.Reset(&full{}); err == nil || again.Close() == nil {
+		t.Error("Reset to a full disk: no error")
+	}
+}
