@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -72,7 +73,7 @@ func OpenCOCO(ctx context.Context, file, images string, opts *COCOOptions) (_ *C
 		return nil, err
 	}
 	if c.opts.Store == nil && far(images) {
-		return nil, fmt.Errorf("folder %s: a URL, and no store to read it from", images)
+		return nil, fmt.Errorf("folder %s: a URL, and no store to read it from", shown(images))
 	}
 	defer func() {
 		if err != nil {
@@ -488,5 +489,12 @@ func lookAt(ctx context.Context, l *listing, i int, dir, name string, st Store) 
 	return nil
 }
 
-// inStore is the URL of an image of a folder there.
-func inStore(dir, name string) string { return strings.TrimSuffix(dir, "/") + "/" + name }
+// inStore is the URL of an image of a folder there. That of a web server keeps the
+// folder's query, in which there may be a signature; the bytes of a name that mean
+// something in URLs are escaped there.
+func inStore(dir, name string) string {
+	if web(dir) {
+		return join(dir, (&url.URL{Path: name}).EscapedPath())
+	}
+	return strings.TrimSuffix(dir, "/") + "/" + name
+}

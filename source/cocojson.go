@@ -237,7 +237,7 @@ func hashName(name string) int64 {
 // fields.Path, or the file's bytes from a store.
 func imageIn(ctx context.Context, dir, name string, st Store) (image any, width, height int, err error) {
 	if far(dir) {
-		b, err := st.Read(ctx, inStore(dir, name), maxObject)
+		b, err := readWhole(ctx, st, inStore(dir, name), maxObject)
 		if err != nil {
 			return nil, 0, 0, fmt.Errorf("image %s: %w", name, err)
 		}

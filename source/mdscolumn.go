@@ -315,7 +315,10 @@ func (c *mdsColumn) whole(v any) (any, error) {
 		}
 		return int64(v), c.labels.check(int64(v))
 	}
-	return c.labels.parse(v.(string)) // text, or digits
+	if c.encoding.Kind == mds.KindText {
+		return c.labels.named(v.(string))
+	}
+	return c.labels.parse(v.(string)) // digits
 }
 
 func (c *mdsColumn) float(v any) (any, error) {

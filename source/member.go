@@ -9,6 +9,7 @@ import (
 	"image/png"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/betongo/betongo/array"
@@ -244,6 +245,21 @@ func (l labels) parse(text string) (any, error) {
 		return nil, fmt.Errorf("class %s is not among the %d that are given", excerpt(text), len(l))
 	}
 	return n, nil
+}
+
+// named reads the name of a class out of text, or its number. Of classes that are
+// called as other classes' numbers text is the name, and no number: which of the two
+// is meant nobody could tell.
+func (l labels) named(text string) (any, error) {
+	if n, ok := l[text]; ok {
+		return n, nil
+	}
+	for name, label := range l {
+		if n, err := strconv.ParseInt(name, 10, 64); err == nil && n != label {
+			return nil, fmt.Errorf("class %s is not among the %d that are given, some of which have numbers as names", excerpt(text), len(l))
+		}
+	}
+	return l.parse(text)
 }
 
 // check refuses a number that is no class's.

@@ -105,7 +105,7 @@ func asFloat(_ *Parquet, _ context.Context, _ *parquetFile, v any) (any, error) 
 // number or by name.
 func (c *parquetColumn) label(_ *Parquet, _ context.Context, _ *parquetFile, v any) (any, error) {
 	if text, ok := v.([]byte); ok {
-		return c.labels.parse(string(text))
+		return c.labels.named(string(text))
 	}
 	return v, c.labels.check(v.(int64))
 }

@@ -312,7 +312,7 @@ func (c *tfColumn) whole(f *tfrecord.Feature) (any, error) {
 		if err := one(f, tfrecord.Bytes); err != nil {
 			return nil, err
 		}
-		return c.labels.parse(string(f.Bytes[0]))
+		return c.labels.named(string(f.Bytes[0]))
 	}
 	if err := one(f, tfrecord.Ints); err != nil {
 		return nil, err

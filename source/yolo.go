@@ -105,7 +105,7 @@ func OpenYOLO(ctx context.Context, name string, opts *YOLOOptions) (_ *YOLO, err
 func (y *YOLO) read(ctx context.Context, name string) (data yoloData, err error) {
 	text := []byte(nil)
 	if ext := path.Ext(shown(name)); ext == ".yaml" || ext == ".yml" {
-		y.root = parentOf(name)
+		y.root = join(name, "..")
 		text, err = y.file(ctx, name, maxYAML)
 		if err != nil {
 			return data, err
@@ -114,7 +114,7 @@ func (y *YOLO) read(ctx context.Context, name string) (data yoloData, err error)
 	}
 	y.root = name
 	for _, base := range []string{"data.yaml", "dataset.yaml", "data.yml"} {
-		text, err = y.file(ctx, joined(name, base), maxYAML)
+		text, err = y.file(ctx, join(name, base), maxYAML)
 		if err == nil {
 			if data, err = parseYOLO(text); err != nil {
 				err = fmt.Errorf("%s: %w", base, err)
@@ -136,25 +136,7 @@ func (y *YOLO) file(ctx context.Context, name string, most int64) ([]byte, error
 	if y.opts.Store == nil {
 		return nil, errors.New("a URL, and no store to read it from")
 	}
-	return y.opts.Store.Read(ctx, name, most)
-}
-
-// joined is a path below a folder, on the disk or in a store.
-func joined(dir, rel string) string {
-	if !far(dir) {
-		return filepath.Join(dir, filepath.FromSlash(rel))
-	}
-	scheme, rest, _ := strings.Cut(dir, "://")
-	return scheme + "://" + strings.TrimPrefix(path.Join(rest, rel), "/")
-}
-
-// parentOf is the folder of a file.
-func parentOf(name string) string {
-	if !far(name) {
-		return filepath.Dir(name)
-	}
-	scheme, rest, _ := strings.Cut(name, "://")
-	return scheme + "://" + path.Dir(rest)
+	return readWhole(ctx, y.opts.Store, name, most)
 }
 
 // folders settles which folders the split has.
@@ -174,25 +156,26 @@ func (y *YOLO) folders(data yoloData) error {
 	}
 	if paths == nil {
 		paths = []string{"images/" + split}
-		if !far(y.root) && !isFolder(joined(y.root, paths[0])) {
+		if !far(y.root) && !isFolder(join(y.root, paths[0])) {
 			paths = []string{split + "/images"}
 		}
 	}
 	root := y.root
-	if data.path != "" && !filepath.IsAbs(data.path) && !far(data.path) {
-		// Relative to the file; what it says is often the place on another machine.
-		if at := joined(root, data.path); far(root) || isFolder(at) {
+	// Relative to the file; what it says is often the place on another machine.
+	switch {
+	case far(data.path), filepath.IsAbs(data.path) && !far(root):
+		root = data.path
+	case data.path != "" && !filepath.IsAbs(data.path) && !path.IsAbs(data.path):
+		if at := join(root, data.path); far(root) || isFolder(at) {
 			root = at
 		}
-	} else if data.path != "" {
-		root = data.path
 	}
 	for _, p := range paths {
 		dir := p
 		if !far(p) && !filepath.IsAbs(p) {
-			dir = joined(root, p)
+			dir = join(root, p)
 			if up, ok := strings.CutPrefix(p, "../"); ok && !far(root) && !isFolder(dir) {
-				dir = joined(root, up) // as exports of Roboflow have it
+				dir = join(root, up) // as exports of Roboflow have it
 			}
 		}
 		labels, err := labelFolder(dir)
@@ -238,7 +221,7 @@ func (y *YOLO) list(ctx context.Context) error {
 			if y.opts.Store == nil {
 				return errors.New("a URL, and no store to read it from")
 			}
-			n, err = l.listStore(ctx, y.opts.Store, parentOf(d.images), path.Base(d.images))
+			n, err = l.listStore(ctx, y.opts.Store, join(d.images, ".."), path.Base(d.images))
 		} else if !isFolder(d.images) {
 			return fmt.Errorf("folder of images %s: not there, or no folder", d.images)
 		} else {
@@ -315,7 +298,7 @@ func (y *YOLO) Sample(ctx context.Context, i int) (values []any, key string, err
 	if err != nil {
 		return nil, key, err
 	}
-	file := joined(d.labels, strings.TrimSuffix(name, path.Ext(name))+".txt")
+	file := join(d.labels, strings.TrimSuffix(name, path.Ext(name))+".txt")
 	text, err := y.file(ctx, file, maxLabels)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, key, err
@@ -395,6 +378,9 @@ func (y *YOLO) box(words []string, width, height int) (b box, err error) {
 		b.around(at, w, h)
 	}
 	b.x0, b.y0, b.x1, b.y1 = max(0, b.x0), max(0, b.y0), min(w, b.x1), min(h, b.y1)
+	if b.x0 > b.x1 || b.y0 > b.y1 { // by as little as is forgiven
+		return b, errors.New("a box outside of the image")
+	}
 	return b, nil
 }
 
@@ -475,10 +461,10 @@ func (y *YOLO) look(ctx context.Context, n int, at func(k int) int, timeless boo
 		}
 		text := strings.TrimSuffix(name, path.Ext(name)) + ".txt"
 		if !far(d.labels) {
-			labels.file(i, key, joined(d.labels, text))
+			labels.file(i, key, join(d.labels, text))
 			return nil
 		}
-		return labels.object(ctx, y.opts.Store, i, key, joined(d.labels, text))
+		return labels.object(ctx, y.opts.Store, i, key, join(d.labels, text))
 	})
 	return "images: " + images.String() + "; labels: " + labels.String(), err
 }

@@ -128,6 +128,7 @@ func TestYOLORefuses(t *testing.T) {
 		"0 0.5 0.5 1.5 0.1":            `"1.5"; expected a share`,
 		"0 0.5 nan 0.5 0.1":            `"nan"; expected a share`,
 		"0 0.5 0.5 0 0.1":              "a box of 0x0.1",
+		"0 -0.009 0.5 0.001 0.1":       "a box outside of the image",
 		"\x00\x01":                     "class",
 		"0 0.5 0.5 0.1 0.1\n1 2 3 4 5": "line 2: ",
 	} {
@@ -217,4 +218,25 @@ func FuzzYOLO(f *testing.F) {
 			t.Errorf("%q: %v", labels, v)
 		}
 	})
+}
+
+// A data.yaml in a store says where the data set was on somebody's machine; of this
+// one nothing is read.
+func TestYOLOFar(t *testing.T) {
+	dir := yoloSet(t, "")
+	put(t, dir, "data.yaml", []byte("path: "+filepath.ToSlash(dir)+"\ntrain: images/train\nnames: [cat, dog]\n"))
+	y, err := source.OpenYOLO(t.Context(), "mem:///data.yaml", &source.YOLOOptions{Store: shelf{dir}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer y.Close()
+	for i := range y.Len() {
+		values, key, err := y.Sample(t.Context(), i)
+		if err != nil || !strings.HasPrefix(key, "images/train/") {
+			t.Fatalf("sample %d, %q: %v", i, key, err)
+		}
+		if _, ok := values[0].([]byte); !ok {
+			t.Errorf("sample %d: image is a %T, want the object's bytes", i, values[0])
+		}
+	}
 }
