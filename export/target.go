@@ -2,6 +2,7 @@ package export
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -84,7 +85,50 @@ func openTarget(ctx context.Context, out string, opts *Options) (target, error) 
 	if err != nil {
 		return nil, err
 	}
+	if err := os.WriteFile(dir.Path(unfinishedName), unfinished(), 0o666); err != nil {
+		return nil, errors.Join(err, dir.Abort())
+	}
+	clean(dir, opts.Warn)
 	return &local{dir: dir}, nil
+}
+
+// unfinishedName is a file in the folder beside the target while it is written:
+// it tells what a killed export left from what somebody keeps.
+const unfinishedName = ".betongo-export.unfinished"
+
+// unfinished is what it holds: the machine, as another one's locks may not be
+// known here.
+func unfinished() []byte {
+	host, _ := os.Hostname()
+	return []byte("betongo export on " + host + "\n")
+}
+
+// clean removes what killed exports to the same place left. The marks go last, so
+// that what is left of a cleaning is cleaned too.
+func clean(dir *aside.Folder, warn func(string)) {
+	list, err := dir.Leftovers()
+	for _, name := range list {
+		mark, err2 := regular.ReadFile(filepath.Join(name, unfinishedName), 4096)
+		if err2 != nil || !bytes.Equal(mark, unfinished()) {
+			continue
+		}
+		parts, err2 := os.ReadDir(name)
+		for _, part := range parts {
+			if part.Name() != unfinishedName {
+				err2 = errors.Join(err2, os.RemoveAll(filepath.Join(name, part.Name())))
+			}
+		}
+		if err2 == nil {
+			err2 = os.RemoveAll(name)
+		}
+		if err2 == nil {
+			warn(name + ": left by an export that was killed; removed")
+		}
+		err = errors.Join(err, err2)
+	}
+	if err != nil {
+		warn("what a killed export left is not removed: " + err.Error())
+	}
 }
 
 // counts is what was written so far.
@@ -175,6 +219,9 @@ func (l *local) commit(_ context.Context, r *receipt) error {
 	b, err := l.marshal(r)
 	if err == nil {
 		err = os.WriteFile(l.dir.Path(receiptName), b, 0o666)
+	}
+	if err == nil {
+		err = os.Remove(l.dir.Path(unfinishedName))
 	}
 	if err == nil && l.files.Load() > manyFiles {
 		err = syncAll(l.dir.Path(""))

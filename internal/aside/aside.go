@@ -17,6 +17,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -179,6 +180,20 @@ func (d *Folder) Path(name string) string { return filepath.Join(d.name, filepat
 
 // Target returns the path that Commit puts the folder at.
 func (d *Folder) Target() string { return d.target }
+
+// Leftovers lists the folders that dead writers of the target left beside it, by
+// their names: whose they are the caller has to find out. Where the file system
+// has no locks there are none, since they might be a living writer's.
+func (d *Folder) Leftovers() ([]string, error) {
+	if d.lock == nil || d.done {
+		return nil, nil
+	}
+	list, err := Partials(d.target)
+	return slices.DeleteFunc(list, func(name string) bool {
+		info, err := os.Lstat(name)
+		return err != nil || !info.IsDir() || name == d.name
+	}), err
+}
 
 // Commit syncs every file in the folder, which must be closed by now, and puts
 // it in the target's place; an older folder there is removed once the new one
