@@ -297,7 +297,9 @@ func TestCOCOIdentity(t *testing.T) {
 
 // TestCOCOMany has so many annotations that they are sorted in a file.
 func TestCOCOMany(t *testing.T) {
-	dir := t.TempDir()
+	dir, temp := t.TempDir(), t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	t.Setenv("TMP", temp)
 	var b bytes.Buffer
 	const n, times = 30000, 3
 	b.WriteString(`{"categories": [{"id": 1, "name": "a"}], "annotations": [`)
@@ -327,6 +329,12 @@ func TestCOCOMany(t *testing.T) {
 	}
 	if got := floats(values[1].([]byte)); !slices.Equal(got, []float32{0, 0, 1, 1, 0, 0, 0, 2, 1, 0, 0, 0, 3, 1, 0}) {
 		t.Errorf("boxes %v", got)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
 	}
 }
 

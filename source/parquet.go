@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
@@ -224,7 +225,11 @@ func (p *Parquet) open(ctx context.Context, names []string, opts *ParquetOptions
 	total := 0
 	for _, f := range p.files {
 		p.starts = append(p.starts, total)
-		total += f.rows.Len()
+		n := f.rows.Len()
+		if n > math.MaxInt-total { // as footers may say what they like
+			return fmt.Errorf("%s: %d rows, behind %d", shown(f.name), n, total)
+		}
+		total += n
 	}
 	p.starts = append(p.starts, total)
 	return nil

@@ -20,6 +20,7 @@ type sortedSpans struct {
 	n     int
 	data  []byte
 	from  *mmap.Scratch
+	dir   string // of the file, where the system keeps it until it is closed
 }
 
 // spanSize is what a place takes: its key, and where it begins and ends.
@@ -43,13 +44,15 @@ func (s *sortedSpans) seal() error {
 	if n <= shortSpans {
 		s.data = make([]byte, n*spanSize)
 	} else {
-		dir, err := os.MkdirTemp("", "betongo-*")
-		if err != nil {
+		var err error
+		if s.dir, err = os.MkdirTemp("", "betongo-*"); err != nil {
 			return err
 		}
-		defer os.RemoveAll(dir)
-		if s.from, err = mmap.Create(filepath.Join(dir, "sorted"), int64(n)*spanSize); err != nil {
+		if s.from, err = mmap.Create(filepath.Join(s.dir, "sorted"), int64(n)*spanSize); err != nil {
 			return fmt.Errorf("temporary folder %s: %w", os.TempDir(), err)
+		}
+		if os.Remove(s.dir) == nil { // the file's name is gone already
+			s.dir = ""
 		}
 		s.data = s.from.Bytes()
 	}
@@ -96,6 +99,12 @@ func (s *sortedSpans) close() error {
 			err = e
 		}
 		s.from = nil
+	}
+	if s.dir != "" {
+		if e := os.RemoveAll(s.dir); err == nil {
+			err = e
+		}
+		s.dir = ""
 	}
 	return err
 }

@@ -46,9 +46,8 @@ func (t *TFRecord) firsts(ctx context.Context, st Store) (list []*tfrecord.Examp
 			bad := func(err error) error {
 				return fmt.Errorf("record %d at byte %d: %w", len(list), off, err)
 			}
-			// The length is checked already; a forward reader is behind it.
-			b := make([]byte, n+tfrecord.FooterSize)
-			if _, err := r.ReadAt(b, off+tfrecord.HeaderSize); err != nil && err != io.EOF {
+			b, err := readGrowing(r, off+tfrecord.HeaderSize, n+tfrecord.FooterSize)
+			if err != nil {
 				return bad(err)
 			}
 			if err := tfrecord.Check(b); err != nil {
@@ -71,6 +70,23 @@ func (t *TFRecord) firsts(ctx context.Context, st Store) (list []*tfrecord.Examp
 		}
 	}
 	return nil, nil
+}
+
+// readGrowing reads n bytes by parts, since a stream may have fewer than it tells.
+func readGrowing(r io.ReaderAt, off, n int64) ([]byte, error) {
+	var b []byte
+	for have := int64(0); have < n; have = int64(len(b)) {
+		b = slices.Grow(b, int(min(n-have, max(have, 1<<20))))
+		part := b[have:min(n, int64(cap(b)))]
+		if k, err := r.ReadAt(part, off+have); k < len(part) {
+			if err == nil || err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return nil, err
+		}
+		b = b[:have+int64(len(part))]
+	}
+	return b, nil
 }
 
 // choose finds what the fields are, and how a feature's values become theirs.

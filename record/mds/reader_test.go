@@ -10,10 +10,12 @@ import (
 	"fmt"
 	"image/jpeg"
 	"image/png"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -527,5 +529,18 @@ func TestSample(t *testing.T) {
 	b[0]++
 	if _, err := s.Sample(b, 0); err == nil {
 		t.Error("another number of samples: no error")
+	}
+}
+
+// A few bytes of snappy that tell of 4 GiB take no memory.
+func TestUnpackLying(t *testing.T) {
+	s := index(t, "photos_snappy")[0]
+	s.Raw.Size = 1<<32 - 1
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err := s.Unpack(io.Discard, strings.NewReader("\xff\xff\xff\xff\x0fabcdef"))
+	runtime.ReadMemStats(&after)
+	if err == nil || !strings.Contains(err.Error(), "say to hold 4294967295") || after.TotalAlloc-before.TotalAlloc > 1<<20 {
+		t.Errorf("got %v with %d bytes; want an error without any", err, after.TotalAlloc-before.TotalAlloc)
 	}
 }

@@ -78,19 +78,27 @@ func (s *Shard) unpack(w io.Writer, r io.Reader) (int64, error) {
 	return io.Copy(w, io.LimitReader(r, s.Raw.Size+1))
 }
 
+// maxSnappy bounds how many times its size a block of snappy unpacks to: copies of 64
+// bytes take 3.
+const maxSnappy = 22
+
 // unsnap unpacks a block of snappy, which is unpacked whole.
 func (s *Shard) unsnap(w io.Writer, r io.Reader) (int64, error) {
 	b, err := io.ReadAll(io.LimitReader(r, s.Zip.Size+1))
 	if err != nil {
 		return 0, err
 	}
-	if n, err := snappy.DecodedLen(b); err != nil || int64(n) != s.Raw.Size {
+	n, err := snappy.DecodedLen(b)
+	if err != nil || int64(n) != s.Raw.Size {
 		return int64(n), err
+	}
+	if n/maxSnappy > len(b) {
+		return 0, fmt.Errorf("%d bytes that say to hold %d", len(b), n)
 	}
 	if b, err = snappy.Decode(nil, b); err != nil {
 		return 0, err
 	}
-	n, err := w.Write(b)
+	n, err = w.Write(b)
 	return int64(n), err
 }
 

@@ -19,6 +19,9 @@ import (
 // together.
 const maxLevels = 1 << 27
 
+// maxTexts bounds those among them that are texts, of which each takes 24 bytes.
+const maxTexts = 1 << 25
+
 // leafData is all of a leaf in a row group, with its levels.
 type leafData struct {
 	rep, def []byte
@@ -81,6 +84,9 @@ func (l *leafData) add(ctx context.Context, r *Reader, d *parquet.Decoder, group
 		return fmt.Errorf("definition levels: %w", err)
 	}
 	if l.width == 0 {
+		if present > maxTexts-len(l.texts) {
+			return fmt.Errorf("the row group has more than %d texts", maxTexts)
+		}
 		for range present {
 			b, err := d.Text()
 			if err != nil {
@@ -170,7 +176,14 @@ func (r *Reader) listValue(ctx context.Context, c *readColumn, group, row int) (
 // arrays makes arrays of a leaf's elements.
 func (c *readColumn) arrays(data *leafData, rows int) (*lists, error) {
 	l := &lists{data: data.numbers, rows: make([]int32, 0, min(rows, len(data.rep)))}
-	rep, _ := pattern(c.Shape, 0)
+	want := 1 // elements of a row
+	for _, d := range c.Shape {
+		want *= d // of at most maxValue bytes, which was checked
+	}
+	var rep []byte
+	if want <= len(data.rep) { // or no row has as many
+		rep, _ = pattern(c.Shape, 0)
+	}
 	full, passed := byte(c.leaf.Def), 0
 	for i := 0; i < len(data.rep); {
 		end := i + 1
@@ -182,11 +195,11 @@ func (c *readColumn) arrays(data *leafData, rows int) (*lists, error) {
 		}
 		present := bytes.Count(data.def[i:end], []byte{full})
 		switch {
-		case present == len(rep) && end-i == len(rep) && bytes.Equal(data.rep[i:end], rep):
+		case present == want && end-i == want && bytes.Equal(data.rep[i:end], rep):
 			l.rows = append(l.rows, int32(passed))
 		case int(data.def[i]) < c.node.Def:
 			l.rows = append(l.rows, listMissing)
-		case end-i == len(rep) && bytes.Equal(data.rep[i:end], rep):
+		case end-i == want && bytes.Equal(data.rep[i:end], rep):
 			l.rows = append(l.rows, listHoles)
 		default:
 			l.rows = append(l.rows, listOther)
