@@ -157,7 +157,7 @@ type lowest[T any] struct {
 
 func (l *lowest[T]) add(v T) {
 	l.list = append(l.list, v)
-	if len(l.list) >= 2*l.limit+64 {
+	if len(l.list)/2-32 >= l.limit { // not 2*limit, which may be too large for an int
 		l.sorted()
 	}
 }

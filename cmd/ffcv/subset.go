@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -180,7 +181,7 @@ func labels(f *ffcv.File, classes []string) ([]int64, error) {
 // readIndices reads the numbers of samples from a list or a file.
 func readIndices(text string) ([]int, error) {
 	if strings.Trim(text, "0123456789, -") == "" {
-		return parseIndices(text, "--indices")
+		return scanIndices(strings.NewReader(text), "--indices")
 	}
 	if strings.HasSuffix(text, ".npy") {
 		return npyIndices(text)
@@ -190,35 +191,38 @@ func readIndices(text string) ([]int, error) {
 		return nil, fmt.Errorf("--indices: %w", err)
 	}
 	defer f.Close()
-	list := []int{}
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 64<<20)
-	for n := 1; lines.Scan(); n++ {
-		more, err := parseIndices(lines.Text(), fmt.Sprintf("%s, line %d", text, n))
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, more...)
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", text, err)
-	}
-	return list, nil
+	return scanIndices(f, text)
 }
 
-// parseIndices reads numbers with commas or white space between.
-func parseIndices(text, where string) ([]int, error) {
-	list := []int{}
-	for _, word := range strings.FieldsFunc(text, func(r rune) bool {
-		return strings.ContainsRune(", \t\r[]", r) // a JSON list too
-	}) {
-		i, err := strconv.Atoi(word)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %q; expected the numbers of samples", where, word)
+// scanIndices reads numbers with commas or white space between, or in brackets as
+// JSON's lists, which are a line however long they are.
+func scanIndices(from io.Reader, where string) ([]int, error) {
+	const longest = 64 // bytes of a word; no number has so many
+	r := bufio.NewReaderSize(from, 64<<10)
+	list, word, line := []int{}, []byte(nil), 1
+	for {
+		c, err := r.ReadByte()
+		if err != nil && err != io.EOF {
+			return nil, fmt.Errorf("%s: %w", where, err)
 		}
-		list = append(list, i)
+		if err == nil && !strings.ContainsRune(", \t\r\n[]", rune(c)) && len(word) <= longest {
+			word = append(word, c)
+			continue
+		}
+		if len(word) > 0 {
+			i, err := strconv.Atoi(string(word))
+			if err != nil || len(word) > longest {
+				return nil, fmt.Errorf("%s, line %d: %q; expected the numbers of samples", where, line, word)
+			}
+			list, word = append(list, i), word[:0]
+		}
+		switch {
+		case err != nil:
+			return list, nil
+		case c == '\n':
+			line++
+		}
 	}
-	return list, nil
 }
 
 // npyIndices reads the numbers of a .npy file.

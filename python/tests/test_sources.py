@@ -397,6 +397,9 @@ def test_export_errors(photos: Path, tmp_path: Path) -> None:
         betongo.export(tmp_path / "none.beton", "tar", tmp_path / "out")
     with pytest.raises(ValueError, match="samples 0 to 5"):
         betongo.export(file, "tar", tmp_path / "out", indices=[6])
+    for wrong in ([0.5], [True, False], [[1, 2]], ["1"]):
+        with pytest.raises(TypeError, match="indices are"):
+            betongo.export(file, "tar", tmp_path / "out", indices=wrong)  # type: ignore[arg-type]
     with pytest.raises((BuildError, ValueError), match="zip"):
         betongo.export(file, "zip", tmp_path / "out")  # type: ignore[arg-type]
     with pytest.raises((BuildError, ValueError), match="nam"):

@@ -12,12 +12,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Union
+from typing import TYPE_CHECKING, Any, Literal, Union
 
 import numpy as np
 
 from . import _storage, _task
 from ._task import Progress
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["Exported", "LeftOut", "export"]
 
@@ -82,9 +85,9 @@ def export(
     folder. progress is called with how many samples of how many are done.
 
     Raises BuildError for a sample that can't be exported, unless skip_errors, and for two of one name;
-    ValueError for an option, and OSErrors.
+    TypeError for indices that are no whole numbers, ValueError for an option, and OSErrors.
     """
-    chosen = None if indices is None else np.asarray(list(indices), dtype="<i8")
+    chosen = None if indices is None else _numbers(indices)
     path = _task.path(out)
     request = {
         "do": "export",
@@ -107,3 +110,10 @@ def export(
     told, _ = _task.run(request, storage_options=storage_options, progress=progress, payload=payload)
     told["skipped"] = [LeftOut(**s) for s in told["skipped"]]
     return Exported(path=path, **told)
+
+
+def _numbers(indices: Iterable[int]) -> NDArray[np.int64]:
+    a = np.asarray(indices if isinstance(indices, np.ndarray) else list(indices))
+    if a.ndim != 1 or a.size and not np.issubdtype(a.dtype, np.integer):
+        raise TypeError(f"indices are {a.dtype} of shape {a.shape}: want whole numbers, (n,)")
+    return a.astype("<i8")

@@ -69,8 +69,8 @@ def overlap(
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Finds what datasets a and b have in common, training and validation for one, and returns what `ffcv
-    stats A --overlap B --json` prints: of each field of both (or of those named) the values that are the same
-    to the last byte, and with near the pictures that are alike, as `stats` does.
+    stats A --against B --json` prints as "overlap": of each field of both (or of those named) the values that
+    are the same to the last byte, and with near the pictures that are alike, as `stats` does.
 
     "fields" of the report has for each field "values", how many different ones are in both, "in_a" and
     "in_b", how many samples have them, and "list", the first limit of them with the numbers of their samples.
