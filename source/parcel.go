@@ -69,10 +69,13 @@ func (p *parcel) drop() error {
 }
 
 // close waits for who uses the parcel. A second one does nothing.
-func (p *parcel) close() error {
+func (p *parcel) close() error { return p.giveUp(true) }
+
+// giveUp gives up what was unpacked, for ever or until it is used again.
+func (p *parcel) giveUp(ever bool) error {
 	p.token <- struct{}{}
 	defer func() { <-p.token }()
-	p.closed = true
+	p.closed = p.closed || ever
 	if p.file == nil {
 		return nil
 	}

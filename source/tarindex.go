@@ -2,8 +2,10 @@ package source
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"os"
 	"path"
@@ -120,6 +122,7 @@ func (w *WebDataset) indexShard(ctx context.Context, s *tarShard, st Store) (ski
 			text = t.append(text[:0])
 			s.list.Append(string(text))
 			s.count++
+			s.sum = addSum(s.sum, x.Sum)
 			if s.count%1024 == 0 && ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -129,8 +132,16 @@ func (w *WebDataset) indexShard(ctx context.Context, s *tarShard, st Store) (ski
 	})
 	if s.parcel != nil {
 		s.parcel.samples = s.count
+		err = errors.Join(err, s.parcel.giveUp(false)) // of the look at the first sample
 	}
 	return skipped, err
+}
+
+// addSum adds a sum to one of many, in their order.
+func addSum(sum, next uint32) uint32 {
+	var b [4]byte
+	binary.LittleEndian.PutUint32(b[:], next)
+	return crc32.Update(sum, crc32.IEEETable, b[:])
 }
 
 // place finds the fields' members among those of a sample.

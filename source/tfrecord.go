@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/zlib"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -72,7 +73,8 @@ type tfShard struct {
 	list   *roll.Numbers
 	first  int
 	count  int
-	size   int64 // of the file, unpacked
+	size   int64  // of the file, unpacked
+	sum    uint32 // of the records' checksums
 }
 
 // OpenTFRecord opens files, paths or URLs, with lists in braces and patterns. Close
@@ -207,7 +209,15 @@ func (s *tfShard) index(ctx context.Context, st Store) error {
 	if err := s.open(ctx, st); err != nil {
 		return err
 	}
-	err := s.scan(ctx, func(_ io.ReaderAt, off, n int64) error {
+	err := s.scan(ctx, func(r io.ReaderAt, off, n int64) error {
+		var foot [tfrecord.FooterSize]byte
+		if k, err := r.ReadAt(foot[:], off+tfrecord.HeaderSize+n); k < len(foot) {
+			if err == nil || err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return &tfrecord.FormatError{Record: int64(s.count), Offset: off, Msg: fmt.Sprintf("its checksum: %v", err)}
+		}
+		s.sum = addSum(s.sum, binary.LittleEndian.Uint32(foot[:]))
 		s.list.Append(off)
 		s.count++
 		s.size = off + tfrecord.HeaderSize + n + tfrecord.FooterSize
@@ -357,13 +367,18 @@ func (t *TFRecord) Identity(context.Context) ([]Trait, error) {
 }
 
 // Traits are those of Identity that another copy of the files has too: where the
-// records lie.
+// records lie, and their checksums.
 func (t *TFRecord) Traits(ctx context.Context) ([]Trait, error) {
-	sum, err := t.Files(ctx, t.Len(), func(k int) int { return k })
+	places, err := t.Files(ctx, t.Len(), func(k int) int { return k })
 	if err != nil {
 		return nil, err
 	}
-	return append([]Trait{{"records", sum}}, t.features()...), nil
+	// Records of the same sizes may hold other labels.
+	var sum nameSum
+	for i := range t.shards {
+		sum.add(fmt.Sprintf("%08x", t.shards[i].sum))
+	}
+	return append([]Trait{{"records", places}, {"checksums", "sum " + sum.String()}}, t.features()...), nil
 }
 
 func (t *TFRecord) features() (list []Trait) {

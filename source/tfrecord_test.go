@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,7 +60,7 @@ func TestTFRecord(t *testing.T) {
 		if size, err := r.SampleSize(t.Context(), 0); err != nil || size < 900 {
 			t.Errorf("%v: %d bytes", err, size)
 		}
-		if a, err := r.Traits(t.Context()); err != nil || len(a) != 10 {
+		if a, err := r.Traits(t.Context()); err != nil || len(a) != 11 {
 			t.Errorf("%v: %v", err, a)
 		}
 		if a, err := r.Identity(t.Context()); err != nil || len(a) != 10 {
@@ -208,4 +209,31 @@ func valueText(v any) string {
 		return fmt.Sprint(v.Spec, v.Data)
 	}
 	return fmt.Sprint(v)
+}
+
+// Files with other labels in records of the same sizes are another source.
+func TestTFRecordChanged(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "x.tfrecord")
+	var seen []string
+	for label := range byte(3) {
+		// Features{"y": Int64List{label}}
+		example := []byte{0x0a, 0x0c, 0x0a, 0x0a, 0x0a, 1, 'y', 0x12, 5, 0x1a, 3, 0x0a, 1, label}
+		if err := os.WriteFile(name, tfrecord.Append(tfrecord.Append(nil, example), example), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		r, err := source.OpenTFRecord(t.Context(), []string{name}, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		if v, _, err := r.Sample(t.Context(), 1); err != nil || v[0] != int64(label) {
+			t.Fatalf("got %v, %v; want %d", v, err, label)
+		}
+		traits, err := r.Traits(t.Context())
+		if text := fmt.Sprint(traits); err != nil || slices.Contains(seen, text) {
+			t.Errorf("label %d: %v, %s as of another", label, err, text)
+		} else {
+			seen = append(seen, text)
+		}
+	}
 }

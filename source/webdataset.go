@@ -65,6 +65,7 @@ type tarShard struct {
 	list   *roll.Texts
 	first  int
 	count  int
+	sum    uint32 // of its samples' sums
 }
 
 // OpenWebDataset indexes shards, paths or URLs, with lists in braces and patterns,
@@ -383,13 +384,18 @@ func (w *WebDataset) Identity(context.Context) ([]Trait, error) {
 }
 
 // Traits are those of Identity that another copy of the shards has too: the keys,
-// and where the members are.
+// where the members are, and what is in the small ones.
 func (w *WebDataset) Traits(ctx context.Context) ([]Trait, error) {
 	files, err := w.Files(ctx, w.Len(), func(k int) int { return k })
 	if err != nil {
 		return nil, err
 	}
-	return append([]Trait{{"members", files}}, w.columns()...), nil
+	// Of shards that were written anew with other labels the places may be the same.
+	var sum nameSum
+	for i := range w.shards {
+		sum.add(fmt.Sprintf("%08x", w.shards[i].sum))
+	}
+	return append([]Trait{{"members", files}, {"labels", "sum " + sum.String()}}, w.columns()...), nil
 }
 
 func (w *WebDataset) columns() (list []Trait) {

@@ -427,3 +427,37 @@ func TestWebDatasetPackedEmpty(t *testing.T) {
 		}
 	}
 }
+
+// Shards with other labels in files of the same size are another source.
+func TestWebDatasetChanged(t *testing.T) {
+	var seen []string
+	for _, label := range []string{"1", "2", "3"} {
+		for _, pack := range []string{"", ".gz"} {
+			var buf bytes.Buffer
+			out := io.WriteCloser(struct {
+				io.Writer
+				io.Closer
+			}{&buf, io.NopCloser(nil)})
+			if pack != "" {
+				out = gzip.NewWriter(&buf)
+			}
+			w := webdataset.NewWriter(out)
+			for _, key := range []string{"a", "b"} {
+				if err := w.Write(key, []webdataset.Member{{Ext: "bin", Data: make([]byte, 700)}, {Ext: "cls", Data: []byte(label)}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			name := filepath.Join(t.TempDir(), "x.tar")
+			err := errors.Join(w.Close(), out.Close())
+			if err = errors.Join(err, os.WriteFile(name, buf.Bytes(), 0o666)); err != nil {
+				t.Fatal(err)
+			}
+			list, err := openTars(t, nil, nil, name).Traits(t.Context())
+			text := fmt.Sprint(list)
+			if err != nil || slices.Contains(seen, text) != (pack != "") {
+				t.Errorf("label %s, %q: %v, %s; before %s", label, pack, err, text, seen)
+			}
+			seen = append(seen, text)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package webdataset
 import (
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"hash/maphash"
 	"io"
 	"strings"
@@ -21,6 +22,11 @@ type Sample struct {
 	Key     string
 	Off     int64
 	Entries []Entry
+
+	// Sum is a CRC-32 of its members' headers, and of the bytes of members that have no
+	// more than a block of the archive, as labels do: samples that differ in nothing but
+	// their labels differ in it.
+	Sum uint32
 }
 
 // Error is what is wrong with an archive, and where.
@@ -54,8 +60,8 @@ type Visitor struct {
 const Unknown = -1
 
 // Scan tells v what an archive of size bytes holds, from front to back: it reads
-// at offsets that only grow, the headers and nothing else, so that r may also be a
-// stream that skips. Errors are *Error, those of v apart.
+// at offsets that only grow, the headers and small members alone, so that r may also
+// be a stream that skips. Errors are *Error, those of v apart.
 func Scan(r io.ReaderAt, size int64, v Visitor) error {
 	s := &scan{r: r, size: size, visitor: v, exts: map[string]string{}, keys: map[uint64]int64{}, seed: maphash.MakeSeed()}
 	return s.run()
@@ -66,8 +72,9 @@ type scan struct {
 	size    int64 // or Unknown
 	visitor Visitor
 
-	off  int64 // of the next header
-	head header
+	off   int64 // of the next header
+	head  header
+	small [blockSize]byte // a member of no more
 
 	// What headers before it tell of the next member.
 	long string // its name by GNU
@@ -303,6 +310,20 @@ func (s *scan) group(name, key, ext string, at int64, e Entry) error {
 	}
 	e.Ext = known
 	s.sample.Entries = append(s.sample.Entries, e)
+	return s.sum(name, e)
+}
+
+// sum adds a member to the sample's sum.
+func (s *scan) sum(name string, e Entry) error {
+	s.sample.Sum = crc32.Update(s.sample.Sum, crc32.IEEETable, s.head[:])
+	if e.Size > blockSize {
+		return nil
+	}
+	b := s.small[:e.Size]
+	if err := s.read(b, e.Off); err != nil {
+		return fail(name, e.Off, err)
+	}
+	s.sample.Sum = crc32.Update(s.sample.Sum, crc32.IEEETable, b)
 	return nil
 }
 
@@ -312,7 +333,7 @@ func (s *scan) flush() error {
 		return nil
 	}
 	err := s.visitor.Sample(&s.sample)
-	s.sample.Entries = s.sample.Entries[:0]
+	s.sample.Entries, s.sample.Sum = s.sample.Entries[:0], 0
 	return err
 }
 
