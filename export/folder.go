@@ -113,7 +113,7 @@ func (f *folder) class(r *record) (string, error) {
 		if dir = f.classes[r.label]; dir == "" {
 			return "", f.plan.bad(r, "", fmt.Errorf("class %d has no name, and no folder by it", r.label))
 		}
-	} else if slices.Contains(f.classes, dir) {
+	} else if f.used[r.label] == 0 && slices.Contains(f.classes, dir) {
 		return "", f.plan.bad(r, "", fmt.Errorf("label %d, which has no class; and its folder %q is that of class %d", r.label, dir, slices.Index(f.classes, dir)))
 	}
 	if f.used[r.label]++; f.used[r.label] > 1 {

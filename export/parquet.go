@@ -78,7 +78,7 @@ func listable(t array.DType) bool {
 // names of all labels.
 func (p *parquetFormat) label(col *parquet.Column) error {
 	classes := p.plan.classes
-	if len(classes) == 0 || p.plan.ds.Len() == 0 {
+	if len(classes) == 0 {
 		return nil
 	}
 	for i, class := range classes {
@@ -87,9 +87,12 @@ func (p *parquetFormat) label(col *parquet.Column) error {
 			return nil
 		}
 	}
-	lo, hi, err := p.plan.labelRange()
-	if err != nil {
-		return err
+	lo, hi := int64(0), int64(0) // of no samples
+	if p.plan.ds.Len() > 0 {
+		var err error
+		if lo, hi, err = p.plan.labelRange(); err != nil {
+			return err
+		}
 	}
 	if lo < -1 || hi >= int64(len(classes)) {
 		p.e.opts.Warn(fmt.Sprintf("labels are written as numbers: they are %d to %d, and there are names of %d classes", lo, hi, len(classes)))

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/betongo/betongo/internal/aside"
 	"github.com/betongo/betongo/internal/hash"
 	"github.com/betongo/betongo/internal/regular"
@@ -412,12 +414,14 @@ func (o *objects) put(ctx context.Context, name string, b []byte) error {
 }
 
 func (o *objects) commit(ctx context.Context, r *receipt) error {
+	var old []string
 	for name, again := range o.before {
 		if !again {
-			if err := remote.Delete(ctx, o.url+name, &o.opts.Remote); err != nil {
-				return err
-			}
+			old = append(old, name)
 		}
+	}
+	if err := o.remove(ctx, old); err != nil {
+		return err
 	}
 	b, err := o.marshal(r)
 	if err != nil {
@@ -428,12 +432,17 @@ func (o *objects) commit(ctx context.Context, r *receipt) error {
 
 // abort removes what was sent. Of an earlier export that was being replaced
 // nothing is left then that looks whole.
-func (o *objects) abort(ctx context.Context) error {
-	var errs []error
-	for _, name := range o.sent {
-		errs = append(errs, remote.Delete(ctx, o.url+name, &o.opts.Remote))
+func (o *objects) abort(ctx context.Context) error { return o.remove(ctx, o.sent) }
+
+// remove deletes objects, many at a time, as many as can be; the error is the
+// first one's.
+func (o *objects) remove(ctx context.Context, names []string) error {
+	var g errgroup.Group
+	g.SetLimit(farWorkers)
+	for _, name := range names {
+		g.Go(func() error { return remote.Delete(ctx, o.url+name, &o.opts.Remote) })
 	}
-	return errors.Join(errs...)
+	return g.Wait()
 }
 
 // farFile is an object that is being written.
