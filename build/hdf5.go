@@ -55,7 +55,7 @@ func (h *HDF5) open(ctx context.Context, s *Source, r *Recipe, opts *OpenOptions
 	s.of = d
 	s.closers = append(s.closers, d.Close)
 	if len(specs) == 0 {
-		s.Fields, err = r.imageFields(d.Fields(), opts.Images)
+		s.Fields, err = r.ownFields(d.Fields(), opts.Images)
 	}
 	return err
 }

@@ -3,8 +3,10 @@ package build
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/remote"
 	"github.com/betongo/betongo/source"
 )
 
@@ -102,6 +104,14 @@ func (r Recipe) at(to func(name string) (string, error)) (_ Recipe, err error) {
 		}
 	}
 	return r, err
+}
+
+// localName is the path that a file:// URL means, and others as they are.
+func localName(name string) (string, error) {
+	if path, ok := remote.Local(name); ok {
+		return filepath.FromSlash(path), nil
+	}
+	return name, nil
 }
 
 // fix returns the recipe with its labels fixed, where they would depend on what is

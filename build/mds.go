@@ -28,7 +28,7 @@ func (m *MDS) open(ctx context.Context, s *Source, r *Recipe, opts *OpenOptions)
 	if err != nil {
 		return err
 	}
-	d, err := source.OpenMDS(ctx, localNames(m.Dirs), specs, &source.MDSOptions{Classes: m.Classes, Store: objectsOf(opts.Store)})
+	d, err := source.OpenMDS(ctx, m.Dirs, specs, &source.MDSOptions{Classes: m.Classes, Store: objectsOf(opts.Store)})
 	if err != nil {
 		return err
 	}

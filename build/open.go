@@ -64,9 +64,13 @@ func (r *Recipe) Open(ctx context.Context, opts *OpenOptions) (s *Source, err er
 			s = nil
 		}
 	}()
-	one, err := r.source()
+	here, err := r.at(localName)
+	var one slot
 	if err == nil {
-		err = one.kind.open(ctx, s, r, opts)
+		one, err = here.source()
+	}
+	if err == nil {
+		err = one.kind.open(ctx, s, &here, opts)
 	}
 	if err != nil {
 		return s, err

@@ -3,6 +3,7 @@ package build_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/betongo/betongo/build"
 	"github.com/betongo/betongo/internal/s3test"
+	"github.com/betongo/betongo/record/parquet"
 	"github.com/betongo/betongo/remote"
 	"github.com/betongo/betongo/store"
 )
@@ -98,5 +100,76 @@ func TestShardSourcePlan(t *testing.T) {
 		if err := r.Check(); err == nil {
 			t.Errorf("%+v: no error", r)
 		}
+	}
+}
+
+// A file:// URL is the local disk for every kind of source.
+func TestLocalURLs(t *testing.T) {
+	records, err := filepath.Abs(filepath.Join("..", "testdata", "records"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, recipe := range map[string]func(root string) build.Recipe{
+		"parquet": func(root string) build.Recipe {
+			return build.Recipe{Parquet: &build.Parquet{Files: []string{root + "/parquet/classes.parquet"}}}
+		},
+		"tfrecord": func(root string) build.Recipe {
+			return build.Recipe{TFRecord: &build.TFRecord{Files: []string{root + "/tfrecord/plain.tfrecord"}}}
+		},
+		"webdataset": func(root string) build.Recipe {
+			return build.Recipe{WebDataset: &build.WebDataset{Shards: []string{root + "/webdataset/shard-{000000..000001}.tar"}}}
+		},
+		"mds": func(root string) build.Recipe {
+			return build.Recipe{MDS: &build.MDS{Dirs: []string{root + "/mds/photos"}}}
+		},
+		"coco": func(root string) build.Recipe {
+			return build.Recipe{COCO: &build.COCO{File: root + "/coco/instances.json", Images: root + "/coco"}}
+		},
+	} {
+		var traits []string
+		for _, root := range []string{filepath.ToSlash(records), "file://" + filepath.ToSlash(records), "file://localhost" + filepath.ToSlash(records)} {
+			r := recipe(root)
+			src, err := r.Open(t.Context(), nil)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			list, err := src.Traits(t.Context())
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			traits = append(traits, fmt.Sprint(src.Len(), list))
+			if err := src.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, other := range traits {
+			if other != traits[0] {
+				t.Errorf("%s: got %s by a URL, %s by its path", name, other, traits[0])
+			}
+		}
+	}
+}
+
+// Columns whose names no file can have are an error of opening that tells what to do.
+func TestParquetLongName(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "x.parquet")
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := parquet.NewWriter(f, []parquet.Column{{Name: "image", Kind: parquet.Image}, {Name: "the_name_of_the_class", Kind: parquet.Int64}}, nil)
+	if err == nil {
+		err = w.Write([]any{parquet.File{Bytes: []byte("x")}, int64(1)})
+	}
+	if err == nil {
+		err = errors.Join(w.Close(), f.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := build.Recipe{Parquet: &build.Parquet{Files: []string{name}}}
+	if _, err := r.Open(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "the_name_of_the_class") || !strings.Contains(err.Error(), "--field") {
+		t.Errorf("got %v, want what to do about the name", err)
 	}
 }

@@ -35,7 +35,7 @@ func (t *TFRecord) open(ctx context.Context, s *Source, r *Recipe, opts *OpenOpt
 	s.of, s.far = d, farAny(t.Files)
 	s.closers = append(s.closers, d.Close)
 	if len(specs) == 0 {
-		s.Fields, err = r.imageFields(d.Fields(), opts.Images)
+		s.Fields, err = r.ownFields(d.Fields(), opts.Images)
 	}
 	return err
 }

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"github.com/betongo/betongo/fields"
-	"github.com/betongo/betongo/remote"
 	"github.com/betongo/betongo/source"
 )
 
@@ -32,7 +30,7 @@ func (w *WebDataset) open(ctx context.Context, s *Source, r *Recipe, opts *OpenO
 	if err != nil {
 		return err
 	}
-	d, err := source.OpenWebDataset(ctx, localNames(w.Shards), specs, &source.WebDatasetOptions{Classes: w.Classes, Store: objectsOf(opts.Store)})
+	d, err := source.OpenWebDataset(ctx, w.Shards, specs, &source.WebDatasetOptions{Classes: w.Classes, Store: objectsOf(opts.Store)})
 	if err != nil {
 		return err
 	}
@@ -69,15 +67,4 @@ func (r *Recipe) ownFields(list []source.Field, stats *fields.ImageStats) ([]sou
 		return nil, fmt.Errorf("%w; choose fields and their names (--field NAME=TYPE:column=…)", err)
 	}
 	return list, nil
-}
-
-// localNames returns names with the paths that file:// URLs mean.
-func localNames(names []string) []string {
-	list := append([]string(nil), names...)
-	for i, name := range list {
-		if path, ok := remote.Local(name); ok {
-			list[i] = filepath.FromSlash(path)
-		}
-	}
-	return list
 }
