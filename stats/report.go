@@ -192,7 +192,7 @@ type Near struct {
 	Distance int    `json:"distance"` // bits in which perceptual hashes may differ
 	Pairs    int    `json:"pairs"`
 	Pictures int    `json:"pictures"` // in any pair
-	More     bool   `json:"more"`     // the search was ended: there are too many
+	More     bool   `json:"more"`     // the search was ended: there are too many, and which were found is chance
 	List     []Pair `json:"list"`     // the pairs of the lowest samples
 }
 

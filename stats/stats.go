@@ -36,8 +36,8 @@
 //
 // It does not grow with the number of samples, but for: the hashes, 16 bytes a
 // value, of which Options.Memory are in memory and the rest in temporary files;
-// with Near, 28 bytes a picture in memory, and a bit; and a few bytes a data
-// page.
+// with Near, 32 bytes a picture in memory (16 of the second dataset's), and a bit;
+// and a few bytes a data page.
 package stats
 
 import (

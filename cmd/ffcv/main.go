@@ -3,8 +3,9 @@
 // can open), whether they are sound (verify), how fast they load (bench), what an
 // epoch makes of one sample (replay), what its batches hold (epoch), in what two
 // of them differ (diff). It makes checkpoints for JPEGs in a file that has none
-// (marks), checksums too (seal), puts right what is damaged (repair), and makes
-// files out of files (merge, subset, split, remap, add, append).
+// (marks), checksums too (seal), puts right what is damaged (repair), makes files
+// out of files (merge, subset, split, remap, add, append), and other systems'
+// datasets (export).
 //
 //	ffcv info train.beton
 //	ffcv dump train.beton --range 0:10 --json
@@ -26,11 +27,12 @@
 //	ffcv remap train.beton -o pets.beton --map cat=pet,dog=pet
 //	ffcv add train.beton --field emb=emb.npy -o wide.beton
 //	ffcv append train.beton PHOTOS --in-place
+//	ffcv export train.beton --to tar -o shards
 //	ffcv demo
 //
 // It ends with 0 when done, 1 when it failed or a file is not sound, and 2 on
 // wrong usage; diff with 0 when nothing differs, 1 when something does, and 2 when
-// it failed.
+// it failed; stats with 1 when values are broken.
 package main
 
 import (
