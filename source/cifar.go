@@ -89,6 +89,9 @@ func OpenCIFAR(ctx context.Context, names []string, opts *CIFAROptions) (_ *CIFA
 	if split != "train" && split != "test" {
 		return nil, &SpecError{fmt.Errorf("split %q; expected train or test", split)}
 	}
+	if err := eachOnce(names); err != nil {
+		return nil, err
+	}
 	for _, name := range names {
 		if err := c.open(ctx, name, split, opts.Store); err != nil {
 			return nil, err

@@ -410,10 +410,10 @@ func (c *COCO) boxes(m cocoImage) ([]box, error) {
 }
 
 // SampleSize returns how many bytes image i's file has, without reading it; 0 for one
-// that is not there.
+// that is not there, and for those in a store, where each would take a request.
 func (c *COCO) SampleSize(ctx context.Context, i int) (int64, error) {
 	m, err := c.image(i)
-	if err != nil {
+	if err != nil || far(c.dir) {
 		return 0, err
 	}
 	return imageSize(ctx, c.dir, m.file, c.opts.Store)

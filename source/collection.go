@@ -288,17 +288,23 @@ func (d *Collected) Identity(ctx context.Context) ([]Trait, error) {
 	return append(list, Trait{"file", fmt.Sprintf("%d bytes, changed %s", info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano))}), nil
 }
 
+// wholeRows bounds the bytes of a dataset of which all rows are looked at.
+const wholeRows = 64 << 20
+
 // Traits are those of Identity that another copy of the file has too: what the
-// datasets are, and sums over some of their rows.
+// datasets are, and sums over some of their rows; of those that are short over all.
 func (d *Collected) Traits(ctx context.Context) ([]Trait, error) {
 	if d.closed {
 		return nil, fmt.Errorf("%s: %w", d.file.Name(), os.ErrClosed)
 	}
-	const looks = 16
 	var list []Trait
 	for _, k := range d.columns {
 		var sum nameSum
 		n := d.Len()
+		looks := 16
+		if size, err := k.rows.Row().Bytes(); err == nil && !k.bytes && n <= wholeRows/max(size, 1) {
+			looks = max(n, 1) // labels, perhaps, of which each counts
+		}
 		for i := 0; i < n; i += max(1, (n+looks-1)/looks) {
 			if err := ctx.Err(); err != nil {
 				return nil, err
@@ -309,7 +315,7 @@ func (d *Collected) Traits(ctx context.Context) ([]Trait, error) {
 			}
 			sum.add(string(b))
 		}
-		list = append(list, Trait{"dataset of field " + k.Name, fmt.Sprintf("%q, rows %v, sum of some %s", k.from, k.rows.Row(), sum.String())})
+		list = append(list, Trait{"dataset of field " + k.Name, fmt.Sprintf("%q, rows %v, sum of %d %s", k.from, k.rows.Row(), min(n, looks), sum.String())})
 	}
 	return list, nil
 }

@@ -83,6 +83,9 @@ func OpenMDS(ctx context.Context, dirs []string, specs []Spec, opts *MDSOptions)
 		return nil, errors.New("no folders; expected at least one with an index.json")
 	}
 	l, err := labelsOf(m.classes)
+	if err == nil {
+		err = eachOnce(dirs)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -309,6 +309,7 @@ func TestOpenMDSRefuses(t *testing.T) {
 		{[]string{mdsDir + "/empty"}, nil, nil, []string{"no shards"}},
 		{[]string{mdsDir + "/empty"}, specs(t, "a=ndarray"), nil, []string{"no dtype"}},
 		{[]string{photos, mdsDir + "/pickled"}, nil, nil, []string{"mixed columns", "pickled"}},
+		{[]string{photos, photos}, nil, nil, []string{"photos", "given twice"}},
 		{[]string{photos}, specs(t, "a=int"), nil, []string{`no column "a"`, "label (int)"}},
 		{[]string{photos}, specs(t, "image=int"), nil, []string{"encoding jpeg", "fields.Int"}},
 		{[]string{photos}, specs(t, "label=rgb"), nil, []string{"encoding int"}},

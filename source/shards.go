@@ -50,8 +50,16 @@ func expandShards(ctx context.Context, names []string, st Store) ([]string, erro
 			return nil, fmt.Errorf("%q: more than %d files", shown(name), maxShards)
 		}
 	}
-	seen := make(map[string]bool, len(list))
-	for _, name := range list {
+	if err := eachOnce(list); err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
+// eachOnce finds a file that is named twice: its samples would be too.
+func eachOnce(names []string) error {
+	seen := make(map[string]bool, len(names))
+	for _, name := range names {
 		id := name
 		if !far(name) {
 			if real, err := filepath.EvalSymlinks(name); err == nil {
@@ -62,11 +70,11 @@ func expandShards(ctx context.Context, names []string, st Store) ([]string, erro
 			}
 		}
 		if seen[id] {
-			return nil, fmt.Errorf("%s is given twice", shown(name))
+			return fmt.Errorf("%s is given twice", shown(name))
 		}
 		seen[id] = true
 	}
-	return list, nil
+	return nil
 }
 
 // onDisk says whether there is something of that name.
