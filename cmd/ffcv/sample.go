@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -108,12 +109,17 @@ func (c *sampleCommand) put(e *env, f *ffcv.File, id, k int, several bool) error
 		_, err := e.raw.Write(b)
 		return err
 	}
-	base := strings.TrimSuffix(store.Base(c.File), ".beton")
-	path := fileName(fmt.Sprintf("%s-%d-%s", base, id, d.Name)) + ext
+	base, field := strings.TrimSuffix(store.Base(c.File), ".beton"), d.Name
+	if fileName(field) != field {
+		field = fmt.Sprintf("%d_%s", k, field) // which others may have become too
+	}
+	path := fileName(fmt.Sprintf("%s-%d-%s", base, id, field)) + ext
 	switch {
 	case c.Output != "" && (several || strings.HasSuffix(c.Output, "/") || isFolder(c.Output)):
 		if store.IsURL(c.Output) {
 			path = store.Join(c.Output, path)
+		} else if err := os.MkdirAll(c.Output, 0o777); err != nil {
+			return err
 		} else {
 			path = filepath.Join(c.Output, path)
 		}
