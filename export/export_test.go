@@ -213,6 +213,22 @@ func TestFolderOfEverything(t *testing.T) {
 	}
 }
 
+// TestMembers: a field is not hidden by the path of another one's file.
+func TestMembers(t *testing.T) {
+	for _, name := range []string{"file_name", "z_path", "image_path"} {
+		specs := []ffcv.FieldSpec{{Name: "image", Field: &fields.RGBImage{}}, {Name: name, Field: fields.Int{}}, {Name: "z", Field: fields.Bytes{}}}
+		f := build(t, specs, &samples{values: [][]any{{pictures(t, 1)[0], 3, []byte("z")}}}, nil)
+		out := filepath.Join(t.TempDir(), "out")
+		_, err := export.Write(t.Context(), f, out, &export.Options{KeyFrom: export.KeyIndex})
+		if clash := name != "image_path"; clash != (err != nil) || clash && !strings.Contains(err.Error(), name) {
+			t.Errorf("a field %q: error %v", name, err)
+		}
+		if _, err := export.Write(t.Context(), f, out+"2", &export.Options{Fields: []string{"image", name}, Label: name}); err != nil {
+			t.Errorf("a field %q as the label: %v", name, err)
+		}
+	}
+}
+
 // TestWorkers: what is written depends neither on the workers nor on the source.
 func TestWorkers(t *testing.T) {
 	f := everything(t, 12)

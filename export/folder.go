@@ -27,6 +27,7 @@ type folder struct {
 	plan    *plan
 	files   []int         // columns with files
 	dirs    []string      // of each of these, with '/' at its end, "" the target
+	members []string      // of each of these, the member of metadata.jsonl with its path
 	classes []string      // folders by label; nil: there are no labels, or labels that are no indices
 	used    map[int64]int // samples of a label
 	names   *names
@@ -73,6 +74,26 @@ func (f *folder) layout() error {
 			return err
 		}
 		f.dirs = append(f.dirs, name+"/")
+	}
+	return nil
+}
+
+// nameMembers finds the members of metadata.jsonl that hold files' paths. Hugging
+// Face's imagefolder takes what ends in file_name for pictures.
+func (f *folder) nameMembers() error {
+	for _, k := range f.files {
+		name := f.plan.columns[k].name + "_path"
+		if k == f.plan.picture {
+			name = "file_name"
+		} else if f.plan.columns[k].kind <= kindRaster {
+			name = f.plan.columns[k].name + "_file_name"
+		}
+		for _, c := range f.plan.columns {
+			if !c.files() && c.name == name {
+				return fmt.Errorf("%s: field %q: the path of field %q has that name in %s; export one of them at a time (Fields)", f.plan.ds.Name(), name, f.plan.columns[k].name, metadataName)
+			}
+		}
+		f.members = append(f.members, name)
 	}
 	return nil
 }
@@ -159,7 +180,7 @@ func (f *folder) add(ctx context.Context, r *record) error {
 	if f.lines == nil && !f.needsLines() {
 		return nil
 	}
-	return f.describe(ctx, r, dir)
+	return f.describe(ctx, r)
 }
 
 // needsLines says whether class folders alone don't tell all.
@@ -175,23 +196,18 @@ func (f *folder) needsLines() bool {
 }
 
 // describe writes a sample's line of metadata.jsonl.
-func (f *folder) describe(ctx context.Context, r *record, dir string) (err error) {
+func (f *folder) describe(ctx context.Context, r *record) (err error) {
 	if f.lines == nil {
+		if err = f.nameMembers(); err != nil {
+			return err
+		}
 		if f.lines, err = f.e.to.create(ctx, metadataName); err != nil {
 			return err
 		}
 	}
 	b := append(f.line[:0], '{')
 	for k, path := range r.paths {
-		// Hugging Face's imagefolder takes what ends in file_name for pictures.
-		c := &f.plan.columns[f.files[k]]
-		name := c.name + "_path"
-		if f.files[k] == f.plan.picture {
-			name = "file_name"
-		} else if c.kind <= kindRaster {
-			name = c.name + "_file_name"
-		}
-		b = member(b, name)
+		b = member(b, f.members[k])
 		if b, err = fields.AppendJSON(b, path); err != nil {
 			return err
 		}

@@ -389,12 +389,20 @@ func (o *objects) begin(name string) (overwrite bool) {
 	return overwrite
 }
 
-// end notes that it is there.
-func (o *objects) end(name string, n int) {
-	o.bytes.Add(int64(n))
+// end notes that it is there, or, after an error, may be: the store can have got
+// all of it, and only the answer was not waited for. What was there before is
+// another's.
+func (o *objects) end(name string, n int, err error) error {
+	if errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err == nil {
+		o.bytes.Add(int64(n))
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.sent = append(o.sent, name)
+	return err
 }
 
 func (o *objects) create(ctx context.Context, name string) (file, error) {
@@ -406,11 +414,7 @@ func (o *objects) create(ctx context.Context, name string) (file, error) {
 }
 
 func (o *objects) put(ctx context.Context, name string, b []byte) error {
-	err := store.WriteFile(ctx, o.url+name, b, o.begin(name), o.opts)
-	if err == nil {
-		o.end(name, len(b))
-	}
-	return err
+	return o.end(name, len(b), store.WriteFile(ctx, o.url+name, b, o.begin(name), o.opts))
 }
 
 func (o *objects) commit(ctx context.Context, r *receipt) error {
@@ -440,7 +444,13 @@ func (o *objects) remove(ctx context.Context, names []string) error {
 	var g errgroup.Group
 	g.SetLimit(farWorkers)
 	for _, name := range names {
-		g.Go(func() error { return remote.Delete(ctx, o.url+name, &o.opts.Remote) })
+		g.Go(func() error {
+			err := remote.Delete(ctx, o.url+name, &o.opts.Remote)
+			if errors.Is(err, remote.ErrNotExist) {
+				return nil
+			}
+			return err
+		})
 	}
 	return g.Wait()
 }
@@ -459,12 +469,6 @@ func (f *farFile) Write(b []byte) (int, error) {
 	return n, err
 }
 
-func (f *farFile) close() error {
-	err := f.u.Commit()
-	if err == nil {
-		f.to.end(f.name, f.n)
-	}
-	return err
-}
+func (f *farFile) close() error { return f.to.end(f.name, f.n, f.u.Commit()) }
 
 func (f *farFile) drop() error { return f.u.Abort() }
