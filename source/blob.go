@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/betongo/betongo/internal/mmap"
 )
@@ -74,6 +75,28 @@ func (f mapped) ReadAt(p []byte, off int64) (int, error) {
 	}
 	return n, nil
 }
+
+// listed is a sum over n shards: their names, sizes and times of change; in a store,
+// names, sizes and versions.
+func listed(n int, at func(i int) (name string, b Blob)) string {
+	var l listing
+	for i := range n {
+		name, b := at(i)
+		if !far(name) {
+			l.file(i, base(name), name)
+			continue
+		}
+		text := base(name)
+		if v, ok := b.(interface{ Version() string }); ok {
+			text += " " + v.Version()
+		}
+		l.add(i, text, b.Size(), timeless)
+	}
+	return l.String()
+}
+
+// timeless is the time of change of an object, which has a version instead.
+var timeless time.Time
 
 // readBlob returns n bytes of a blob from off on. Those of a file on the local
 // disk are borrowed from it until its Close; others are the caller's. When ctx is

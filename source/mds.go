@@ -374,20 +374,8 @@ func (m *MDS) Identity(context.Context) ([]Trait, error) {
 	if m.closed {
 		return nil, fmt.Errorf("mds: %w", os.ErrClosed)
 	}
-	var shards listing
-	for i := range m.shards {
-		s := &m.shards[i]
-		if !far(s.name) {
-			shards.file(i, base(s.name), s.name)
-			continue
-		}
-		name := base(s.name)
-		if v, ok := s.blob.(interface{ Version() string }); ok {
-			name += " " + v.Version()
-		}
-		shards.add(i, name, s.blob.Size(), timeless)
-	}
-	return append([]Trait{{"shards", shards.String()}}, m.traits()...), nil
+	shards := listed(len(m.shards), func(i int) (string, Blob) { return m.shards[i].name, m.shards[i].blob })
+	return append([]Trait{{"shards", shards}}, m.traits()...), nil
 }
 
 // Traits are those of Identity that another copy of the dataset has too: what the

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -21,9 +20,6 @@ import (
 	"github.com/betongo/betongo/internal/roll"
 	"github.com/betongo/betongo/record/webdataset"
 )
-
-// timeless is the time of change of an object, which has a version instead.
-var timeless time.Time
 
 // index opens the shards and finds their samples, several shards at a time.
 func (w *WebDataset) index(ctx context.Context, st Store) error {

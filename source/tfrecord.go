@@ -350,20 +350,8 @@ func (t *TFRecord) Identity(context.Context) ([]Trait, error) {
 	if t.closed {
 		return nil, fmt.Errorf("tfrecord: %w", os.ErrClosed)
 	}
-	var files listing
-	for i := range t.shards {
-		s := &t.shards[i]
-		if !far(s.name) {
-			files.file(i, filepath.Base(s.name), s.name)
-			continue
-		}
-		name := path.Base(shown(s.name))
-		if v, ok := s.blob.(interface{ Version() string }); ok {
-			name += " " + v.Version()
-		}
-		files.add(i, name, s.blob.Size(), timeless)
-	}
-	return append([]Trait{{"files", files.String()}}, t.features()...), nil
+	files := listed(len(t.shards), func(i int) (string, Blob) { return t.shards[i].name, t.shards[i].blob })
+	return append([]Trait{{"files", files}}, t.features()...), nil
 }
 
 // Traits are those of Identity that another copy of the files has too: where the

@@ -367,20 +367,8 @@ func (w *WebDataset) Identity(context.Context) ([]Trait, error) {
 	if w.closed {
 		return nil, fmt.Errorf("webdataset: %w", os.ErrClosed)
 	}
-	var shards listing
-	for i := range w.shards {
-		s := &w.shards[i]
-		if !far(s.name) {
-			shards.file(i, filepath.Base(s.name), s.name)
-			continue
-		}
-		name := path.Base(shown(s.name))
-		if v, ok := s.blob.(interface{ Version() string }); ok {
-			name += " " + v.Version()
-		}
-		shards.add(i, name, s.blob.Size(), timeless)
-	}
-	return append([]Trait{{"shards", shards.String()}}, w.columns()...), nil
+	shards := listed(len(w.shards), func(i int) (string, Blob) { return w.shards[i].name, w.shards[i].blob })
+	return append([]Trait{{"shards", shards}}, w.columns()...), nil
 }
 
 // Traits are those of Identity that another copy of the shards has too: the keys,
