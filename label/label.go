@@ -18,7 +18,7 @@
 //
 // All lists that are returned are ascending: shuffling an epoch is the loader's
 // work. Functions are safe for concurrent use and don't write to what they are
-// given. Memory is a few words a sample.
+// given. Memory is a few words a sample, of k folds k words and a few.
 package label
 
 import (
