@@ -213,6 +213,26 @@ func TestFolderOfEverything(t *testing.T) {
 	}
 }
 
+// TestSomeKeys: keys are written also when the first sample has none.
+func TestSomeKeys(t *testing.T) {
+	specs := []ffcv.FieldSpec{{Name: "n", Field: fields.Int{}}}
+	without := build(t, specs, &samples{values: [][]any{{1}}}, nil)
+	with := build(t, specs, &samples{values: [][]any{{2}}, keys: []string{"a/key-of-mine.jpg"}}, nil)
+	both, err := dataset.NewConcat(without, with)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for format, file := range map[export.Format]string{export.MDS: "shard.00000.mds", export.Parquet: "data-00000.parquet"} {
+		out := filepath.Join(t.TempDir(), "out")
+		if _, err := export.Write(t.Context(), both, out, &export.Options{Format: format}); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(read(t, out, file), []byte("key-of-mine.jpg")) {
+			t.Errorf("%s: the key is not there", format)
+		}
+	}
+}
+
 // TestMembers: a field is not hidden by the path of another one's file.
 func TestMembers(t *testing.T) {
 	for _, name := range []string{"file_name", "z_path", "image_path"} {

@@ -45,13 +45,11 @@ func newMDS(e *exporter) (*mdsFormat, error) {
 		}
 		m.columns = append(m.columns, enc)
 	}
-	var err error
-	if m.key, err = m.plan.hasKeys(); err == nil && m.key {
-		var name string
-		if name, err = m.plan.free("key", "__key__", "filename"); err == nil {
-			m.columns = append(m.columns, mds.Column{Name: name, Encoding: "str"})
-		}
+	if m.key = m.plan.hasKeys(); !m.key {
+		return m, nil
 	}
+	name, err := m.plan.free("key", "__key__", "filename")
+	m.columns = append(m.columns, mds.Column{Name: name, Encoding: "str"})
 	return m, err
 }
 

@@ -50,16 +50,11 @@ func newParquet(e *exporter) (*parquetFormat, error) {
 		}
 		p.columns = append(p.columns, col)
 	}
-	if p.plan.picture >= 0 {
+	if p.key = p.plan.picture < 0 && p.plan.hasKeys(); !p.key {
 		return p, nil
 	}
-	var err error
-	if p.key, err = p.plan.hasKeys(); err == nil && p.key {
-		var name string
-		if name, err = p.plan.free("key", "__key__", "filename"); err == nil {
-			p.columns = append(p.columns, parquet.Column{Name: name, Kind: parquet.String})
-		}
-	}
+	name, err := p.plan.free("key", "__key__", "filename")
+	p.columns = append(p.columns, parquet.Column{Name: name, Kind: parquet.String})
 	return p, err
 }
 

@@ -115,14 +115,19 @@ func (s *shards) drop() error {
 	return s.out.drop()
 }
 
-// hasKeys says whether samples are called by more than their numbers, as far as
-// the first one tells: whether a format needs a column for it.
-func (p *plan) hasKeys() (bool, error) {
-	if p.keyFrom != "" || p.ds.Len() == 0 {
-		return p.keyFrom != "", nil
+// hasKeys says whether any sample is called by more than its number: whether a
+// format needs a column for it. Of several files it need not be the first one's.
+func (p *plan) hasKeys() bool {
+	if p.keyFrom != "" {
+		return true
 	}
-	key, err := p.ds.Key(0)
-	return key != "", err
+	for i := range p.ds.Len() {
+		// One that can't be read is told of with its sample.
+		if key, err := p.ds.Key(i); key != "" || err != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // keyText is what a sample is called in a column: its key as it is, which need not
