@@ -240,14 +240,6 @@ func (p *plan) findKey(whole Dataset) error {
 	}
 }
 
-// class returns the name of a label's class, false when it has none.
-func (p *plan) class(label int64) (string, bool) {
-	if label < 0 || label >= int64(len(p.classes)) {
-		return "", false
-	}
-	return p.classes[label], true
-}
-
 // labelIn reads the label of a row.
 func (p *plan) labelIn(row []byte) (int64, error) {
 	c := &p.columns[p.label]
