@@ -81,9 +81,12 @@ func TestS3Folder(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := direct(t, l)
-	if got, err := store.Fetch(ctx, one, nil); err != nil {
-		t.Error(err)
-	} else if sum(t, got.Path) != sum(t, want) {
+	first, err := store.Fetch(ctx, one, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	if sum(t, first.Path) != sum(t, want) {
 		t.Error("to the store and from it: another file than on the local disk")
 	}
 	if _, err := r.Write(ctx, src, one, nil); !errors.Is(err, fs.ErrExist) {
