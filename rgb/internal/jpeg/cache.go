@@ -17,6 +17,7 @@ type tableCache[T any, P interface {
 }] struct {
 	slots [cacheSets][cacheWays]atomic.Pointer[cachedTable[T]]
 	seen  [cacheSets * cacheWays]atomic.Uint64 // hashes of late misses
+	turn  [cacheSets]atomic.Uint32             // the place of a full set that is given away next
 }
 
 const (
@@ -55,7 +56,8 @@ func (c *tableCache[T, P]) get(def []byte, own *P) (P, string) {
 			return nil, what
 		}
 		if free < 0 {
-			free = int(h >> 32 % cacheWays)
+			// In turns, or two tables of one photo could push each other out for ever.
+			free = int(c.turn[h%cacheSets].Add(1) % cacheWays)
 		}
 		set[free].Store(t)
 		return &t.table, ""
