@@ -364,7 +364,7 @@ def test_coco_and_yolo(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "labels" / "train" / "1.txt").write_text("1 0.5 0.5 0.25 0.5\n")
     (tmp_path / "data.yaml").write_text("path: .\ntrain: images/train\nnames: [cat, dog]\n")
     packed = sources.yolo(tmp_path).write(tmp_path / "y.beton")
-    assert packed.fields == ["image", "boxes"] and packed.classes == ["cat", "dog"]
+    assert packed.fields == ["image", "boxes", "count"] and packed.classes == ["cat", "dog"]
     with betongo.open(packed.path) as ds:
         height, width = ds[1]["image"].shape[:2]
         assert np.allclose(

@@ -436,7 +436,7 @@ def coco(
 
     Fields are image and boxes, which `betongo.fields.decoders.Boxes` loads: rows of little-endian float32,
     (n, 4+columns), of which four are the box in pixels of the stored image, as boxes says, and behind them
-    columns; with iscrowd boxes of crowds are taken too. mask adds a field of the image's size: semantic has
+    columns; with iscrowd boxes of crowds are taken too; id, the image's; and count, how many boxes. mask adds a field of the image's size: semantic has
     each pixel's label plus one, instance the number plus one of its box. classes are names by label, by
     default the categories in the order of their ids.
     """
@@ -454,7 +454,7 @@ def yolo(
     classes: Classes | None = None,
 ) -> Source:
     """Images with labels as YOLO has them: a data.yaml, or a folder that has one, or images and labels. split
-    is train, val or test. Fields are those of `coco`, with the label behind each box."""
+    is train, val or test. Fields are those of `coco` but id, with the label behind each box."""
     settings = _boxes(boxes, ("label",), mask, mask_bits, classes)
     return Source("yolo", {"data": _task.path(data), "split": split, **settings})
 
