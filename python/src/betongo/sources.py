@@ -436,9 +436,9 @@ def coco(
 
     Fields are image and boxes, which `betongo.fields.decoders.Boxes` loads: rows of little-endian float32,
     (n, 4+columns), of which four are the box in pixels of the stored image, as boxes says, and behind them
-    columns; with iscrowd boxes of crowds are taken too; id, the image's; and count, how many boxes. mask adds a field of the image's size: semantic has
-    each pixel's label plus one, instance the number plus one of its box. classes are names by label, by
-    default the categories in the order of their ids.
+    columns; with iscrowd boxes of crowds are taken too; id, the image's; and count, how many boxes. mask adds
+    a field of the image's size: semantic has each pixel's label plus one, instance the number plus one of its
+    box. classes are names by label, by default the categories in the order of their ids.
     """
     settings = _boxes(boxes, columns, mask, mask_bits, classes)
     return Source("coco", {"file": _task.path(annotations), "images": _task.path(images), **settings})
