@@ -335,9 +335,9 @@ func TestMarksAllocateNothing(t *testing.T) {
 		"read":              {allocations(read(without), path, 0), allocations(read(without), "", -1)},
 		"read, of the file": {allocations(read(with), "", -1), allocations(read(without), "", -1)},
 	} {
-		// Some epochs have a few more, none as many as samples. (sync.Pool forgets some
-		// under the race detector.)
-		if pair[0] > pair[1]+float64(without.Len()/race.Fewer(4, 1)) {
+		// Some epochs have a few more, none as many as samples. (Under the race detector
+		// sync.Pool forgets one in four of what announces marks.)
+		if pair[0] > pair[1]+float64(without.Len())/float64(race.Fewer(4, 2)) {
 			t.Errorf("%s: %.0f allocations an epoch of %d samples, %.0f without marks", what, pair[0], without.Len(), pair[1])
 		}
 	}

@@ -174,21 +174,7 @@ func checkStore(t *testing.T, scheme string, proxy *faultproxy.Proxy) {
 		proxy.Set(faultproxy.Faults{})
 		check(t, base+"through", large)
 	})
-	t.Run("replaced", func(t *testing.T) {
-		o := open(t, one, opts)
-		if err := upload(t, opts, one, noise(100_001)[1:], &remote.WriteOptions{Overwrite: true}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := o.ReadAt(make([]byte, 10), 0); !errors.Is(err, remote.ErrChanged) {
-			t.Errorf("%v", err)
-		}
-		if err := remote.Delete(t.Context(), one, opts); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := o.ReadAt(make([]byte, 10), 0); !errors.Is(err, remote.ErrChanged) {
-			t.Errorf("deleted: %v", err)
-		}
-	})
+	t.Run("replaced", func(t *testing.T) { replaced(t, one, opts) })
 }
 
 func checkWrites(t *testing.T, base string, opts *remote.Options, small, large []byte) {

@@ -98,21 +98,7 @@ func TestS3(t *testing.T) {
 			}
 		}
 	})
-	t.Run("replaced", func(t *testing.T) {
-		o := open(t, one, opts)
-		if err := upload(t, opts, one, noise(100_001)[1:], &remote.WriteOptions{Overwrite: true}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := o.ReadAt(make([]byte, 10), 0); !errors.Is(err, remote.ErrChanged) {
-			t.Errorf("%v", err)
-		}
-		if err := remote.Delete(t.Context(), one, opts); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := o.ReadAt(make([]byte, 10), 0); !errors.Is(err, remote.ErrChanged) {
-			t.Errorf("deleted: %v", err)
-		}
-	})
+	t.Run("replaced", func(t *testing.T) { replaced(t, one, opts) })
 	t.Run("missing", func(t *testing.T) {
 		for url, want := range map[string]string{"s3://data/nothing": "s3://data/nothing: no such object", "s3://nobucket/x": "no such bucket"} {
 			if _, err := remote.Open(t.Context(), url, opts); !errors.Is(err, remote.ErrNotExist) || !strings.Contains(err.Error(), want) {
@@ -207,4 +193,23 @@ func TestS3(t *testing.T) {
 		o.S3.Endpoint, o.Retries = "http://"+p.Addr(), 20
 		checkReads(t, open(t, two, &o), large)
 	})
+}
+
+// replaced holds an open object to the version that it was opened as: after others
+// wrote over it, and after they deleted it.
+func replaced(t *testing.T, one string, opts *remote.Options) {
+	t.Helper()
+	o := open(t, one, opts)
+	if err := upload(t, opts, one, noise(100_001)[1:], &remote.WriteOptions{Overwrite: true}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.ReadAt(make([]byte, 10), 0); !errors.Is(err, remote.ErrChanged) {
+		t.Errorf("%v", err)
+	}
+	if err := remote.Delete(t.Context(), one, opts); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.ReadAt(make([]byte, 10), 0); !errors.Is(err, remote.ErrChanged) {
+		t.Errorf("deleted: %v", err)
+	}
 }
