@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -382,36 +383,48 @@ func TestWriterHolds(t *testing.T) {
 
 // A real disk that is full, if one can be had.
 func TestJournalFullDisk(t *testing.T) {
-	dir := t.TempDir()
-	mount := exec.Command("mount", "-t", "tmpfs", "-o", "size=12m", "none", dir)
-	if out, err := mount.CombinedOutput(); err != nil {
-		t.Skipf("no small disk can be had here: %v, %s", err, out)
-	}
-	defer func() {
-		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
-			t.Errorf("%v, %s", err, out)
-		}
-	}()
-	path := filepath.Join(dir, "x.beton")
-	if err := os.WriteFile(path, []byte("old"), 0o666); err != nil {
-		t.Fatal(err)
-	}
 	ds := chunky{n: 400}
-	var in *ffcv.InterruptedError
-	o := ffcv.Options{Overwrite: true, Journal: &ffcv.Journal{Resume: true}}
-	if err := journaled(t, path, ds, o, nil); !errors.As(err, &in) || in.Next < 50 {
-		t.Fatalf("error %v (%+v)", err, in)
-	}
-	if string(read(t, path)) != "old" {
-		t.Error("the old file is not there any more")
-	}
-	if out, err := exec.Command("mount", "-o", "remount,size=80m", dir).CombinedOutput(); err != nil {
-		t.Fatalf("%v, %s", err, out)
-	}
-	if err := journaled(t, path, ds, o, nil); err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(read(t, path), whole(t, ds)) {
-		t.Error("not the file that nothing interrupted")
+	want := whole(t, ds)
+	for _, workers := range []int{1, 4} {
+		t.Run(fmt.Sprint(workers), func(t *testing.T) {
+			dir := t.TempDir()
+			mount := exec.Command("mount", "-t", "tmpfs", "-o", "size=12m", "none", dir)
+			if out, err := mount.CombinedOutput(); err != nil {
+				t.Skipf("no small disk can be had here: %v, %s", err, out)
+			}
+			defer func() {
+				if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
+					t.Errorf("%v, %s", err, out)
+				}
+			}()
+			path := filepath.Join(dir, "x.beton")
+			if err := os.WriteFile(path, []byte("old"), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			o := ffcv.Options{Overwrite: true, Workers: workers, Journal: &ffcv.Journal{Resume: true}}
+			err := journaled(t, path, ds, o, nil)
+			if !errors.Is(err, syscall.ENOSPC) {
+				t.Fatalf("error %v, want that of a full disk", err)
+			}
+			// One worker writes in the order of the file. Of several, the first
+			// may come to write when the others have filled the disk: then there
+			// is nothing to go on from.
+			var in *ffcv.InterruptedError
+			if workers == 1 && (!errors.As(err, &in) || in.Next < 50) {
+				t.Fatalf("error %v (%+v)", err, in)
+			}
+			if string(read(t, path)) != "old" {
+				t.Error("the old file is not there any more")
+			}
+			if out, err := exec.Command("mount", "-o", "remount,size=80m", dir).CombinedOutput(); err != nil {
+				t.Fatalf("%v, %s", err, out)
+			}
+			if err := journaled(t, path, ds, o, nil); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(read(t, path), want) {
+				t.Error("not the file that nothing interrupted")
+			}
+		})
 	}
 }
