@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"net"
-	"reflect"
-	"strings"
 	"testing"
 	"time"
 )
@@ -123,28 +121,4 @@ func FuzzConnection(f *testing.F) {
 			out = out[headSize+len(f.object)+len(f.payload):]
 		}
 	})
-}
-
-// TestOperationsAreAll: what package transform exports can be named.
-func TestOperationsAreAll(t *testing.T) {
-	for name := range operations {
-		if v, err := operation([]byte(`{"op":"` + name + `"}`)); err != nil || reflect.TypeOf(v).Name() != name {
-			t.Errorf("%s: %v, %v", name, v, err)
-		}
-	}
-	for _, name := range exported(t) {
-		if operations[name] == nil {
-			t.Errorf("%s of package transform can't be named", name)
-		}
-	}
-}
-
-func TestNearest(t *testing.T) {
-	known := []string{"random", "sequential", "quasi_random"}
-	for name, want := range map[string]string{"Random": "random", "rnadom": "random", "seqential": "sequential", "quasirandom": "quasi_random", "x": "", "": "", "something else": "",
-		strings.Repeat("é", 1000): ""} {
-		if got := nearest(name, known); got != want {
-			t.Errorf("%.20q: got %q, want %q", name, got, want)
-		}
-	}
 }

@@ -56,7 +56,7 @@ func plain(v any) loader.Order {
 
 // order makes the order of {"name": …, settings}; nothing is Sequential.
 func order(text json.RawMessage, floats func(n int) ([]float64, error)) (loader.Order, error) {
-	v, err := named(text, "name", "order", orders, floats)
+	v, err := namedOrder(text, floats)
 	if v == nil || err != nil {
 		return loader.Sequential, err
 	}

@@ -9,6 +9,8 @@ import (
 	"os"
 	"reflect"
 	"strings"
+
+	"github.com/betongo/betongo/internal/op"
 )
 
 // request is a frame that asks for something.
@@ -90,42 +92,5 @@ func keysOf(t reflect.Type) (keys []string) {
 
 // unknown is the error of a name that there isn't, with the nearest there is.
 func unknown(what, name string, known []string) error {
-	if near := nearest(name, known); near != "" {
-		return optionf("%s %q is unknown; the nearest is %q", what, name, near)
-	}
-	return optionf("%s %q is unknown; known are %s", what, name, strings.Join(known, ", "))
-}
-
-// nearest returns the name that takes the fewest edits, none when it is too
-// far away to be meant.
-func nearest(name string, known []string) (best string) {
-	least := max(2, min(len(name), 64)/2) + 1
-	for _, k := range known {
-		if d := edits(strings.ToLower(name), strings.ToLower(k)); d < least {
-			best, least = k, d
-		}
-	}
-	return best
-}
-
-// edits is the distance of Levenshtein. Long names are cut.
-func edits(a, b string) int {
-	a, b = a[:min(len(a), 64)], b[:min(len(b), 64)]
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return fromOp(op.Unknown(what, name, known))
 }

@@ -71,6 +71,7 @@ var rooms = []room{
 	{"loader", 4, []string{"ffcv", "fields", "alloc", "array", "rgb", "internal/aside", "internal/hash", "internal/mmap", "internal/bypass", "internal/regular"}},
 	{"dataset", 5, []string{"loader", "ffcv", "fields", "alloc", "internal/hash", "internal/pagecache", "internal/regular"}},
 	{"stats", 6, []string{"loader", "ffcv", "fields", "array", "rgb", "internal/hash", "internal/roll", "internal/mmap"}},
+	{"internal/op", 5, []string{"loader", "transform", "array", "rgb"}}, // operations as JSON
 	{"internal/memory", 0, nil},
 	{"store", 6, []string{"dataset", "ffcv", "remote", "internal/aside", "internal/memory", "internal/regular"}},
 	{"build", 7, []string{"store", "source", "splice", "dataset", "loader", "transform", "ffcv", "fields", "alloc", "array", "array/npy", "rgb", "remote", "internal/aside", "internal/mmap", "internal/regular", "internal/usage"}},
@@ -81,7 +82,7 @@ var rooms = []room{
 	{"internal/usage", 0, nil},
 	{"internal/scripttest", 3, []string{"array", "array/npy"}},
 	{"internal/ffcvtest", 4, []string{"ffcv", "fields", "rgb", "testdata/ffcv"}},
-	{"internal/engine", 6, []string{"alloc", "array", "dataset", "ffcv", "fields", "loader", "rgb", "splice", "transform", "internal/aside", "internal/bypass", "internal/hash", "internal/memory", "internal/mmap", "internal/regular"}}, // no stores: it is to stay small
+	{"internal/engine", 6, []string{"alloc", "array", "dataset", "ffcv", "fields", "loader", "rgb", "splice", "transform", "internal/aside", "internal/bypass", "internal/hash", "internal/memory", "internal/mmap", "internal/op", "internal/regular"}}, // no stores: it is to stay small
 	{"internal/engine/program", 8, []string{"internal/engine"}}, // the main function of two commands
 	{"internal/tools", 8, []string{"*"}},
 	{"internal/remotetest", 6, []string{"*"}},
