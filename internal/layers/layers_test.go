@@ -76,6 +76,7 @@ var rooms = []room{
 	{"store", 6, []string{"dataset", "ffcv", "remote", "internal/aside", "internal/memory", "internal/regular"}},
 	{"build", 7, []string{"store", "source", "splice", "dataset", "loader", "transform", "ffcv", "fields", "alloc", "array", "array/npy", "rgb", "remote", "internal/aside", "internal/mmap", "internal/regular", "internal/usage"}},
 	{"export", 7, []string{"store", "dataset", "loader", "ffcv", "fields", "array", "array/npy", "rgb", "remote", "record/mds", "record/parquet", "record/webdataset", "internal/aside", "internal/hash", "internal/mmap", "internal/regular"}},
+	{"view", 7, []string{"alloc", "array", "array/npy", "dataset", "ffcv", "fields", "label", "loader", "remote", "rgb", "stats", "store", "transform", "internal/hash", "internal/mmap", "internal/op", "internal/regular"}},
 	{"internal/storeflag", 7, []string{"store", "remote", "ffcv", "internal/term"}},
 	{"convert", 7, []string{"*"}}, // joins all formats, .beton among them
 	{"internal/term", 4, nil},
