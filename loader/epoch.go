@@ -85,6 +85,7 @@ func (l *Loader) run(ctx context.Context, number int, yield func(*Batch, error) 
 	given := l.begun(start, d)
 	e := newEpoch(pool, number, seq, d)
 	e.record.show(asked, given)
+	defer l.statsFile.begin()() // ends when the account is closed
 	defer e.stop()
 	e.report = l.reports.begin(number, given)
 	if err := e.announceScan(); err != nil {

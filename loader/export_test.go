@@ -1,5 +1,7 @@
 package loader
 
+import "time"
+
 // Debugging tells the tests whether this is a betongodebug build.
 const Debugging = debugging
 
@@ -16,3 +18,6 @@ func Deal(seq Sequence, start, total, rank, world, batch int, exactlyOnce, dropL
 	}
 	return samples, sizes, nil
 }
+
+// SetStatsEvery sets how often the loader's Options.StatsFile is written.
+func (l *Loader) SetStatsEvery(d time.Duration) { l.statsFile.every = d }

@@ -126,8 +126,9 @@
 //	decode-bound: the consumer waited 12 % of the time; 2 of 2 workers busy, 91 % of that with decoding "image"
 //
 // It is a slog.LogValuer; Loader.Var is for package expvar, the module
-// github.com/betongo/betongo/prometheus for Prometheus. docs/stats.md tells what
-// each number means. It is always on and costs less than a hundredth.
+// github.com/betongo/betongo/prometheus for Prometheus, Options.StatsFile for
+// other processes, such as ffcv view. docs/stats.md tells what each number means.
+// It is always on and costs less than a hundredth.
 //
 // # Randomness
 //
@@ -196,13 +197,14 @@ type Dataset interface {
 // Loader makes batches from a dataset. It is safe for concurrent use; several
 // epochs may run at once.
 type Loader struct {
-	plan     *plan // of the first epoch
-	pool     *pool
-	schedule *schedule // nil: every epoch is as the first
-	reports  reports
-	resume   *State // nil: every epoch is whole
-	given    atomic.Pointer[given]
-	common   stateOf
+	plan      *plan // of the first epoch
+	pool      *pool
+	schedule  *schedule // nil: every epoch is as the first
+	reports   reports
+	statsFile *statsFile // nil: none
+	resume    *State     // nil: every epoch is whole
+	given     atomic.Pointer[given]
+	common    stateOf
 }
 
 // New returns a loader over ds, which stays the caller's and must outlive the
@@ -231,6 +233,11 @@ func New(ds Dataset, opts *Options) (*Loader, error) {
 	l := &Loader{plan: p, pool: newPool(p, new(keptMarks)), schedule: s}
 	if s != nil {
 		s.pool = l.pool
+	}
+	if opts != nil {
+		if err := l.setStatsFile(opts.StatsFile); err != nil {
+			return nil, err
+		}
 	}
 	return l, nil
 }

@@ -53,9 +53,20 @@ type Options struct {
 	// tries again, and so does Close, which returns the error. On Windows a side
 	// file that is in use is never added to.
 	MarksFile string
+	// StatsFile is the path of a file that tells other processes how the loader is
+	// doing: while an epoch runs a Snapshot, as JSON, is put there about once a second,
+	// and at the end of each; New puts the first. It is written aside and renamed, so
+	// that who reads it finds a whole one, by a goroutine that the consumer waits for
+	// at the end of an epoch alone. Loaders that run at the same time, ranks among
+	// them, need a file each.
+	//
+	// New fails when the file can't be written, and refuses to replace what is no
+	// file of statistics. A later failure costs no batch: Warn is told at the end of
+	// the epoch.
+	StatsFile string
 	// Warn is told what a training goes on without, such as a side file that
-	// could not be written. It is called by New, or by Epoch after its last
-	// batch, in the caller's goroutine. nil tells nobody.
+	// could not be written. It is called by New, or by Epoch when it ends,
+	// in the caller's goroutine. nil tells nobody.
 	Warn func(msg string)
 	// Verify says when samples are compared with the checksums that their files
 	// have of them. It changes no batch but what becomes of damaged samples. A

@@ -240,6 +240,25 @@ func TestGiven(t *testing.T) {
 	}
 }
 
+// TestStatsFile: it is there with the loader, and whole with an epoch's end.
+func TestStatsFile(t *testing.T) {
+	path, file := write(t, 20), filepath.Join(t.TempDir(), "stats.json")
+	v := serve(t).connect().loader(object{"paths": []string{path}, "batch_size": 4, "outputs": disabledOps(), "stats_file": file}, nil)
+	s, err := loader.ReadSnapshot(file)
+	if err != nil || s.Epoch.Epoch != -1 || s.Batches != 5 {
+		t.Fatalf("before the epoch: %+v, %v", s, err)
+	}
+	end, err := v.epoch(nil, nil, func(int, *view) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err = loader.ReadSnapshot(file)
+	if err != nil || s.Epoch.Batches != 5 || s.Epoch.Running || s.Epoch.Verdict != end["stats"].(object)["verdict"] {
+		t.Errorf("after it: %+v, %v; its end told %v", s, err, end["stats"])
+	}
+	serve(t).connect().fails("option", object{"do": "loader", "paths": []string{path}, "outputs": disabledOps(), "stats_file": path}, nil)
+}
+
 func TestOutputsChange(t *testing.T) {
 	path := write(t, 64)
 	side := func(n int) []loader.Output {

@@ -58,6 +58,7 @@ type loaderRequest struct {
 	Direct      bool                     `json:"direct"`
 	MarksFile   string                   `json:"marks_file"`
 	MarksMemory int                      `json:"marks_memory"`
+	StatsFile   string                   `json:"stats_file"`
 	OnError     *policyRequest           `json:"on_error"`
 	MaxFailures int                      `json:"max_failures"`
 	Quarantine  []int                    `json:"quarantine"`
@@ -161,7 +162,7 @@ func (s *stream) setOptions(q *loaderRequest, rest *numbers) error {
 		BatchSize: q.BatchSize, Workers: q.Workers, Seed: q.Seed, DropLast: q.DropLast, BatchesAhead: q.Ahead,
 		Allocator: s.slots, MarksFile: q.MarksFile, MarksMemory: q.MarksMemory, Rank: q.Rank, WorldSize: q.World,
 		ExactlyOnce: q.ExactlyOnce, MaxFailures: q.MaxFailures, Quarantine: q.Quarantine, VerifyFields: q.VerifyToo,
-		Warn: s.warn, OutputsAt: s.outputsAt, MaxPixels: q.MaxPixels,
+		Warn: s.warn, OutputsAt: s.outputsAt, MaxPixels: q.MaxPixels, StatsFile: q.StatsFile,
 	}
 	var err error
 	if q.Indices != nil {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import multiprocessing
 import os
 import pickle
@@ -675,6 +676,30 @@ def test_checkpoints_of_jpegs_in_a_file_of_their_own(golden, tmp_path):
         assert all((a[0] == b).all() for a, b in zip(loader, want))
         loader.close()
     assert marks.stat().st_size > 0
+
+
+def test_stats_file(mixed, tmp_path):
+    path = tmp_path / "stats.json"
+    loader = Loader(mixed, 4, stats_file=path)
+    told = json.loads(path.read_text())
+    assert told["format"] == "betongo-loader-stats" and told["epoch"]["epoch"] == -1
+    assert told["batches"] == len(loader) and told["samples"] == 4 * len(loader)
+    for epoch in range(2):
+        batches = sum(1 for _ in loader)
+        told = json.loads(path.read_text())
+        assert told["epoch"]["epoch"] == epoch and told["epoch"]["batches"] == batches == len(loader)
+        assert told["total"]["batches"] == (epoch + 1) * batches and not told["epoch"]["running"]
+        assert told["epoch"]["verdict"] == loader.stats["verdict"]
+    loader.close()
+    assert [p.name for p in tmp_path.iterdir()] == ["stats.json"]
+
+
+def test_stats_file_replaces_nothing_else(mixed, tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("mine")
+    with pytest.raises((ValueError, OSError), match="holds no loader's statistics"):
+        Loader(mixed, 4, stats_file=str(path))
+    assert path.read_text() == "mine"
 
 
 def test_pin_memory_without_cuda_is_what_it_was(mixed):

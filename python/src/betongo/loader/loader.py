@@ -100,6 +100,9 @@ class Loader:
     - storage_options: how URLs are reached, see `betongo.open`; memory there is that of here.
     - direct: read past the system's cache (files of the local disk). marks_file: where checkpoints of JPEGs
       are kept for later runs.
+    - stats_file: where the engine's figures are put as JSON, about once a second while an epoch runs and at
+      its end, for other processes to look at (`ffcv view --loader`); docs/stats.md tells what is in it.
+      Loaders that run at the same time, ranks among them, need a file each.
 
     A batch never changes as long as anything holds it. Operations of Python run in a thread that works ahead,
     which ends with the loop. A loader may be pickled, and used after a fork; iterators are of one thread at a
@@ -139,6 +142,7 @@ class Loader:
         memory: int | None = None,
         direct: bool = False,
         marks_file: str | os.PathLike[str] | None = None,
+        stats_file: str | os.PathLike[str] | None = None,
         pin_memory: bool = False,
         max_pixels: int | None = None,
         storage_options: Mapping[str, Any] | None = None,
@@ -310,7 +314,7 @@ class Loader:
         given = order["name"] == "given"
         if drop_last is None:
             drop_last = self.drop_last and not self._empty
-        marks = a["marks_file"]
+        marks, figures = a["marks_file"], a["stats_file"]
         spec: dict[str, Any] = {
             "paths": [self._path],
             "batch_size": self.batch_size,
@@ -325,6 +329,7 @@ class Loader:
             "memory": self._memory(),
             "direct": bool(a["direct"]),
             "marks_file": "" if marks is None else os.path.abspath(os.fspath(marks)),
+            "stats_file": "" if figures is None else os.path.abspath(os.fspath(figures)),
             "on_error": policy(a["on_error"]),
             "max_failures": int(a["max_failures"]),
             "quarantine": [] if a["quarantine"] is None else [int(i) for i in a["quarantine"]],
