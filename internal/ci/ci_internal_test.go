@@ -135,10 +135,14 @@ func TestPlan(t *testing.T) {
 	if !slices.Equal(all, names(true)) {
 		t.Error("-quick lists other steps: it must name what it skips")
 	}
-	for _, want := range []string{"gofmt", "vet", "staticcheck", "advisories", "gomlx: advisories", "test", "race", "test -tags purego", "build windows/arm64", "fuzz alloc.FuzzTable", "go " + m.goVersion, "gomlx: test", "gomlx: race", "object stores"} {
+	for _, want := range []string{"gofmt", "vet", "staticcheck", "advisories", "gomlx: advisories", "test", "race", "test -tags purego", "build windows/amd64", "fuzz alloc.FuzzTable", "go " + m.goVersion, "gomlx: test", "gomlx: race", "object stores"} {
 		if !slices.Contains(all, want) {
 			t.Errorf("no step %q in %q", want, all)
 		}
+	}
+	m.whole = true
+	if list := names(false); !slices.Contains(list, "build windows/arm64") || !slices.Contains(list, "build darwin/amd64") {
+		t.Errorf("-full leaves a system out: %q", list)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -18,7 +19,11 @@ import (
 const staticcheck = "honnef.co/go/tools/cmd/staticcheck@v0.7.0"
 
 // targets are the systems that the module must build for.
-var targets = []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64"}
+var targets = []string{"linux/amd64", "linux/arm64", "darwin/arm64", "windows/amd64"}
+
+// moreTargets are those that it must build for too, of which each system and each
+// architecture is among the others: for -full.
+var moreTargets = []string{"darwin/amd64", "windows/arm64"}
 
 // manyNeeds is how many modules one inside may need that is checked as the others
 // are; of one that needs more, what is slow is left for -full.
@@ -37,7 +42,11 @@ func plan(m *moduleInfo, inside []*moduleInfo, fuzzTime time.Duration, quick boo
 	plain := append([]string{"test", "-timeout", "20m", "-vet=off", "-tags", "purego", withoutS3}, m.assembly...)
 	long := []step{{"test -tags purego", m.command(nil, "go", plain...)}}
 	long = append(long, step{"staticcheck", m.staticcheck}, step{"advisories", m.advisories}, step{"go.mod tidy", m.command(nil, "go", "mod", "tidy", "-diff")})
-	for _, t := range targets {
+	list := targets
+	if m.whole {
+		list = slices.Concat(targets, moreTargets)
+	}
+	for _, t := range list {
 		long = append(long, step{"build " + t, m.cross(t)})
 	}
 	long = append(long,
@@ -182,29 +191,68 @@ func (m *moduleInfo) race(ctx context.Context, more ...string) error {
 	if !m.whole { // it takes ten times as long
 		more = append(more, "-short", withoutS3)
 	}
+	env := []string{"CGO_ENABLED=1", "GORACE=atexit_sleep_ms=20"}
+	if !m.whole {
+		// With the lowest Go, whose own step then needs to run these tests but in part.
+		if lowest, err := m.toolchain(ctx); err == nil {
+			env = append(env, lowest)
+		}
+	}
 	args := slices.Concat([]string{"test", "-race", "-vet=off", "-timeout", "30m"}, more, m.concurrent)
 	// By default a program waits for a second before it ends, so that goroutines which
 	// still run may be found racing; the tests' programs run hundreds of times.
-	return m.command([]string{"CGO_ENABLED=1", "GORACE=atexit_sleep_ms=20"}, "go", args...)(ctx)
+	return m.command(env, "go", args...)(ctx)
+}
+
+// toolchain returns the setting that runs the Go version of go.mod, fetched if need
+// be.
+func (m *moduleInfo) toolchain(ctx context.Context) (string, error) {
+	version := "go" + m.goVersion
+	setting := "GOTOOLCHAIN=" + version
+	out, err := m.output(ctx, []string{setting}, "go", "version")
+	if err != nil || !strings.Contains(out, version+" ") {
+		return "", skipped(version + " can't be fetched here: " + lastLine(out))
+	}
+	return setting, nil
 }
 
 // lowest builds and tests with the Go version of go.mod: what an older compiler or
-// library could do otherwise shows in the tests' small size too.
+// library could do otherwise shows in the tests' small size too. Of the packages
+// that the race detector ran with that version only those tests are left that
+// count allocations, which they can't under it.
 func (m *moduleInfo) lowest(ctx context.Context) error {
-	version := "go" + m.goVersion
-	env := []string{"GOTOOLCHAIN=" + version}
-	out, err := m.output(ctx, env, "go", "version")
-	if err != nil || !strings.Contains(out, version+" ") {
-		return skipped(version + " can't be fetched here: " + lastLine(out))
+	setting, err := m.toolchain(ctx)
+	if err != nil {
+		return err
 	}
+	env := []string{setting}
 	if err := m.command(env, "go", "build", "./...")(ctx); err != nil {
 		return err
 	}
 	args := []string{"test", "-vet=off", "-timeout", "20m"}
-	if !m.whole {
-		args = append(args, "-short", withoutS3)
+	if m.whole {
+		return m.command(env, "go", append(args, "./...")...)(ctx)
 	}
-	return m.command(env, "go", append(args, "./...")...)(ctx)
+	list, err := m.output(ctx, env, "go", "list", "-f", ".{{slice .Dir (len .Module.Dir)}}", "./...")
+	if err != nil {
+		return err
+	}
+	var rest []string
+	for _, p := range strings.Split(strings.TrimSpace(filepath.ToSlash(list)), "\n") {
+		if p = strings.TrimSpace(p); !slices.Contains(m.concurrent, p) {
+			rest = append(rest, p)
+		}
+	}
+	args = append(args, "-short")
+	if len(rest) > 0 {
+		if err := m.command(env, "go", slices.Concat(args, []string{withoutS3}, rest)...)(ctx); err != nil {
+			return err
+		}
+	}
+	if len(m.concurrent) == 0 {
+		return nil
+	}
+	return m.command(env, "go", slices.Concat(args, []string{"-run", "Alloc|Nothing"}, m.concurrent)...)(ctx)
 }
 
 // fuzzing runs one target. By default an input that is new to it is made as small
