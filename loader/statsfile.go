@@ -46,8 +46,9 @@ type Figures struct {
 
 func figuresOf(s Stats) Figures { return Figures{s.Bound(), s.Verdict(), s} }
 
-// snapshot takes the loader's.
-func (l *Loader) snapshot() *Snapshot {
+// Snapshot takes the loader's figures as they are, as for Options.StatsFile. Safe for
+// concurrent use.
+func (l *Loader) Snapshot() *Snapshot {
 	return &Snapshot{
 		Format: snapshotFormat, Version: snapshotVersion, Time: time.Now().UTC(), Every: statsEvery,
 		Batches: l.Len(), Samples: l.Samples(), Epoch: figuresOf(l.Stats()), Total: figuresOf(l.Totals()),
@@ -168,7 +169,7 @@ func (s *statsFile) write() (err error) {
 	defer guard(s.path, &err) // a Cacher is the program's
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b, err := json.Marshal(s.loader.snapshot())
+	b, err := json.Marshal(s.loader.Snapshot())
 	if err != nil {
 		return err
 	}
