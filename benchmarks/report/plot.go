@@ -104,11 +104,13 @@ func ink(name string) color.Color {
 }
 
 const (
-	width     = 20 * vg.Centimeter
-	barPitch  = 0.75 * vg.Centimeter
-	barHeight = 0.48 * vg.Centimeter
-	margin    = 1.9 * vg.Centimeter // title and axis
+	width     = 22 * vg.Centimeter
+	barPitch  = 0.8 * vg.Centimeter
+	barHeight = 0.46 * vg.Centimeter
+	margin    = 2 * vg.Centimeter // title and axis
 	textSize  = 10
+
+	titleHeight = 0.8 * vg.Centimeter
 )
 
 func letters(size float64) text.Style {
@@ -139,12 +141,9 @@ func bars(k kind, fig figure, rows []result.Row) ([]byte, error) {
 			return nil, err
 		}
 	}
-	p.NominalY(names...)
 	p.Y.Min, p.Y.Max = -0.6, float64(len(values))-0.4
-	p.Y.LineStyle.Width, p.Y.Tick.Label = 0, letters(textSize)
-	p.Y.Tick.Label.XAlign, p.Y.Tick.Label.YAlign = text.XRight, text.YCenter
 	c := vgsvg.New(width, margin+barPitch*vg.Length(len(values)))
-	p.Draw(draw.New(c))
+	arrange(draw.New(c), p, k.title, names)
 	var b bytes.Buffer
 	if _, err := c.WriteTo(&b); err != nil {
 		return nil, err
@@ -152,13 +151,35 @@ func bars(k kind, fig figure, rows []result.Row) ([]byte, error) {
 	return dress(b.Bytes(), k.title+": "+fig.title), nil
 }
 
+// arrange draws title, names and plot. What is left of the bars begins at the
+// edge, with room to spare: the reader's font may be wider than the one measured.
+func arrange(c draw.Canvas, p *plot.Plot, title string, names []string) {
+	c.SetColor(ink("paper"))
+	c.Fill(c.Rectangle.Path())
+	const edge = 6
+	style := letters(textSize)
+	left := vg.Length(0)
+	for _, name := range names {
+		left = max(left, style.Width(name)*1.2)
+	}
+	area := draw.Crop(c, 2*edge+left, -edge, edge, -titleHeight)
+	p.Draw(area)
+	data := p.DataCanvas(area)
+	_, y := p.Transforms(&data)
+	style.YAlign = text.YCenter
+	for i, name := range names {
+		c.FillText(style, vg.Point{X: edge, Y: y(float64(i))}, name)
+	}
+	style = letters(textSize + 2)
+	style.YAlign = text.YTop
+	c.FillText(style, vg.Point{X: edge, Y: c.Max.Y - edge}, title)
+}
+
 // frame is a plot without bars.
 func frame(k kind, fig figure, unit string) *plot.Plot {
 	p := plot.New()
 	p.BackgroundColor = ink("paper")
-	p.Title.Text, p.Title.TextStyle = k.title, letters(textSize+2)
-	p.Title.TextStyle.XAlign = text.XCenter
-	p.Title.Padding = 6
+	p.HideY()
 	p.X.Label.Text, p.X.Label.TextStyle = strings.Replace(fig.title, "sample", k.unit, 1)+", "+unit+" (line: from the least to the greatest round)", letters(textSize-1)
 	p.X.Label.TextStyle.XAlign, p.X.Label.TextStyle.YAlign = text.XCenter, text.YBottom
 	p.X.Label.Padding = 2
