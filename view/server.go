@@ -27,6 +27,8 @@ import (
 	"slices"
 	"sync"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/betongo/betongo/dataset"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/internal/mmap"
@@ -48,21 +50,30 @@ type Options struct {
 	// Store is how files are reached that the dataset has not opened: those of an
 	// index.
 	Store *store.Options
+	// Quarantine are samples that loaders leave alone (loader.QuarantineFile).
+	Quarantine []int
 	// Memory bounds the pictures that are kept rendered, in bytes; 0 is 64 MiB.
 	Memory int64
 }
 
 // Server shows a dataset. It is safe for concurrent use.
 type Server struct {
-	ds     loader.Dataset
-	fields []ffcv.Field
-	files  []file // of the dataset, in order; at least one
-	label  int    // the field that says a sample's class, -1: none does
-	opts   Options
+	ds      loader.Dataset
+	fields  []ffcv.Field
+	names   []string // of the fields, as a page knows them
+	files   []file   // of the dataset, in order; at least one
+	classes []string // nil: none are named
+	label   int      // the field that says a sample's class, -1: none does
+	opts    Options
+	facts   struct { // what takes reading a little of each file
+		once sync.Once
+		facts
+	}
 
 	mux      *http.ServeMux
 	pictures *lru
-	heavy    chan struct{} // a place for each piece of heavy work at a time
+	heavy    chan struct{}       // a place for each piece of heavy work at a time
+	drawing  *semaphore.Weighted // bytes for pictures that are being drawn
 	jobs     jobs
 
 	ctx    context.Context // ends with Close
@@ -77,12 +88,15 @@ type file struct {
 	n     int            // its samples
 	ds    loader.Dataset // of these samples alone
 	beton *ffcv.File     // nil: it isn't opened, or the dataset is none of files
+
+	fields []ffcv.Field // the dataset's, and where they lie in this one's rows
 }
 
 // New returns a server of a dataset, which is borrowed and must outlive it: a
 // *ffcv.File, a *dataset.Concat of them, or any other.
 func New(ds loader.Dataset, opts *Options) (*Server, error) {
-	s := &Server{ds: ds, fields: ds.Fields(), mux: http.NewServeMux(), heavy: make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))}
+	s := &Server{ds: ds, fields: ds.Fields(), mux: http.NewServeMux(), heavy: make(chan struct{}, max(2, runtime.GOMAXPROCS(0))),
+		drawing: semaphore.NewWeighted(mostDrawing)}
 	if opts != nil {
 		s.opts = *opts
 	}
@@ -104,6 +118,10 @@ func New(ds loader.Dataset, opts *Options) (*Server, error) {
 	}
 	s.files = filesOf(ds)
 	s.label = labelOf(s.fields)
+	s.names = namesOf(s.fields)
+	if c, ok := ds.(interface{ Classes() []string }); ok && s.label >= 0 {
+		s.classes = c.Classes()
+	}
 	s.pictures = newLRU(s.opts.Memory)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	for _, part := range parts {
@@ -119,7 +137,7 @@ func filesOf(ds loader.Dataset) []file {
 	c, ok := ds.(*dataset.Concat)
 	if !ok {
 		f, _ := ds.(*ffcv.File)
-		return []file{{name: ds.Name(), n: ds.Len(), ds: ds, beton: f}}
+		return []file{{name: ds.Name(), n: ds.Len(), ds: ds, beton: f, fields: ds.Fields()}}
 	}
 	var list []file
 	for _, m := range c.Members() {
@@ -129,7 +147,7 @@ func filesOf(ds loader.Dataset) []file {
 			first = last.first + last.n
 		}
 		f, _ := m.(*ffcv.File)
-		list = append(list, file{name: m.Name(), first: first, n: m.Len(), ds: m, beton: f})
+		list = append(list, file{name: m.Name(), first: first, n: m.Len(), ds: m, beton: f, fields: m.Fields()})
 	}
 	return list
 }
