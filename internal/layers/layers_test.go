@@ -92,6 +92,7 @@ var rooms = []room{
 	{"cmd/betongo-engine", 9, []string{"internal/engine/program", "internal/engine"}},
 	{"cmd/betongo-tools", 9, []string{"internal/engine/program", "internal/tools"}},
 	{"cmd/*", 8, []string{"*"}},
+	{"docs", 8, []string{"*"}}, // a test of what is told there
 	{"benchmarks/result", 7, []string{"internal/aside"}}, // what the others there measure
 	{"benchmarks/*", 8, []string{"*"}},
 	{"benchmarks", 9, []string{"*"}},
