@@ -287,7 +287,7 @@ func (b *brush) shown(r rgb.Raster, side int) (picture, error) {
 	case mask:
 		return encoded(&image.Paletted{Pix: small.Pix, Stride: w, Rect: image.Rect(0, 0, w, h), Palette: classColours})
 	case r.Depth == 2 && r.Channels == 1:
-		return b.lossless(spread(small))
+		return b.lossless(stretched(small))
 	}
 	return b.lossless(small)
 }
@@ -323,9 +323,9 @@ func hueOf(hue, light float64) color.Color {
 	return color.RGBA{ramp(0), ramp(2), ramp(4), 255}
 }
 
-// spread makes a raster of bytes whose numbers go from black to white, of one of
+// stretched makes a raster of bytes whose numbers go from black to white, of one of
 // two bytes.
-func spread(r rgb.Raster) rgb.Raster {
+func stretched(r rgb.Raster) rgb.Raster {
 	lo, hi := uint16(0xffff), uint16(0)
 	for i := 0; i+1 < len(r.Pix); i += 2 {
 		v := binary.LittleEndian.Uint16(r.Pix[i:])

@@ -62,7 +62,7 @@ func refuse(w http.ResponseWriter, status int, text string) {
 
 // enter takes the token out of the address and gives the browser a cookie for it.
 func (s *Server) enter(w http.ResponseWriter, r *http.Request, query url.Values) {
-	if list := query["token"]; len(list) != 1 || !s.right(list[0]) {
+	if list := query["token"]; len(list) != 1 || !s.right(list[0]) && !s.punch(list[0]) {
 		refuse(w, http.StatusForbidden, "That is not the token of this server: each start has its own. Open the address that 'ffcv view' printed last.")
 		return
 	}
@@ -93,6 +93,15 @@ func (s *Server) known(r *http.Request) (byHeader, ok bool) {
 		ok = ok || s.right(c.Value)
 	}
 	return false, ok
+}
+
+// punch takes a ticket, if it is one.
+func (s *Server) punch(ticket string) bool {
+	s.tickets.mu.Lock()
+	defer s.tickets.mu.Unlock()
+	ok := s.tickets.valid[ticket] // 256 random bits that are worth something once: the time of a look-up tells nothing
+	delete(s.tickets.valid, ticket)
+	return ok
 }
 
 // right compares in a time that tells nothing of the token.

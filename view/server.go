@@ -75,6 +75,10 @@ type Server struct {
 	heavy    chan struct{}       // a place for each piece of heavy work at a time
 	drawing  *semaphore.Weighted // bytes for pictures that are being drawn
 	jobs     jobs
+	tickets  struct { // tokens that were given out for one use
+		mu    sync.Mutex
+		valid map[string]bool
+	}
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -112,9 +116,7 @@ func New(ds loader.Dataset, opts *Options) (*Server, error) {
 		s.opts.Memory = 64 << 20
 	}
 	if s.opts.Token == "" {
-		var b [32]byte
-		rand.Read(b[:]) // never fails
-		s.opts.Token = hex.EncodeToString(b[:])
+		s.opts.Token = newToken()
 	}
 	s.files = filesOf(ds)
 	s.label = labelOf(s.fields)
@@ -182,6 +184,27 @@ func (s *Server) open(ctx context.Context, f *file) (*ffcv.File, func() error, e
 
 // Token is what a browser has to show: http://ADDRESS/?token=TOKEN.
 func (s *Server) Token() string { return s.opts.Token }
+
+// Ticket is a token that lets one browser in, once: for an address that others on
+// the machine may see, as they do with the command line of a program that is
+// started with it.
+func (s *Server) Ticket() string {
+	s.tickets.mu.Lock()
+	defer s.tickets.mu.Unlock()
+	if s.tickets.valid == nil {
+		s.tickets.valid = map[string]bool{}
+	}
+	ticket := newToken()
+	s.tickets.valid[ticket] = true
+	return ticket
+}
+
+// newToken is 256 random bits.
+func newToken() string {
+	var b [32]byte
+	rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
 
 // Handler answers requests. After Close it is not to be used.
 func (s *Server) Handler() http.Handler { return s.secure(s.mux) }

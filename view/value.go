@@ -183,8 +183,9 @@ func (v *value) head(n int64) ([]byte, error) {
 	return v.bytes(0, min(n, all))
 }
 
-// decode returns the value as its field decodes it.
-func (v *value) decode() (any, error) {
+// parts returns the bytes of all of the value's regions, as they are stored:
+// what its field decodes.
+func (v *value) parts() ([][]byte, error) {
 	data := make([][]byte, len(v.regions))
 	for r, g := range v.regions {
 		b, err := v.f.ds.Bytes(v.sample, g.Ptr, g.Size, nil)
@@ -192,6 +193,15 @@ func (v *value) decode() (any, error) {
 			return nil, v.flaw(err)
 		}
 		data[r] = b
+	}
+	return data, nil
+}
+
+// decode returns the value as its field decodes it.
+func (v *value) decode() (any, error) {
+	data, err := v.parts()
+	if err != nil {
+		return nil, err
 	}
 	got, err := v.d.Field.Decode(v.meta, data)
 	return got, v.flaw(err)
