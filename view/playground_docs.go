@@ -1,0 +1,3 @@
+package view
+
+var opDocs = map[string]string{}
