@@ -12,8 +12,8 @@ import (
 
 type addCommand struct {
 	fileFlags
-	Output string   `short:"o" required:"" placeholder:"OUT" help:"The file to write."`
-	Field  []string `required:"" sep:"none" placeholder:"NAME=FROM" help:"A field more: NAME=FILE.npy, a row for each sample, or NAME=FILE.beton:FIELD, a field of another file; the flag repeats."`
+	Output string   `short:"o" required:"" complete:"beton" placeholder:"OUT" help:"What to write: a path or a URL."`
+	Field  []string `required:"" sep:"none" complete:"file" placeholder:"NAME=FROM" help:"A field to write; the flag repeats. NAME=FILE.npy, a row for each sample, or NAME=FILE.beton:FIELD, a field of another file."`
 	packFlags
 	spliceFlags
 }

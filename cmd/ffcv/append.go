@@ -19,13 +19,13 @@ import (
 
 type appendCommand struct {
 	fileFlags
-	Source       string   `arg:"" help:"What to append: a folder with a folder of photographs for each class, a table (.csv, .tsv, .jsonl), or another .beton."`
-	Output       string   `short:"o" placeholder:"OUT" help:"The file to write."`
-	InPlace      bool     `help:"Put the new file in the place of the old one once it is whole; instead of --output."`
-	Field        []string `sep:"none" placeholder:"NAME=TYPE" help:"Where a table has a field's values: NAME=TYPE[:KEY=VALUE,...], as in 'ffcvwrite table'; its column of the same name unless given. The flag repeats."`
-	AllowOutside bool     `help:"Allow files that a table names, and that lie, or lead by a link, outside of its folder."`
-	Mode         string   `default:"jpg" enum:"jpg,raw" placeholder:"jpg|raw" help:"Store new images as jpg (the default; JPEGs are kept as they are) or as raw pixels."`
-	OnError      string   `default:"fail" enum:"fail,skip" placeholder:"fail|skip" help:"What to do with a sample that cannot be read: fail (the default), or skip it and report it."`
+	Source       string   `arg:"" complete:"file" help:"What to append: a folder with a folder of photographs for each class, a table (.csv, .tsv, .jsonl), or another .beton."`
+	Output       string   `short:"o" complete:"beton" placeholder:"OUT" help:"What to write: a path or a URL."`
+	InPlace      bool     `help:"Change the file itself, instead of --output. The new one takes the old one's place once it is whole."`
+	Field        []string `sep:"none" placeholder:"NAME=TYPE" help:"A field to write; the flag repeats. NAME=TYPE[:KEY=VALUE,...], as in 'ffcvwrite table', says where a table has its values: in its column of the same name unless given."`
+	AllowOutside bool     `help:"Allow files that a table names and that lie, or lead by a link, outside of its folder."`
+	Mode         string   `default:"jpg" enum:"jpg,raw" placeholder:"jpg|raw" help:"How images are stored. jpg (the default; JPEGs are kept as they are) or raw pixels."`
+	OnError      string   `default:"fail" enum:"fail,skip" placeholder:"fail|skip" help:"What to do with a sample that cannot be read. fail (the default), or skip it and report it."`
 	spliceFlags
 }
 

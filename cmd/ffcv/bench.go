@@ -23,34 +23,22 @@ import (
 type benchCommand struct {
 	filesFlags
 	memoryFlags
-	orderFlags
-	policyFlags
-	Pipeline string `default:"raw" enum:"raw,simple,cc224,rrc224,rrc224f32,cifar,cifarf32" placeholder:"NAME" help:"What happens to the first image field: raw (bytes as stored, the default), simple (whole images of one size), cc224 (center crop), rrc224 (random resized crop and flip), rrc224f32 (the same, normalised float32 CHW), cifar (flip, translate, cutout), cifarf32 (the same, normalised float32 HWC). Other fields come as stored."`
-	Batch    int    `default:"256" placeholder:"N" help:"Samples in a batch (default 256)."`
-	Epochs   int    `default:"3" placeholder:"N" help:"Epochs to load (default 3); the figures are medians of those after the first."`
-	Workers  int    `default:"0" placeholder:"N" help:"Goroutines that fill batches; 0 is one a processor."`
-	DropLast bool   `help:"Leave out a last batch that is not full."`
-	Seed     uint64 `default:"0" placeholder:"S" help:"Seed of the order and of the augmentations."`
-	Filter   string `default:"area" enum:"area,bilinear" placeholder:"NAME" help:"How crops are resized: area (the default, as FFCV and OpenCV's INTER_AREA) or bilinear (antialiased, as Pillow and torchvision)."`
-	Exact    bool   `help:"Decode and resize bit for bit as libjpeg and OpenCV (or Pillow) do: slower."`
-	Ragged   bool   `help:"Put values that differ in length (Bytes, JSON, images as stored) one after another, without padding."`
-	Marks    string `name:"marks-file" placeholder:"FILE" help:"Take checkpoints of JPEGs from this side file, and add to it those that it lacks: see 'ffcv marks'."`
-	Cold     bool   `help:"Drop the files from the system's cache before each epoch, as far as it does that (Linux, with --memory)."`
-	Explain  bool   `help:"Say how each output is made, what is one pass with the decoder and what runs after it; and of the last epoch what held it up and where the time went."`
-	JSON     bool   `name:"json" help:"Print one JSON object."`
+	orderFlags  `group:"Order"`
+	policyFlags `group:"Samples that are no good"`
+	loadFlags
+	Epochs  int    `default:"3" placeholder:"N" help:"Epochs to load (default 3); the figures are medians of those after the first."`
+	Marks   string `name:"marks-file" complete:"file" placeholder:"FILE" help:"Take checkpoints of JPEGs from this side file, and add to it those that it lacks: see 'ffcv marks'."`
+	Cold    bool   `help:"Drop the files from the system's cache before each epoch, as far as it does that (Linux, with --memory)."`
+	Explain bool   `help:"Say how each output is made, what is one pass with the decoder and what runs after it; and of the last epoch what held it up and where the time went."`
+	JSON    bool   `name:"json" help:"Print JSON on standard output. It is one object."`
 }
 
 // Validate is kong's hook.
 func (c *benchCommand) Validate() error {
-	switch {
-	case c.Batch < 1:
-		return fmt.Errorf("--batch: %d; expected 1 or more", c.Batch)
-	case c.Epochs < 1:
+	if c.Epochs < 1 {
 		return fmt.Errorf("--epochs: %d; expected 1 or more", c.Epochs)
-	case c.Workers < 0:
-		return fmt.Errorf("--workers: %d; expected 0 or more", c.Workers)
 	}
-	if err := errors.Join(c.memoryFlags.set(&c.customFlags), c.orderFlags.check(), c.policyFlags.check()); err != nil {
+	if err := errors.Join(c.loadFlags.check(), c.memoryFlags.set(&c.customFlags), c.orderFlags.check(), c.policyFlags.check()); err != nil {
 		return err
 	}
 	return c.filesFlags.Validate()
@@ -152,7 +140,7 @@ var filters = map[string]rgb.Filter{"area": rgb.Area, "bilinear": rgb.Bilinear}
 
 // load runs the epochs.
 func (c *benchCommand) load(ctx context.Context, f loader.Dataset, r *benchResult, warn func(string)) error {
-	outputs, err := pipeline(f, c.Pipeline, shape{filter: filters[c.Filter], exact: c.Exact, ragged: c.Ragged})
+	outputs, err := pipeline(f, c.Pipeline, c.shape())
 	if err != nil {
 		return err
 	}

@@ -8,10 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/alecthomas/kong"
-
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/complete"
 	"github.com/betongo/betongo/internal/mmap"
 	"github.com/betongo/betongo/internal/storeflag"
 	"github.com/betongo/betongo/internal/term"
@@ -21,31 +20,37 @@ import (
 
 const prog = "ffcv"
 
-const description = "Look into .beton files, the dataset format of FFCV: contents, soundness, speed."
+const description = "Look into .beton files, the datasets of FFCV; check them, mend them, make files out of them, and measure how fast they load."
 
 // grammar is the command line.
 type grammar struct {
-	Version kong.VersionFlag `help:"Print the version and exit."`
-	Info    infoCommand      `cmd:"" help:"Print the header, the fields and the sections of a file, or of several."`
-	Dump    dumpCommand      `cmd:"" help:"Print the samples of a file."`
-	Stats   statsCommand     `cmd:"" help:"Tell what a file holds: pixels' mean and deviation, classes, sizes, what comes twice, what is broken."`
-	Sample  sampleCommand    `cmd:"" help:"Write the values of a sample as files that a person can open."`
-	Verify  verifyCommand    `cmd:"" help:"Read all of a file, or of several, and print every flaw."`
-	Marks   marksCommand     `cmd:"" help:"Make checkpoints of a file's JPEGs and put them beside it."`
-	Seal    sealCommand      `cmd:"" help:"Add checksums of all samples to a file, and checkpoints of JPEGs."`
-	Repair  repairCommand    `cmd:"" help:"Finish or take back a sealing that was stopped; list the damaged samples of a file, or write the others into a new one."`
-	Diff    diffCommand      `cmd:"" help:"Compare what two files hold."`
-	Merge   mergeCommand     `cmd:"" help:"Write the samples of several files into one; pages are copied as they are."`
-	Subset  subsetCommand    `cmd:"" help:"Write some samples of a file into a new one."`
-	Split   splitCommand     `cmd:"" help:"Divide the samples of a file among new ones."`
-	Remap   remapCommand     `cmd:"" help:"Write a file with labels and classes renamed; its pages are copied as they are."`
-	Add     addCommand       `cmd:"" help:"Write a file with a field more."`
-	Append  appendCommand    `cmd:"" help:"Write a file with more samples; its pages are copied as they are."`
-	Export  exportCommand    `cmd:"" help:"Write the samples of a file as another system's dataset: class folders, tar shards, Parquet, MDS."`
-	Bench   benchCommand     `cmd:"" help:"Load the batches of a file, or of several as one, and print how fast it went."`
-	Epoch   epochCommand     `cmd:"" help:"Load an epoch, or go on with one, and print what each batch holds."`
-	Replay  replayCommand    `cmd:"" help:"Load one sample as it is in an epoch and print what was drawn for it."`
-	Demo    demoCommand      `cmd:"" help:"Pack photographs, load augmented batches from them and show one."`
+	term.Talk
+	Info   infoCommand   `cmd:"" group:"Look" help:"Print the header, the fields and the sections of a file, or of several."`
+	Dump   dumpCommand   `cmd:"" group:"Look" help:"Print the samples of a file."`
+	Stats  statsCommand  `cmd:"" group:"Look" help:"Tell what a file holds: pixels' mean and deviation, classes, sizes, what comes twice, what is broken."`
+	Sample sampleCommand `cmd:"" group:"Look" help:"Write the values of a sample as files that a person can open."`
+	View   viewCommand   `cmd:"" group:"Look" help:"Show a file, or several as one, in a browser: a gallery with search, samples, charts, the map of its pages, what augmentation does."`
+	Diff   diffCommand   `cmd:"" group:"Look" help:"Compare what two files hold."`
+
+	Verify verifyCommand `cmd:"" group:"Check and mend" help:"Read all of a file, or of several, and print every flaw."`
+	Seal   sealCommand   `cmd:"" group:"Check and mend" help:"Add checksums of all samples to a file, and checkpoints of JPEGs."`
+	Marks  marksCommand  `cmd:"" group:"Check and mend" help:"Make checkpoints of a file's JPEGs and put them beside it."`
+	Repair repairCommand `cmd:"" group:"Check and mend" help:"Finish or take back a sealing that was stopped; list the damaged samples of a file, or write the others into a new one."`
+
+	Merge  mergeCommand  `cmd:"" group:"Make files out of files" help:"Write the samples of several files into one; pages are copied as they are."`
+	Subset subsetCommand `cmd:"" group:"Make files out of files" help:"Write some samples of a file into a new one."`
+	Split  splitCommand  `cmd:"" group:"Make files out of files" help:"Divide the samples of a file among new ones."`
+	Remap  remapCommand  `cmd:"" group:"Make files out of files" help:"Write a file with labels and classes renamed; its pages are copied as they are."`
+	Add    addCommand    `cmd:"" group:"Make files out of files" help:"Write a file with a field more."`
+	Append appendCommand `cmd:"" group:"Make files out of files" help:"Write a file with more samples; its pages are copied as they are."`
+	Export exportCommand `cmd:"" group:"Make files out of files" help:"Write the samples of a file as another system's dataset: class folders, tar shards, Parquet, MDS."`
+
+	Bench  benchCommand  `cmd:"" group:"Load and measure" help:"Load the batches of a file, or of several as one, and print how fast it went."`
+	Epoch  epochCommand  `cmd:"" group:"Load and measure" help:"Load an epoch, or go on with one, and print what each batch holds."`
+	Replay replayCommand `cmd:"" group:"Load and measure" help:"Load one sample as it is in an epoch and print what was drawn for it."`
+	Demo   demoCommand   `cmd:"" group:"Load and measure" help:"Pack photographs, load augmented batches from them and show some."`
+
+	Completion completionCommand `cmd:"" group:"Shell" help:"Print a script that has the shell complete command lines."`
 }
 
 // env is what a verb runs in.
@@ -73,8 +78,11 @@ func (e *env) end() error {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	raw := stdout
 	stdout, stderr = term.Safe(stdout), term.Safe(stderr)
+	if len(args) > 0 && args[0] == complete.Ask {
+		return term.Fail(stderr, prog, answer(stdout, args[1:]))
+	}
 	var g grammar
-	k, code := term.Parse(prog, description, &g, args, stdout, stderr)
+	k, code := term.Parse(prog, description, &g, args, stdout, stderr, manual())
 	if k == nil {
 		return code
 	}
@@ -91,7 +99,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // fileFlags name the file that a verb reads.
 type fileFlags struct {
-	File string `arg:"" help:"The .beton file, or its URL."`
+	File string `arg:"" complete:"beton" help:"The .beton file, or its URL."`
 	customFlags
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"image/png"
 	"os"
@@ -20,9 +21,10 @@ import (
 )
 
 type demoCommand struct {
-	Folder  string        `arg:"" optional:"" help:"A folder of class folders with photographs; by default a few dozen that this command brings along."`
-	Output  string        `short:"o" placeholder:"DIR" help:"Where demo.beton and demo.png go; by default a new folder for temporary files."`
+	Folder  string        `arg:"" optional:"" complete:"dir" help:"A folder of class folders with photographs; by default a few dozen that this command brings along."`
+	Output  string        `short:"o" complete:"dir" placeholder:"DIR" help:"What to write: a path. The folder for demo.beton and demo.png; by default a new one among the temporary files."`
 	AtLeast time.Duration `name:"time" default:"2s" placeholder:"TIME" help:"How long to load at least (default 2s); longer gives steadier figures."`
+	JSON    bool          `name:"json" help:"Print JSON on standard output. It is one object of what was done."`
 }
 
 // The demo's batches.
@@ -82,7 +84,31 @@ func (c *demoCommand) Run(e *env) (err error) {
 	if err := d.load(e.ctx, c.AtLeast); err != nil {
 		return err
 	}
+	if c.JSON {
+		return d.printJSON(e)
+	}
 	return d.print(e)
+}
+
+// demoResult is what the verb prints as JSON, a contract with other programs.
+type demoResult struct {
+	Photos       int     `json:"photos"`
+	Classes      int     `json:"classes"`
+	File         string  `json:"file"`
+	Bytes        int64   `json:"bytes"`
+	Sheet        string  `json:"sheet"`
+	Epochs       int     `json:"epochs"`
+	Samples      int     `json:"samples"` // that were loaded
+	Seconds      float64 `json:"seconds"`
+	PerSecond    float64 `json:"samples_per_s"`
+	CPUPerSample float64 `json:"cpu_ms_per_sample"`
+}
+
+func (d *demo) printJSON(e *env) error {
+	seconds, n := d.wall.Seconds(), float64(d.loaded)
+	enc := json.NewEncoder(e.stdout)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(demoResult{d.photos, d.classes, d.beton, d.written.Bytes, d.sheet, d.epochs, d.loaded, seconds, n / seconds, 1000 * d.cpu.Seconds() / n})
 }
 
 // pack writes the photographs, as they are, and their labels.

@@ -13,11 +13,11 @@ import (
 )
 
 type diffCommand struct {
-	A     string `arg:"" help:"A .beton file, or its URL."`
-	B     string `arg:"" help:"The other one."`
+	A     string `arg:"" complete:"beton" help:"A .beton file, or its URL."`
+	B     string `arg:"" complete:"beton" help:"The other one."`
 	ByKey bool   `help:"Compare the samples of the same name rather than of the same number."`
-	Limit int    `default:"100" placeholder:"N" help:"Print no more differences than that; 0 prints all. They are counted all the same."`
-	JSON  bool   `name:"json" help:"Print each difference as one JSON object a line, and one at the end with their number."`
+	Limit int    `default:"100" placeholder:"N" help:"How much is listed at most; all is counted. Differences; 0 lists all."`
+	JSON  bool   `name:"json" help:"Print JSON on standard output. It is an object a line for each difference, and one at the end with their number."`
 	customFlags
 }
 

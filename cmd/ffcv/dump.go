@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/ffcv"
@@ -17,45 +16,17 @@ import (
 
 type dumpCommand struct {
 	fileFlags
-	JSON   bool   `name:"json" help:"Print one JSON object a line for each sample."`
-	Range  string `placeholder:"A:B" help:"Only samples A to B-1; either may be left out, and negative numbers count from the end, as in Python (write --range=-5:)."`
-	Pixels bool   `help:"Decode images and print the SHA-256 of their pixels too."`
+	JSON bool `name:"json" help:"Print JSON on standard output. It is an object a line for each sample."`
+	rangeFlag
+	PixelSums bool `aliases:"pixels" help:"Decode images and print the SHA-256 of their pixels too."`
 }
 
 // Validate is kong's hook.
 func (c *dumpCommand) Validate() error {
-	if _, _, err := parseRange(c.Range, 0); err != nil {
+	if err := c.check(); err != nil {
 		return err
 	}
 	return c.fileFlags.Validate()
-}
-
-// parseRange reads A:B as Python's slice of n samples: what lies outside is
-// left out.
-func parseRange(text string, n int) (lo, hi int, err error) {
-	hi = n
-	if text == "" {
-		return lo, hi, nil
-	}
-	a, b, ok := strings.Cut(text, ":")
-	for _, end := range []struct {
-		text string
-		to   *int
-	}{{a, &lo}, {b, &hi}} {
-		if end.text == "" || !ok {
-			continue
-		}
-		v, numErr := strconv.Atoi(end.text)
-		ok = numErr == nil
-		if v < 0 {
-			v += n
-		}
-		*end.to = min(max(v, 0), n)
-	}
-	if !ok {
-		return 0, 0, fmt.Errorf("--range: %q; expected A:B with whole numbers A and B", text)
-	}
-	return lo, max(lo, hi), nil
 }
 
 // Run is kong's hook.
@@ -65,19 +36,19 @@ func (c *dumpCommand) Run(e *env) error {
 		return err
 	}
 	defer f.Close()
-	lo, hi, err := parseRange(c.Range, f.Len())
+	r, err := parseSlice(c.Range, f.Len())
 	if err != nil {
 		return err
 	}
 	out := bufio.NewWriterSize(e.stdout, 1<<16)
-	d := newDumper(f, c.Pixels)
+	d := newDumper(f, c.PixelSums)
 	add := d.human
 	if c.JSON {
 		add = d.json
 	}
-	for i := lo; i < hi && err == nil; i++ {
+	for i := 0; i < r.Count && err == nil; i++ {
 		if err = e.ctx.Err(); err == nil {
-			err = d.sample(out, i, add)
+			err = d.sample(out, r.First+i*r.Step, add)
 		}
 	}
 	if flushErr := out.Flush(); err == nil {

@@ -8,38 +8,6 @@ import (
 	"testing"
 )
 
-func TestParseRange(t *testing.T) {
-	for _, c := range []struct {
-		text      string
-		n, lo, hi int
-		bad       bool
-	}{
-		{"", 10, 0, 10, false},
-		{":", 10, 0, 10, false},
-		{"2:5", 10, 2, 5, false},
-		{"2:", 10, 2, 10, false},
-		{":3", 10, 0, 3, false},
-		{"-3:", 10, 7, 10, false},
-		{":-3", 10, 0, 7, false},
-		{"5:2", 10, 5, 5, false},
-		{"0:100", 10, 0, 10, false},
-		{"50:100", 10, 10, 10, false},
-		{"-50:2", 10, 0, 2, false},
-		{"0:5", 0, 0, 0, false},
-		{"3", 10, 0, 0, true},
-		{"a:b", 10, 0, 0, true},
-		{"1:b", 10, 0, 0, true},
-		{"a:1", 10, 0, 0, true},
-		{"1:2:3", 10, 0, 0, true},
-		{"1.5:2", 10, 0, 0, true},
-	} {
-		lo, hi, err := parseRange(c.text, c.n)
-		if (err != nil) != c.bad || lo != c.lo || hi != c.hi {
-			t.Errorf("%q of %d: %d, %d, %v", c.text, c.n, lo, hi, err)
-		}
-	}
-}
-
 func TestAppendFloat(t *testing.T) {
 	for _, v := range []float64{0, math.Copysign(0, -1), 1, -2, 0.1, 1e21, 1e300, -5e-324, math.MaxFloat64, 9007199254740993} {
 		var got struct {

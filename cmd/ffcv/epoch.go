@@ -21,24 +21,17 @@ import (
 type epochCommand struct {
 	filesFlags
 	memoryFlags
-	orderFlags
-	policyFlags
-	Pipeline    string `default:"raw" enum:"raw,simple,cc224,rrc224,rrc224f32,cifar,cifarf32" placeholder:"NAME" help:"What happens to the first image field, as for bench."`
-	Filter      string `default:"area" enum:"area,bilinear" placeholder:"NAME" help:"How crops are resized, as for bench."`
-	Exact       bool   `help:"Decode and resize bit for bit, as for bench."`
-	Ragged      bool   `help:"Values that differ in length one after another, without padding, as for bench."`
-	Seed        uint64 `default:"0" placeholder:"S" help:"Seed of the order and of the augmentations."`
-	Epoch       *int   `placeholder:"E" help:"The epoch; without it the one of --state, else 0."`
-	Batch       int    `default:"256" placeholder:"N" help:"Samples in a batch (default 256)."`
-	Workers     int    `default:"0" placeholder:"N" help:"Goroutines that fill batches; 0 is one a processor."`
-	DropLast    bool   `help:"Leave out a last batch that is not full."`
+	orderFlags  `group:"Order"`
+	policyFlags `group:"Samples that are no good"`
+	loadFlags
+	Epoch       *int   `placeholder:"N" help:"The epoch, from 0. Without it the one of --state, else 0."`
 	Rank        int    `default:"0" placeholder:"R" help:"Which of --world ranks this is, from 0."`
 	World       int    `default:"1" placeholder:"W" help:"How many ranks share the epoch (default 1)."`
 	ExactlyOnce bool   `help:"No sample comes twice where ranks don't divide the epoch: last batches are shorter instead."`
 	StopAfter   int    `default:"0" placeholder:"K" help:"Stop after so many batches."`
-	State       string `placeholder:"FILE" help:"Go on from the state in this file, if there is one, and write it there when this stops, however it does."`
+	State       string `complete:"file" placeholder:"FILE" help:"Go on from the state in this file, if there is one, and write it there when this stops, however it does."`
 	SaveEvery   int    `default:"0" placeholder:"K" help:"Write --state after every K batches as well."`
-	JSON        bool   `name:"json" help:"Print one JSON object a batch: its samples, and the SHA-256 of each field's bytes."`
+	JSON        bool   `name:"json" help:"Print JSON on standard output. It is an object a line for each batch: its samples, and the SHA-256 of each field's bytes."`
 }
 
 // Validate is kong's hook.
@@ -47,7 +40,7 @@ func (c *epochCommand) Validate() error {
 		name         string
 		value, least int
 	}{
-		{"batch", c.Batch, 1}, {"world", c.World, 1}, {"workers", c.Workers, 0}, {"stop-after", c.StopAfter, 0},
+		{"world", c.World, 1}, {"stop-after", c.StopAfter, 0},
 		{"save-every", c.SaveEvery, 0},
 	} {
 		if v.value < v.least {
@@ -71,7 +64,7 @@ func (c *epochCommand) Validate() error {
 	if c.SaveEvery > 0 && c.State == "" {
 		return errors.New("--save-every: only with --state")
 	}
-	if err := errors.Join(c.memoryFlags.set(&c.customFlags), c.orderFlags.check(), c.policyFlags.check()); err != nil {
+	if err := errors.Join(c.loadFlags.check(), c.memoryFlags.set(&c.customFlags), c.orderFlags.check(), c.policyFlags.check()); err != nil {
 		return err
 	}
 	return c.filesFlags.Validate()
@@ -115,7 +108,7 @@ func (c *epochCommand) Run(e *env) error {
 // it is to load. What else there is to say goes to notes.
 func (c *epochCommand) loader(ds loader.Dataset, notes io.Writer) (*loader.Loader, int, error) {
 	warn := func(msg string) { term.Say(notes, prog, "warning", msg) }
-	outputs, err := pipeline(ds, c.Pipeline, shape{filter: filters[c.Filter], exact: c.Exact, ragged: c.Ragged})
+	outputs, err := pipeline(ds, c.Pipeline, c.shape())
 	if err != nil {
 		return nil, 0, err
 	}

@@ -17,21 +17,20 @@ import (
 
 type exportCommand struct {
 	filesFlags
-	To         string    `required:"" enum:"folder,tar,parquet,mds" placeholder:"folder|tar|parquet|mds" help:"What to write: folder (class folders, as torchvision's ImageFolder reads them), tar (WebDataset's shards), parquet (with Hugging Face's image column) or mds (MosaicML Streaming)."`
-	Output     string    `short:"o" required:"" placeholder:"OUT" help:"The folder to write, or its URL."`
-	ShardSize  term.Size `default:"0" placeholder:"SIZE" help:"At most this many bytes in a shard (default 256MiB, of mds 64MiB)."`
-	KeyFrom    string    `placeholder:"path|FIELD|index" help:"What samples are called: path, the path that each came from; index, its number; or the value of an int, bytes or JSON field. Without it the path of those that have one, and the number of others."`
-	Fields     []string  `placeholder:"A,B" help:"Export only these fields, in this order."`
-	Indices    string    `placeholder:"FILE|LIST" help:"These samples, in this order: numbers with commas between, or a file of them (text with white space or commas between, or a .npy of integers)."`
-	Range      string    `placeholder:"A:B:C" help:"Samples A to B-1 in steps of C; each may be left out, and negative numbers count from the end, as in Python (write --range=-5:)."`
-	LabelField string    `placeholder:"NAME" help:"The field of labels: \"label\", or the only int field, unless given."`
-	Ext        []string  `sep:"none" placeholder:"FIELD=EXT" help:"The extension of a bytes field's files, in folder and tar, such as caption=txt (default bin); the flag repeats."`
-	Name       string    `placeholder:"NAME" help:"What tar and parquet shards are called before their number (default shard, data), such as train, by which Hugging Face knows a split."`
-	Metadata   bool      `help:"In a folder, write metadata.jsonl, a line a sample in the file's order, also when there is nothing but pictures and labels."`
-	OnError    string    `default:"fail" enum:"fail,skip" placeholder:"fail|skip" help:"What to do with a sample that cannot be exported: fail (the default), or skip it and report it."`
-	Workers    int       `default:"0" placeholder:"N" help:"Goroutines that read and encode; 0 is one a processor, and more from or to an object store."`
-	Force      bool      `help:"Replace an earlier export; a folder with any other file stays."`
-	JSON       bool      `name:"json" help:"Print what was done as one JSON object."`
+	To        string    `required:"" enum:"folder,tar,parquet,mds" placeholder:"folder|tar|parquet|mds" help:"The format of what is written. folder (class folders, as torchvision's ImageFolder reads them), tar (WebDataset's shards), parquet (with Hugging Face's image column) or mds (MosaicML Streaming)."`
+	Output    string    `short:"o" required:"" complete:"dir" placeholder:"OUT" help:"What to write: a path or a URL. It becomes a folder."`
+	ShardSize term.Size `default:"0" placeholder:"SIZE" help:"At most this many bytes in a shard (default 256MiB, of mds 64MiB)."`
+	KeyFrom   string    `complete:"field" placeholder:"path|FIELD|index" help:"What samples are called: path, the path that each came from; index, its number; or the value of an int, bytes or JSON field. Without it the path of those that have one, and the number of others."`
+	Fields    []string  `complete:"field" placeholder:"NAME,…" help:"Only these fields, with commas between. Unless given, all in the file's order."`
+	indicesFlags
+	labelFlag
+	Ext      []string `sep:"none" placeholder:"FIELD=EXT" help:"The extension of a bytes field's files, in folder and tar, such as caption=txt (default bin); the flag repeats."`
+	Name     string   `placeholder:"NAME" help:"What tar and parquet shards are called before their number (default shard, data), such as train, by which Hugging Face knows a split."`
+	Metadata bool     `help:"In a folder, write metadata.jsonl, a line a sample in the file's order, also when there is nothing but pictures and labels."`
+	OnError  string   `default:"fail" enum:"fail,skip" placeholder:"fail|skip" help:"What to do with a sample that cannot be read. fail (the default), or skip it and report it."`
+	term.Jobs
+	Force bool `aliases:"overwrite" help:"Replace what is there. It must be an earlier export: a folder with any other file stays."`
+	JSON  bool `name:"json" help:"Print JSON on standard output. It is one object of what was done."`
 	memoryFlags
 
 	ext map[string]string
@@ -39,18 +38,14 @@ type exportCommand struct {
 
 // Validate is kong's hook.
 func (c *exportCommand) Validate() error {
+	if err := errors.Join(c.indicesFlags.check(), c.Jobs.Check()); err != nil {
+		return err
+	}
 	switch {
-	case c.Indices != "" && c.Range != "":
-		return errors.New("--indices and --range: expected one of them")
-	case c.Workers < 0:
-		return fmt.Errorf("--workers: %d; expected 0 or more", c.Workers)
 	case c.ShardSize < 0:
 		return fmt.Errorf("--shard-size: %d; expected more than 0", c.ShardSize)
 	case c.Metadata && c.To != "folder":
 		return fmt.Errorf("--metadata: only a folder has it; in %s samples are in order", c.To)
-	}
-	if _, err := parseSlice(c.Range, 0); err != nil {
-		return err
 	}
 	for _, text := range c.Ext {
 		field, ext, ok := strings.Cut(text, "=")

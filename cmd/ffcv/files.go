@@ -15,14 +15,14 @@ import (
 
 // filesFlags name the files that a verb reads as one dataset.
 type filesFlags struct {
-	Files []string `arg:"" name:"file" help:"The .beton file, or several that are one after another: files, and patterns such as 'train-*.beton', their URLs, or the index (.json) of a dataset."`
+	Files []string `arg:"" name:"file" complete:"beton" help:"The .beton file, or several that are one after another: files, and patterns such as 'train-*.beton', their URLs, or the index (.json) of a dataset."`
 	customFlags
 }
 
 // memoryFlags say how much of the files may be in memory.
 type memoryFlags struct {
-	Memory term.Size `placeholder:"SIZE" help:"Read the files through a cache of this size, such as 512MiB, which several files share: for files larger than memory. 0 (the default) maps them, and takes at most 1GiB for URLs."`
-	Direct bool      `help:"With --memory, read past the system's cache (Linux)."`
+	Memory term.Size `placeholder:"SIZE" group:"Memory" help:"Read the files through a cache of this size, such as 512MiB, which several files share: for files larger than memory. 0 (the default) maps them, and takes at most 1GiB for URLs."`
+	Direct bool      `group:"Memory" help:"With --memory, read past the system's cache (Linux)."`
 }
 
 // set checks them, and tells those who open the files.

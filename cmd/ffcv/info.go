@@ -17,7 +17,7 @@ import (
 
 type infoCommand struct {
 	filesFlags
-	JSON bool `name:"json" help:"Print one JSON object; of several files one a line."`
+	JSON bool `name:"json" help:"Print JSON on standard output. It is one object, or of several files one a line."`
 }
 
 // info is what the verb prints; as JSON it is a contract with other programs.

@@ -12,15 +12,15 @@ import (
 
 type marksCommand struct {
 	fileFlags
-	Output  string `short:"o" placeholder:"FILE" help:"The side file to write; FILE.marks unless given. A side file there is replaced."`
-	Workers int    `default:"0" placeholder:"N" help:"Goroutines that make checkpoints; 0 is one a processor."`
-	JSON    bool   `name:"json" help:"Print one JSON object."`
+	Output string `short:"o" complete:"file" placeholder:"FILE" help:"What to write: a path or a URL. FILE.marks unless given; a side file there is replaced."`
+	JSON   bool   `name:"json" help:"Print JSON on standard output. It is one object of what was done."`
+	term.Jobs
 }
 
 // Validate is kong's hook.
 func (c *marksCommand) Validate() error {
-	if c.Workers < 0 {
-		return fmt.Errorf("--workers: %d; expected 0 or more", c.Workers)
+	if err := c.Check(); err != nil {
+		return err
 	}
 	return c.fileFlags.Validate()
 }

@@ -8,8 +8,8 @@ import (
 )
 
 type mergeCommand struct {
-	Files  []string `arg:"" name:"file" help:"The .beton files, in the order of their samples: files, and patterns such as 'train-*.beton'. A file may come more than once."`
-	Output string   `short:"o" required:"" placeholder:"OUT" help:"The file to write."`
+	Files  []string `arg:"" name:"file" complete:"beton" help:"The .beton files, in the order of their samples: files, and patterns such as 'train-*.beton'. A file may come more than once."`
+	Output string   `short:"o" required:"" complete:"beton" placeholder:"OUT" help:"What to write: a path or a URL."`
 	Repack bool     `help:"Place the values anew instead of copying pages: for files of different page sizes, or with many pages that are nearly empty."`
 	customFlags
 	packFlags

@@ -13,14 +13,17 @@ import (
 
 // orderFlags choose an order.
 type orderFlags struct {
-	Order       string `default:"sequential" placeholder:"NAME" help:"sequential (the default), random (FFCV's), keyed (in constant memory), quasi_random (FFCV's, by pages), page_shuffle, block_shuffle, weighted, class_balanced or repeated."`
-	Window      int    `default:"0" placeholder:"N" help:"Pages or blocks that page_shuffle and block_shuffle mix (default 64, or as many as --memory has room for)."`
-	Block       int    `default:"0" placeholder:"N" help:"Samples in a block of block_shuffle (default 256)."`
-	Weights     string `placeholder:"FIELD" help:"The field that holds the weights of weighted."`
-	Label       string `placeholder:"FIELD" help:"The field that class_balanced goes by (default the first of type Int)."`
-	Replacement bool   `help:"Let weighted and class_balanced draw with replacement."`
-	Times       int    `default:"0" placeholder:"N" help:"How often repeated, of random, gives each sample (default 3)."`
+	Order   string `default:"sequential" complete:"order" placeholder:"NAME" help:"The order of the samples. sequential (the default), random (FFCV's), keyed (in constant memory), quasi_random (FFCV's, by pages), page_shuffle, block_shuffle, weighted, class_balanced or repeated."`
+	Window  int    `default:"0" placeholder:"N" help:"Pages or blocks that page_shuffle and block_shuffle mix (default 64, or as many as --memory has room for)."`
+	Block   int    `default:"0" placeholder:"N" help:"Samples in a block of block_shuffle (default 256)."`
+	Weights string `complete:"field" placeholder:"FIELD" help:"The field that holds the weights of weighted."`
+	labelFlag
+	Replacement bool `help:"Let weighted and class_balanced draw with replacement."`
+	Times       int  `default:"0" placeholder:"N" help:"How often repeated, of random, gives each sample (default 3)."`
 }
+
+// orders are the full names.
+var orders = []string{"sequential", "random", "keyed", "quasi_random", "page_shuffle", "block_shuffle", "weighted", "class_balanced", "repeated"}
 
 // orderNames are what --order may be besides.
 var orderNames = map[string]string{
@@ -50,7 +53,7 @@ func (f *orderFlags) order(ds loader.Dataset) (loader.Order, error) {
 		}
 		return loader.Weighted{Field: f.Weights, Replacement: f.Replacement}, nil
 	}
-	o := loader.ClassBalanced{Field: f.Label, Replacement: f.Replacement}
+	o := loader.ClassBalanced{Field: f.LabelField, Replacement: f.Replacement}
 	if o.Field == "" {
 		list := ds.Fields()
 		i := slices.IndexFunc(list, func(d ffcv.Field) bool { return d.Type == fields.TypeInt })
@@ -77,9 +80,8 @@ func (f *orderFlags) check() error {
 	if to, ok := orderNames[name]; ok {
 		name = to
 	}
-	known := []string{"sequential", "random", "keyed", "quasi_random", "page_shuffle", "block_shuffle", "weighted", "class_balanced", "repeated"}
-	if !slices.Contains(known, name) {
-		return fmt.Errorf("--order: %q; expected one of %s", f.Order, strings.Join(known, ", "))
+	if !slices.Contains(orders, name) {
+		return fmt.Errorf("--order: %q; expected one of %s", f.Order, strings.Join(orders, ", "))
 	}
 	f.Order = name
 	return nil

@@ -15,8 +15,8 @@ import (
 
 // policyFlags say what becomes of samples that can't be loaded.
 type policyFlags struct {
-	OnError    string `default:"fail" placeholder:"fail|skip|zeros|N" help:"What to do with a sample that cannot be loaded: fail (the default), skip it (a good one of its batch comes twice), or put zeros or sample N there."`
-	Quarantine string `placeholder:"FILE" help:"A list of samples to leave alone, a number a line: they are skipped in any case."`
+	OnError    string `default:"fail" complete:"policy" placeholder:"fail|skip|zeros|N" help:"What to do with a sample that cannot be read. fail (the default), skip it (a good one of its batch comes twice), or put zeros or sample N there."`
+	Quarantine string `complete:"file" placeholder:"FILE" help:"A list of samples that loaders leave alone, a number a line: they are skipped in any case."`
 	Verify     bool   `help:"Compare each value with its checksum before it is used for the first time. What differs is a sample that cannot be loaded, where it might come as pixels that nobody stored."`
 
 	onError loader.Policy

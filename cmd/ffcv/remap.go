@@ -13,9 +13,9 @@ import (
 
 type remapCommand struct {
 	fileFlags
-	Output     string   `short:"o" required:"" placeholder:"OUT" help:"The file to write."`
-	Map        []string `required:"" sep:"none" placeholder:"OLD=NEW,…|FILE" help:"What becomes of which class: OLD=NEW with commas between, by names or, where there are none, by the numbers of labels; *=NEW is for all others, which otherwise stay. Or a file of that, with line ends or commas, or a JSON object. The flag repeats."`
-	LabelField string   `placeholder:"NAME" help:"The field of labels: \"label\", or the only int field, unless given."`
+	Output string   `short:"o" required:"" complete:"beton" placeholder:"OUT" help:"What to write: a path or a URL."`
+	Map    []string `required:"" sep:"none" placeholder:"OLD=NEW,…|FILE" help:"What becomes of which class: OLD=NEW with commas between, by names or, where there are none, by the numbers of labels; *=NEW is for all others, which otherwise stay. Or a file of that, with line ends or commas, or a JSON object. The flag repeats."`
+	labelFlag
 	spliceFlags
 }
 

@@ -20,17 +20,16 @@ import (
 
 type repairCommand struct {
 	fileFlags
-	Output     string `short:"o" placeholder:"OUT" help:"Write the samples that are whole into this new file."`
-	Quarantine string `placeholder:"LIST" help:"Write the numbers of the samples that cannot be loaded into this list, as 'ffcv bench --quarantine' and loaders take it."`
-	Workers    int    `default:"0" placeholder:"N" help:"Goroutines that copy values; 0 is one a processor."`
-	Force      bool   `help:"Replace existing files."`
-	JSON       bool   `name:"json" help:"Print what was found and done as one JSON object."`
+	Output     string `short:"o" complete:"beton" placeholder:"OUT" help:"What to write: a path or a URL. A new file of the samples that are whole."`
+	Quarantine string `complete:"file" placeholder:"FILE" help:"A list of samples that loaders leave alone, a number a line: it is written, of those that cannot be loaded."`
+	Force      bool   `aliases:"overwrite" help:"Replace what is there."`
+	JSON       bool   `name:"json" help:"Print JSON on standard output. It is one object of what was found and done."`
+	term.Jobs
 }
 
 // Validate is kong's hook.
 func (c *repairCommand) Validate() error {
-	s := spliceFlags{Workers: c.Workers}
-	if err := s.check(); err != nil {
+	if err := c.Jobs.Check(); err != nil {
 		return err
 	}
 	return c.fileFlags.Validate()
@@ -74,7 +73,7 @@ func (c *repairCommand) Run(e *env) error {
 	} else if errors.Is(err, fs.ErrNotExist) || term.Hint(err) != "" {
 		return err
 	}
-	flags := spliceFlags{Workers: c.Workers, Force: c.Force}
+	flags := spliceFlags{Jobs: c.Jobs, Force: c.Force}
 	s := flags.begin(e, nil)
 	out := ""
 	if c.Output != "" {

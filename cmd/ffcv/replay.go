@@ -19,13 +19,12 @@ import (
 
 type replayCommand struct {
 	filesFlags
-	Sample   int    `required:"" placeholder:"N" help:"The sample's number in the file, or in the files as one."`
-	Epoch    int    `default:"0" placeholder:"N" help:"The epoch (default 0)."`
-	Seed     uint64 `default:"0" placeholder:"S" help:"The loader's seed (default 0)."`
-	Pipeline string `default:"rrc224" enum:"raw,simple,cc224,rrc224,rrc224f32,cifar,cifarf32" placeholder:"NAME" help:"What happens to the first image field: rrc224 (the default) or another of bench's."`
-	Filter   string `default:"area" enum:"area,bilinear" placeholder:"NAME" help:"How crops are resized, as for bench."`
-	Exact    bool   `help:"Decode and resize bit for bit, as for bench."`
-	Out      string `placeholder:"DIR" help:"Write the pictures there as PNG, such as image-sample7-epoch0.png."`
+	Sample   int    `required:"" placeholder:"N" help:"The sample's number, in the file or in the files as one."`
+	Epoch    int    `default:"0" placeholder:"N" help:"The epoch, from 0."`
+	Seed     uint64 `default:"0" placeholder:"S" help:"Seed of all that is random. It is the loader's."`
+	Pipeline string `default:"rrc224" enum:"raw,simple,cc224,rrc224,rrc224f32,cifar,cifarf32" placeholder:"NAME" group:"Pipeline" help:"What happens to the first image field. rrc224 (the default) or another of bench's."`
+	resizeFlags
+	Output string `short:"o" aliases:"out" complete:"dir" placeholder:"DIR" help:"What to write: a path. A folder that gets the pictures as PNG, such as image-sample7-epoch0.png."`
 }
 
 // replayResult is what the verb prints; it is a contract with other programs.
@@ -33,7 +32,7 @@ type replayResult struct {
 	File     string `json:"file"` // of several, which and how many
 	Pipeline string `json:"pipeline"`
 	*loader.Replayed
-	Pictures map[string]string `json:"pictures,omitempty"` // by output, with --out
+	Pictures map[string]string `json:"pictures,omitempty"` // by output, with --output
 }
 
 // Run is kong's hook.
@@ -59,7 +58,7 @@ func (c *replayCommand) Run(e *env) error {
 	if r.Replayed, err = l.Replay(c.Sample, c.Epoch); err != nil {
 		return suggestVerifyIts(err)
 	}
-	if c.Out != "" {
+	if c.Output != "" {
 		if r.Pictures, err = c.write(r.Outputs); err != nil {
 			return err
 		}
@@ -72,7 +71,7 @@ func (c *replayCommand) Run(e *env) error {
 
 // write writes the outputs that are pictures.
 func (c *replayCommand) write(outputs []loader.ReplayedOutput) (map[string]string, error) {
-	if err := os.MkdirAll(c.Out, 0o777); err != nil {
+	if err := os.MkdirAll(c.Output, 0o777); err != nil {
 		return nil, err
 	}
 	files := make(map[string]string)
@@ -85,7 +84,7 @@ func (c *replayCommand) write(outputs []loader.ReplayedOutput) (map[string]strin
 		if img == nil {
 			continue
 		}
-		name := filepath.Join(c.Out, fmt.Sprintf("%s-sample%d-epoch%d.png", fileName(o.Output), c.Sample, c.Epoch))
+		name := filepath.Join(c.Output, fmt.Sprintf("%s-sample%d-epoch%d.png", fileName(o.Output), c.Sample, c.Epoch))
 		w, err := os.Create(name)
 		if err != nil {
 			return nil, err

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,12 +17,13 @@ import (
 )
 
 type sampleCommand struct {
-	File   string   `arg:"" help:"The .beton file, or its URL."`
+	File   string   `arg:"" complete:"beton" help:"The .beton file, or its URL."`
 	ID     string   `arg:"" name:"id" help:"The number of the sample, from 0 (negative from the end: -- -1), or its name."`
-	Field  []string `sep:"none" placeholder:"NAME" help:"Only this field; the flag repeats."`
-	Output string   `name:"out" short:"o" placeholder:"PATH" help:"Where to: a file for one field, a folder for several, - for standard output; the working folder unless given."`
+	Fields []string `aliases:"field" complete:"field" placeholder:"NAME,…" help:"Only these fields, with commas between. Unless given, all."`
+	Output string   `aliases:"out" short:"o" complete:"file" placeholder:"PATH" help:"What to write: a path or a URL. A file for one field, a folder for several, - for standard output; in the working folder unless given."`
 	Text   bool     `help:"Write arrays as text."`
-	Force  bool     `help:"Replace existing files."`
+	Force  bool     `aliases:"overwrite" help:"Replace what is there."`
+	JSON   bool     `name:"json" help:"Print JSON on standard output. It is an object a line for each field: the file that has its value, or the number that it is."`
 	customFlags
 }
 
@@ -40,7 +43,10 @@ func (c *sampleCommand) Run(e *env) error {
 		return err
 	}
 	if c.Output == "-" && len(list) != 1 {
-		return term.Usagef("--out -: %d fields; --field chooses one", len(list))
+		return term.Usagef("--output -: %d fields; --fields NAME chooses one", len(list))
+	}
+	if c.Output == "-" && c.JSON {
+		return term.Usagef("--output -: standard output has the value; not with --json")
 	}
 	for _, k := range list {
 		if err := c.put(e, f, id, k, len(list) > 1); err != nil {
@@ -48,6 +54,25 @@ func (c *sampleCommand) Run(e *env) error {
 		}
 	}
 	return nil
+}
+
+// sampleField is what the verb prints of a field; as JSON it is a contract with
+// other programs.
+type sampleField struct {
+	Field fieldName `json:"field"`
+	File  string    `json:"file,omitempty"` // that has the value; "" for a number
+	Bytes int64     `json:"bytes,omitempty"`
+	Value any       `json:"value,omitempty"`
+}
+
+// print writes a line. A float that JSON has no number for stands as text.
+func (s sampleField) print(e *env) error {
+	if v, ok := s.Value.(float64); ok && (math.IsNaN(v) || math.IsInf(v, 0)) {
+		s.Value = strconv.FormatFloat(v, 'g', -1, 64)
+	}
+	enc := json.NewEncoder(e.stdout)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(s)
 }
 
 // find returns the number of the sample.
@@ -71,13 +96,13 @@ func (c *sampleCommand) find(f *ffcv.File) (int, error) {
 
 // choose returns the numbers of the fields.
 func (c *sampleCommand) choose(f *ffcv.File) (list []int, err error) {
-	if len(c.Field) == 0 {
+	if len(c.Fields) == 0 {
 		for k := range f.Fields() {
 			list = append(list, k)
 		}
 		return list, nil
 	}
-	for _, name := range c.Field {
+	for _, name := range c.Fields {
 		k := f.FieldIndex(name)
 		if k < 0 {
 			return nil, fmt.Errorf("%s: no field %q; it has %s", f.Name(), name, fieldNames(f.Fields()))
@@ -94,7 +119,10 @@ func (c *sampleCommand) put(e *env, f *ffcv.File, id, k int, several bool) error
 	if err != nil {
 		return err
 	}
-	if n, ok := numberText(f, k, v); ok && several && len(c.Field) == 0 {
+	if n, ok := numberText(f, k, v); ok && several && len(c.Fields) == 0 {
+		if c.JSON {
+			return sampleField{Field: fieldName(d.Name), Value: v}.print(e)
+		}
 		_, err := fmt.Fprintf(e.stdout, "%s: %s\n", term.Name(d.Name), n)
 		return err
 	}
@@ -104,7 +132,7 @@ func (c *sampleCommand) put(e *env, f *ffcv.File, id, k int, several bool) error
 	}
 	if c.Output == "-" {
 		if term.IsTerminal(e.raw) && ext != ".txt" && ext != ".json" {
-			return term.Usagef("--out -: %s is not for a terminal", ext)
+			return term.Usagef("--output -: %s is not for a terminal", ext)
 		}
 		_, err := e.raw.Write(b)
 		return err
@@ -132,6 +160,9 @@ func (c *sampleCommand) put(e *env, f *ffcv.File, id, k int, several bool) error
 	}
 	if err := store.WriteFile(e.ctx, path, b, c.Force, opts); err != nil {
 		return adviseSplice(suggestStore(err))
+	}
+	if c.JSON {
+		return sampleField{Field: fieldName(d.Name), File: store.Name(path), Bytes: int64(len(b))}.print(e)
 	}
 	_, err = fmt.Fprintf(e.stdout, "%s: %s, %s\n", term.Name(d.Name), store.Name(path), term.FormatSize(int64(len(b))))
 	return err

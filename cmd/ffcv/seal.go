@@ -11,12 +11,12 @@ import (
 
 type sealCommand struct {
 	fileFlags
-	Output        string `short:"o" placeholder:"OUT" help:"The file to write; unless given, the new file takes the old one's place once it is whole."`
-	InPlace       bool   `help:"Write behind the end of the file itself and then switch eight bytes of its header, instead of writing a new file: for files that there is no room for twice. If the machine stops meanwhile, 'ffcv repair' finishes it or takes it back."`
-	NoCheckpoints bool   `help:"Add checksums only, no checkpoints of JPEGs."`
-	Workers       int    `default:"0" placeholder:"N" help:"Goroutines that make checksums and checkpoints; 0 is one a processor."`
-	Force         bool   `help:"Replace an existing file."`
-	JSON          bool   `name:"json" help:"Print what was done as one JSON object."`
+	Output        string `short:"o" complete:"beton" placeholder:"OUT" help:"What to write: a path or a URL. Unless given, the new file takes the old one's place once it is whole."`
+	InPlace       bool   `help:"Change the file itself, instead of --output. Sealing writes behind its end and then switch eight bytes of its header, instead of writing a new file: for files that there is no room for twice. If the machine stops meanwhile, 'ffcv repair' finishes it or takes it back."`
+	NoCheckpoints bool   `help:"Write no checkpoints of JPEGs. Checksums only."`
+	Force         bool   `aliases:"overwrite" help:"Replace what is there."`
+	JSON          bool   `name:"json" help:"Print JSON on standard output. It is one object of what was done."`
+	term.Jobs
 }
 
 // Validate is kong's hook.
@@ -24,8 +24,7 @@ func (c *sealCommand) Validate() error {
 	if c.InPlace && c.Output != "" {
 		return errors.New("--in-place: not with --output")
 	}
-	s := spliceFlags{Workers: c.Workers}
-	if err := s.check(); err != nil {
+	if err := c.Jobs.Check(); err != nil {
 		return err
 	}
 	return c.fileFlags.Validate()
@@ -47,7 +46,7 @@ func (c *sealCommand) Run(e *env) error {
 		return err
 	}
 	defer f.Close()
-	flags := spliceFlags{Workers: c.Workers, Force: c.Force, JSON: c.JSON}
+	flags := spliceFlags{Jobs: c.Jobs, Force: c.Force, JSON: c.JSON}
 	s := flags.begin(e, nil)
 	out, err := c.output(s, path)
 	if err != nil {
@@ -72,7 +71,7 @@ func (c *sealCommand) inPlace(e *env) error {
 		return err
 	}
 	f.Close()
-	flags := spliceFlags{Workers: c.Workers, JSON: c.JSON}
+	flags := spliceFlags{Jobs: c.Jobs, JSON: c.JSON}
 	s := flags.begin(e, nil)
 	stats, err := splice.SealInPlace(e.ctx, c.File, &splice.SealOptions{
 		Options: s.opts, Open: &ffcv.OpenOptions{Custom: c.custom}, NoCheckpoints: c.NoCheckpoints,

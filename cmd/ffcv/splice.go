@@ -20,24 +20,21 @@ import (
 
 // spliceFlags say how the verbs that make files out of files write them.
 type spliceFlags struct {
-	Workers int  `default:"0" placeholder:"N" help:"Goroutines that copy values; 0 is one a processor."`
-	Plain   bool `help:"Write no extension block (class names, sample names, checkpoints, checksums): FFCV's own format and nothing else."`
-	Force   bool `help:"Replace an existing file."`
-	JSON    bool `name:"json" help:"Print what was done as one JSON object a file."`
+	Plain bool `help:"Write no extension block (class names, sample names, checkpoints, checksums): FFCV's own format and nothing else."`
+	Force bool `aliases:"overwrite" help:"Replace what is there."`
+	JSON  bool `name:"json" help:"Print JSON on standard output. It is an object a line for each file written."`
+	term.Jobs
 }
 
 // packFlags are those of verbs that place values anew.
 type packFlags struct {
-	PageSize     term.Size `default:"0" placeholder:"SIZE" help:"Size of a data page where values are placed anew, a power of two from 2MiB to 1GiB; the file's own unless given."`
+	PageSize     term.Size `default:"0" placeholder:"SIZE" help:"Size of a data page, a power of two from 2MiB to 1GiB. Where values are placed anew; the file's own unless given."`
 	LargeSamples bool      `help:"Give a sample larger than a page several pages; FFCV then reads the file with os_cache=True only."`
 }
 
 // check finds values that can be seen to be wrong.
 func (f *spliceFlags) check() error {
-	if f.Workers < 0 {
-		return fmt.Errorf("--workers: %d; expected 0 or more", f.Workers)
-	}
-	return nil
+	return f.Jobs.Check()
 }
 
 func (f *packFlags) check() error {

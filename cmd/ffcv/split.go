@@ -12,14 +12,14 @@ import (
 
 type splitCommand struct {
 	fileFlags
-	Parts      string   `placeholder:"N|SHARES" help:"The number of equal parts, or the share of each part, such as 0.9,0.1 or 80,10,10."`
-	KFold      int      `name:"kfold" placeholder:"K" help:"K folds instead of parts: each sample is held back in one of them. Fold {} of --output 'cv{}' is cv0.train.beton and cv0.val.beton. With --by-class each fold has the same mixture."`
-	Output     []string `short:"o" required:"" sep:"none" placeholder:"OUT" help:"The file of a part; the flag repeats, in the order of the parts. Or one name for all with {} in it, which stands for the part's or fold's number, from 0."`
-	Lists      bool     `name:"indices-only" help:"Write the numbers of the samples as JSON and copy none: a list for a part, an object with the lists train and val for a fold. Loaders take them, and 'ffcv subset --indices'."`
-	Shuffle    bool     `help:"Deal the samples out in a random order, which --seed decides."`
-	Seed       uint64   `default:"0" placeholder:"S" help:"Seed of --shuffle."`
-	ByClass    bool     `help:"Divide the samples of each label for themselves, so that all parts have the same mixture."`
-	LabelField string   `placeholder:"NAME" help:"The field of labels: \"label\", or the only int field, unless given."`
+	Parts   string   `placeholder:"N|SHARES" help:"The number of equal parts, or the share of each part, such as 0.9,0.1 or 80,10,10."`
+	KFold   int      `name:"kfold" placeholder:"K" help:"K folds instead of parts: each sample is held back in one of them. Fold {} of --output 'cv{}' is cv0.train.beton and cv0.val.beton. With --by-class each fold has the same mixture."`
+	Output  []string `short:"o" required:"" sep:"none" complete:"beton" placeholder:"OUT" help:"What to write: a path or a URL. The file of a part; the flag repeats, in the order of the parts. Or one name for all with {} in it, which stands for the part's or fold's number, from 0."`
+	Lists   bool     `name:"indices-only" help:"Write the numbers of the samples as JSON and copy none: a list for a part, an object with the lists train and val for a fold. Loaders take them, and 'ffcv subset --indices'."`
+	Shuffle bool     `help:"Put the samples in a random order, which --seed decides."`
+	Seed    uint64   `default:"0" placeholder:"S" help:"Seed of all that is random. It decides --shuffle and --kfold."`
+	ByClass bool     `help:"Divide the samples of each label for themselves, so that all parts have the same mixture."`
+	labelFlag
 	packFlags
 	spliceFlags
 

@@ -16,16 +16,16 @@ import (
 type statsCommand struct {
 	filesFlags
 	memoryFlags
-	Against      string   `placeholder:"OTHER" help:"Look too for values that are in this file as well: a training set's in its validation set. With --near for pictures that look alike."`
+	Against      string   `complete:"beton" placeholder:"OTHER" help:"Look too for values that are in this file as well: a training set's in its validation set. With --near for pictures that look alike."`
 	Near         bool     `help:"Look for pictures that look alike: encoded anew, made smaller or larger."`
 	Distance     int      `default:"0" placeholder:"BITS" help:"In how many of 64 bits the perceptual hashes of pictures that look alike may differ, 1 to 11; 0 is 7."`
 	NoDuplicates bool     `help:"Don't look for equal values."`
-	Fields       []string `sep:"," placeholder:"NAME,…" help:"Only these fields."`
-	Sample       int      `placeholder:"N" help:"Look at N samples only, spread evenly over the file."`
+	Fields       []string `sep:"," complete:"field" placeholder:"NAME,…" help:"Only these fields, with commas between. Unless given, all."`
+	Samples      int      `aliases:"sample" placeholder:"N" help:"Look at N samples only, spread evenly over the file."`
 	Pixels       string   `enum:"full,scaled,none" default:"full" help:"What to decode of pictures: all (full), an eighth of the size, which is quicker and makes deviations smaller (scaled), or nothing (none)."`
-	Limit        int      `default:"10" placeholder:"N" help:"How many classes, groups, pairs and broken values are listed; all are counted."`
-	Workers      int      `default:"0" placeholder:"N" help:"Goroutines that read and decode; 0 is one a processor."`
-	JSON         bool     `name:"json" help:"Print one JSON object."`
+	Limit        int      `default:"10" placeholder:"N" help:"How much is listed at most; all is counted. Classes, groups, pairs and broken values."`
+	JSON         bool     `name:"json" help:"Print JSON on standard output. It is one object."`
+	term.Jobs
 }
 
 // Validate is kong's hook.
@@ -33,16 +33,14 @@ func (c *statsCommand) Validate() error {
 	switch {
 	case c.Limit < 1:
 		return fmt.Errorf("--limit: %d; expected 1 or more", c.Limit)
-	case c.Workers < 0:
-		return fmt.Errorf("--workers: %d; expected 0 or more", c.Workers)
-	case c.Sample < 0:
-		return fmt.Errorf("--sample: %d; expected 1 or more", c.Sample)
+	case c.Samples < 0:
+		return fmt.Errorf("--samples: %d; expected 1 or more", c.Samples)
 	case c.Distance < 0 || c.Distance > 11:
 		return fmt.Errorf("--distance: %d; expected 1 to 11", c.Distance)
 	case c.Distance > 0 && !c.Near:
 		return errors.New("--distance: needs --near")
 	}
-	if err := c.memoryFlags.set(&c.customFlags); err != nil {
+	if err := errors.Join(c.Jobs.Check(), c.memoryFlags.set(&c.customFlags)); err != nil {
 		return err
 	}
 	return c.customFlags.Validate()
@@ -66,7 +64,7 @@ func (c *statsCommand) Run(e *env) error {
 	defer f.Close()
 	progress := term.NewProgress(e.stderr, prog, "samples", -1)
 	opts := &stats.Options{
-		Fields: c.Fields, Samples: c.Sample, NoDuplicates: c.NoDuplicates, Near: c.Near, Distance: c.Distance,
+		Fields: c.Fields, Samples: c.Samples, NoDuplicates: c.NoDuplicates, Near: c.Near, Distance: c.Distance,
 		Limit: c.Limit, Workers: c.Workers,
 		Pixels:   map[string]stats.Pixels{"scaled": stats.PixelsScaled, "none": stats.PixelsNone}[c.Pixels],
 		Progress: func(done, total int) { progress.Set(int64(done), int64(total)) },

@@ -21,24 +21,20 @@ import (
 
 type subsetCommand struct {
 	fileFlags
-	Output     string   `short:"o" required:"" placeholder:"OUT" help:"The file to write."`
-	Indices    string   `placeholder:"FILE|LIST" help:"These samples, in this order: numbers with commas between, or a file of them (text with white space or commas between, a JSON list, or a .npy of integers)."`
-	Range      string   `placeholder:"A:B:C" help:"Samples A to B-1 in steps of C; each may be left out, and negative numbers count from the end, as in Python (write --range=-5:)."`
-	Class      []string `sep:"none" placeholder:"NAME" help:"Only samples of this class, by its name or the number of its label; the flag repeats."`
-	LabelField string   `placeholder:"NAME" help:"The field of labels: \"label\", or the only int field, unless given."`
-	Balance    bool     `help:"As many samples of each class (of --class, if given) as of any other, which --seed chooses."`
-	PerClass   int      `placeholder:"N" help:"How many with --balance; as many as the smallest class has unless given."`
-	Shuffle    bool     `help:"Write the samples in a random order, which --seed decides."`
-	Seed       uint64   `default:"0" placeholder:"S" help:"Seed of --shuffle and --balance."`
+	Output string `short:"o" required:"" complete:"beton" placeholder:"OUT" help:"What to write: a path or a URL."`
+	indicesFlags
+	Class []string `sep:"none" complete:"class" placeholder:"NAME" help:"Only samples of this class, by its name or the number of its label; the flag repeats."`
+	labelFlag
+	Balance  bool   `help:"As many samples of each class (of --class, if given) as of any other, which --seed chooses."`
+	PerClass int    `placeholder:"N" help:"How many with --balance; as many as the smallest class has unless given."`
+	Shuffle  bool   `help:"Put the samples in a random order, which --seed decides."`
+	Seed     uint64 `default:"0" placeholder:"S" help:"Seed of all that is random. It decides --shuffle and --balance."`
 	packFlags
 	spliceFlags
 }
 
 // Validate is kong's hook.
 func (c *subsetCommand) Validate() error {
-	if c.Indices != "" && c.Range != "" {
-		return errors.New("--indices and --range: expected one of them")
-	}
 	switch {
 	case c.PerClass < 0:
 		return fmt.Errorf("--per-class: %d; expected 1 or more", c.PerClass)
@@ -47,10 +43,7 @@ func (c *subsetCommand) Validate() error {
 	case c.Balance && (c.Indices != "" || c.Range != ""):
 		return errors.New("--balance: chooses from the whole file, so --indices and --range don't go with it")
 	}
-	if _, err := parseSlice(c.Range, 0); err != nil {
-		return err
-	}
-	if err := c.spliceFlags.check(); err != nil {
+	if err := errors.Join(c.indicesFlags.check(), c.spliceFlags.check()); err != nil {
 		return err
 	}
 	if err := c.packFlags.check(); err != nil {

@@ -16,8 +16,8 @@ import (
 
 type verifyCommand struct {
 	filesFlags
-	Decode bool `help:"Decode every value of a file with checksums too: a JPEG that was broken before the checksums were made is found then. Values of a file without are always decoded."`
-	JSON   bool `name:"json" help:"Print each flaw as one JSON object a line, and one for each file."`
+	Decode bool `help:"Decode what is stored. Every value of a file with checksums too: a JPEG that was broken before the checksums were made is found then. Values of a file without are always decoded."`
+	JSON   bool `name:"json" help:"Print JSON on standard output. It is an object a line for each flaw, and one for each file."`
 }
 
 // flawLine is what the verb prints of a flaw, and fileLine of a file; as JSON

@@ -10,10 +10,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/alecthomas/kong"
-
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/convert"
+	"github.com/betongo/betongo/internal/complete"
 	"github.com/betongo/betongo/internal/mmap"
 	"github.com/betongo/betongo/internal/storeflag"
 	"github.com/betongo/betongo/internal/term"
@@ -26,16 +25,19 @@ const description = "Convert arrays between file formats, .beton among them. Val
 
 // grammar is the command line.
 type grammar struct {
-	Version kong.VersionFlag `help:"Print the version and exit."`
-	In      string           `arg:"" optional:"" help:"File or folder to read, or its URL."`
-	Out     string           `arg:"" optional:"" help:"File or folder to write, or its URL; {name} in it stands for an array's name, and each array gets a file of its own."`
+	term.Talk
+	In  string `arg:"" optional:"" complete:"file" help:"File or folder to read, or its URL."`
+	Out string `arg:"" optional:"" complete:"file" help:"File or folder to write, or its URL; {name} in it stands for an array's name, and each array gets a file of its own."`
 
 	List    bool `help:"Print the arrays of IN and write nothing."`
 	Formats bool `help:"Print the formats and exit."`
-	JSON    bool `name:"json" help:"Print an object a line on standard output: one for each array, then one for the file."`
+	JSON    bool `name:"json" help:"Print JSON on standard output. It is an object a line for each array, then one for the file; with --formats one for each format."`
 
-	From string `placeholder:"FORMAT" help:"IN's format; by default what its first bytes or its extension tell."`
-	To   string `placeholder:"FORMAT" help:"OUT's format; by default what its extension tells."`
+	Output string `short:"o" complete:"file" placeholder:"OUT" help:"What to write: a path or a URL. It is OUT, for those who are used to -o."`
+	Force  bool   `aliases:"overwrite" help:"Replace what is there."`
+
+	From string `complete:"format" placeholder:"FORMAT" help:"IN's format; by default what its first bytes or its extension tell."`
+	To   string `complete:"format" placeholder:"FORMAT" help:"The format of what is written. By default what its extension tells."`
 
 	Array  []string `sep:"none" placeholder:"NAME" help:"Convert this array; the flag repeats. Without it all are converted."`
 	Rename []string `sep:"none" placeholder:"OLD=NEW" help:"Give an array another name; the flag repeats."`
@@ -44,20 +46,19 @@ type grammar struct {
 	ToDtype string  `placeholder:"DTYPE" help:"Cast the elements, as NumPy's astype does: f2, float32, bfloat16, '>i4'."`
 	Promote bool    `help:"Give scalars the shape (1,) where OUT has no scalars."`
 	Fill    *string `placeholder:"VALUE" help:"What stands for missing values of Arrow's and Parquet's columns that have no NaN: a number, true, false, or text."`
-	Decode  bool    `help:"Decode the JPEGs of a .beton to pixels."`
+	Decode  bool    `help:"Decode what is stored. JPEGs of a .beton become arrays of pixels."`
 
 	Chunk       term.Size `default:"0" placeholder:"SIZE" help:"Bytes of an array in memory at a time; by default what is fastest, 1MiB or less."`
 	Compression string    `placeholder:"CODEC[:LEVEL]" help:"What OUT is compressed with; --formats tells what there is."`
 	RowGroup    int       `default:"0" placeholder:"N" help:"Rows stored together: Parquet's row groups, Arrow's batches, chunks of Zarr and HDF5."`
 	ZarrFormat  int       `default:"3" enum:"2,3" placeholder:"2|3" help:"Version of a Zarr to write."`
 	Shard       int       `default:"0" placeholder:"N" help:"Rows of chunks stored in one file of a Zarr of version 3; without it each chunk is one."`
-	Overwrite   bool      `help:"Replace an existing output."`
 
 	Dtype  string `placeholder:"DTYPE" group:"Raw elements, and text" help:"Type of the elements: '<f4', \"[('x', '<f4'), ('n', '<i8')]\". Text is float64 without it."`
 	Shape  string `placeholder:"N,N,…" group:"Raw elements, and text" help:"Shape of the array; one number may be -1. Without it there is one dimension."`
 	Offset int64  `default:"0" placeholder:"BYTES" group:"Raw elements, and text" help:"Bytes before the first element."`
 	Count  int    `default:"-1" placeholder:"N" group:"Raw elements, and text" help:"Number of elements; without it all."`
-	Order  string `default:"C" enum:"C,F" placeholder:"C|F" group:"Raw elements, and text" help:"Order of the elements: C (rows, the default) or F (columns)."`
+	Order  string `name:"memory-order" aliases:"order" default:"C" enum:"C,F" placeholder:"C|F" group:"Raw elements, and text" help:"Order of the elements: C (rows, the default) or F (columns)."`
 	Sep    string `placeholder:"TEXT" group:"Raw elements, and text" help:"The elements are text with this between them, as of tofile(sep=…)."`
 
 	Format    string   `placeholder:"%FORMAT" group:"Raw elements, and text" help:"How numbers are written as text, by Python's %: '%.18e'. The default is the shortest that reads back the same."`
@@ -71,15 +72,20 @@ type grammar struct {
 
 // Validate is called by the parser of the command line.
 func (g *grammar) Validate() error {
+	if g.Output != "" && g.Out == "" {
+		g.Out, g.Output = g.Output, ""
+	}
 	switch {
 	case g.Formats:
 		return nil
+	case g.Output != "":
+		return fmt.Errorf("--output %s: OUT is %s already; expected one of them", g.Output, g.Out)
 	case g.In == "":
-		return errors.New("expected IN, the file or folder to read")
+		return errors.New("missing IN: the file or folder to read")
 	case g.List && g.Out != "":
 		return fmt.Errorf("--list writes nothing; OUT %s is not used", g.Out)
 	case !g.List && g.Out == "":
-		return errors.New("expected OUT, the file or folder to write, or --list")
+		return errors.New("missing OUT: the file or folder to write, or --list")
 	case g.RowGroup < 0:
 		return fmt.Errorf("--row-group: %d; expected a number of rows", g.RowGroup)
 	case g.Shard < 0:
@@ -101,7 +107,7 @@ func (g *grammar) Validate() error {
 func (g *grammar) options() (*convert.Options, error) {
 	o := &convert.Options{
 		From: g.From, To: g.To, Arrays: g.Array, Skip: g.Skip, Promote: g.Promote, Decode: g.Decode,
-		Chunk: int(g.Chunk), Compression: g.Compression, RowGroup: g.RowGroup, Overwrite: g.Overwrite,
+		Chunk: int(g.Chunk), Compression: g.Compression, RowGroup: g.RowGroup, Overwrite: g.Force,
 		Raw: convert.Raw{Offset: g.Offset, Count: g.Count, Fortran: g.Order == "F", Sep: g.Sep},
 		Text: convert.Text{
 			Delimiter: g.Delimiter, Skip: g.SkipLines, Header: g.Header, NoHeader: g.NoHeader, Format: g.Format,
@@ -193,7 +199,16 @@ func shape(s string) ([]int, error) {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	stdout, stderr = term.Safe(stdout), term.Safe(stderr)
 	var g grammar
-	k, code := term.Parse(prog, description, &g, args, stdout, stderr)
+	switch {
+	case len(args) > 0 && args[0] == complete.Ask:
+		return term.Fail(stderr, prog, answer(stdout, args[1:]))
+	case len(args) == 2 && args[0] == "completion": // a file of that name is ./completion
+		if text, err := complete.Script(args[1], prog); err == nil {
+			_, err = io.WriteString(stdout, text)
+			return term.Fail(stderr, prog, err)
+		}
+	}
+	k, code := term.Parse(prog, description, &g, args, stdout, stderr, manual())
 	if k == nil {
 		return code
 	}
@@ -235,7 +250,7 @@ func advise(err error) error {
 	case errors.Is(err, remote.ErrDenied):
 		return term.WithHint(err, "credentials come from where the store's own tools look for them (docs/remote.md); --anonymous asks without")
 	case errors.Is(err, fs.ErrExist):
-		return term.WithHint(err, "--overwrite replaces it")
+		return term.WithHint(err, "--force replaces it")
 	}
 	return err
 }

@@ -88,9 +88,8 @@ func knownFormat(name string) error {
 // convert writes the output.
 func (j *job) convert(ctx context.Context, opts *convert.Options) error {
 	start := time.Now()
-	var bar *term.Progress
-	if term.IsTerminal(j.stderr) {
-		bar = term.NewProgress(j.stderr, prog, "MiB", -1)
+	bar := term.NewProgress(j.stderr, prog, "MiB", -1)
+	if bar != nil {
 		opts.Progress = func(p convert.Progress) { bar.Set(p.Done>>20, max(p.Total>>20, -1)) }
 	}
 	r, err := convert.Convert(ctx, j.g.In, j.g.Out, opts)
@@ -161,8 +160,27 @@ func (j *job) list(ctx context.Context, opts *convert.Options) error {
 	return err
 }
 
+// formatLine is the object of --formats --json.
+type formatLine struct {
+	Format       string   `json:"format"`
+	Title        string   `json:"title"`
+	Extensions   []string `json:"extensions"`
+	Compressions []string `json:"compressions"`
+	Write        bool     `json:"write"`
+	OneArray     bool     `json:"one_array"`
+}
+
 // formats prints the table.
 func (j *job) formats() error {
+	if j.g.JSON {
+		for _, f := range convert.Formats() {
+			l := formatLine{f.Name, f.Title, append([]string{}, f.Extensions...), append([]string{}, f.Compressions...), f.Write, f.Single}
+			if err := j.print(l); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	w := tabwriter.NewWriter(j.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprint(w, "FORMAT\tEXTENSIONS\tCOMPRESSION\t\n")
 	for _, f := range convert.Formats() {

@@ -8,8 +8,8 @@ import (
 )
 
 type arraysFlags struct {
-	File  []string `arg:"" optional:"" sep:"none" help:"Arrays, FILE.npy or NAME=FILE.npy, paths or URLs: a field for each, its type by dtype and shape."`
-	Field []string `sep:"none" placeholder:"NAME=TYPE" help:"A field's type: NAME=TYPE[:KEY=VALUE,...], with file=FILE.npy if it is not an argument; the flag repeats. Types: rgb, image, int, float, bytes, ndarray, torch."`
+	File  []string `arg:"" optional:"" sep:"none" complete:"file" help:"Arrays, FILE.npy or NAME=FILE.npy, paths or URLs: a field for each, its type by dtype and shape."`
+	Field []string `sep:"none" placeholder:"NAME=TYPE" help:"A field to write; the flag repeats. NAME=TYPE[:KEY=VALUE,...], with file=FILE.npy if it is not an argument. Types: rgb, image, int, float, bytes, ndarray, torch."`
 	recipeFlags
 }
 

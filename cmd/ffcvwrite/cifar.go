@@ -8,8 +8,8 @@ import (
 )
 
 type cifarFlags struct {
-	File  []string `arg:"" sep:"none" help:"CIFAR-10 or CIFAR-100, the binary version: its .bin files, or the folder or .tar.gz of them, paths or URLs."`
-	Split string   `default:"train" enum:"train,test" placeholder:"train|test" help:"Which files of a folder or archive are taken (default train)."`
+	File  []string `arg:"" sep:"none" complete:"file" help:"CIFAR-10 or CIFAR-100, the binary version: its .bin files, or the folder or .tar.gz of them, paths or URLs."`
+	Split string   `default:"train" enum:"train,test" placeholder:"train|test" help:"Which part of the dataset is taken. Of a folder or archive (default train)."`
 	classesFlags
 	recipeFlags
 }

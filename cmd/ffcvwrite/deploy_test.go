@@ -88,7 +88,7 @@ func TestKubernetes(t *testing.T) {
 			t.Errorf("shards: %+v", j.Spec)
 		}
 	}
-	plan := all["plan"].Plan.Folder
+	plan := all["plan"].Plan.Folder.Mode
 	if plan.Shards != shards || plan.Output != all["shards"].Shard.Plan || plan.Output != all["merge"].Merge.Plan || all["shards"].Shard.Index != 3 {
 		t.Errorf("the Jobs don't fit together: %d and %d shards, plans %s, %s, %s", plan.Shards, shards, plan.Output, all["shards"].Shard.Plan, all["merge"].Merge.Plan)
 	}

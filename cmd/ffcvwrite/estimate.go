@@ -23,7 +23,7 @@ type estimateFlags struct {
 	ImagesPerSecond float64   `default:"0" placeholder:"N" help:"With --estimate: how many images a second the training takes (default: as many as can be had)."`
 }
 
-func (f *estimateFlags) check() error {
+func (f *estimateFlags) valid() error {
 	switch {
 	case f.EstimateSamples < 1:
 		return term.Usagef("--estimate-samples: %d; expected 1 or more", f.EstimateSamples)
@@ -37,7 +37,7 @@ func (f *estimateFlags) check() error {
 
 // estimate tells what packing a source will take.
 func estimate(ctx context.Context, s streams, from sourceFlags, output *outputFlags) (err error) {
-	if err := errors.Join(output.check(), output.estimateFlags.check()); err != nil {
+	if err := errors.Join(output.Check(), output.valid()); err != nil {
 		return err
 	}
 	st, done, err := from.flags().Options(nil)

@@ -8,9 +8,9 @@ import (
 )
 
 type folderFlags struct {
-	Dir      string `arg:"" help:"Folder with a folder of photographs for each class, a path or a URL."`
+	Dir      string `arg:"" complete:"dir" help:"Folder with a folder of photographs for each class, a path or a URL."`
 	Masks    string `placeholder:"DIR" help:"Add a field mask: for each image the file of the same name in DIR, with the extension .png and of the same size, whose class numbers (gray, or the indices of a palette) are kept to the bit; --max-resolution shrinks both alike, masks to the nearest pixels."`
-	MaskBits int    `default:"8" enum:"8,16" placeholder:"8|16" help:"Bits of a mask's numbers (default 8)."`
+	MaskBits int    `default:"8" enum:"8,16" placeholder:"8|16" help:"Bits of a mask's numbers. Unless given, 8."`
 	classesFlags
 	recipeFlags
 }

@@ -8,8 +8,8 @@ import (
 )
 
 type hdf5Flags struct {
-	File  string   `arg:"" help:"HDF5 file, a path or a URL (it is fetched)."`
-	Field []string `sep:"none" placeholder:"NAME=TYPE" help:"A field: NAME=TYPE[:KEY=VALUE,...]; the flag repeats. The key column names the dataset, such as /train/images, if it has another name. All share their first axis. Without the flag all datasets are taken, by their types."`
+	File  string   `arg:"" complete:"file" help:"HDF5 file, a path or a URL (it is fetched)."`
+	Field []string `sep:"none" placeholder:"NAME=TYPE" help:"A field to write; the flag repeats. It is NAME=TYPE[:KEY=VALUE,...]. The key column names the dataset, such as /train/images, if it has another name. All share their first axis. Without the flag all datasets are taken, by their types."`
 	classesFlags
 	recipeFlags
 }

@@ -8,8 +8,8 @@ import (
 )
 
 type idxFlags struct {
-	Images    string `arg:"" help:"Images as MNIST has them, such as train-images-idx3-ubyte or the same with .gz, a path or a URL."`
-	Labels    string `arg:"" optional:"" help:"Their labels, such as train-labels-idx1-ubyte.gz, a path or a URL; without them there is no label."`
+	Images    string `arg:"" complete:"file" help:"Images as MNIST has them, such as train-images-idx3-ubyte or the same with .gz, a path or a URL."`
+	Labels    string `arg:"" optional:"" complete:"file" help:"Their labels, such as train-labels-idx1-ubyte.gz, a path or a URL; without them there is no label."`
 	As        string `default:"rgb" enum:"rgb,image,ndarray" placeholder:"rgb|image|ndarray" help:"What gray images become: rgb, each number three times (the default); image, one number a pixel, which FFCV must be told of; ndarray, an array of height and width."`
 	Transpose bool   `help:"Swap rows and columns of the images: those of EMNIST lie so."`
 	classesFlags

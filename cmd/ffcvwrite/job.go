@@ -48,7 +48,7 @@ func typedBy(from sourceFlags) typed {
 
 func (j *job) do(ctx context.Context, from sourceFlags) (err error) {
 	start := time.Now()
-	if err := j.output.check(); err != nil {
+	if err := j.output.Check(); err != nil {
 		return err
 	}
 	st, done, err := j.from.Options(nil)

@@ -8,8 +8,8 @@ import (
 )
 
 type mdsFlags struct {
-	Dir   []string `arg:"" sep:"none" help:"Datasets of MosaicML Streaming, one after another: folders with an index.json, paths or URLs."`
-	Field []string `sep:"none" placeholder:"NAME=TYPE" help:"A field: NAME=TYPE[:KEY=VALUE,...]; the flag repeats. The key column names the column, if it has another name. Without the flag all columns are taken, by their encodings."`
+	Dir   []string `arg:"" sep:"none" complete:"dir" help:"Datasets of MosaicML Streaming, one after another: folders with an index.json, paths or URLs."`
+	Field []string `sep:"none" placeholder:"NAME=TYPE" help:"A field to write; the flag repeats. It is NAME=TYPE[:KEY=VALUE,...]. The key column names the column, if it has another name. Without the flag all columns are taken, by their encodings."`
 	classesFlags
 	recipeFlags
 }

@@ -8,8 +8,8 @@ import (
 )
 
 type parquetFlags struct {
-	File  []string `arg:"" sep:"none" help:"Parquet files, such as those of Hugging Face's datasets: paths, patterns (train-*.parquet, {00..12}.parquet), folders or URLs."`
-	Field []string `sep:"none" placeholder:"NAME=TYPE" help:"A field: NAME=TYPE[:KEY=VALUE,...]; the flag repeats. The key column names the column, if it has another name. Without the flag all columns are taken, by their types."`
+	File  []string `arg:"" sep:"none" complete:"file" help:"Parquet files, such as those of Hugging Face's datasets: paths, patterns (train-*.parquet, {00..12}.parquet), folders or URLs."`
+	Field []string `sep:"none" placeholder:"NAME=TYPE" help:"A field to write; the flag repeats. It is NAME=TYPE[:KEY=VALUE,...]. The key column names the column, if it has another name. Without the flag all columns are taken, by their types."`
 	classesFlags
 	recipeFlags
 }

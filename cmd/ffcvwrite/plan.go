@@ -16,42 +16,25 @@ import (
 	"github.com/betongo/betongo/store"
 )
 
+// planCommand has a command for each kind of source.
 type planCommand struct {
-	Folder     planOf[folderFlags]     `cmd:"" help:"Plan to pack a folder of class folders with photographs."`
-	Table      planOf[tableFlags]      `cmd:"" help:"Plan to pack the records of a table (csv, tsv, jsonl)."`
-	Arrays     planOf[arraysFlags]     `cmd:"" help:"Plan to pack the rows of .npy arrays."`
-	WebDataset planOf[webdatasetFlags] `cmd:"" name:"webdataset" help:"Plan to pack WebDataset's shards (tar)."`
-	MDS        planOf[mdsFlags]        `cmd:"" name:"mds" help:"Plan to pack datasets of MosaicML Streaming (MDS)."`
-	Parquet    planOf[parquetFlags]    `cmd:"" help:"Plan to pack Parquet files."`
-	TFRecord   planOf[tfrecordFlags]   `cmd:"" name:"tfrecord" help:"Plan to pack TensorFlow's TFRecord files."`
-	HDF5       planOf[hdf5Flags]       `cmd:"" name:"hdf5" help:"Plan to pack datasets of an HDF5 file."`
-	CIFAR      planOf[cifarFlags]      `cmd:"" name:"cifar" help:"Plan to pack CIFAR-10 or CIFAR-100."`
-	IDX        planOf[idxFlags]        `cmd:"" name:"idx" help:"Plan to pack images and labels in MNIST's format."`
-	Beton      planOf[betonFlags]      `cmd:"" help:"Plan to pack samples of another .beton, as they are stored or encoded anew."`
-	COCO       planOf[cocoFlags]       `cmd:"" name:"coco" help:"Plan to pack images with boxes and masks, as COCO has them."`
-	YOLO       planOf[yoloFlags]       `cmd:"" name:"yolo" help:"Plan to pack images with boxes, as YOLO has them."`
+	kinds[planFlags] `group:"Plan to write a file of"`
 }
 
 // planFlags say into what a dataset is divided.
 type planFlags struct {
-	Output string `short:"o" required:"" placeholder:"PLAN" help:"The plan to write, a .json: a path or a URL that all machines reach."`
+	Output string `short:"o" required:"" complete:"file" placeholder:"PLAN" help:"What to write: a path or a URL. A .json that all machines reach."`
 	Shards int    `required:"" placeholder:"N" help:"Number of shards, numbered from 0."`
-	To     string `placeholder:"DIR" help:"Where the shards go, a path or a URL (default: a folder beside the plan, of its name with .shards behind it)."`
-	Force  bool   `help:"Replace an existing plan. Shards of the old one are not taken for the new one's."`
-	JSON   bool   `name:"json" help:"Print what was done as one JSON object on standard output."`
+	Dir    string `name:"shard-dir" aliases:"to" placeholder:"DIR" help:"Where the shards go, a path or a URL (default: a folder beside the plan, of its name with .shards behind it)."`
+	Force  bool   `aliases:"overwrite" help:"Replace what is there. Shards of an old plan are not taken for the new one's."`
+	JSON   bool   `name:"json" help:"Print JSON on standard output. It is one object of what was done."`
 }
 
-// planOf is the command that plans to pack a kind of source, whose flags are F.
-type planOf[F any] struct {
-	From F `embed:""`
-	planFlags
+func (f *planFlags) do(ctx context.Context, s streams, from sourceFlags) error {
+	return makePlan(ctx, s, from, f)
 }
 
-func (c *planOf[F]) run(ctx context.Context, s streams) error {
-	return makePlan(ctx, s, sourceOf(&c.From), &c.planFlags)
-}
-
-func (c *planOf[F]) from() sourceFlags { return sourceOf(&c.From) }
+func (f *planFlags) validate() error { return nil }
 
 // makePlan writes a plan.
 func makePlan(ctx context.Context, s streams, from sourceFlags, f *planFlags) (err error) {
@@ -74,7 +57,7 @@ func makePlan(ctx context.Context, s streams, from sourceFlags, f *planFlags) (e
 			return term.WithHint(fmt.Errorf("plan %s: %w", f.Output, fs.ErrExist), "--force replaces it")
 		}
 	}
-	p, err := build.NewPlan(ctx, r, f.Shards, &build.PlanOptions{Folder: f.To, Open: build.OpenOptions{Store: st}})
+	p, err := build.NewPlan(ctx, r, f.Shards, &build.PlanOptions{Folder: f.Dir, Open: build.OpenOptions{Store: st}})
 	var option *build.OptionError
 	var spec *source.SpecError
 	if errors.As(err, &option) || errors.As(err, &spec) {
@@ -110,7 +93,7 @@ func printJSON(s streams, v any) error {
 }
 
 type shardCommand struct {
-	Plan    string `arg:"" help:"The plan, a path or a URL."`
+	Plan    string `arg:"" complete:"beton" help:"The plan, a path or a URL."`
 	Index   int    `required:"" env:"JOB_COMPLETION_INDEX,SLURM_ARRAY_TASK_ID" placeholder:"N" help:"The shard's number, from 0 on (default $$JOB_COMPLETION_INDEX of Kubernetes' Indexed Jobs, else $$SLURM_ARRAY_TASK_ID)."`
 	Rebuild bool   `help:"Build it also when it is there."`
 	workFlags
@@ -131,7 +114,7 @@ type shardReport struct {
 
 func (c *shardCommand) run(ctx context.Context, s streams) (err error) {
 	start := time.Now()
-	if err := c.check(); err != nil {
+	if err := c.Check(); err != nil {
 		return err
 	}
 	st, done, err := c.Options(nil)
@@ -204,8 +187,8 @@ func (c *shardCommand) print(s streams, p *build.Plan, r *build.Receipt, built b
 }
 
 type statusCommand struct {
-	Plan string `arg:"" help:"The plan, a path or a URL."`
-	JSON bool   `name:"json" help:"Print it as one JSON object on standard output."`
+	Plan string `arg:"" complete:"beton" help:"The plan, a path or a URL."`
+	JSON bool   `name:"json" help:"Print JSON on standard output. It is one object."`
 	storeflag.Flags
 }
 
@@ -260,13 +243,13 @@ func (c *statusCommand) run(ctx context.Context, s streams) (err error) {
 }
 
 type mergeCommand struct {
-	Plan      string `arg:"" help:"The plan, a path or a URL."`
-	Output    string `short:"o" required:"" placeholder:"FILE" help:"The file to write, a path or a URL: a .beton, or with --index-only a .json."`
+	Plan      string `arg:"" complete:"beton" help:"The plan, a path or a URL."`
+	Output    string `short:"o" required:"" complete:"beton" placeholder:"FILE" help:"What to write: a path or a URL. A .beton, or with --index-only a .json."`
 	IndexOnly bool   `help:"Write an index of the shards, which opens as one dataset, and copy nothing."`
 	NoSums    bool   `help:"Compare the shards' sizes alone with their receipts, without reading them for their SHA-256."`
-	Force     bool   `help:"Replace an existing file."`
-	Staging   string `placeholder:"DIR" help:"Where the tables of a file are collected that goes to an object store (default: a folder of one's own in the folder for temporary files)."`
-	JSON      bool   `name:"json" help:"Print what was done as one JSON object on standard output."`
+	Force     bool   `aliases:"overwrite" help:"Replace what is there."`
+	JSON      bool   `name:"json" help:"Print JSON on standard output. It is one object of what was done."`
+	stagingFlag
 	storeflag.Flags
 }
 

@@ -8,8 +8,8 @@ import (
 )
 
 type tfrecordFlags struct {
-	File  []string `arg:"" sep:"none" help:"TFRecord files, plain or compressed by gzip or zlib, of tf.train.Example or SequenceExample: paths, patterns (train-*, {00..12}.tfrecord) or URLs."`
-	Field []string `sep:"none" placeholder:"NAME=TYPE" help:"A field: NAME=TYPE[:KEY=VALUE,...]; the flag repeats. The key column names the feature, if it has another name. Without the flag all features of the first records are taken, by their values."`
+	File  []string `arg:"" sep:"none" complete:"file" help:"TFRecord files, plain or compressed by gzip or zlib, of tf.train.Example or SequenceExample: paths, patterns (train-*, {00..12}.tfrecord) or URLs."`
+	Field []string `sep:"none" placeholder:"NAME=TYPE" help:"A field to write; the flag repeats. It is NAME=TYPE[:KEY=VALUE,...]. The key column names the feature, if it has another name. Without the flag all features of the first records are taken, by their values."`
 	classesFlags
 	recipeFlags
 }

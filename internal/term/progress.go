@@ -15,9 +15,9 @@ import (
 // line: often enough to see that a job lives, rarely enough for a log.
 const plainEvery = 5 * time.Second
 
-// Progress shows how far a job is: a bar with rate and time left on a
-// terminal, otherwise a plain line every few seconds. It is safe for
-// concurrent use. A nil *Progress shows nothing.
+// Progress shows how far a job is: a bar with rate and time left on a terminal,
+// and elsewhere nothing, or under --progress=plain a line every few seconds. It is
+// safe for concurrent use. A nil *Progress shows nothing.
 type Progress struct {
 	mu    sync.Mutex
 	w     io.Writer
@@ -31,13 +31,18 @@ type Progress struct {
 }
 
 // NewProgress begins a progress of total steps (-1 when unknown) on w; unit is
-// the plural of what is counted, such as "images".
+// the plural of what is counted, such as "images". It is nil where w is to show
+// none: under --quiet, --json and --progress=off, and where nobody looks.
 func NewProgress(w io.Writer, prog, unit string, total int64) *Progress {
+	mode := modeOf(w)
 	w = under(w)
+	if mode == progressAuto && !lively(w) || mode == progressOff {
+		return nil
+	}
 	p := &Progress{w: w, prog: prog, unit: unit, total: total, now: time.Now}
 	p.start = p.now()
 	p.last = p.start
-	if IsTerminal(w) {
+	if mode == progressAuto {
 		p.bar = progressbar.NewOptions64(total,
 			progressbar.OptionSetWriter(w),
 			progressbar.OptionSetDescription(prog),
@@ -109,4 +114,19 @@ func (p *Progress) Clear() {
 func IsTerminal(w io.Writer) bool {
 	f, ok := under(w).(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// lively says whether w is a terminal that can do more than show lines, which
+// $TERM=dumb denies.
+func lively(w io.Writer) bool { return os.Getenv("TERM") != "dumb" && IsTerminal(w) }
+
+// width is how many columns help may take: what the terminal has, 100 at most, and
+// 80 where there is none.
+func width(w io.Writer) int {
+	if f, ok := under(w).(*os.File); ok {
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
+			return min(max(n, 40), 100)
+		}
+	}
+	return 80
 }

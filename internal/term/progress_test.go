@@ -8,7 +8,11 @@ import (
 
 func TestPlainProgress(t *testing.T) {
 	var b bytes.Buffer
-	p := NewProgress(&b, "p", "images", 20000)
+	if p := NewProgress(Safe(&b), "p", "images", 1); p != nil {
+		t.Error("a progress where nobody looks")
+	}
+	w := &safeWriter{w: &b, progress: progressPlain}
+	p := NewProgress(w, "p", "images", 20000)
 	clock := p.start
 	p.now = func() time.Time { return clock }
 	steps := []struct {

@@ -10,8 +10,6 @@ import (
 	"io"
 	"runtime/debug"
 	"strings"
-
-	"github.com/alecthomas/kong"
 )
 
 // The exit codes of every command.
@@ -91,13 +89,24 @@ func Fail(w io.Writer, prog string, err error) int {
 }
 
 // Say prints "prog: kind: text", as Fail does; kind is "hint", "note" or
-// "warning".
-func Say(w io.Writer, prog, kind, text string) { line(w, prog, kind, text) }
+// "warning". Under --quiet only warnings are printed.
+func Say(w io.Writer, prog, kind, text string) {
+	if !isQuiet(w) || kind == "warning" {
+		line(w, prog, kind, text)
+	}
+}
+
+// kindStyles are what the kinds of lines look like on a terminal.
+var kindStyles = map[string]style{"error": red, "warning": yellow, "hint": cyan, "note": bold}
 
 // line keeps a text of several lines readable by indenting all but the first.
 func line(w io.Writer, prog, kind, text string) {
 	text = strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n    ")
-	fmt.Fprintf(w, "%s: %s: %s\n", prog, kind, text)
+	if !colours(w) {
+		fmt.Fprintf(w, "%s: %s: %s\n", prog, kind, text)
+		return
+	}
+	fmt.Fprintf(under(w), "%s: %s %s\n", Text(prog), kindStyles[kind].paint(kind+":"), Text(text))
 }
 
 // Version returns the version that the Go toolchain stamped on the program:
@@ -107,38 +116,4 @@ func Version() string {
 		return info.Main.Version
 	}
 	return "(devel)"
-}
-
-// Parse reads a command line into cli, a pointer to kong's grammar. Flags may
-// stand before or after arguments. It returns kong's context, or nil and the
-// exit code when the command is over: after --help and --version (printed on
-// stdout), and after wrong usage (told on stderr). cli may hold a
-// kong.VersionFlag; its text is "prog " and Version.
-func Parse(prog, description string, cli any, args []string, stdout, stderr io.Writer, opts ...kong.Option) (*kong.Context, int) {
-	over := false
-	opts = append([]kong.Option{
-		kong.Name(prog),
-		kong.Description(description),
-		kong.Writers(stdout, stderr),
-		kong.Exit(func(int) { over = true }),
-		kong.Vars{"version": prog + " " + Version()},
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-	}, opts...)
-	parser, err := kong.New(cli, opts...)
-	if err != nil {
-		panic(prog + ": command-line grammar: " + err.Error())
-	}
-	ctx, err := parser.Parse(args)
-	if over {
-		return nil, ExitDone
-	}
-	if err != nil {
-		hint := "run '" + prog + " --help' for what it takes"
-		var parse *kong.ParseError
-		if errors.As(err, &parse) && parse.Context != nil && parse.Context.Selected() != nil {
-			hint = "run '" + prog + " " + parse.Context.Selected().Path() + " --help' for what it takes"
-		}
-		return nil, Fail(stderr, prog, Usage(WithHint(err, hint)))
-	}
-	return ctx, ExitDone
 }

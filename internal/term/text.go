@@ -42,6 +42,9 @@ func Safe(w io.Writer) io.Writer {
 }
 
 type safeWriter struct {
+	quiet    bool // no notes and hints: set before anything is written
+	progress progressMode
+
 	mu   sync.Mutex
 	w    io.Writer
 	rest []byte // the first bytes of a character that isn't all there yet

@@ -1,0 +1,4 @@
+package main
+
+// adviseUsage is advice for a command line that is wrong.
+func adviseUsage(args []string) string { return "" }
