@@ -80,6 +80,8 @@ var rooms = []room{
 	{"internal/storeflag", 7, []string{"store", "remote", "ffcv", "internal/term"}},
 	{"convert", 7, []string{"*"}}, // joins all formats, .beton among them
 	{"internal/term", 4, nil},
+	{"internal/complete", 4, nil},                      // what may stand at a shell's cursor
+	{"internal/clitest", 5, []string{"internal/term"}}, // for tests
 	{"internal/usage", 0, nil},
 	{"internal/scripttest", 3, []string{"array", "array/npy"}},
 	{"internal/ffcvtest", 4, []string{"ffcv", "fields", "rgb", "testdata/ffcv"}},
@@ -92,7 +94,7 @@ var rooms = []room{
 	{"cmd/betongo-engine", 9, []string{"internal/engine/program", "internal/engine"}},
 	{"cmd/betongo-tools", 9, []string{"internal/engine/program", "internal/tools"}},
 	{"cmd/*", 8, []string{"*"}},
-	{"docs", 8, []string{"*"}}, // a test of what is told there
+	{"docs", 8, []string{"*"}},                           // a test of what is told there
 	{"benchmarks/result", 7, []string{"internal/aside"}}, // what the others there measure
 	{"benchmarks/*", 8, []string{"*"}},
 	{"benchmarks", 9, []string{"*"}},
@@ -100,7 +102,7 @@ var rooms = []room{
 }
 
 // forTests are the rooms that serve tests: of the layer just below them too.
-var forTests = []string{"fields/fieldtest", "internal/ffcvtest", "internal/formattest", "internal/leak", "internal/race", "internal/scripttest", "internal/s3test", "internal/faultproxy", "testdata/ffcv", "testdata/photos"}
+var forTests = []string{"fields/fieldtest", "internal/clitest", "internal/ffcvtest", "internal/formattest", "internal/leak", "internal/race", "internal/scripttest", "internal/s3test", "internal/faultproxy", "testdata/ffcv", "testdata/photos"}
 
 // find returns the room of a package, given by its folder.
 func find(dir string) *room {
