@@ -261,11 +261,13 @@ func least(a, b profile) profile {
 	return a
 }
 
-// growth returns the functions that grew most, at most three of them.
+// growth returns the functions that grew most, at most three of them, and none
+// that is a small part of all growth.
 func growth(before, after profile) []Growth {
 	var list []Growth
+	small := (after.total - before.total) / 20
 	for name, n := range after.functions {
-		if n > before.functions[name] {
+		if n-before.functions[name] > max(0, small) {
 			list = append(list, Growth{name, before.functions[name], n})
 		}
 	}

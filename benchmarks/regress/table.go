@@ -15,7 +15,11 @@ func (r *Report) Print(w io.Writer) error {
 		_, err := io.WriteString(w, b.String())
 		return err
 	}
-	fmt.Fprintf(&b, "instructions in millions, by %s, without the start and the scheduler\n", r.Counter)
+	without := "the start"
+	if r.Counter == (valgrind{}).name() {
+		without += " and the scheduler"
+	}
+	fmt.Fprintf(&b, "instructions in millions, by %s, without %s\n", r.Counter, without)
 	fmt.Fprintf(&b, "%-32s %14s %14s %9s\n", "work", fmt.Sprintf("%.12s", r.Base), fmt.Sprintf("%.12s", r.Head), "change")
 	for _, row := range r.Rows {
 		switch {
