@@ -192,6 +192,7 @@ var install = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	made = dir
 	cmd := exec.Command("go", "install", "./cmd/...")
 	cmd.Dir, cmd.Env = "..", append(os.Environ(), "GOBIN="+dir)
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -199,6 +200,8 @@ var install = sync.OnceValues(func() (string, error) {
 	}
 	return dir, nil
 })
+
+var made string // install's folder, if there is one
 
 func installed(t *testing.T) string {
 	t.Helper()
@@ -211,8 +214,8 @@ func installed(t *testing.T) string {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if bin, _ := install(); bin != "" {
-		os.RemoveAll(bin)
+	if made != "" {
+		os.RemoveAll(made)
 	}
 	os.Exit(code)
 }
