@@ -66,7 +66,7 @@ async function show() {
   main.dataset.view = entry.name;
   markNav(entry.name);
   if (entry.name === "gallery") lastGallery = location.hash || "#/";
-  document.title = `${entry.name === "sample" ? `Sample ${arg}` : entry.title} · ${dataset.name}`;
+  document.title = `${entry.name === "sample" ? `Sample ${arg}` : entry.title} · ${byId("name").textContent}`;
   if (moved) window.scrollTo(0, 0);
   byId("search").value = entry.name === "gallery" ? params.get("q") ?? "" : byId("search").value;
   const ctx = context(word, arg, params, leaving.signal, moved);
@@ -108,9 +108,7 @@ function broken(e, ctx) {
   showError(e);
   replace(main, el("div", { class: "empty" },
     el("p", { class: "lead" }, "This could not be shown."),
-    el("p", null, e.message),
-    e.hint && el("p", { class: "hint" }, e.hint),
-    el("p", null, el("button", { type: "button", onclick: show }, "Try again"), " ", el("a", { href: "#/" }, "Back to the gallery"))));
+    el("p", { class: "row" }, el("button", { type: "button", onclick: show }, "Try again"), el("a", { class: "button", href: "#/" }, "Gallery"))));
   ctx.ready();
 }
 
@@ -140,7 +138,8 @@ function header() {
     el("a", { href: `#/${word}`, dataset: { to: v.name }, title: `${v.title} (${v.key})`, "aria-keyshortcuts": v.key }, v.title)));
   if (!dataset) return;
   const files = dataset.files?.length ?? 1;
-  byId("name").textContent = dataset.name;
+  // The last part of a path or URL; the whole of it is told on hover.
+  byId("name").textContent = dataset.name.replace(/[/\\]+$/, "").split(/[/\\]/).pop() || dataset.name;
   byId("name").title = dataset.name;
   replace(byId("facts"),
     [plural(dataset.samples, "sample"), size(dataset.size), files > 1 && plural(files, "file"),
@@ -183,8 +182,16 @@ function globalKeys() {
   });
 }
 
+// The header's height is wanted by what sticks below it, and depends on the width.
+function measure() {
+  const set = () => document.documentElement.style.setProperty("--top", `${byId("top").offsetHeight}px`);
+  new ResizeObserver(set).observe(byId("top"));
+  set();
+}
+
 async function start() {
   header();
+  measure();
   startTheme();
   startHelp();
   startQuery();

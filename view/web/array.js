@@ -3,7 +3,7 @@
 
 import { ended, get } from "./api.js";
 import { el, later, replace } from "./dom.js";
-import { count, finite, short } from "./format.js";
+import { count, dtype, finite, short } from "./format.js";
 import { lineChart } from "./plot.js";
 import { colourOf } from "./colour.js";
 
@@ -33,7 +33,7 @@ export function arrayView(ctx, index, field) {
 }
 
 function head(a) {
-  return el("p", { class: "line" }, `${a.dtype} `, el("span", { class: "shape" }, `(${(a.shape ?? []).join(" × ") || "scalar"})`), ` · ${count(a.count)} values`);
+  return el("p", { class: "line" }, `${dtype(a.dtype)} `, el("span", { class: "shape" }, `(${(a.shape ?? []).join(" × ") || "scalar"})`), ` · ${count(a.count)} values`);
 }
 
 function figures(a) {
@@ -61,8 +61,14 @@ function picture(a) {
   const parts = [];
   if (a.heat) parts.push(heatMap(a));
   if (a.plot) parts.push(line(a));
-  if (structured(a.table)) parts.push(table(a));
+  if (structured(a.table)) parts.push(parts.length ? folded(a) : table(a));
   return parts;
+}
+
+// folded is the numbers behind a picture, made when they are asked for.
+function folded(a) {
+  const box = el("details", { class: "as-table", ontoggle: () => box.open && !box.children[1] && box.append(table(a)) }, el("summary", null, "Numbers"));
+  return box;
 }
 
 function line(a) {

@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { clip, el, replace } from "./dom.js";
 import { count, finite, percent, plural, seconds, short, size } from "./format.js";
-import { quoted } from "./gallery.js";
+import { classHash } from "./links.js";
 import { Job } from "./jobs.js";
 import { figure, histogramFigure } from "./plot.js";
 
@@ -56,9 +56,8 @@ function labels(l, samples) {
   const row = (c) => {
     const bar = el("span", { class: "fill" });
     bar.style.setProperty("--share", String(c.count / most));
-    const q = c.class ? `class:${quoted(c.class)}` : `label:${c.label}`;
     const name = c.class ?? String(c.label);
-    return el("li", null, el("a", { href: `#/?${new URLSearchParams({ q })}`, title: clip(`${name} (label ${c.label})`, 300) },
+    return el("li", null, el("a", { href: classHash(c.class, c.label), title: clip(`${name} (label ${c.label})`, 300) },
       el("span", { class: "name" }, clip(name, 80)), el("span", { class: "track" }, bar), el("span", { class: "n" }, count(c.count)), el("span", { class: "p" }, percent(c.count / total))));
   };
   const fill = (n) => replace(rows, l.counts.slice(0, n).map(row));
@@ -79,7 +78,7 @@ function ofImage(image, prefix, suffix) {
   add("width", "Width", image.width, { format: (v) => `${short(v)}`, note: "pixels" });
   add("height", "Height", image.height, { note: "pixels" });
   add("aspect", "Aspect ratio", image.aspect, { note: "width over height", marks: [{ at: 1 }] });
-  add("bytes", "Bytes a picture", image.bytes, { format: size });
+  add("bytes", "Bytes a picture", image.bytes, { format: size, bytes: true });
   if (image.mean) list.push(channels(image, prefix, suffix));
   const modes = Object.entries(image.modes ?? {}).filter(([, n]) => n > 0);
   if (modes.length > 1) list.push(modesOf(modes, prefix, suffix));
@@ -137,6 +136,6 @@ function ofField(f) {
   const list = [];
   const told = [["min", f.min], ["max", f.max], ["mean", f.mean], ["std", f.std]].filter(([, v]) => v !== null && v !== undefined).map(([k, v]) => `${k} ${short(v)}`).join(" · ");
   if (f.values) list.push(histogramFigure(`values-${f.name}`, `${f.name}: values`, f.values, { note: told, marks: finite(f.mean) !== null ? [{ at: f.mean }] : [] }));
-  if (f.bytes && f.bytes.counts.length > 1) list.push(histogramFigure(`bytes-${f.name}`, `${f.name}: bytes`, f.bytes, { format: size }));
+  if (f.bytes && f.bytes.counts.length > 1) list.push(histogramFigure(`bytes-${f.name}`, `${f.name}: bytes`, f.bytes, { format: size, bytes: true }));
   return list;
 }

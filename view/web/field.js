@@ -4,16 +4,17 @@ import { address } from "./api.js";
 import { arrayView } from "./array.js";
 import { clip, el } from "./dom.js";
 import { count, hexLines, short, size } from "./format.js";
+import { pageHash } from "./links.js";
 import { bytesView, jsonView } from "./text.js";
 
 // fieldSection is a field's part of the page.
 export function fieldSection(ctx, sample, field) {
-  return el("section", { class: `field ${field.kind}`, dataset: { field: field.name, kind: field.kind } },
+  return el("section", { class: "field", dataset: { field: field.name, kind: field.kind } },
     el("h3", null, el("span", { class: "name" }, field.name || "(no name)"), el("span", { class: "type" }, field.type),
       flag(field)),
     field.error && el("p", { class: "flaw" }, field.error),
     el("div", { class: "value" }, value(ctx, sample, field)),
-    stored(sample, field));
+    stored(ctx, sample, field));
 }
 
 function flag(field) {
@@ -55,15 +56,15 @@ function image(field) {
   const pixels = m.width * m.height;
   const bits = field.size ? (field.size * 8) / pixels : null;
   return el("p", { class: "line" }, `${m.width} × ${m.height}`, m.mode !== undefined && m.mode !== null && ` · ${m.mode}`,
-    ` · ${short(pixels / 1e6)} Mpx`, bits !== null && ` · ${short(bits)} bits a pixel`);
+    pixels >= 1e5 ? ` · ${short(pixels / 1e6)} megapixels` : ` · ${count(pixels)} pixels`, bits !== null && ` · ${short(bits)} bits a pixel`);
 }
 
 // stored is where a value lies and as what, folded away.
-function stored(sample, field) {
+function stored(ctx, sample, field) {
   const facts = [];
   const add = (name, text) => text !== null && text !== undefined && facts.push(el("div", null, el("dt", null, name), el("dd", null, text)));
   add("size", field.size !== null && field.size !== undefined && `${size(field.size)} (${count(field.size)} bytes)`);
-  add("page", field.page !== null && field.page !== undefined && field.page >= 0 && el("a", { href: `#/pages?page=${field.page}` }, count(field.page)));
+  add("page", field.page !== null && field.page !== undefined && field.page >= 0 && el("a", { href: pageHash(sample, field.page, ctx.dataset) }, count(field.page)));
   add("offset", field.offset !== null && field.offset !== undefined && field.offset > 0 && `${count(field.offset)} (0x${Number(field.offset).toString(16)})`);
   for (const [k, v] of Object.entries(field.metadata ?? {})) add(k, clip(typeof v === "object" ? JSON.stringify(v) : v, 200));
   const shown = facts.filter((f) => f.querySelector("dd").textContent !== "false");

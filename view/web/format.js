@@ -22,7 +22,7 @@ export function size(bytes) {
     v /= 1024;
     i++;
   }
-  return `${i === 0 ? v : short(v)} ${units[i]}`;
+  return `${i === 0 ? v : v >= 1000 ? Math.round(v) : Number(v.toPrecision(3))} ${units[i]}`;
 }
 
 // short is a number with three digits or so that matter. "nan", "inf" and "-inf"
@@ -40,7 +40,7 @@ export function short(v) {
 export function percent(share) {
   if (!Number.isFinite(share)) return "–";
   const p = share * 100;
-  return `${p !== 0 && Math.abs(p) < 0.1 ? "<0.1" : p >= 99.95 && p < 100 ? "99.9" : Number(p.toFixed(1))}%`;
+  return `${p !== 0 && Math.abs(p) < 0.1 ? "<0.1" : p >= 99.95 && p < 100 - 1e-7 ? "99.9" : Number(p.toFixed(1))}%`;
 }
 
 // seconds is a span of time in its fitting unit.
@@ -52,6 +52,13 @@ export function seconds(s) {
   if (s < 120) return `${short(s)} s`;
   if (s < 7200) return `${Math.floor(s / 60)} min ${Math.round(s % 60)} s`;
   return `${Math.floor(s / 3600)} h ${Math.round((s % 3600) / 60)} min`;
+}
+
+const dtypes = { "|u1": "uint8", "|i1": "int8", "|b1": "bool", "<u2": "uint16", "<i2": "int16", "<u4": "uint32", "<i4": "int32", "<u8": "uint64", "<i8": "int64", "<f2": "float16", "<f4": "float32", "<f8": "float64" };
+
+// dtype is the name of an element type that NumPy writes as "<f4".
+export function dtype(text) {
+  return dtypes[text] ?? String(text ?? "");
 }
 
 // finite is a number or null: what comes as text ("nan") can't be drawn.

@@ -4,6 +4,7 @@ import { ended, get, imageAddress } from "./api.js";
 import { clip, el, replace, say } from "./dom.js";
 import { count, size } from "./format.js";
 import { keep, kept } from "./keep.js";
+import { classHash } from "./links.js";
 
 // sheets are the sizes of a contact sheet: a row's height, the pictures asked
 // for, and how many to a page. Few sizes, so that the server's store of rendered
@@ -97,9 +98,23 @@ class Sheet {
     this.from = this.cursor;
     this.scanned = 0;
     this.drawn = false;
-    await this.continue();
+    try {
+      await this.continue();
+    } catch (e) {
+      if (e.status !== 400) throw e;
+      this.misread(e);
+      return;
+    }
     ctx.signal.throwIfAborted();
     this.settle();
+  }
+
+  // misread tells what is wrong with the words of a search.
+  misread(e) {
+    this.ctx.error(e);
+    replace(this.ctx.root, el("div", { class: "empty" }, el("p", { class: "lead" }, "The search could not be read."),
+      el("p", { class: "row" }, el("button", { type: "button", popovertarget: "query" }, "How to search"), el("a", { class: "button", href: "#/" }, "All samples"))));
+    this.ctx.ready();
   }
 
   // continue asks on from the cursor till the page is full, all is searched, or
@@ -131,12 +146,12 @@ class Sheet {
     const found = this.total !== null ? `${count(this.total)} found` : `${count(this.tiles.length)}${this.done && this.page === 1 ? " found" : " on this page"}`;
     this.drawPager(`page ${this.page} · ${found}`);
     replace(this.status, el("span", null, el("code", { class: "asked" }, clip(this.q, 120))),
-      el("span", null, this.running ? "searching… " : this.done ? "searched to the end " : "searched ", this.scanned > 0 && `${count(this.scanned)} samples read`),
+      el("span", null, this.running ? "searching, " : this.done ? "searched to the end, " : "", `${count(this.scanned)} samples looked at`),
       el("a", { href: "#/" }, "Clear the search"));
     const stopped = !this.running && !this.done && !full;
     replace(this.more,
       this.running && [el("progress", { "aria-label": "searching" }), el("button", { type: "button", onclick: () => { this.running = false; } }, "Stop")],
-      stopped && [`${count(this.scanned)} samples read, ${count(this.tiles.length)} found so far. `, el("button", { type: "button", onclick: () => this.goOn() }, "Continue the search")]);
+      stopped && [`${count(this.scanned)} samples looked at, ${count(this.tiles.length)} found so far. `, el("button", { type: "button", onclick: () => this.goOn() }, "Continue the search")]);
     if (this.done && this.tiles.length === 0) {
       this.empty(this.page > 1 ? "No more samples match." : "No sample matches.", "Terms all have to hold. Try fewer of them, or class:name* for all classes that begin so.");
     }
@@ -207,7 +222,7 @@ class Sheet {
       if (Number.isInteger(i) && i >= 0 && i < total) ctx.go(this.at(i) === location.hash ? "#/" : this.at(i));
       else ctx.error({ message: `There is no sample ${clip(jump.value, 20)}.`, hint: `Indices go from 0 to ${count(total - 1)}.` });
     };
-    const film = el("input", { type: "range", class: "film", min: 0, max: Math.max(0, total - 1), step: this.perPage, value: this.start, "aria-label": "Position in the dataset", onchange: (e) => ctx.go(this.at(Number(e.target.value))) });
+    const film = el("input", { type: "range", class: "film", name: "film", min: 0, max: Math.max(0, total - 1), step: this.perPage, value: this.start, "aria-label": "Position in the dataset", onchange: (e) => ctx.go(this.at(Number(e.target.value))) });
     const focused = document.activeElement?.id;
     replace(this.bar,
       press("previous", "Previous", this.previous, "p"), press("next", "Next", this.next, "n"),
@@ -287,7 +302,7 @@ function label(item) {
 function face(item, sheet) {
   if (item.image) {
     const side = sheet.side * (devicePixelRatio > 1.4 && sheet.side < 512 ? 2 : 1);
-    const img = el("img", { loading: "lazy", decoding: "async", alt: "", src: imageAddress(item.index, item.image.field, side) });
+    const img = el("img", { class: Math.max(item.image.width, item.image.height) <= 64 ? "coarse" : null, loading: "lazy", decoding: "async", alt: "", src: imageAddress(item.index, item.image.field, side) });
     img.addEventListener("error", () => img.replaceWith(el("span", { class: "damaged" }, el("b", null, "damaged"), `${clip(item.image.field, 20)} ${size(item.image.bytes)}`)), { once: true });
     return img;
   }
@@ -303,11 +318,5 @@ function chipOf(item) {
   const has = item.label !== null && item.label !== undefined;
   if (!has && !item.class) return null;
   const text = item.class || String(item.label);
-  const q = item.class ? `class:${quoted(item.class)}` : `label:${item.label}`;
-  return el("a", { class: "chip", href: `#/?${new URLSearchParams({ q })}`, title: clip(`All of ${text}${has ? ` (label ${item.label})` : ""}`, 300) }, clip(text, 40));
-}
-
-// quoted puts a name that is not one plain word into quotes, as searches want it.
-export function quoted(text) {
-  return /^[\w.-]+$/.test(text) ? text : `"${text.replace(/["\\]/g, "\\$&")}"`;
+  return el("a", { class: "chip", href: classHash(item.class, item.label), title: clip(`All of ${text}${has ? ` (label ${item.label})` : ""}`, 300) }, clip(text, 40));
 }

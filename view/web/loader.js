@@ -63,7 +63,7 @@ class LoaderView {
     const p = lastPipeline();
     await this.act({
       action: "start", batch: Number(f.get("batch")) || 0, workers: Number(f.get("workers")) || 0, order: f.get("order"),
-      ...(p ? { pipeline: p.pipeline, field: p.field } : {}),
+      ...(p ? { pipeline: p.whole, field: p.field } : {}),
     });
   }
 
@@ -96,7 +96,7 @@ class LoaderView {
     const { stats, source } = answer;
     replace(this.line, source === "file" ? "A loader elsewhere, by the file that it writes." : source === "own" ? "A loader in this viewer, epoch after epoch." : "",
       stats && [" ", el("b", null, answer.running ? (answer.stale ? "silent for a while" : "running") : "stopped"), el("span", { class: "hint" }, ` · epoch ${count(Math.max(0, stats.epoch))}`)],
-      answer.error && el("span", { class: "flaw" }, ` ${answer.error}`), answer.hint && el("span", { class: "hint" }, ` ${answer.hint}`));
+      answer.error && el("span", { class: "flaw" }, ` ${answer.error}`), source && answer.hint && el("span", { class: "hint" }, ` ${answer.hint}`));
     if (!stats) {
       replace(this.body, el("div", { class: "empty" }, el("p", { class: "lead" }, "No loader to look at."),
         el("p", { class: "hint" }, "Start one above, or let a training write its figures to a file (stats_file= in Python, StatsFile in Go) and open the viewer with --loader FILE.")));
@@ -105,35 +105,38 @@ class LoaderView {
     this.draw(answer);
   }
 
-  draw({ stats: s, total, of, history }) {
+  draw({ stats, total, of, history }) {
+    // An epoch that has just begun tells little: then the figures are those of all.
+    const young = total && ns(stats.elapsed) < 3 && total.elapsed > stats.elapsed;
+    const s = young ? total : stats;
+    const span = young ? "all epochs" : "the epoch";
     const elapsed = ns(s.elapsed);
     const rate = elapsed > 0 ? s.samples / elapsed : 0;
     const now = history.at(-1);
-    const whole = of?.samples ? Math.min(1, s.samples / of.samples) : null;
+    const whole = of?.samples ? Math.min(1, stats.samples / of.samples) : null;
     const dial = (name, value, note) => el("div", { class: "dial", dataset: { dial: name } }, el("dt", null, name), el("dd", null, value), el("span", { class: "hint" }, note || "\u00a0"));
     const workTime = elapsed * s.workers;
     replace(this.body,
       s.verdict && el("p", { class: "verdict lead-line", dataset: { bound: s.bound ?? "" } }, s.verdict),
       el("dl", { class: "dials-row" },
-        dial("samples a second", short(Math.round(now?.samples_per_s ?? rate)), `${short(Math.round(rate))} over the epoch`),
+        dial("samples a second", short(Math.round(now?.samples_per_s ?? rate)), `${short(Math.round(rate))} over ${span}`),
         dial("waiting", percent(elapsed ? ns(s.wait) / elapsed : 0), `${seconds(ns(s.wait))}, first batch ${seconds(ns(s.first_wait))}`),
         dial("workers busy", percent(workTime ? ns(s.work) / workTime : 0), plural(s.workers, "worker")),
         dial("ready", `${short(s.ready)} of ${short(s.ahead)}`, "batches when one is asked for"),
-        dial("this epoch", whole === null ? count(s.samples) : percent(whole), `${count(s.samples)} samples · ${seconds(elapsed)}`),
+        dial("this epoch", whole === null ? count(stats.samples) : percent(whole), `${count(stats.samples)} samples · ${seconds(ns(stats.elapsed))}`),
         dial("in all", count(total?.samples ?? s.samples), `${size(total?.read ?? s.read)} read`)),
       el("div", { class: "cards" },
-        this.curve("Samples a second", "throughput", [{ name: "samples a second", values: history.map((p) => p.samples_per_s) }], short),
-        this.curve("Waiting and working", "wait", [{ name: "waiting", values: history.map((p) => p.wait) }, { name: "working", values: history.map((p) => p.work) }], percent, 1),
+        this.curve("Samples a second", "throughput", history, [{ name: "samples a second", values: history.map((p) => p.samples_per_s) }], short),
+        this.curve("Waiting and working", "wait", history, [{ name: "waiting", values: history.map((p) => p.wait) }, { name: "working", values: history.map((p) => p.work) }], percent, 1),
         this.stages(s), this.rest(s)));
   }
 
-  // curve keeps its drawing while nothing but its values change: a new one each
-  // second would lose what the pointer shows.
-  curve(title, name, series, format, top = null) {
-    const n = series[0].values.length;
+  curve(title, name, history, series, format, top = null) {
+    const n = history.length;
+    const ago = (i) => Math.round((history.at(-1)?.t ?? 0) - (history[Math.round(i)]?.t ?? 0));
     const legend = series.length > 1 && el("span", { class: "hint keys" }, series.map((s, i) => el("span", null, el("i", { class: `swatch s${i}` }), s.name)));
-    return el("figure", { class: "card", dataset: { chart: name } }, el("figcaption", null, el("h3", null, title), legend || el("span", { class: "hint" }, `the last ${plural(n, "look")}`)),
-      n > 1 ? lineChart({ series, label: title, format, top, height: 130, xText: (i) => (Math.round(n - 1 - i) ? `−${Math.round(n - 1 - i)} s` : "now") }) : el("p", { class: "hint" }, "…"));
+    return el("figure", { class: "card", dataset: { chart: name } }, el("figcaption", null, el("h3", null, title), legend || el("span", { class: "hint" }, n > 1 && `the last ${seconds(ago(0))}`)),
+      n > 1 ? lineChart({ series, label: title, format, top, height: 130, xText: (i) => (ago(i) ? `−${seconds(ago(i))}` : "now") }) : el("p", { class: "hint" }, "…"));
   }
 
   stages(s) {

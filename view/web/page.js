@@ -7,8 +7,8 @@ import { tip, untip } from "./plot.js";
 
 const listed = 200; // values in the table before "all"
 
-// pagePanel shows the answer about a page.
-export function pagePanel(page, map, names, dataset) {
+// pagePanel shows the answer about a page; at is the address of another.
+export function pagePanel(page, map, names, at) {
   const values = page.values ?? [];
   const hue = new Map(names.map((n, i) => [n, i]));
   const rows = el("tbody");
@@ -19,15 +19,15 @@ export function pagePanel(page, map, names, dataset) {
   return el("section", { class: "page card", dataset: { page: page.page }, "aria-label": `page ${page.page}` },
     el("header", null, el("h3", null, `Page ${count(page.page)}`),
       el("span", { class: "hint" }, `at ${count(page.offset)} (0x${Number(page.offset).toString(16)}) · ${size(page.used)} of ${size(map.page_size)} used, ${percent(page.used / map.page_size)} · ${plural(values.length, "value")} of ${plural(samples, "sample")}`),
-      el("span", { class: "steps" }, step("←", page.page - 1, dataset, map), step("→", page.page + 1, dataset, map))),
+      el("span", { class: "steps" }, step("←", page.page - 1, at, map), step("→", page.page + 1, at, map))),
     bytes(page, map, hue),
     values.length > 0 && el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "values in the page" }, el("table", { class: "values" },
       el("thead", null, el("tr", null, ["sample", "field", "offset in page", "bytes"].map((h) => el("th", { scope: "col" }, h)))), rows)), more);
 }
 
-function step(text, page, dataset, map) {
-  const first = map.first_page ?? 0;
-  return page >= first && page < first + map.pages ? el("a", { class: "button", href: `#/pages?page=${page}`, "aria-label": `page ${page}` }, text) : null;
+function step(text, page, at, map) {
+  const first = map.first_data ?? 0;
+  return page >= first && page < first + map.pages ? el("a", { class: "button", href: at(page), "aria-label": `page ${page}` }, text) : null;
 }
 
 function row(v, page, hue) {

@@ -10,25 +10,29 @@ import { tip, untip } from "./plot.js";
 import { onTheme, token } from "./theme.js";
 
 const mostBuckets = 2048;
+const whole = /^\d{1,15}$/;
 
 // show draws the map of the whole file, or of pages from to to.
 export async function show(ctx) {
-  const map = new PageMap(ctx);
+  const map = new PageMap(ctx, number(ctx.params.get("file")));
   await map.load(number(ctx.params.get("from")), number(ctx.params.get("to")));
   map.draw();
   const page = number(ctx.params.get("page"));
-  if (page !== null) map.pick(page);
-  ctx.ready();
+  // The first page of a small file is opened unasked: it shows what a page is.
+  if (page !== null) await map.pick(page, true);
+  else if (map.single && map.buckets.length && map.buckets.length <= 40) await map.pick(map.buckets[0].from, false);
+  ctx.ready(map.buckets.length ? map.canvas : null);
 }
 
 function number(text) {
-  return /^\d+$/.test(text ?? "") ? Number(text) : null;
+  return whole.test(text ?? "") ? Number(text) : null;
 }
 
 // PageMap is the map and what was picked in it.
 class PageMap {
-  constructor(ctx) {
+  constructor(ctx, file) {
     this.ctx = ctx;
+    this.file = file;
     this.mode = "field";
     this.cursor = 0;
     this.panel = el("div", { class: "panel", "aria-live": "polite" });
@@ -39,7 +43,7 @@ class PageMap {
   }
 
   async load(from, to) {
-    const data = await get("/api/pages", { buckets: mostBuckets, from, to }, this.ctx.signal);
+    const data = await get("/api/pages", { buckets: mostBuckets, from, to, file: this.file }, this.ctx.signal);
     this.data = data;
     this.buckets = data.buckets ?? [];
     this.whole = from === null;
@@ -55,13 +59,13 @@ class PageMap {
   draw() {
     const { ctx, data } = this;
     if (!this.buckets.length) {
-      replace(ctx.root, el("div", { class: "pages" }, el("div", { class: "lead-in" }, el("h2", null, "Pages"), layout(data, ctx.dataset)),
+      replace(ctx.root, el("div", { class: "pages" }, el("div", { class: "lead-in" }, el("h2", null, "Pages"), this.files(), layout(data, ctx.dataset)),
         el("p", { class: "empty" }, "No value lies in a page: all fields of this file are in its table of metadata.")));
       return;
     }
     const modes = [["field", "by field"], ["fill", "by fill"]].map(([m, text]) => el("button", { type: "button", class: "quiet", "aria-pressed": String(m === this.mode), dataset: { mode: m }, onclick: (e) => this.setMode(m, e.target) }, text));
     replace(ctx.root, el("div", { class: "pages" },
-      el("div", { class: "lead-in" }, el("h2", null, "Pages"), this.where, layout(data, ctx.dataset)),
+      el("div", { class: "lead-in" }, el("h2", null, "Pages"), this.files(), this.where, layout(data, ctx.dataset)),
       el("div", { class: "map-head" }, el("span", { class: "sizes", role: "group", "aria-label": "Colour" }, modes), this.legend),
       this.canvas, this.panel));
     this.tell();
@@ -71,6 +75,20 @@ class PageMap {
     ctx.signal.addEventListener("abort", () => seen.disconnect());
     onTheme(() => this.paint(), ctx.signal);
     this.paint();
+  }
+
+  // hash is the address of this file's map with other parameters.
+  hash(params) {
+    const q = new URLSearchParams({ ...(this.file === null ? {} : { file: this.file }), ...params }).toString();
+    return `#/pages${q ? `?${q}` : ""}`;
+  }
+
+  // files lets one choose among the dataset's files.
+  files() {
+    const list = this.ctx.dataset.files ?? [];
+    if (list.length < 2) return null;
+    return el("select", { id: "file", "aria-label": "File", onchange: (e) => this.ctx.go(e.target.value === "0" ? "#/pages" : `#/pages?file=${e.target.value}`) },
+      list.map((f, i) => el("option", { value: String(i), selected: i === (this.file ?? 0) }, f.name)));
   }
 
   tell() {
@@ -84,7 +102,7 @@ class PageMap {
       plural(data.pages, "page"), ` of ${size(data.page_size)} · ${percent(used / room)} filled`,
       per > 1 && ` · up to ${plural(per, "page")} a cell`,
       this.buckets.some((b) => b.estimated) && el("span", { class: "hint", title: "Only some of the table was read for the map" }, " · estimated"),
-      !this.whole && [` · pages ${count(first.from)} – ${count(last.to - 1)} `, el("a", { href: "#/pages" }, "show all")]);
+      !this.whole && [` · pages ${count(first.from)} – ${count(last.to - 1)} `, el("a", { href: this.hash({}) }, "show all")]);
     this.drawLegend();
   }
 
@@ -114,7 +132,7 @@ class PageMap {
   grid() {
     const width = this.canvas.clientWidth;
     const n = this.buckets.length;
-    const side = Math.max(7, Math.min(34, Math.floor(Math.sqrt((width * 420) / n))));
+    const side = Math.max(7, Math.min(n <= 40 ? 72 : 34, Math.floor(Math.sqrt((width * 420) / n))));
     const cols = Math.max(1, Math.floor(width / side));
     return { side, cols, rows: Math.ceil(n / cols), width };
   }
@@ -198,7 +216,7 @@ class PageMap {
     const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.shape.cols, ArrowUp: -this.shape.cols, Home: -this.cursor, End: this.buckets.length - 1 - this.cursor }[e.key];
     if (step !== undefined) this.move(this.cursor + step);
     else if (e.key === "Enter" || e.key === " ") this.enter();
-    else if (e.key === "Escape" && !this.whole) this.ctx.go("#/pages");
+    else if (e.key === "Escape" && !this.whole) this.ctx.go(this.hash({}));
     else return;
     e.preventDefault();
     e.stopPropagation();
@@ -224,25 +242,25 @@ class PageMap {
   enter() {
     const b = this.buckets[this.cursor];
     if (this.pagesOf(b) > 1) {
-      this.ctx.go(`#/pages?from=${b.from}&to=${b.to}`);
+      this.ctx.go(this.hash({ from: b.from, to: b.to }));
       return;
     }
     this.pick(b.from);
   }
 
-  async pick(page) {
+  async pick(page, kept = true) {
     const i = this.buckets.findIndex((b) => page >= b.from && page < b.from + this.pagesOf(b));
     if (i >= 0) {
       this.cursor = this.picked = i;
       this.paint();
     }
     try {
-      const answer = await get(`/api/page/${page}`, null, this.ctx.signal);
-      replace(this.panel, pagePanel(answer, this.data, this.names, this.ctx.dataset));
-      const p = { page };
+      const answer = await get(`/api/page/${page}`, { file: this.file }, this.ctx.signal);
+      replace(this.panel, pagePanel(answer, this.data, this.names, (p) => this.hash({ page: p })));
+      const p = { page, file: this.file };
       if (!this.whole) Object.assign(p, { from: this.buckets[0].from, to: this.buckets.at(-1).to });
-      this.ctx.keepParams(p);
-      this.panel.scrollIntoView({ block: "nearest" });
+      if (kept) this.ctx.keepParams(p);
+      if (this.panel.getBoundingClientRect().top > innerHeight - 120) this.panel.scrollIntoView({ block: "nearest" });
     } catch (e) {
       if (!ended(e)) replace(this.panel, el("p", { class: "flaw" }, e.message));
     }

@@ -14,11 +14,20 @@ export class Editor {
     this.node = el("div", { class: "editor" }, this.list, this.adder());
   }
 
+  // pipeline has what differs from the defaults: so are the address and the code
+  // that is made of it short.
   get pipeline() {
     return this.steps.map((s) => {
-      const args = Object.keys(s.args).length ? { args: s.args } : {};
-      return { op: s.op, ...args };
+      const usual = this.fresh(s.op).args;
+      const args = Object.fromEntries(Object.entries(s.args).filter(([k, v]) => JSON.stringify(v) !== JSON.stringify(usual[k])));
+      return { op: s.op, ...(Object.keys(args).length ? { args } : {}) };
     });
+  }
+
+  // whole has all settings. To a loader what is left away is zero, and a crop of
+  // width 0 an error.
+  get whole() {
+    return this.steps.map((s) => ({ op: s.op, args: { ...this.fresh(s.op).args, ...s.args } }));
   }
 
   // set takes a pipeline of a preset or of the address; unknown operations stay
@@ -41,8 +50,7 @@ export class Editor {
     return el("p", { class: "adder" }, choice);
   }
 
-  // fresh is a step with settings that show something: what is left away is zero
-  // for the server, and a crop of width 0 is an error.
+  // fresh is a step with the settings to begin with.
   fresh(name) {
     const params = this.byName.get(name)?.params ?? [];
     return { op: name, args: Object.fromEntries(params.filter((p) => p.default !== null && p.default !== undefined).map((p) => [p.name, p.default])) };
@@ -139,7 +147,7 @@ export class Editor {
 
   param(step, p, i) {
     const has = Object.hasOwn(step.args, p.name);
-    const value = has ? step.args[p.name] : undefined;
+    const value = has ? step.args[p.name] : p.default;
     const id = `param-${i}-${p.name}`;
     const take = (v) => {
       if (v === undefined) delete step.args[p.name];
@@ -183,7 +191,7 @@ function firstSentence(doc) {
 }
 
 // inputOf is the input that suits a parameter's type. take gets the value, or
-// undefined where the input is empty, which is zero.
+// undefined where the input is empty, which is the default.
 function inputOf(p, value, take) {
   switch (p.type) {
     case "bool":
@@ -196,15 +204,20 @@ function inputOf(p, value, take) {
     case "float":
       return el("input", {
         type: "number", step: p.type === "int" ? 1 : "any", inputmode: p.type === "int" ? "numeric" : "decimal", value: value ?? "",
-        placeholder: "0",
+        placeholder: String(p.default ?? 0),
         oninput: (e) => take(e.target.value === "" ? undefined : Number(e.target.value)),
       });
     case "floats":
     case "ints":
-      return el("input", { type: "text", inputmode: "decimal", spellcheck: "false", value: (value ?? []).join(", "), placeholder: Array(p.count || 1).fill(0).join(", "), oninput: (e) => take(numbers(e.target.value)) });
+      return el("input", { type: "text", inputmode: "decimal", spellcheck: "false", value: (value ?? []).map(brief).join(", "), placeholder: (p.default ?? []).map(brief).join(", "), oninput: (e) => take(numbers(e.target.value)) });
     default:
       return el("input", { type: "text", spellcheck: "false", value: value === null || value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value), oninput: (e) => take(e.target.value === "" ? undefined : textValue(e.target.value)) });
   }
+}
+
+// brief leaves away digits of 4/3 that nobody wants to see.
+function brief(v) {
+  return typeof v === "number" ? Number(v.toPrecision(6)) : v;
 }
 
 // numbers reads "0.08, 1"; what is no number goes to the server as it is, which

@@ -3,7 +3,7 @@
 
 import { ended, get, imageAddress, picture, post } from "./api.js";
 import { clip, el, later, replace, say } from "./dom.js";
-import { count, short } from "./format.js";
+import { count, dtype, short } from "./format.js";
 import { Editor } from "./pipeline.js";
 
 const seeds = 16;
@@ -138,7 +138,7 @@ class Playground {
     this.turn = new AbortController();
     const { signal } = this.turn;
     const pipeline = this.editor.pipeline;
-    last = { pipeline, field: this.field, sample: this.sample, seed: this.seed };
+    last = { pipeline, whole: this.editor.whole, field: this.field, sample: this.sample, seed: this.seed };
     ctx.keepParams({ sample: this.sample, seed: this.seed || null, field: this.images.length > 1 ? this.field : null, pipeline: JSON.stringify(pipeline) });
     this.thumb.src = imageAddress(this.sample, this.field, 192);
     this.link.href = `#/sample/${this.sample}`;
@@ -157,7 +157,7 @@ class Playground {
   }
 
   tell(bound) {
-    replace(this.outcome, el("b", null, bound.dtype), " ", el("span", { class: "shape" }, `(${(bound.shape ?? []).join(" × ")})`), bound.fused && el("span", { class: "hint", title: bound.fused }, ` ${clip(bound.fused, 160)}`));
+    replace(this.outcome, el("b", null, dtype(bound.dtype)), " ", el("span", { class: "shape" }, `(${(bound.shape ?? []).join(" × ")})`), bound.fused && el("span", { class: "hint fused" }, clip(passes(bound.fused, bound.field), 240)));
     this.code.go.textContent = bound.go ?? "";
     this.code.python.textContent = bound.python ?? "";
     replace(this.notes, (bound.notes ?? []).map((n) => el("p", null, n)));
@@ -218,6 +218,13 @@ class Playground {
   }
 }
 
+// passes is how the loader does it, without what stands beside it anyway: the
+// field's name in front, type and shape behind.
+function passes(fused, field) {
+  const text = fused.startsWith(`${field}: `) ? fused.slice(field.length + 2) : fused;
+  return text.replace(/ -> [^>]*$/, "");
+}
+
 async function copy(pre, button) {
   try {
     await navigator.clipboard.writeText(pre.textContent);
@@ -260,7 +267,7 @@ function drawnTable(drawn) {
   if (!drawn) return null;
   const rows = [];
   const add = (k, v) => v !== undefined && v !== null && rows.push(el("div", null, el("dt", null, k), el("dd", null, plain(v))));
-  add("result", `${drawn.dtype ?? ""} (${(drawn.shape ?? []).join(" × ")})`);
+  add("result", `${dtype(drawn.dtype)} (${(drawn.shape ?? []).join(" × ")})`);
   add("stored", drawn.stored);
   add("crop", drawn.crop);
   add("flipped", drawn.flip);

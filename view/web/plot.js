@@ -32,6 +32,22 @@ function logTicks(low, high, n) {
   return tens.filter((_, i) => i % every === 0);
 }
 
+// byteTicks are round numbers of KiB, MiB and so on.
+function byteTicks(low, high, n) {
+  const unit = 1024 ** Math.max(0, Math.floor(Math.log(high || 1) / Math.log(1024)));
+  return ticks(low / unit, high / unit, n).map((v) => v * unit);
+}
+
+// byteLogTicks are powers of two: 1 KiB, 4 KiB, 16 KiB.
+function byteLogTicks(low, high, n) {
+  const from = Math.ceil(Math.log2(low));
+  const to = Math.floor(Math.log2(high));
+  const every = Math.max(1, Math.ceil((to - from + 1) / n));
+  const list = [];
+  for (let e = Math.ceil(from / every) * every; e <= to; e += every) list.push(2 ** e);
+  return list;
+}
+
 // axis maps values to pixels. Log axes begin above zero: the first edge of a
 // logarithmic histogram may be 0.
 function axis(low, high, from, to, log) {
@@ -90,7 +106,7 @@ function frame(width, height, label, xs, ys, xText, yText) {
 
 // histogram draws {edges, counts, log}. format writes an edge, marks are lines at
 // values.
-export function histogram({ hist, label, format = short, height = 150, marks = [] }) {
+export function histogram({ hist, label, format = short, height = 150, marks = [], bytes = false }) {
   const { edges, counts } = hist;
   const total = counts.reduce((a, b) => a + b, 0);
   const log = Boolean(hist.log) && edges.at(-1) > 0;
@@ -103,7 +119,7 @@ export function histogram({ hist, label, format = short, height = 150, marks = [
     const y = axis(0, top, height - margin.bottom, margin.top, false);
     const some = Math.max(2, Math.floor((width - margin.left) / 70));
     const root = frame(width, height, summary,
-      { at: x, ticks: log ? logTicks(low, high, some) : ticks(low, high, some) },
+      { at: x, ticks: log ? (bytes ? byteLogTicks : logTicks)(low, high, some) : bytes ? byteTicks(low, high, some) : ticks(low, high, some) },
       { at: y, ticks: ticks(0, top, 3).filter(Number.isInteger) }, format, short);
     const bars = counts.map((c, i) => {
       const left = x(Math.max(edges[i], low));
@@ -221,7 +237,7 @@ export function histogramFigure(name, title, hist, options = {}) {
   const total = hist.counts.reduce((a, b) => a + b, 0);
   return figure({
     name, title, note: options.note,
-    chart: histogram({ hist, label: title, format, marks: options.marks }),
+    chart: histogram({ hist, label: title, format, marks: options.marks, bytes: options.bytes }),
     head: ["from", "to", "count", "share"],
     rows: () => hist.counts.map((c, i) => [format(hist.edges[i]), format(hist.edges[i + 1]), count(c), percent(c / (total || 1))]),
   });

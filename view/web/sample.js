@@ -5,7 +5,7 @@ import { get, imageAddress } from "./api.js";
 import { append, clip, el, replace } from "./dom.js";
 import { fieldSection } from "./field.js";
 import { count, size } from "./format.js";
-import { quoted } from "./gallery.js";
+import { classHash, pageHash, searchHash } from "./links.js";
 import { Stage } from "./stage.js";
 
 // show draws the sample whose index is the hash's argument.
@@ -21,9 +21,9 @@ export async function show(ctx) {
   const stage = images.length ? new Stage(ctx, index, images) : null;
   const to = (i) => (i === null || i === undefined ? null : `#/sample/${i}`);
   const page = el("div", { class: `sample${stage ? "" : " wordy"}` },
-    strip(sample, images[0]?.name),
+    strip(sample, images[0]),
     stage?.node,
-    el("div", { class: "facts" }, heading(sample, to, ctx), sample.fields.map((f) => fieldSection(ctx, sample, f)), place(sample)));
+    el("div", { class: "facts" }, heading(sample, to, ctx), sample.fields.map((f) => fieldSection(ctx, sample, f)), place(sample, ctx)));
   replace(ctx.root, page);
   stage?.fit();
   ctx.keys({
@@ -48,28 +48,29 @@ function heading(sample, to, ctx) {
   const step = (id, text, href, title) => (href
     ? el("a", { class: "button", id, href, title, "aria-label": title }, text)
     : el("span", { class: "button off", id, "aria-hidden": "true" }, text));
-  const search = (q) => `#/?${new URLSearchParams({ q })}`;
   return el("header", { class: "title" },
     el("h2", null, el("span", { class: "frame" }, count(sample.index)), el("span", { class: "of" }, ` of ${count(ctx.dataset.samples)}`)),
     el("div", { class: "steps" },
       step("previous", "←", to(sample.prev), "Previous sample (p)"), step("next", "→", to(sample.next), "Next sample (n)"),
+      sample.fields.some((f) => f.kind === "image") && el("a", { class: "button", href: `#/playground?sample=${sample.index}`, title: "Try a pipeline on it" }, "Augment"),
       el("a", { class: "button", id: "back", href: ctx.lastGallery() }, "Gallery")),
     el("p", { class: "names" },
       sample.key && el("span", { class: "key" }, sample.key),
-      sample.class && el("a", { class: "chip", href: search(`class:${quoted(sample.class)}`) }, clip(sample.class, 120)),
-      has && el("a", { class: "chip plain", href: search(`label:${sample.label}`) }, `label ${sample.label}`),
-      sample.fields.some((f) => f.kind === "image") && el("a", { class: "chip plain", href: `#/playground?sample=${sample.index}` }, "augment"),
+      sample.class && el("a", { class: "chip", href: classHash(sample.class) }, clip(sample.class, 120)),
+      has && el("a", { class: "chip plain", href: searchHash(`label:${sample.label}`) }, `label ${sample.label}`),
       sample.file && (ctx.dataset.files?.length ?? 1) > 1 && el("span", { class: "hint" }, `number ${count(sample.file.index)} of ${sample.file.name}`)));
 }
 
 // strip is the film around the sample: five before it, itself, five after.
-function strip(sample, field) {
+function strip(sample, image) {
+  const field = image?.name;
+  const small = Math.max(image?.metadata?.width ?? 999, image?.metadata?.height ?? 999) <= 64;
   const frames = [...(sample.neighbours ?? [])];
   if (!frames.some((f) => f.index === sample.index)) frames.push({ index: sample.index, class: sample.class, key: sample.key });
   frames.sort((a, b) => a.index - b.index);
   return el("nav", { class: "strip", "aria-label": "Neighbours" }, el("ol", null, frames.map((f) => {
     const here = f.index === sample.index;
-    const img = field && el("img", { alt: "", loading: "lazy", decoding: "async", src: imageAddress(f.index, field, 192) });
+    const img = field && el("img", { class: small ? "coarse" : null, alt: "", loading: "lazy", decoding: "async", src: imageAddress(f.index, field, 192) });
     img && img.addEventListener("error", () => img.replaceWith(el("span", { class: "damaged" }, "damaged")), { once: true });
     return el("li", null, el("a", {
       href: `#/sample/${f.index}`, "aria-current": here ? "true" : null, dataset: { neighbour: f.index },
@@ -79,12 +80,12 @@ function strip(sample, field) {
   })));
 }
 
-function place(sample) {
+function place(sample, ctx) {
   const stored = sample.fields.reduce((sum, f) => sum + (f.size ?? 0), 0);
   const pages = sample.pages ?? [];
   const box = el("p", { class: "place hint" }, `${size(stored)} stored outside the table`);
   if (pages.length) {
-    append(box, [" · ", pages.length > 1 ? "pages " : "page ", pages.slice(0, 20).map((p, i) => [i > 0 && ", ", el("a", { href: `#/pages?page=${p}` }, count(p))])]);
+    append(box, [" · ", pages.length > 1 ? "pages " : "page ", pages.slice(0, 20).map((p, i) => [i > 0 && ", ", el("a", { href: pageHash(sample, p, ctx.dataset) }, count(p))])]);
   }
   return box;
 }

@@ -92,12 +92,12 @@ export class Stage {
     mat.addEventListener("pointercancel", drop);
   }
 
-  // fit makes the picture as large as the mat, small ones up to sixteen times.
+  // fit makes the picture as large as the mat, small ones as squares.
   fit() {
     const { mat } = this;
     if (!this.width || !this.height) return;
     const room = { w: mat.clientWidth - 24, h: mat.clientHeight - 24 };
-    const most = Math.max(this.width, this.height) <= 128 ? 16 : 2;
+    const most = Math.max(2, Math.min(48, 640 / Math.max(this.width, this.height)));
     this.set(Math.max(0.01, Math.min(room.w / this.width, room.h / this.height, most)), true);
   }
 
