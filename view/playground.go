@@ -218,13 +218,25 @@ func (p *pipeline) blame(err error, try func(p *pipeline) error) error {
 			continue
 		case n > 0:
 			at := p.first() + n - 1
-			return wrongStep(at, p.steps[at].Op, e)
+			return wrongStep(at, p.steps[at].Op, innermost(e))
 		case errors.As(e, new(*loader.SampleError)) || p.decoder == nil:
 			return errorf(http.StatusUnprocessableEntity, "%w", e)
 		}
-		return wrongStep(0, p.steps[0].Op, e)
+		return wrongStep(0, p.steps[0].Op, innermost(e))
 	}
 	return err
+}
+
+// innermost is the cause of all: what a loader says around it is of the file, and
+// counts operations from behind the decoder.
+func innermost(err error) error {
+	for {
+		cause := errors.Unwrap(err)
+		if cause == nil {
+			return err
+		}
+		err = cause
+	}
 }
 
 // playRequest is what the playground is asked about.

@@ -221,7 +221,7 @@ func (p *paramAnswer) describe(name string, t reflect.Type) {
 	case reflect.Array:
 		p.Type, p.Default, p.Count = list[t.Elem().Kind()], reflect.Zero(t).Interface(), t.Len()
 	case reflect.Slice:
-		p.Type, p.Default = list[t.Elem().Kind()], []int{}
+		p.Type = list[t.Elem().Kind()] // none: null
 	default:
 		p.Type, p.Default = "text", ""
 	}
