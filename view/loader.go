@@ -21,6 +21,8 @@ const (
 	lookAgain  = 500 * time.Millisecond // a file is not read more often
 	lookAtMost = 5 * time.Second        // that a far one may take
 	staleAfter = 5                      // times its own interval
+
+	betweenEpochs = 3 // intervals, for as long a loader is said to run when its epoch has ended
 )
 
 // point is what a loader did between two looks at it.
@@ -149,8 +151,11 @@ func (l *watcher) ofFile(ctx context.Context) loaderAnswer {
 	a := loaderAnswer{Source: &source, History: append([]point{}, l.seen.points...)}
 	a.tell(l.seen.last)
 	if s := l.seen.last; s != nil {
-		a.Running = s.Epoch.Running
-		a.Stale = a.Running && time.Since(s.Time) > staleAfter*max(s.Every, time.Second)
+		every := min(max(s.Every, time.Second), time.Minute)
+		age := time.Since(s.Time)
+		// Between two epochs, which may be short ones, a training still runs.
+		a.Running = s.Epoch.Running || len(l.seen.points) > 0 && age < betweenEpochs*every
+		a.Stale = a.Running && age > staleAfter*every
 	}
 	if l.err != nil {
 		a.Error = l.err.Error()

@@ -24,6 +24,7 @@ const (
 	ownBatches = 1 << 30         // bytes of its batches
 	ownBatch   = 8192            // samples in a batch
 	ownWorkers = 64              // at most, and no more than twice the processors
+	ownScanned = 1 << 20         // samples whose rows may be read before it begins
 	ownPermute = 1 << 24         // samples up to which an order may keep something for each
 	unwatched  = 2 * time.Minute // it ends when nobody has looked for so long
 	ownTick    = time.Second     // between points of its history
@@ -215,20 +216,28 @@ func (s *Server) ownOutputs(q *ownSettings) ([]loader.Output, error) {
 	if chosen < 0 && q.Field != "" {
 		return nil, badRequest("there is no field %.80q", q.Field)
 	}
-	steps, err := ownPipeline(q.Pipeline)
-	if err != nil {
-		return nil, err
+	steps := new(pipeline)
+	if len(q.Pipeline) > 0 {
+		var err error
+		if steps, err = parsePipeline(q.Pipeline); err != nil {
+			return nil, err
+		}
 	}
-	if len(steps) > 0 && chosen < 0 {
+	if len(steps.values) > 0 && chosen < 0 {
 		return nil, badRequest(`a pipeline without a "field", in a dataset without pictures`)
+	}
+	if chosen >= 0 && len(steps.values) > 0 && steps.decoder == nil && s.ds.Len() > ownScanned {
+		e := errorf(http.StatusUnprocessableEntity, "the pipeline has no decoder, and whether all of %d pictures have one size is not looked up here", s.ds.Len())
+		e.hint = "begin with a decoder such as CenterCrop"
+		return nil, e
 	}
 	var outs []loader.Output
 	some := false
 	for i, f := range s.fields {
 		o := loader.Output{Name: f.Name}
 		switch {
-		case i == chosen && len(steps) > 0:
-			o.Decoder, o.Ops = steps[0], steps[1:]
+		case i == chosen && len(steps.values) > 0:
+			o.Decoder, o.Ops = steps.decoder, steps.ops
 		case i == chosen && f.Type == fields.TypeRGBImage:
 			o.Decoder, o.Ops = transform.RandomResizedCrop{Width: 224, Height: 224}, []any{transform.HorizontalFlip{}}
 		case i == chosen:
@@ -291,32 +300,4 @@ func rowBytes(p loader.Pipeline) (float64, error) {
 		n *= float64(d)
 	}
 	return n, nil
-}
-
-// ownPipeline reads a pipeline as the playground sends it: the decoder, then
-// operations. An error tells which of them is wrong.
-func ownPipeline(text json.RawMessage) (steps []any, err error) {
-	if len(text) == 0 {
-		return nil, nil
-	}
-	var list []struct {
-		Op   string                     `json:"op"`
-		Args map[string]json.RawMessage `json:"args"`
-	}
-	if err := json.Unmarshal(text, &list); err != nil {
-		return nil, badRequest("the pipeline: %w", err)
-	}
-	for i, q := range list {
-		step, err := op.New(q.Op, q.Args)
-		if err != nil {
-			e := &statusError{status: http.StatusUnprocessableEntity, text: err.Error(), err: err, more: map[string]any{"at": i}}
-			var wrong *op.Error
-			if errors.As(err, &wrong) && wrong.Param != "" {
-				e.more["param"] = wrong.Param
-			}
-			return nil, e
-		}
-		steps = append(steps, step)
-	}
-	return steps, nil
 }

@@ -167,7 +167,8 @@ func TestOwnLoaderRefused(t *testing.T) {
 		{`{"action":"start","pipeline":[{"op":"CentreCrop"}]}`, 422, `"CenterCrop"`},
 		{`{"action":"start","pipeline":[{"op":"CenterCrop","args":{"Width":-3,"Height":3}}]}`, 422, "-3"},
 		{`{"action":"start","pipeline":[{"op":"CenterCrop","args":{"Width":3,"Height":3}},{"op":"CenterCrop","args":{"Wdth":3}}]}`, 422, "Wdth"},
-		{`{"action":"start","batch":8192,"pipeline":[{"op":"CenterCrop","args":{"Width":4096,"Height":4096}}]}`, 422, "GiB"},
+		{`{"action":"start","pipeline":[{"op":"HorizontalFlip"}]}`, 422, "decoder"},
+		{`{"action":"start","batch":8192,"pipeline":[{"op":"CenterCrop","args":{"Width":1024,"Height":1024}}]}`, 422, "GiB"},
 	} {
 		code, a := ask("POST", test.body)
 		if code != test.code || !strings.Contains(a.Error, test.want) {
@@ -217,8 +218,8 @@ func TestLoaderFile(t *testing.T) {
 		b.Release()
 	}
 	a := look()
-	if a.Error != "" || a.Stats.Batches != 8 || a.Running || len(a.History) != 1 || a.History[0].Samples <= 0 {
-		t.Errorf("an epoch: %+v", a)
+	if a.Error != "" || a.Stats.Batches != 8 || !a.Running || len(a.History) != 1 || a.History[0].Samples <= 0 {
+		t.Errorf("an epoch that has just ended: %+v", a)
 	}
 	whole, err := os.ReadFile(path)
 	if err != nil {
