@@ -52,7 +52,7 @@ func TestS3Examples(t *testing.T) {
 		t.Setenv(k, v)
 	}
 	w := newExampleWorld(t)
-	program.Examples(t, &clitest.World{Bucket: "s3://data", Make: func(t *testing.T, command string) {
+	program.Examples(t, &clitest.World{Bucket: func() string { return "s3://data" }, Make: func(t *testing.T, command string) {
 		w.fill(t, command)
 		copyFile(t, w.file(t, "train.beton"), filepath.Join(s.Folder, "train.beton"))
 	}})

@@ -140,15 +140,7 @@ func photo(ts *testscript.TestScript, neg bool, args []string) {
 	if _, err := fmt.Sscanf(size, "%dx%d", &w, &h); err != nil || neg {
 		ts.Fatalf("usage: photo WxH[@ORIENTATION] FILE…")
 	}
-	img := image.NewRGBA(image.Rect(0, 0, w, h))
-	for y := range h {
-		for x := range w {
-			img.Set(x, y, color.RGBA{byte(x), byte(y), byte(x + y), 255})
-		}
-	}
-	var b bytes.Buffer
-	ts.Check(jpeg.Encode(&b, img, nil))
-	data := b.Bytes()
+	data := jpegOf(w, h)
 	if orientation != "" {
 		n, err := strconv.Atoi(orientation)
 		ts.Check(err)
@@ -158,6 +150,21 @@ func photo(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(os.MkdirAll(filepath.Dir(ts.MkAbs(name)), 0o777))
 		ts.Check(os.WriteFile(ts.MkAbs(name), data, 0o666))
 	}
+}
+
+// jpegOf is a JPEG.
+func jpegOf(w, h int) []byte {
+	img := image.NewRGBA(image.Rect(0, 0, w, h))
+	for y := range h {
+		for x := range w {
+			img.Set(x, y, color.RGBA{byte(x), byte(y), byte(x + y), 255})
+		}
+	}
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, img, nil); err != nil {
+		panic(err) // a buffer takes all
+	}
+	return b.Bytes()
 }
 
 // mask WxH FILE writes a PNG with a palette, whose indices are x+y.

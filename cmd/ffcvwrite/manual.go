@@ -121,8 +121,8 @@ var kindManuals = map[string]term.Manual{
 	"hdf5": {
 		Text: `Reads datasets of an HDF5 file that share their first axis, by a libhdf5 that is installed, and writes a field for each.`,
 		Examples: []term.Example{
-			{Command: "ffcvwrite hdf5 data.h5 -o data.beton", What: "all datasets of a file"},
-			{Command: "ffcvwrite hdf5 data.h5 -o data.beton --field x=ndarray:column=/x", What: "one of them"},
+			{Command: "ffcvwrite hdf5 data.h5 -o data.beton --field image=rgb:column=jpegs --field label=int:column=labels", What: "the datasets jpegs and labels"},
+			{Command: "ffcvwrite hdf5 data.h5 -o data.beton --field x=ndarray:column=vector", What: "one dataset"},
 		},
 	},
 	"cifar": {

@@ -71,9 +71,9 @@ func (p *Program) Manuals(t *testing.T) {
 type World struct {
 	// Make puts the files that a command names into the working folder.
 	Make func(t *testing.T, command string)
-	// Bucket takes the place of s3://bucket in commands; "" leaves those out that
-	// need it.
-	Bucket string
+	// Bucket returns what takes the place of s3://bucket in the next command; nil
+	// leaves those out that need it.
+	Bucket func() string
 	// Parsed are commands, by their path, whose examples are parsed and not run, each
 	// with the reason.
 	Parsed map[string]string
@@ -85,7 +85,7 @@ func (p *Program) Examples(t *testing.T, w *World) {
 	for _, path := range slices.Sorted(maps.Keys(p.Pages.Manuals)) {
 		for i, e := range p.Pages.Manuals[path].Examples {
 			remote := strings.Contains(e.Command, "s3://bucket/")
-			if remote != (w.Bucket != "") {
+			if remote != (w.Bucket != nil) {
 				continue
 			}
 			t.Run(fmt.Sprintf("%s/%d", strings.ReplaceAll(path, " ", "-"), i), func(t *testing.T) {
@@ -96,7 +96,11 @@ func (p *Program) Examples(t *testing.T, w *World) {
 					return
 				}
 				w.Make(t, e.Command)
-				words := Split(t, strings.ReplaceAll(e.Command, "s3://bucket", w.Bucket))
+				command := e.Command
+				if remote {
+					command = strings.ReplaceAll(command, "s3://bucket", w.Bucket())
+				}
+				words := Split(t, command)
 				var stdout, stderr bytes.Buffer
 				if code := p.Run(t, words[1:], &stdout, &stderr); code != 0 {
 					t.Errorf("%s: exit code %d\n%s%s", e.Command, code, &stdout, &stderr)
