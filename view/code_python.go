@@ -48,7 +48,7 @@ func (s *Server) pythonCode(p *pipeline, field int, seed uint64) (text string, n
 		fmt.Fprintf(&b, "        %s: None,\n", pyString(other))
 	}
 	b.WriteString("    },\n    as_dict=True,\n)\n\n")
-	fmt.Fprintf(&b, "for batch in loader:\n    images = batch[%s]\n    print(images.dtype, pyTuple(images.shape))\n", pyString(name))
+	fmt.Fprintf(&b, "for batch in loader:\n    images = batch[%s]\n    print(images.dtype, tuple(images.shape))\n", pyString(name))
 	return b.String(), append(notes, w.notes...)
 }
 

@@ -163,12 +163,9 @@ func write(t *testing.T, dir, text string) string {
 // TestPythonCode: the programs load the same with the Python package, where there is
 // a Python with NumPy.
 func TestPythonCode(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err == nil {
-		err = exec.Command(python, "-c", "import sys, numpy\nassert sys.version_info >= (3, 10)").Run()
-	}
-	if err != nil || testing.Short() {
-		t.Skip("no python3 of 3.10 with NumPy: ", err)
+	python := numpy()
+	if python == "" || testing.Short() {
+		t.Skip("no python3 of 3.10 with NumPy")
 	}
 	dir := t.TempDir()
 	engine := filepath.Join(dir, "betongo-engine")
@@ -209,6 +206,17 @@ func TestPythonCode(t *testing.T) {
 			t.Errorf("%s: other values than Go's", coded[i])
 		}
 	}
+}
+
+// numpy returns a Python of 3.10 or later that has NumPy, "" where there is none.
+func numpy() string {
+	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/bin") {
+		name := filepath.Join(dir, "python3")
+		if exec.Command(name, "-c", "import sys, numpy\nassert sys.version_info >= (3, 10)").Run() == nil {
+			return name
+		}
+	}
+	return ""
 }
 
 // TestCodeNames: names of files and fields are text in programs, whatever stands in
