@@ -38,10 +38,10 @@ func (p *page) preface() {
 		fmt.Fprintf(p, "The machine's load in the minute before a run was %.1f (%.1f to %.1f).\n", loads.Median, loads.Min, loads.Max)
 	}
 	fmt.Fprintf(p, `
-Every run is a process of its own. A round has one run of each system, one after another, each time in another order. Figures are medians of the
-rounds; "times %s" is the median of the ratios of the runs of a round, with the least and the greatest, or from %d rounds on with what holds it at 95 %%.
-CPU is user and system time of the process and its children over the samples, without its start. Memory is the most that was
-the process's own. Less is better, but for samples a second.
+Every run is a process of its own. A round has one run of each system, one after another, in every other round the other way round. Figures are medians
+of the rounds; "times %s" is the median of the ratios of the runs of a round, with the least and the greatest, or from %d rounds on with what bounds it with 95 %%.
+CPU is user and system time of the process and its children over the samples, without its start; the first batch is from the process's start on. Memory
+is the most that was the process's own. Less is better, but for samples a second. A ratio is between equals only where the lists below a table say the same.
 `, Base, result.Enough)
 }
 
@@ -110,7 +110,7 @@ func (p *page) work(work string) {
 	}
 	fmt.Fprintf(p, "\n%s %s\n\n", p.level, k.title)
 	if samples > 0 {
-		fmt.Fprintf(p, "%s samples a run. ", count(samples))
+		fmt.Fprintf(p, "Up to %s samples a run. ", count(samples))
 	}
 	fmt.Fprintf(p, "`--only %s`\n\n", work)
 	if names := plotNames(rows); len(names) > 0 {
@@ -131,7 +131,7 @@ func (p *page) table(k kind, rows []result.Row) {
 			continue
 		}
 		name := called(r.System)
-		if own(r.System) {
+		if r.System == Base {
 			name = "**" + name + "**"
 		}
 		line := []string{name, of(r.CPU, seconds), times(r.CPURatio), of(r.Wall, rate), of(r.FirstBatch, seconds), of(r.PeakMemory, size),

@@ -27,12 +27,9 @@ func besideFFCV(w *strings.Builder, f *result.File) {
 		if !ok || k.bare == "" {
 			continue
 		}
-		what := fmt.Sprintf("%s %s", count(ours.Samples), k.bare)
-		if k.unit == "photo" && !strings.HasPrefix(k.bare, "raw") && !strings.HasPrefix(k.bare, "the same") {
-			what = fmt.Sprintf("%s photographs, %s", count(ours.Samples), k.bare)
-		}
-		if strings.HasPrefix(k.bare, "the same") {
-			what = k.bare
+		what := k.bare
+		if k.unit == "photo" && !strings.HasPrefix(what, "the same") {
+			what = count(f.Photos.Count) + " photographs, " + what
 		}
 		add := func(what string, a, b result.Stat, r result.Ratio, format func(float64) string) {
 			if a.N > 0 && b.N > 0 {
@@ -40,15 +37,19 @@ func besideFFCV(w *strings.Builder, f *result.File) {
 			}
 		}
 		add(what+", CPU a "+k.unit, theirs.CPU, ours.CPU, ours.CPURatio, seconds)
-		if work == headline || strings.HasPrefix(work, "epoch-rows") {
+		if work == headline || work == "epoch-rows" {
 			add("its first batch, from the process's start", theirs.FirstBatch, ours.FirstBatch, ours.FirstBatchRatio, seconds)
-		}
-		if work == headline {
 			add("its memory", theirs.PeakMemory, ours.PeakMemory, ours.MemoryRatio, size)
 		}
 		add("its file", theirs.FileSize, ours.FileSize, result.Ratio{}, size)
 	}
+	if len(lines) < 2 {
+		return
+	}
 	table(w, lines)
+	if _, ours, ok := pair(f, headline); ok && ours.System == twin {
+		w.WriteString("\nBoth have photographs of at most 500 pixels a side, encoded again with quality 90. Below, FFCV has these, and " + Base + " photographs as they are.\n")
+	}
 }
 
 // pair returns FFCV's row and ours, with ratios to FFCV.
@@ -58,23 +59,23 @@ func pair(f *result.File, work string) (theirs, ours result.Row, ok bool) {
 		case r.Failed():
 		case r.System == ffcv:
 			theirs = r
-		case r.System == Base:
+		case r.System == twin, r.System == Base && ours.System != twin:
 			ours = r
 		}
 	}
 	return theirs, ours, theirs.System != "" && ours.System != ""
 }
 
-// besideAll has a line for each system, by the headline's work, FFCV behind us
-// and then the others as fast as they are.
+// besideAll has a line for each system, by the headline's work: ours, FFCV, and
+// then the others as fast as they are.
 func besideAll(w *strings.Builder, f *result.File) {
 	k := kindOf(headline)
 	var first, rest [][]string
 	for _, r := range result.Compare(f, headline, Base) {
-		if r.Failed() {
+		if r.Failed() || !shown(r.System) {
 			continue
 		}
-		line := []string{called(r.System), of(r.CPU, seconds), times(r.CPURatio), of(r.Wall, rate), of(r.FirstBatch, seconds), of(r.PeakMemory, size)}
+		line := []string{called(r.System), of(r.CPU, seconds), times(r.CPURatio), of(r.Wall, rate), of(r.FirstBatch, seconds), of(r.PeakMemory, size), plain(r.Note)}
 		switch {
 		case r.System == Base:
 			line[0], line[2] = "**"+line[0]+"**", "1"
@@ -89,6 +90,6 @@ func besideAll(w *strings.Builder, f *result.File) {
 		return
 	}
 	w.WriteString("\n")
-	head := []string{k.bare, "CPU a " + k.unit, "times " + Base, k.unit + "s a second", "first batch", "memory"}
+	head := []string{k.bare, "CPU a " + k.unit, "times " + Base, k.unit + "s a second", "first batch", "memory", "how"}
 	table(w, append(append([][]string{head}, first...), rest...))
 }

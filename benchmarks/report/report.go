@@ -35,7 +35,7 @@ const (
 )
 
 const (
-	begin = "<!-- made by go run ./benchmarks report: change nothing from here -->\n"
+	begin = "<!-- made by go run ./benchmarks --keep: change nothing from here -->\n"
 	end   = "<!-- to here -->\n"
 )
 
@@ -117,9 +117,14 @@ func folder(f *result.File) string {
 	return f.Started.UTC().Format("2006-01-02") + "-" + f.Commit[:min(12, len(f.Commit))]
 }
 
+// kept returns the files of results kept below root.
+func kept(root string) ([]string, error) {
+	return filepath.Glob(filepath.Join(root, filepath.FromSlash(Folder), "*", JSON))
+}
+
 // Newest returns the results kept below root that were started last.
 func Newest(root string) (*result.File, error) {
-	names, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(Folder), "*", JSON))
+	names, err := kept(root)
 	if err != nil {
 		return nil, err
 	}
@@ -137,6 +142,25 @@ func Newest(root string) (*result.File, error) {
 		return nil, ErrNone
 	}
 	return newest, nil
+}
+
+// Remake makes the reports of all results kept below root anew, and what Refresh
+// makes: after a change of this package.
+func Remake(root string) error {
+	names, err := kept(root)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		f, err := result.Load(name)
+		if err != nil {
+			return err
+		}
+		if err := Write(filepath.Dir(name), f); err != nil {
+			return err
+		}
+	}
+	return Refresh(root)
 }
 
 // Refresh makes anew what README.md and docs/benchmarks.md below root have
