@@ -59,7 +59,7 @@ func TestReadModule(t *testing.T) {
 		"a/a.go":             "package a\n\nimport \"sync\"\n\nvar M sync.Mutex\n",
 		"a/a_test.go":        "package a\n\nimport \"testing\"\n\nfunc FuzzOne(f *testing.F) {}\n\nfunc FuzzyThing(t *testing.T) {}\n",
 		"b/b.go":             "package b\n\nfunc F() {\n\tgo F()\n}\n",
-		"b/b_test.go":        "package b\n\nimport \"testing\"\n\nfunc TestS3Some(t *testing.T) {}\n\nfunc TestS3More(t *testing.T) {}\n",
+		"b/b_test.go":        "package b\n\nimport \"testing\"\n\nfunc TestS3Some(t *testing.T) {}\n\nfunc TestS3More(t *testing.T) {}\n\nfunc TestBrowserToo(t *testing.T) {}\n",
 		"c/c.go":             "package c\nfunc  F( ) {}\n",
 		"c/c_amd64.s":        "assembly",
 		"c/testdata/d/d.go":  "not Go",
@@ -90,6 +90,9 @@ func TestReadModule(t *testing.T) {
 	}
 	if want := []string{"./b"}; !slices.Equal(m.s3, want) {
 		t.Errorf("packages that want an S3 server %v, want %v", m.s3, want)
+	}
+	if want := []string{"./b"}; !slices.Equal(m.browser, want) {
+		t.Errorf("packages that want a browser %v, want %v", m.browser, want)
 	}
 	if want := []string{"./c"}; !slices.Equal(m.assembly, want) {
 		t.Errorf("packages with assembly %v, want %v", m.assembly, want)
@@ -135,7 +138,7 @@ func TestPlan(t *testing.T) {
 	if !slices.Equal(all, names(true)) {
 		t.Error("-quick lists other steps: it must name what it skips")
 	}
-	for _, want := range []string{"gofmt", "vet", "staticcheck", "advisories", "gomlx: advisories", "test", "race", "test -tags purego", "build windows/amd64", "fuzz alloc.FuzzTable", "go " + m.goVersion, "gomlx: test", "gomlx: race", "object stores"} {
+	for _, want := range []string{"gofmt", "vet", "staticcheck", "advisories", "gomlx: advisories", "test", "race", "test -tags purego", "build windows/amd64", "fuzz alloc.FuzzTable", "go " + m.goVersion, "gomlx: test", "gomlx: race", "object stores", "viewer in a browser", "view/browser: test"} {
 		if !slices.Contains(all, want) {
 			t.Errorf("no step %q in %q", want, all)
 		}
@@ -201,6 +204,21 @@ func TestNoServer(t *testing.T) {
 		{"=== RUN   TestS3Start\n    s3test_test.go:21: no S3 server: go install x@v1: exit status 1\n        go: x@v1: dial tcp: no route\n--- SKIP: TestS3Start (0.1s)\n", "go: x@v1: dial tcp: no route", true},
 	} {
 		if why, ok := noServer(test.out); why != test.why || ok != test.ok {
+			t.Errorf("%q: %q, %v", test.out, why, ok)
+		}
+	}
+}
+
+func TestNoBrowser(t *testing.T) {
+	for _, test := range []struct {
+		out, why string
+		ok       bool
+	}{
+		{"--- PASS: TestBrowserGallery (0.1s)\nok\n", "", false},
+		{"--- FAIL: TestBrowserGallery (0.1s)\n    x_test.go:1: no browser: none\n", "", false},
+		{"=== RUN   TestBrowserGallery\n    x_test.go:21: no browser: none of chromium is there\n--- SKIP: TestBrowserGallery (0.1s)\n", "no browser: none of chromium is there", true},
+	} {
+		if why, ok := noBrowser(test.out); why != test.why || ok != test.ok {
 			t.Errorf("%q: %q, %v", test.out, why, ok)
 		}
 	}

@@ -8,7 +8,10 @@
 //	                               inside with very many dependencies
 //
 // Tests that talk to a real S3 server have a step of their own, "object stores",
-// which builds the server from source, and run with Python's other ones.
+// which builds the server from source, and run with Python's other ones. Those that
+// drive "ffcv view" in a real Chromium have "viewer in a browser"; the pictures that
+// they take go to $BETONGO_ARTEFACTS, or else to betongo-ci/viewer in the user's
+// cache.
 //
 // With -strict, or with CI set in the environment, a step that had to be
 // skipped is a failure, but for want of other projects' programs that are

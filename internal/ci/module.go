@@ -27,6 +27,7 @@ type moduleInfo struct {
 	concurrent []string // packages whose code or tests run things side by side: "./loader"
 	assembly   []string // packages with assembly for amd64
 	s3         []string // packages with tests that want an S3 server
+	browser    []string // packages with tests that drive a browser
 	nested     []string // folders of the modules inside, from root: "gomlx"
 	whole      bool     // nothing is made smaller or left out for its time
 	s3Server   bool     // there is one: its tests must run
@@ -129,12 +130,23 @@ func (m *moduleInfo) readFile(name string) error {
 	for _, f := range fuzzTargets(tree) {
 		m.fuzz = append(m.fuzz, target{"./" + filepath.ToSlash(filepath.Dir(rel)), f})
 	}
-	for _, d := range tree.Decls {
-		if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && strings.HasPrefix(f.Name.Name, s3Tests) {
-			return m.note(&m.s3, name)
+	for begins, list := range map[string]*[]string{s3Tests: &m.s3, browserTests: &m.browser} {
+		if !hasTest(tree, begins) {
+			continue
+		}
+		if err := m.note(list, name); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// hasTest tells whether a function's name begins so.
+func hasTest(tree *ast.File, begins string) bool {
+	return slices.ContainsFunc(tree.Decls, func(d ast.Decl) bool {
+		f, ok := d.(*ast.FuncDecl)
+		return ok && f.Recv == nil && strings.HasPrefix(f.Name.Name, begins)
+	})
 }
 
 // note puts a file's package into a list of packages.

@@ -37,9 +37,9 @@ func plan(m *moduleInfo, inside []*moduleInfo, fuzzTime time.Duration, quick boo
 		{"gofmt", m.gofmt},
 		{"build", m.command(nil, "go", "build", "./...")},
 		{"vet", m.command(nil, "go", "vet", "./...")},
-		{"test", m.command(nil, "go", "test", "-timeout", "20m", withoutS3, "./...")},
+		{"test", m.command(nil, "go", "test", "-timeout", "20m", withoutApart, "./...")},
 	}
-	plain := append([]string{"test", "-timeout", "20m", "-vet=off", "-tags", "purego", withoutS3}, m.assembly...)
+	plain := append([]string{"test", "-timeout", "20m", "-vet=off", "-tags", "purego", withoutApart}, m.assembly...)
 	long := []step{{"test -tags purego", m.command(nil, "go", plain...)}}
 	long = append(long, step{"staticcheck", m.staticcheck}, step{"advisories", m.advisories}, step{"go.mod tidy", m.command(nil, "go", "mod", "tidy", "-diff")})
 	list := targets
@@ -59,6 +59,7 @@ func plan(m *moduleInfo, inside []*moduleInfo, fuzzTime time.Duration, quick boo
 	}
 	long = append(long, pairs(fuzz)...)
 	long = append(long, step{"object stores", func(ctx context.Context) error { return m.objectStores(ctx, inside) }})
+	long = append(long, step{"viewer in a browser", func(ctx context.Context) error { return inBrowser(ctx, inside) }})
 	long = append(long, arraysPlan(m)...)
 	long = append(long, pythonPlan(m)...)
 	for _, n := range inside {
@@ -78,7 +79,8 @@ func plan(m *moduleInfo, inside []*moduleInfo, fuzzTime time.Duration, quick boo
 // others. It brings other modules along, of which a race is none of ours:
 // examples, which run them, are left out there. For the other systems it is
 // enough that it type-checks. Of one with very many others, which are compiled
-// anew for each of these, the quick steps are enough but for -full.
+// anew for each of these, the quick steps are enough but for -full; so they are of
+// one that holds nothing but tests with a browser, which have a step of their own.
 func nestedPlan(m *moduleInfo, fuzzTime time.Duration) (soon, late []step) {
 	name := m.name + ": "
 	soon = []step{
@@ -86,9 +88,9 @@ func nestedPlan(m *moduleInfo, fuzzTime time.Duration) (soon, late []step) {
 		{name + "gofmt", m.gofmt},
 		{name + "build", m.command(nil, "go", "build", "./...")},
 		{name + "vet", m.command(nil, "go", "vet", "./...")},
-		{name + "test", m.command(nil, "go", "test", "-timeout", "20m", withoutS3, "./...")},
+		{name + "test", m.command(nil, "go", "test", "-timeout", "20m", withoutApart, "./...")},
 	}
-	if m.needs > manyNeeds && !m.whole {
+	if (m.needs > manyNeeds || len(m.browser) > 0) && !m.whole {
 		return soon, nil
 	}
 	late = []step{
@@ -189,7 +191,7 @@ func (m *moduleInfo) race(ctx context.Context, more ...string) error {
 		return fmt.Errorf("no package with goroutines was found")
 	}
 	if !m.whole { // it takes ten times as long
-		more = append(more, "-short", withoutS3)
+		more = append(more, "-short", withoutApart)
 	}
 	env := []string{"CGO_ENABLED=1", "GORACE=atexit_sleep_ms=20"}
 	if !m.whole {
@@ -245,7 +247,7 @@ func (m *moduleInfo) lowest(ctx context.Context) error {
 	}
 	args = append(args, "-short")
 	if len(rest) > 0 {
-		if err := m.command(env, "go", slices.Concat(args, []string{withoutS3}, rest)...)(ctx); err != nil {
+		if err := m.command(env, "go", slices.Concat(args, []string{withoutApart}, rest)...)(ctx); err != nil {
 			return err
 		}
 	}

@@ -13,7 +13,8 @@ import (
 // first need. They run in a step of their own.
 const s3Tests = "TestS3"
 
-const withoutS3 = "-skip=^" + s3Tests
+// withoutApart leaves out of other steps what has one of its own.
+const withoutApart = "-skip=^(" + s3Tests + "|" + browserTests + ")"
 
 // objectStores runs the tests that talk to an S3 server, of the module and those
 // inside. Python's that do run with the others of theirs: the server is built
