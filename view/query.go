@@ -100,7 +100,7 @@ func (p *queryParser) clause() (clause, error) {
 		return c, nil
 	}
 	if left == "" {
-		return c, queryError(p.at, "nothing stands before %q", c.Op)
+		return c, queryError(p.at, "nothing stands before %q; put quotes around a text that begins so", c.Op)
 	}
 	p.take(len(c.Op))
 	c.Name = left

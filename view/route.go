@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"strings"
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/internal/mmap"
@@ -107,7 +108,8 @@ func writeStatus(w http.ResponseWriter, status int, v any) error {
 }
 
 // fail answers with an error: {"error": …, "hint": …}, and the status that
-// statusOf gives it.
+// statusOf gives it. Of a flaw in a file it tells file, field, sample (its number
+// there) and offset too.
 func fail(w http.ResponseWriter, err error) {
 	body := map[string]any{"error": err.Error()}
 	var e *statusError
@@ -117,6 +119,18 @@ func fail(w http.ResponseWriter, err error) {
 		}
 		for k, v := range e.more {
 			body[k] = v
+		}
+	}
+	var flaw *ffcv.FormatError
+	if errors.As(err, &flaw) {
+		body["file"] = flaw.File
+		for name, v := range map[string]int64{"sample": int64(flaw.Sample), "offset": flaw.Offset} {
+			if v >= 0 {
+				body[name] = v
+			}
+		}
+		if flaw.Field != "" {
+			body["field"] = strings.ToValidUTF8(flaw.Field, "\ufffd")
 		}
 	}
 	if writeStatus(w, statusOf(err), body) != nil {

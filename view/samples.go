@@ -180,7 +180,15 @@ func (s *Server) stretch(w *walk, p *probe, size int, until time.Time, a *sample
 		p.index, p.sample = w.next, w.next-p.f.first
 		p.row = rows[(w.next-lo)*width:][:width:width]
 		clear(p.texts)
-		ok, err := w.q.holds(p)
+		ok, err := false, error(nil)
+		if w.q.cost() == costRow {
+			ok, err = w.q.holds(p)
+		} else {
+			err = guarded(func() (err error) {
+				ok, err = w.q.holds(p)
+				return err
+			})
+		}
 		if err != nil {
 			a.Skipped++
 		}
@@ -194,7 +202,8 @@ func (s *Server) stretch(w *walk, p *probe, size int, until time.Time, a *sample
 // item is a sample in short. What can't be read of it is left out.
 func (s *Server) item(p *probe) item {
 	it := item{Index: p.index, Fields: map[string]any{}}
-	if key, err := p.key(); err == nil && key != "" {
+	var key string
+	if guarded(func() (err error) { key, err = p.key(); return err }) == nil && key != "" {
 		key = strings.ToValidUTF8(key, "\ufffd")
 		it.Key = &key
 	}
@@ -214,7 +223,11 @@ func (s *Server) item(p *probe) item {
 		case d.Type == fields.TypeFloat:
 			it.Fields[s.names[k]] = realNumber(float(p.member(k)))
 		default:
-			text, err := s.glance(&it, p, k)
+			text := ""
+			err := guarded(func() (err error) {
+				text, err = s.glance(&it, p, k)
+				return err
+			})
 			if err != nil && it.Error == "" {
 				it.Error = err.Error()
 			}
