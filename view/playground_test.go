@@ -85,7 +85,9 @@ func (a *asker) fails(method, path, body string, status int) (f refused) {
 }
 
 // photoFile writes 64 samples of 8 photographs of several sizes.
-func photoFile(tb testing.TB) (path string) {
+func photoFile(tb testing.TB) (path string) { tb.Helper(); return photosFile(tb, 64) }
+
+func photosFile(tb testing.TB, n int) (path string) {
 	tb.Helper()
 	var list [][]byte
 	paths, err := fs.Glob(photos.FS, "*/*.jpg")
@@ -97,7 +99,7 @@ func photoFile(tb testing.TB) (path string) {
 		tb.Fatal(err)
 	}
 	specs := []ffcv.FieldSpec{{Name: "image", Field: fields.RGBImage{}}, {Name: "label", Field: fields.Int{}}, {Name: "text", Field: fields.Bytes{}}}
-	return ffcvtest.Write(tb, specs, 64, func(i int) []any {
+	return ffcvtest.Write(tb, specs, n, func(i int) []any {
 		return []any{list[i%len(list)], int64(i % 10), []byte(strings.Repeat("x", i))}
 	}, &ffcv.Options{PageSize: ffcv.MinPageSize})
 }
