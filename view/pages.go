@@ -218,9 +218,9 @@ func (s *Server) pages(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
-	from, to = max(from, l.first), min(to, l.end())
-	if buckets < 1 || from > to {
-		return badRequest("%d buckets of pages %d to %d; the file has pages %d to %d", buckets, from, to, l.first, l.end())
+	asked := [2]int64{from, to}
+	if from, to = max(from, l.first), min(to, l.end()); buckets < 1 || from > to {
+		return badRequest("%d buckets of the pages from %d up to %d; data lies from page %d up to %d", buckets, asked[0], asked[1], l.first, l.end())
 	}
 	done, err := s.busy(r.Context())
 	if err != nil {

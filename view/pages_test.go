@@ -168,7 +168,7 @@ func TestPagesPart(t *testing.T) {
 	if page.File != 1 || len(page.Values) == 0 || page.Values[0].Sample < 64 {
 		t.Errorf("its page: %+v", page)
 	}
-	a.get(fmt.Sprintf("/api/pages?from=%d", whole.FirstData+whole.Pages), &part)
+	a.get(fmt.Sprintf("/api/pages?file=1&from=%d", whole.FirstData+whole.Pages), &part)
 	if len(part.Buckets) != 0 {
 		t.Errorf("behind the last page: %+v", part.Buckets)
 	}
