@@ -38,7 +38,7 @@ export async function show(ctx) {
 
 function cards(c) {
   const list = [];
-  if (c.labels) list.push(labels(c.labels, c.samples));
+  if (c.labels) list.push(labels(c.labels, c.whole));
   const several = (c.images?.length ?? 0) > 1;
   for (const image of c.images ?? []) list.push(...ofImage(image, several ? `${image.field}: ` : "", several ? `-${image.field}` : ""));
   const fields = (c.fields ?? []).filter((f) => f);
@@ -48,7 +48,7 @@ function cards(c) {
 }
 
 // labels are bars, the most frequent first; each is a search for its samples.
-function labels(l, samples) {
+function labels(l, whole) {
   const most = Math.max(1, ...l.counts.map((c) => c.count));
   const total = l.counts.reduce((n, c) => n + c.count, 0) + (l.others ?? 0);
   const best = l.distinct > 1 ? l.entropy / Math.log2(l.distinct) : 1;
@@ -62,9 +62,9 @@ function labels(l, samples) {
   };
   const fill = (n) => replace(rows, l.counts.slice(0, n).map(row));
   fill(firstRows);
-  const more = l.counts.length > firstRows && el("button", { type: "button", class: "quiet", onclick: (e) => { fill(Infinity); e.target.remove(); } }, `Show ${l.counts.length > 999 ? "the first " : "all "}${count(l.counts.length)}`);
+  const more = l.counts.length > firstRows && el("button", { type: "button", class: "quiet", onclick: (e) => { fill(Infinity); e.target.remove(); } }, `Show ${l.distinct > l.counts.length || l.more ? "the first" : "all"} ${count(l.counts.length)}`);
   const least = l.counts.at(-1);
-  const note = [plural(l.distinct, "label"), Number.isFinite(best) && l.distinct > 1 && `balance ${percent(best)}`,
+  const note = [(l.more ? "more than " : "") + plural(l.distinct, "label"), l.whole && !whole && `all ${count(l.samples)} samples counted`, Number.isFinite(best) && l.distinct > 1 && `balance ${percent(best)}`,
     l.counts.length > 1 && `most to least ${short(l.counts[0].count / Math.max(1, least.count))} : 1`, l.others > 0 && `${count(l.others)} samples have others`].filter(Boolean).join(" · ");
   const card = figure({ name: "labels", title: "Labels", note, chart: el("div", null, rows, more) });
   card.classList.add("wide");

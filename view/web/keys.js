@@ -25,7 +25,10 @@ function press(e) {
   if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || e.isComposing) return;
   if (document.querySelector("dialog[open]")) return;
   if (typing(e.target, e.key)) {
-    if (e.key === "Escape") e.target.blur();
+    if (e.key === "Escape") {
+      e.preventDefault(); // or a search field would be emptied, and the search with it
+      e.target.blur();
+    }
     return;
   }
   if (e.key === "Escape" && document.querySelector("[popover]:popover-open")) return;

@@ -114,7 +114,7 @@ class LoaderView {
     const rate = elapsed > 0 ? s.samples / elapsed : 0;
     const now = history.at(-1);
     const whole = of?.samples ? Math.min(1, stats.samples / of.samples) : null;
-    const dial = (name, value, note) => el("div", { class: "dial", dataset: { dial: name } }, el("dt", null, name), el("dd", null, value), el("span", { class: "hint" }, note || "\u00a0"));
+    const dial = (name, value, note) => el("div", { class: "dial", dataset: { dial: name } }, el("dt", null, name), el("dd", null, value), el("dd", { class: "hint" }, note || "\u00a0"));
     const workTime = elapsed * s.workers;
     replace(this.body,
       s.verdict && el("p", { class: "verdict lead-line", dataset: { bound: s.bound ?? "" } }, s.verdict),

@@ -18,9 +18,11 @@ export function pagePanel(page, map, names, at) {
   const samples = new Set(values.map((v) => v.sample)).size;
   return el("section", { class: "page card", dataset: { page: page.page }, "aria-label": `page ${page.page}` },
     el("header", null, el("h3", null, `Page ${count(page.page)}`),
-      el("span", { class: "hint" }, `at ${count(page.offset)} (0x${Number(page.offset).toString(16)}) · ${size(page.used)} of ${size(map.page_size)} used, ${percent(page.used / map.page_size)} · ${plural(values.length, "value")} of ${plural(samples, "sample")}`),
+      el("span", { class: "hint" }, `at ${count(page.offset)} (0x${Number(page.offset).toString(16)}) · ${size(page.used)} of ${size(map.page_size)} used, ${percent(page.used / map.page_size)} · ${plural(page.count ?? values.length, "value")}${page.cut ? "" : ` of ${plural(samples, "sample")}`}`),
       el("span", { class: "steps" }, step("←", page.page - 1, at, map), step("→", page.page + 1, at, map))),
     bytes(page, map, hue),
+    page.cut && el("p", { class: "hint" }, `The first ${count(values.length)} values are shown.`),
+    page.partial && el("p", { class: "hint" }, "The file is large and its samples lie in no order: there may be more values here than were found."),
     values.length > 0 && el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "values in the page" }, el("table", { class: "values" },
       el("thead", null, el("tr", null, ["sample", "field", "offset in page", "bytes"].map((h) => el("th", { scope: "col" }, h)))), rows)), more);
 }

@@ -68,7 +68,7 @@ class Playground {
   draw() {
     const { ctx } = this;
     replace(ctx.root, el("div", { class: "playground" },
-      el("section", { class: "recipe", "aria-label": "Pipeline" }, this.chooser(), this.presetChoice(), this.editor.node, this.flaw),
+      el("section", { class: "recipe", "aria-label": "Pipeline" }, el("h2", { class: "hush" }, "Augment"), this.chooser(), this.presetChoice(), this.editor.node, this.flaw),
       el("section", { class: "proofs", "aria-label": "Results" },
         el("div", { class: "map-head" }, this.outcome, this.seedBar()),
         el("ol", { class: "seeds" }, this.tiles.map((t) => t.node)), this.codes())));

@@ -235,6 +235,10 @@ export function figure({ name, title, note, chart, head, rows }) {
 export function histogramFigure(name, title, hist, options = {}) {
   const format = options.format ?? short;
   const total = hist.counts.reduce((a, b) => a + b, 0);
+  if (hist.counts.length === 1) {
+    const only = el("p", { class: "only" }, format((hist.edges[0] + hist.edges[1]) / 2), el("span", { class: "hint" }, ` all ${count(total)}`));
+    return figure({ name, title, note: options.note, chart: only });
+  }
   return figure({
     name, title, note: options.note,
     chart: histogram({ hist, label: title, format, marks: options.marks, bytes: options.bytes }),

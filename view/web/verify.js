@@ -28,7 +28,7 @@ function report(result, job, ctx) {
   const n = result?.count ?? flaws.length;
   if (n === 0) {
     return el("div", { class: "verdict good", dataset: { flaws: "0" } }, el("p", { class: "lead" }, "No flaw found."),
-      el("p", { class: "hint" }, ctx.dataset.sealed ? `${plural(ctx.dataset.samples, "sample")} read, all checksums right.` : `${plural(ctx.dataset.samples, "sample")} read.`));
+      el("p", { class: "hint" }, `${plural(ctx.dataset.samples, "sample")} read${result?.checksums ? ", all checksums right" : ""}${result?.decoded ? ", all values decoded" : ""}.`));
   }
   return [
     el("div", { class: "verdict bad", dataset: { flaws: String(n) } }, el("p", { class: "lead" }, `${plural(n, "flaw")} found.`),
@@ -37,8 +37,8 @@ function report(result, job, ctx) {
       el("thead", null, el("tr", null, ["sample", "field", "offset", "what is wrong"].map((h) => el("th", { scope: "col" }, h)))),
       el("tbody", null, flaws.map((f) => el("tr", null,
         el("td", null, f.sample === null || f.sample === undefined ? "–" : el("a", { href: `#/sample/${f.sample}` }, count(f.sample))),
-        el("td", null, f.field ?? "–"),
+        el("td", { class: "prose" }, f.field ?? "–"),
         el("td", { class: "mono" }, f.offset === null || f.offset === undefined || f.offset < 0 ? "–" : count(f.offset)),
-        el("td", { class: "prose" }, clip(f.text, 1000))))))),
+        el("td", { class: "prose" }, f.file && el("span", { class: "hint" }, `${f.file}: `), clip(f.text, 1000))))))),
   ];
 }
