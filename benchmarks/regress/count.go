@@ -98,26 +98,34 @@ type perf struct{ path string }
 func (perf) name() string { return "perf" }
 
 func (p perf) run(ctx context.Context, _ string, program string, args ...string) (profile, error) {
-	const event = "instructions:u"
 	var out, complaint bytes.Buffer
-	cmd := exec.CommandContext(ctx, p.path, append([]string{"stat", "-x", ";", "-e", event, "--", program}, args...)...)
+	cmd := exec.CommandContext(ctx, p.path, append([]string{"stat", "-x", ";", "-e", perfEvent, "--", program}, args...)...)
 	cmd.Env = append(os.Environ(), append(calm, "LC_ALL=C")...)
 	cmd.Stdout, cmd.Stderr = &out, &complaint
 	if err := cmd.Run(); err != nil {
 		return profile{}, fmt.Errorf("perf stat: %w\n%s", err, complaint.Bytes())
 	}
-	for line := range strings.Lines(complaint.String()) {
+	n, err := perfCount(complaint.String())
+	return profile{total: n}, err
+}
+
+const perfEvent = "instructions:u"
+
+// perfCount reads what perf stat -x ";" writes: a line for each event, of the count,
+// its unit, the event and more.
+func perfCount(text string) (int64, error) {
+	for line := range strings.Lines(text) {
 		words := strings.Split(strings.TrimSpace(line), ";")
-		if len(words) < 3 || words[2] != event {
+		if len(words) < 3 || words[2] != perfEvent {
 			continue
 		}
 		n, err := strconv.ParseInt(words[0], 10, 64)
 		if err != nil || n <= 0 {
-			return profile{}, fmt.Errorf("perf stat: %s: %q", event, words[0])
+			return 0, fmt.Errorf("perf stat: %s: %q", perfEvent, words[0])
 		}
-		return profile{total: n}, nil
+		return n, nil
 	}
-	return profile{}, fmt.Errorf("perf stat: no %s in %q", event, complaint.String())
+	return 0, fmt.Errorf("perf stat: no %s in %q", perfEvent, text)
 }
 
 // valgrind counts by running the program on a processor of its own making, of

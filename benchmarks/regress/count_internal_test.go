@@ -43,6 +43,22 @@ summary: 1000128
 	}
 }
 
+func TestPerfCount(t *testing.T) {
+	for text, want := range map[string]int64{
+		"some words\n13520851;;instructions:u;9000;100.00;;\n": 13520851,
+		"<not supported>;;instructions:u;0;100.00;;\n":         0,
+		"<not counted>;;instructions:u;0;0.00;;\n":             0,
+		"0;;instructions:u;0;0.00;;\n":                         0,
+		"5;;cpu_core/instructions/u;1;50.00;;\n":               0,
+		"":                                                     0,
+	} {
+		got, err := perfCount(text)
+		if got != want || (err == nil) != (want > 0) {
+			t.Errorf("%q: got %d, %v, want %d", text, got, err, want)
+		}
+	}
+}
+
 func TestFlawed(t *testing.T) {
 	const text = `go: exit status 1
 # github.com/betongo/betongo/benchmarks/regress/works
