@@ -127,8 +127,10 @@ def build(write: Callable[[], None], n: int) -> None:
 
 
 def main(works: dict[str, Callable[[], None]], *packages: str) -> None:
-    """Does the job's work, one of works, whose names may be the beginnings of several ("epoch-"). packages are
-    what it stands on, for the report: names of distributions, or with their version behind a space."""
+    """Does the job's work, one of works, whose names may be the beginnings of several ("epoch-").
+
+    packages are what it stands on, for the report: names of distributions, or with their version behind a
+    space."""
     from importlib.metadata import version
 
     stands = [p if " " in p else f"{p} {version(p)}" for p in packages] + [f"Python {sys.version.split()[0]}"]

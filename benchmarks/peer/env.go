@@ -56,7 +56,7 @@ var envs = []env{
 
 // Packages are what the peers need of a Debian system, by the names of its packages.
 var Packages = []string{"gcc", "g++", "pkg-config", "python3-dev", "python3-venv", "libopencv-dev", "libturbojpeg0-dev", "libjpeg62-turbo-dev",
-	"zlib1g-dev", "python3-torch", "python3-torchvision", "python3-numba", "python3-opencv"}
+	"zlib1g-dev", "python3-torch", "python3-torchvision", "python3-numba", "python3-opencv", "ffmpeg"}
 
 // SetUp installs environments.
 type SetUp struct {

@@ -1,5 +1,5 @@
-"""SPDL: its pipeline of threads over the files. Mode "pillow": Pillow's crop in them; else its own decoding by
-FFmpeg, with a filter that crops and resizes (bilinear)."""
+"""SPDL: its pipeline of threads over the files. Mode "pillow": Pillow's crop in them; else its own decoding
+by FFmpeg, with a filter that crops and resizes (bilinear)."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ def gather(frames: list[tuple[Any, int]]) -> np.ndarray:
 def load() -> None:
     items = photos()
     pil = job.mode == "pillow"
+    if not pil:
+        filtered(items[0])  # fails without FFmpeg's libraries, where the pipeline would drop all samples
 
     def epoch() -> Iterator[np.ndarray]:
         pipeline = (

@@ -42,7 +42,7 @@ type mark struct {
 func watch(ctx context.Context, cmd *exec.Cmd, marks bool) (o outcome, err error) {
 	errs := &ending{}
 	cmd.Stderr = errs
-	cmd.WaitDelay = 5 * time.Second
+	cmd.WaitDelay = 2 * time.Second // for what it leaves running, which has its standard error
 	group(cmd)
 	cmd.Cancel = func() error { return kill(cmd) }
 	stdin, err := cmd.StdinPipe()
@@ -63,7 +63,9 @@ func watch(ctx context.Context, cmd *exec.Cmd, marks bool) (o outcome, err error
 	if said != nil {
 		kill(cmd) // it may wait for an answer
 	}
-	err = cmd.Wait()
+	if err = cmd.Wait(); errors.Is(err, exec.ErrWaitDelay) {
+		err = nil
+	}
 	left := reap(cmd, others)
 	o.memory = peak.stop()
 	if !marks {

@@ -107,6 +107,12 @@ func (b *Bench) Run(ctx context.Context, s *System, work string, round int) resu
 			store, count = s.rows, b.rowsOf(s)
 		}
 		o, err = b.do(ctx, s, work, b.path(store), count)
+		if work == Access || work == Decoded {
+			count = b.Draws
+		}
+		if err == nil && (o.samples == 0 || o.samples%count != 0) {
+			err = fmt.Errorf("it gave %d samples; want %d, or several times as many", o.samples, count)
+		}
 	}
 	if err != nil {
 		r.Error = err.Error()

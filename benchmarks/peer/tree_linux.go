@@ -19,7 +19,7 @@ import (
 // sight of, and returns the children that there are already.
 func adopt() []int {
 	unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) // without it, an orphan's time is missed
-	return children(os.Getpid())
+	return offspring()
 }
 
 // group puts a process into a group of its own.
@@ -32,7 +32,7 @@ func kill(cmd *exec.Cmd) error { return syscall.Kill(-cmd.Process.Pid, syscall.S
 func reap(cmd *exec.Cmd, others []int) (cpu float64) {
 	kill(cmd) // no such process, as a rule
 	for until := time.Now().Add(5 * time.Second); time.Now().Before(until); {
-		left := slices.DeleteFunc(children(os.Getpid()), func(pid int) bool { return slices.Contains(others, pid) })
+		left := slices.DeleteFunc(offspring(), func(pid int) bool { return slices.Contains(others, pid) })
 		if len(left) == 0 {
 			break
 		}
@@ -76,7 +76,7 @@ func children(pid int) []int {
 
 // tree returns all processes that come from this one.
 func tree() []int {
-	list := children(os.Getpid())
+	list := offspring()
 	for i := 0; i < len(list); i++ {
 		list = append(list, children(list[i])...)
 	}
@@ -138,3 +138,6 @@ func Load() float64 {
 
 // settle lets the system write what it has to, so that the next run need not.
 func settle() { unix.Sync() }
+
+// offspring are the children that this process has.
+func offspring() []int { return children(os.Getpid()) }
