@@ -70,7 +70,7 @@ func (f *File) scrubbed() *File {
 	c := *f
 	c.Started = f.Started.UTC().Truncate(1e9)
 	c.Machine.Processor, c.Photos.Made = Scrub(f.Machine.Processor), Scrub(f.Photos.Made)
-	c.Command = slices.Clone(f.Command)
+	c.Command = append([]string{}, f.Command...)
 	for i, word := range c.Command {
 		c.Command[i] = Scrub(word)
 	}
@@ -78,11 +78,11 @@ func (f *File) scrubbed() *File {
 	for system, text := range f.Versions {
 		c.Versions[system] = Scrub(text)
 	}
-	c.Skipped = slices.Clone(f.Skipped)
+	c.Skipped = append([]Skip{}, f.Skipped...) // "[]", no "null"
 	for i := range c.Skipped {
 		c.Skipped[i].Reason = Scrub(c.Skipped[i].Reason)
 	}
-	c.Runs = slices.Clone(f.Runs)
+	c.Runs = append([]Run{}, f.Runs...)
 	for i := range c.Runs {
 		c.Runs[i].Note, c.Runs[i].Error = Scrub(c.Runs[i].Note), Scrub(c.Runs[i].Error)
 	}
