@@ -33,6 +33,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/betongo/betongo/array/hdf5"
 	"github.com/betongo/betongo/internal/s3test"
@@ -384,4 +385,77 @@ func TestBlocks(t *testing.T) {
 			t.Errorf("%q: %+v", bad, list)
 		}
 	}
+}
+
+var (
+	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
+)
+
+// TestLinks: what documents of this project link to in it is there, down to the
+// heading.
+func TestLinks(t *testing.T) {
+	var names []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "*/README.md", "*/*/README.md"} {
+		list, err := filepath.Glob(filepath.Join(root(t), filepath.FromSlash(pattern)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, list...)
+	}
+	anchors := map[string][]string{}
+	count := 0
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			path, anchor, _ := strings.Cut(m[1], "#")
+			if strings.Contains(path, ":") {
+				continue // elsewhere
+			}
+			count++
+			to := name
+			if path != "" {
+				to = filepath.Join(filepath.Dir(name), filepath.FromSlash(path))
+			}
+			if _, err := os.Stat(to); err != nil {
+				t.Errorf("%s links to %s: %v", name, m[1], err)
+				continue
+			}
+			if anchor == "" || filepath.Ext(to) != ".md" {
+				continue
+			}
+			if _, ok := anchors[to]; !ok {
+				text, err := os.ReadFile(to)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, h := range heading.FindAllStringSubmatch(string(text), -1) {
+					anchors[to] = append(anchors[to], anchorOf(h[1]))
+				}
+			}
+			if !slices.Contains(anchors[to], anchor) {
+				t.Errorf("%s links to %s, which has no such heading: there are %q", name, m[1], anchors[to])
+			}
+		}
+	}
+	if count < 100 {
+		t.Errorf("%d links were found, too few", count)
+	}
+}
+
+// anchorOf is what GitHub makes of a heading: small letters, digits, hyphens and
+// underscores, with blanks as hyphens.
+func anchorOf(heading string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == ' ':
+			return '-'
+		case r == '-' || r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r):
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, heading)
 }

@@ -23,7 +23,8 @@ WITHOUT = {  # a line of a program that isn't run, and why
     "webdataset.WebDataset": "benchmarks/roundtrip runs WebDataset",
     "from ffcv.fields.base import": "benchmarks/interop runs it with the real FFCV",
 }
-BLOCK = re.compile(r"^```python\n(.*?)^```", re.S | re.M)
+# A comment that readers don't see may say what they would have by then: <!-- python: … -->
+BLOCK = re.compile(r"(?:^<!-- python:\n(.*?)-->\n)?^```python\n(.*?)^```", re.S | re.M)
 
 
 def programs() -> dict[str, list[str]]:
@@ -31,7 +32,8 @@ def programs() -> dict[str, list[str]]:
     found = {}
     for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("python/**/*.md")]):
         name = path.relative_to(ROOT).as_posix()
-        blocks = [b for b in BLOCK.findall(path.read_text()) if not any(line in b for line in WITHOUT)]
+        found_here = ["".join(parts) for parts in BLOCK.findall(path.read_text())]
+        blocks = [b for b in found_here if not any(line in b for line in WITHOUT)]
         if blocks and name not in ELSEWHERE:
             found[name] = blocks
     return found
