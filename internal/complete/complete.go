@@ -125,8 +125,11 @@ func (l Line) values(values Values, v *kong.Value, word string) ([]Candidate, Fi
 		if v.IsSlice() && v.Tag.Sep == ',' {
 			before = word[:strings.LastIndexByte(word, ',')+1]
 		}
+		there := strings.Split(before, ",")
 		for _, c := range values[kind](l) {
-			list = append(list, Candidate{before + c.Value, c.Help})
+			if !slices.Contains(there, c.Value) {
+				list = append(list, Candidate{before + c.Value, c.Help})
+			}
 		}
 		return starting(list, word), NoFiles
 	case kind == "beton":
