@@ -52,6 +52,7 @@ func plan(m *moduleInfo, inside []*moduleInfo, fuzzTime time.Duration, quick boo
 	long = append(long,
 		step{"race", func(ctx context.Context) error { return m.race(ctx) }},
 		step{"benchmarks once", m.command(nil, "go", "test", "-timeout", "20m", "-vet=off", "-run", "^$", "-bench", ".", "-benchtime", "1x", "./...")},
+		step{"instructions", m.instructions},
 		step{"go " + m.goVersion, m.lowest})
 	var fuzz []step
 	for _, t := range m.fuzz {
