@@ -70,6 +70,7 @@ func (v *viewer) cookie(t *testing.T) string {
 // TestBrowserAccess: who doesn't know the token, comes from another page, under
 // another name or by a strange path, gets nothing of the dataset.
 func TestBrowserAccess(t *testing.T) {
+	t.Parallel()
 	v := serve(t, photoFile(t))
 	cookie := v.cookie(t)
 	port := v.origin[strings.LastIndexByte(v.origin, ':'):]
@@ -124,6 +125,7 @@ func TestBrowserAccess(t *testing.T) {
 
 // TestBrowserTraversal: no path leads to a file of the machine.
 func TestBrowserTraversal(t *testing.T) {
+	t.Parallel()
 	v := serve(t, photoFile(t))
 	cookie := v.cookie(t)
 	for _, target := range []string{
@@ -147,6 +149,7 @@ func TestBrowserTraversal(t *testing.T) {
 // TestBrowserMedia: what is served as a picture or a sound is one, everything else
 // is a download; parts of a sound can be asked for.
 func TestBrowserMedia(t *testing.T) {
+	t.Parallel()
 	v := serve(t, photoFile(t))
 	jar, err := cookiejar.New(nil)
 	if err != nil {

@@ -99,7 +99,11 @@ func start() error {
 // findChromium returns the browser's path.
 func findChromium() (string, error) {
 	if name := os.Getenv("BETONGO_CHROMIUM"); name != "" {
-		return exec.LookPath(name)
+		found, err := exec.LookPath(name)
+		if err != nil {
+			err = fmt.Errorf("no browser: BETONGO_CHROMIUM: %w", err)
+		}
+		return found, err
 	}
 	names := []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}
 	if runtime.GOOS == "darwin" {
@@ -220,7 +224,7 @@ func (v *viewer) blank(t *testing.T) *tab {
 		end()
 		p.settle()
 	})
-	p.run(log.Enable(), audits.Enable(), network.Enable(), emulation.SetDeviceMetricsOverride(1280, 800, 1, false))
+	p.run(log.Enable(), audits.Enable(), network.Enable(), emulation.SetFocusEmulationEnabled(true), emulation.SetDeviceMetricsOverride(1280, 800, 1, false))
 	return p
 }
 

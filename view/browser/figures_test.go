@@ -13,6 +13,7 @@ import (
 )
 
 func TestBrowserCharts(t *testing.T) {
+	t.Parallel()
 	p := serve(t, photoFile(t)).open(t)
 	p.hash("#/charts")
 	p.ready("charts")
@@ -39,6 +40,7 @@ func TestBrowserCharts(t *testing.T) {
 // TestBrowserSurvey: the charts of a large file are of some samples, till all are
 // asked for; that can be stopped.
 func TestBrowserSurvey(t *testing.T) {
+	t.Parallel()
 	p := serve(t, millionFile(t)).open(t)
 	p.hash("#/charts")
 	p.ready("charts")
@@ -57,6 +59,7 @@ func TestBrowserSurvey(t *testing.T) {
 }
 
 func TestBrowserPages(t *testing.T) {
+	t.Parallel()
 	p := serve(t, photoFile(t)).open(t)
 	p.hash("#/pages")
 	p.ready("pages")
@@ -84,6 +87,7 @@ func TestBrowserPages(t *testing.T) {
 
 // TestBrowserVerify: a sound file has no flaw.
 func TestBrowserVerify(t *testing.T) {
+	t.Parallel()
 	p := serve(t, photoFile(t)).open(t)
 	p.hash("#/verify")
 	p.ready("verify")
@@ -98,6 +102,7 @@ func TestBrowserVerify(t *testing.T) {
 
 // TestBrowserLoader: one that runs in the viewer.
 func TestBrowserLoader(t *testing.T) {
+	t.Parallel()
 	p := serve(t, photoFile(t)).open(t)
 	p.hash("#/loader")
 	p.ready("loader")
@@ -118,6 +123,7 @@ func TestBrowserLoader(t *testing.T) {
 
 // TestBrowserLoaderFile: one of another process, by the file that it writes.
 func TestBrowserLoaderFile(t *testing.T) {
+	t.Parallel()
 	data, file := photoFile(t), filepath.Join(t.TempDir(), "stats.json")
 	p := serve(t, data, "--loader", file).open(t)
 	p.hash("#/loader")

@@ -17,6 +17,7 @@ const loaded = `() => {
 }`
 
 func TestBrowserGallery(t *testing.T) {
+	t.Parallel()
 	p := serve(t, photoFile(t)).open(t)
 	if u := p.text(`() => location.href`); strings.Contains(u, "token") {
 		t.Errorf("the token stays in the address: %s", u)
@@ -38,6 +39,7 @@ func TestBrowserGallery(t *testing.T) {
 }
 
 func TestBrowserSearch(t *testing.T) {
+	t.Parallel()
 	p := serve(t, photoFile(t)).open(t)
 	for _, test := range []struct {
 		query string

@@ -12,6 +12,7 @@ import (
 
 // TestBrowserHostile: a dataset that was made to do harm shows as text.
 func TestBrowserHostile(t *testing.T) {
+	t.Parallel()
 	v := serve(t, hostileFile(t))
 	p := v.blank(t)
 	p.run(chromedp.ActionFunc(func(ctx context.Context) error {

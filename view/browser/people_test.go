@@ -39,6 +39,7 @@ const focused = `() => { const e = document.activeElement; return e.dataset.inde
 
 // TestBrowserKeyboard: everything without a mouse.
 func TestBrowserKeyboard(t *testing.T) {
+	t.Parallel()
 	p := serve(t, photoFile(t)).open(t)
 	p.press(kb.ArrowRight)
 	p.await("the first tile", `() => document.activeElement.dataset.index === "0"`)
@@ -100,6 +101,7 @@ func TestBrowserKeyboard(t *testing.T) {
 
 // TestBrowserDark: as the system has it, till one says otherwise; that is kept.
 func TestBrowserDark(t *testing.T) {
+	t.Parallel()
 	v := serve(t, photoFile(t))
 	p := v.blank(t)
 	scheme := func(name string) {
@@ -140,6 +142,7 @@ func TestBrowserDark(t *testing.T) {
 
 // TestBrowserNarrow: a telephone's width, and half of it again in letters' size.
 func TestBrowserNarrow(t *testing.T) {
+	t.Parallel()
 	v := serve(t, photoFile(t))
 	p := v.open(t)
 	p.size(360, 740)
@@ -170,6 +173,7 @@ func TestBrowserNarrow(t *testing.T) {
 
 // TestBrowserNames: what can be used has a name for those who can't see it.
 func TestBrowserNames(t *testing.T) {
+	t.Parallel()
 	p := serve(t, photoFile(t)).open(t)
 	for name, hash := range hashes {
 		p.hash(hash)

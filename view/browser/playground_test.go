@@ -26,6 +26,7 @@ const pixels = `() => Promise.all([...document.querySelectorAll(".seed")].map(as
 const steps = `() => JSON.parse(new URLSearchParams(location.hash.split("?")[1]).get("pipeline"))`
 
 func TestBrowserPlayground(t *testing.T) {
+	t.Parallel()
 	p := serve(t, photoFile(t)).open(t)
 	pipeline := `[{"op":"RandomResizedCrop","args":{"Width":96,"Height":80}},{"op":"HorizontalFlip"}]`
 	p.hash("#/playground?sample=4&pipeline=" + escape(pipeline))

@@ -9,6 +9,7 @@ import (
 const field = `(name) => document.querySelector('[data-field="' + CSS.escape(name) + '"]')`
 
 func TestBrowserSample(t *testing.T) {
+	t.Parallel()
 	p := serve(t, photoFile(t)).open(t)
 	p.click(`.tile[data-index="5"]`)
 	p.ready("sample")
@@ -44,6 +45,7 @@ func TestBrowserSample(t *testing.T) {
 
 // TestBrowserSound: it plays.
 func TestBrowserSound(t *testing.T) {
+	t.Parallel()
 	p := serve(t, photoFile(t)).open(t)
 	p.hash("#/sample/2")
 	p.ready("sample")
@@ -57,6 +59,7 @@ func TestBrowserSound(t *testing.T) {
 // TestBrowserArrays: a line for one dimension, a heat map for two, other slices of
 // three.
 func TestBrowserArrays(t *testing.T) {
+	t.Parallel()
 	p := serve(t, photoFile(t)).open(t)
 	p.hash("#/sample/3")
 	p.ready("sample")
@@ -78,6 +81,7 @@ func TestBrowserArrays(t *testing.T) {
 
 // TestBrowserDamaged: what is damaged is told where it is, everything else shows.
 func TestBrowserDamaged(t *testing.T) {
+	t.Parallel()
 	v := serve(t, damagedFile(t))
 	p := v.blank(t)
 	p.allow("422 (Unprocessable Entity)")
