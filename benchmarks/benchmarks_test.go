@@ -48,7 +48,7 @@ func TestQuick(t *testing.T) {
 			t.Errorf("%+v; want what belongs to the work, and nothing else", r)
 		}
 	}
-	want := map[string]int{"build": 3, "epoch-rrc224-u8": 6, "epoch-rrc224-f32": 3, "epoch-cc224-u8": 2, "epoch-rows": 1,
+	want := map[string]int{"build": 3, "epoch-rrc224-u8": 6, "epoch-rrc224-f32": 3, "epoch-cc224-u8": 2, "epoch-raw": 1, "epoch-rows": 1,
 		"random-access": 1, "random-access-decoded": 1}
 	for work, n := range want {
 		if works[work] != n {

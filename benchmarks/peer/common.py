@@ -81,13 +81,12 @@ def table() -> tuple[np.ndarray, np.ndarray]:
 
 
 def measure(epoch: Callable[[], Iterable[Any]], size: Callable[[Any], int] = len, warm: bool = False) -> None:
-    """Runs epochs until job.seconds are over and tells when. warm: the first batch comes before that, of an
-    epoch that is given up, for systems that compile something then."""
+    """Runs epochs until job.seconds are over and tells when. warm: one comes before that, for systems that
+    compile something in the first."""
     if warm:
-        batches = iter(epoch())
-        next(batches)
-        say("first")
-        del batches
+        for i, _ in enumerate(epoch()):
+            if i == 0:
+                say("first")
     clock("begin")
     began, samples, first = time.perf_counter(), 0, warm
     while True:

@@ -43,7 +43,10 @@ class Rows:
 
 
 def write_photos() -> None:
-    image = RGBImageField(write_mode="jpg", max_resolution=500, jpeg_quality=90)
+    if job.work == "build-raw":
+        image = RGBImageField(write_mode="raw", max_resolution=256)
+    else:
+        image = RGBImageField(write_mode="jpg", max_resolution=500, jpeg_quality=90)
     data = Photos()
     writer = DatasetWriter(job.data, {"image": image, "label": IntField()}, num_workers=job.workers)
     build(lambda: writer.from_indexed_dataset(data), len(data))
@@ -86,4 +89,4 @@ def load() -> None:
 
 
 if __name__ == "__main__":
-    main({"build": write_photos, "build-rows": write_rows, "epoch-": load}, "ffcv", "numba", "torch")
+    main({"build-rows": write_rows, "build-": write_photos, "build": write_photos, "epoch-": load}, "ffcv", "numba", "torch")

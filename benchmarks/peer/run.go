@@ -83,7 +83,7 @@ func (b *Bench) Forget() error {
 			errs = append(errs, os.RemoveAll(b.path(s.store)))
 		}
 	}
-	return errors.Join(append(errs, os.RemoveAll(b.path("rows.beton")))...)
+	return errors.Join(append(errs, os.RemoveAll(b.path("raw.beton")), os.RemoveAll(b.path("rows.beton")))...)
 }
 
 // Versions returns what each system that has run stands on.
@@ -102,11 +102,11 @@ func (b *Bench) Run(ctx context.Context, s *System, work string, round int) resu
 	if work == Build {
 		o, r.FileSize, err = b.build(ctx, s, round)
 	} else {
-		store, count := s.store, b.Count
+		count := b.Count
 		if work == Rows {
-			store, count = s.rows, b.rowsOf(s)
+			count = b.rowsOf(s)
 		}
-		o, err = b.do(ctx, s, work, b.path(store), count)
+		o, err = b.do(ctx, s, work, b.path(s.reads(work)), count)
 		if work == Access || work == Decoded {
 			count = b.Draws
 		}
@@ -146,24 +146,23 @@ func (b *Bench) prepare(ctx context.Context, s *System, work string) error {
 	if err := os.MkdirAll(b.Data, 0o777); err != nil {
 		return err
 	}
-	read := b.Photos
-	switch {
-	case work == Rows:
+	read, store := b.Photos, s.reads(work)
+	if work == Rows {
 		if err := b.writeArrays(); err != nil {
 			return err
 		}
 		read = b.path("arrays")
-		if s.rows != "" {
-			read = b.path(s.rows)
-			if err := b.writeRows(ctx, s); err != nil {
-				return fmt.Errorf("write the rows: %w", err)
-			}
-		}
-	case work != Build && s.store != "":
-		read = b.path(s.store)
+	}
+	if work != Build && store != "" {
+		read = b.path(store)
 		if _, err := os.Stat(read); errors.Is(err, fs.ErrNotExist) {
-			if _, _, err := b.build(ctx, s.builder(), 0); err != nil {
-				return fmt.Errorf("build the dataset: %w", err)
+			if err = nil; work == Rows || work == Raw {
+				err = b.write(ctx, s, work)
+			} else {
+				_, _, err = b.build(ctx, s.builder(), 0)
+			}
+			if err != nil {
+				return fmt.Errorf("make the dataset: %w", err)
 			}
 		}
 	}
@@ -205,21 +204,25 @@ func (b *Bench) build(ctx context.Context, s *System, round int) (o outcome, siz
 	return o, size, os.Rename(part, target)
 }
 
-// writeRows makes a system's store of rows.
-func (b *Bench) writeRows(ctx context.Context, s *System) error {
-	target := b.path(s.rows)
-	if _, err := os.Stat(target); err == nil {
-		return nil
-	}
+// write makes a system's store of rows or raw pixels.
+func (b *Bench) write(ctx context.Context, s *System, work string) error {
+	target := b.path(s.reads(work))
 	part := target + ".new" + filepath.Ext(target)
 	if err := wipe(part); err != nil {
 		return err
 	}
+	to := []string{"-o", part, "--force", "--json"}
 	var err error
-	if filepath.Base(target) == "rows.beton" {
+	switch name := filepath.Base(target); {
+	case name == "rows.beton":
 		x, y := filepath.Join(b.path("arrays"), "x.npy"), filepath.Join(b.path("arrays"), "y.npy")
-		_, err = b.watch(ctx, exec.Command(b.program("ffcvwrite"), "arrays", "x="+x, "label="+y, "-o", part, "--force", "--json"), false)
-	} else {
+		_, err = b.watch(ctx, exec.Command(b.program("ffcvwrite"), append([]string{"arrays", "x=" + x, "label=" + y}, to...)...), false)
+	case name == "raw.beton":
+		args := append([]string{"folder", b.Photos, "--mode", "raw", "--max-resolution", "256"}, to...)
+		_, err = b.watch(ctx, exec.Command(b.program("ffcvwrite"), args...), false)
+	case work == Raw:
+		_, err = b.do(ctx, s, "build-raw", part, b.Count)
+	default:
 		_, err = b.do(ctx, s, "build-rows", part, b.rowsOf(s))
 	}
 	if err != nil {

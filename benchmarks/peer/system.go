@@ -12,13 +12,14 @@ const (
 	Random  = "epoch-rrc224-u8"
 	Float   = "epoch-rrc224-f32"
 	Center  = "epoch-cc224-u8"
+	Raw     = "epoch-raw"
 	Rows    = "epoch-rows"
 	Access  = "random-access"
 	Decoded = "random-access-decoded"
 )
 
 // Works are all works, in the order in which a round does them.
-var Works = []string{Build, Random, Float, Center, Rows, Access, Decoded}
+var Works = []string{Build, Random, Float, Center, Raw, Rows, Access, Decoded}
 
 // System is one way to load photographs or rows.
 type System struct {
@@ -28,6 +29,7 @@ type System struct {
 	script string   // in this folder
 	mode   string   // of the script or the program
 	store  string   // what it reads photographs from, in the data folder; "": the files themselves
+	raw    string   // what it reads raw pixels from
 	rows   string   // what it reads rows from; "": the arrays themselves
 	write  []string // ffcvwrite's arguments where that makes the store
 	few    bool     // slow with rows: it gets a tenth of them
@@ -47,6 +49,7 @@ const (
 	record    = "stored JPEG and label, as copies"
 	decoded   = "decoded whole by Pillow"
 	rowsNote  = "random order"
+	rawNote   = "raw pixels, at most 256 px; area filter (antialiased); u8 HWC"
 	copied    = "JPEGs as they are"
 	recoded   = "decoded, at most 500 px, encoded with quality 90"
 	fast8     = fast + "u8 HWC"
@@ -55,9 +58,9 @@ const (
 
 // Systems are all systems, this module's first.
 var Systems = []System{
-	{Name: "betongo", store: "kept.beton", rows: "rows.beton", write: []string{}, works: []work{
+	{Name: "betongo", store: "kept.beton", raw: "raw.beton", rows: "rows.beton", write: []string{}, works: []work{
 		{Build, copied + ", with checkpoints and checksums"}, {Random, fast8 + kept}, {Float, fastFloat + kept}, {Center, fast8 + kept},
-		{Rows, rowsNote}, {Access, record}, {Decoded, "decoded whole"}}},
+		{Raw, rawNote}, {Rows, rowsNote}, {Access, record}, {Decoded, "decoded whole"}}},
 	{Name: "betongo (antialiased)", mode: "bilinear", store: "kept.beton", works: []work{
 		{Random, strings.Replace(fast8, "area filter (antialiased)", "bilinear with antialias, as Pillow's", 1) + kept},
 		{Float, strings.Replace(fastFloat, "area filter (antialiased)", "bilinear with antialias, as Pillow's", 1) + kept}}},
@@ -69,16 +72,16 @@ var Systems = []System{
 		{Build, recoded + ", with checkpoints"}, {Random, fast8 + shrunk}, {Float, fastFloat + shrunk}, {Center, fast8 + shrunk}}},
 	{Name: "betongo (500 px, exact)", mode: "exact", store: "500.beton", works: []work{
 		{Random, "full resolution, bit for bit as libjpeg and OpenCV's INTER_AREA; u8 HWC" + shrunk}}},
-	{Name: "betongo (Python)", env: "base", script: "peer_betongo.py", store: "kept.beton", rows: "rows.beton", works: []work{
-		{Random, fast8 + kept}, {Float, fastFloat + kept}, {Center, fast8 + kept}, {Rows, rowsNote},
+	{Name: "betongo (Python)", env: "base", script: "peer_betongo.py", store: "kept.beton", raw: "raw.beton", rows: "rows.beton", works: []work{
+		{Random, fast8 + kept}, {Float, fastFloat + kept}, {Center, fast8 + kept}, {Raw, rawNote}, {Rows, rowsNote},
 		{Access, record}, {Decoded, "decoded whole"}}},
 	{Name: "betongo (Python, 500 px)", env: "base", script: "peer_betongo.py", store: "500.beton", works: []work{
 		{Random, fast8 + shrunk}, {Float, fastFloat + shrunk}}},
 
-	{Name: "ffcv", env: "ffcv", script: "peer_ffcv.py", store: "ffcv.beton", rows: "rows-ffcv.beton", works: []work{
+	{Name: "ffcv", env: "ffcv", script: "peer_ffcv.py", store: "ffcv.beton", raw: "raw-ffcv.beton", rows: "rows-ffcv.beton", works: []work{
 		{Build, recoded}, {Random, "decoded whole, libjpeg-turbo's fast DCT; INTER_AREA (antialiased); u8 HWC" + shrunk},
 		{Float, "decoded whole, libjpeg-turbo's fast DCT; INTER_AREA (antialiased); f32 CHW, normalised" + shrunk},
-		{Center, "decoded whole, libjpeg-turbo's fast DCT; INTER_AREA (antialiased); u8 HWC" + shrunk}, {Rows, rowsNote}}},
+		{Center, "decoded whole, libjpeg-turbo's fast DCT; INTER_AREA (antialiased); u8 HWC" + shrunk}, {Raw, rawNote}, {Rows, rowsNote}}},
 	{Name: "torch+Pillow", env: "torch", script: "peer_torch.py", works: []work{
 		{Random, "Pillow: decoded whole, bilinear with antialias; u8 CHW"}, {Float, "Pillow: decoded whole, bilinear with antialias; f32 CHW, normalised"},
 		{Center, "Pillow: decoded whole, shrunk to 256, bilinear with antialias; u8 CHW"},
@@ -136,6 +139,17 @@ func (s *System) note(name string) string {
 		}
 	}
 	return ""
+}
+
+// reads returns what the system reads for a work, "" for the photographs or the arrays.
+func (s *System) reads(work string) string {
+	switch work {
+	case Rows:
+		return s.rows
+	case Raw:
+		return s.raw
+	}
+	return s.store
 }
 
 // builder returns the system that makes this one's store of photographs.

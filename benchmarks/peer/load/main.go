@@ -80,7 +80,7 @@ func (j *job) output() (loader.Output, error) {
 	switch j.Work {
 	case "epoch-rows":
 		return loader.Output{Name: "x"}, nil
-	case "epoch-rrc224-u8":
+	case "epoch-rrc224-u8", "epoch-raw":
 		return loader.Output{Name: "image", Decoder: crop, Ops: []any{flip}}, nil
 	case "epoch-rrc224-f32":
 		ops := []any{flip, transform.Normalize{Mean: mean, Std: std}, transform.ToCHW{}}
