@@ -211,16 +211,30 @@ func (s *Server) newTallies() *tallies {
 // add looks at a sample. A value that can't be read is counted, and is in no other
 // number.
 func (t *tallies) add(i int) {
-	bad := false
-	for k := range t.fields {
-		err := guarded(func() error {
-			v, err := t.s.find(i, k)
-			if err == nil {
-				err = t.fields[k].add(t, v)
+	f := t.s.fileOf(i)
+	var row []byte
+	err := guarded(func() (err error) {
+		row, err = f.ds.Rows(i-f.first, 1, nil)
+		return err
+	})
+	bad := err != nil
+	for at := 0; err == nil && at < len(t.fields); { // a flaw ends the guarded part, not the sample
+		flaw := guarded(func() error {
+			for at < len(t.fields) {
+				k := at
+				at++
+				v := &t.value
+				*v = value{f: f, sample: i - f.first, k: k, d: &t.s.fields[k], regions: v.regions[:0]}
+				if err := v.look(row); err != nil {
+					return err
+				}
+				if err := t.fields[k].add(t, v); err != nil {
+					return err
+				}
 			}
-			return err
+			return nil
 		})
-		bad = bad || err != nil
+		bad = bad || flaw != nil
 	}
 	if bad {
 		t.broken++

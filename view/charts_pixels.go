@@ -3,6 +3,9 @@ package view
 import (
 	"context"
 	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/betongo/betongo/fields"
@@ -45,6 +48,20 @@ func (p *pixelTally) add(pix []byte, channels, depth int) {
 	p.pictures++
 }
 
+// merge adds what another one has added up.
+func (p *pixelTally) merge(o *pixelTally) {
+	if o.n == 0 {
+		return
+	}
+	p.channels, p.depth = o.channels, o.depth
+	p.n += o.n
+	p.pictures += o.pictures
+	for c := range p.sum {
+		p.sum[c] += o.sum[c]
+		p.square[c] += o.square[c]
+	}
+}
+
 // most is the largest number.
 func (p *pixelTally) most() float64 { return math.Pow(256, float64(p.depth)) - 1 }
 
@@ -78,31 +95,42 @@ func (t *tallies) pixels(ctx context.Context, samples []int) error {
 		return nil
 	}
 	until := time.Now().Add(pixelTime)
-	var scratch picker
-	for j, i := range samples {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if j >= 4 && time.Now().After(until) {
-			break
-		}
-		for _, f := range list {
-			_ = guarded(func() error { return scratch.add(t.s, f, i) }) // damage was counted where it shows, or is Verify's to tell
+	var next atomic.Int64
+	workers := make([]picker, min(2, runtime.GOMAXPROCS(0)))
+	var ended sync.WaitGroup
+	for w := range workers {
+		p := &workers[w]
+		p.tallies = make([]pixelTally, len(list))
+		ended.Add(1)
+		go func() { // ended by the time, or by the last sample
+			defer ended.Done()
+			for j := int(next.Add(1)) - 1; j < len(samples) && ctx.Err() == nil && (j < 4 || time.Now().Before(until)); j = int(next.Add(1)) - 1 {
+				for at, f := range list {
+					_ = guarded(func() error { return p.add(t.s, f.k, &p.tallies[at], samples[j]) }) // damage was counted where it shows, or is Verify's to tell
+				}
+			}
+		}()
+	}
+	ended.Wait()
+	for w := range workers {
+		for at, f := range list {
+			f.pixels.merge(&workers[w].tallies[at])
 		}
 	}
-	return nil
+	return ctx.Err()
 }
 
 // picker decodes pictures.
 type picker struct {
-	rgb    rgb.Scratch
-	image  rgb.Image
-	raster rgb.Raster
+	tallies []pixelTally // of each field of pictures
+	rgb     rgb.Scratch
+	image   rgb.Image
+	raster  rgb.Raster
 }
 
 // add decodes a picture whole and adds its pixels.
-func (p *picker) add(s *Server, f *fieldTally, i int) error {
-	v, err := s.find(i, f.k)
+func (p *picker) add(s *Server, k int, to *pixelTally, i int) error {
+	v, err := s.find(i, k)
 	if err != nil {
 		return err
 	}
@@ -119,7 +147,7 @@ func (p *picker) add(s *Server, f *fieldTally, i int) error {
 		if err := p.rgb.Load(&p.image, got.(rgb.Encoded)); err != nil {
 			return err
 		}
-		f.pixels.add(p.image.Pix, 3, 1)
+		to.add(p.image.Pix, 3, 1)
 	case fields.Image:
 		data := make([][]byte, len(v.regions))
 		for r, g := range v.regions {
@@ -130,7 +158,7 @@ func (p *picker) add(s *Server, f *fieldTally, i int) error {
 		if err := of.DecodeRaster(&p.raster, v.meta, data); err != nil {
 			return err
 		}
-		f.pixels.add(p.raster.Pix, p.raster.Channels, p.raster.Depth)
+		to.add(p.raster.Pix, p.raster.Channels, p.raster.Depth)
 	}
 	return nil
 }

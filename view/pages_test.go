@@ -205,8 +205,8 @@ func TestPagesDamaged(t *testing.T) {
 		a.do("GET", fmt.Sprintf("/api/page/%d", got.FirstData), "")
 		var charts chartsTold
 		a.get("/api/charts", &charts)
-		if ptr != 1<<40 && charts.Samples != 64 {
-			t.Errorf("pointer %#x: charts of %d samples", ptr, charts.Samples)
+		if charts.Samples != 64 || charts.Broken != 1 || charts.Images[0].Width.check(63) != nil && charts.Images[0].Width.check(64) != nil || charts.Fields[2].Bytes.check(64) != nil || charts.Labels.Samples != 64 {
+			t.Errorf("pointer %#x: %+v", ptr, charts)
 		}
 	}
 }
@@ -332,24 +332,25 @@ func TestPagesHuge(t *testing.T) {
 		if len(got.Buckets) != 512 || got.Pages != h.pageN || !got.Estimated {
 			t.Fatalf("%d buckets of %d pages, %v", len(got.Buckets), got.Pages, got.Estimated)
 		}
-		each := float64(n) / 512
-		used := 0.
-		for _, b := range got.Buckets {
-			off := 0.02
-			if mixed != 0 {
-				off = 0.6 // of some hundred samples a bucket, or fewer on a busy machine
+		used, group, off := 0., 0., 0.02
+		if mixed != 0 {
+			off = 0.6 // of some hundred samples a group, on a busy machine
+		}
+		for i, b := range got.Buckets {
+			group += float64(b.Samples) / n
+			if i%64 == 63 {
+				if group < (1-off)/8 || group > (1+off)/8 {
+					t.Errorf("mixed %d: %.3f of the samples up to page %d, want an eighth", mixed, group, b.To)
+				}
+				group = 0
 			}
-			if r := float64(b.Samples) / each; r < 1-off || r > 1+off {
-				t.Errorf("mixed %d: %d samples in pages %d to %d, want about %.0f", mixed, b.Samples, b.From, b.To, each)
-				break
-			}
-			if want := (b.From - got.FirstData) * h.perPage; mixed == 0 && took < time.Second && int64(*b.First) != want {
+			if want := (b.From - got.FirstData) * h.perPage; mixed == 0 && took < 200*time.Millisecond && int64(*b.First) != want {
 				t.Errorf("pages %d to %d begin with sample %d, want %d", b.From, b.To, *b.First, want)
 				break
 			}
 			used += float64(b.Used)
 		}
-		if r := used / (n * 5499.5); r < 0.97 || r > 1.03 {
+		if r := used / (n * 5499.5); r < 0.95 || r > 1.05 {
 			t.Errorf("mixed %d: %.3f of the bytes", mixed, r)
 		}
 		began = time.Now()

@@ -108,9 +108,12 @@ func (d *played) bound(l *loader.Loader, name string) error {
 			continue
 		}
 		d.shape, d.dtype, d.fused = o.Shape, o.DType, o.String()
-		n := 1
+		n, most := 1, 4*mostShown
+		if d.pipeline.mixes() { // there will be several
+			most /= 4
+		}
 		for _, side := range d.shape {
-			if n *= max(side, 1); n > 4*mostShown {
+			if n *= max(side, 1); n > most {
 				return errorf(http.StatusUnprocessableEntity, "the pipeline gives %s %v: more than the playground shows", d.dtype, d.shape)
 			}
 		}
