@@ -42,9 +42,9 @@ function cards(c) {
   const several = (c.images?.length ?? 0) > 1;
   for (const image of c.images ?? []) list.push(...ofImage(image, several ? `${image.field}: ` : "", several ? `-${image.field}` : ""));
   const fields = (c.fields ?? []).filter((f) => f);
-  if (fields.length) list.push(shares(fields));
+  list.push(shares(fields));
   for (const f of fields) list.push(...ofField(f));
-  return list;
+  return list.filter(Boolean);
 }
 
 // labels are bars, the most frequent first; each is a search for its samples.
@@ -124,11 +124,12 @@ function barRows(rows) {
 }
 
 function shares(fields) {
-  const with_ = fields.filter((f) => finite(f.total_bytes) !== null);
-  const total = with_.reduce((n, f) => n + f.total_bytes, 0) || 1;
+  const outside = fields.filter((f) => finite(f.total_bytes) !== null);
+  const total = outside.reduce((n, f) => n + f.total_bytes, 0);
+  if (!total) return null; // all in the table
   return figure({
     name: "fields", title: "Bytes by field", note: `${size(total)} in these samples`,
-    chart: barRows([...with_].sort((a, b) => b.total_bytes - a.total_bytes).map((f) => [f.name, f.total_bytes, size(f.total_bytes), percent(f.total_bytes / total)])),
+    chart: barRows([...outside].sort((a, b) => b.total_bytes - a.total_bytes).map((f) => [f.name, f.total_bytes, size(f.total_bytes), percent(f.total_bytes / total)])),
   });
 }
 

@@ -206,7 +206,7 @@ class Sheet {
     const cell = el("li", { class: "cell" }, tile,
       el("div", { class: "edge" }, el("span", { class: "frame" }, count(item.index)),
         item.key && el("span", { class: "key", title: clip(item.key, 400) }, clip(item.key, 60)), chip));
-    const ratio = item.image ? item.image.width / item.image.height : 1.25;
+    const ratio = item.image ? item.image.width / item.image.height : 2;
     cell.style.setProperty("--ratio", String(Math.max(0.5, Math.min(ratio || 1, 2.6))));
     return cell;
   }
@@ -309,7 +309,7 @@ function face(item, sheet) {
   if (item.audio) return el("span", { class: "words" }, el("b", null, "♪ audio"), el("span", null, `${clip(item.audio.field, 30)} · ${size(item.audio.bytes)}`), el("span", null, clip(item.caption ?? "", 160)));
   const small = Object.entries(item.fields ?? {}).slice(0, 6);
   if (small.length) {
-    return el("span", { class: "words" }, small.map(([k, v]) => el("span", { class: "pair" }, el("i", null, clip(k, 16)), clip(v ?? "null", 40))));
+    return el("span", { class: "words" }, small.map(([k, v]) => el("span", { class: "pair" }, el("i", null, clip(k, 16)), el("span", null, clip(typeof v === "number" && !Number.isInteger(v) ? Number(v.toPrecision(7)) : v ?? "null", 60)))));
   }
   return el("span", { class: "words" }, clip(item.caption || "no small values", 160));
 }

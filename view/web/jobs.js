@@ -2,7 +2,7 @@
 
 import { ended, get, post, remove } from "./api.js";
 import { el, pause, replace, say } from "./dom.js";
-import { count, percent, seconds } from "./format.js";
+import { percent, seconds } from "./format.js";
 
 // Job is one kind of such work and its place on the page. done(result, job) is
 // called once there is a result, explain says beforehand what it costs.
@@ -59,7 +59,7 @@ export class Job {
         }
         const share = job.all > 0 ? job.done / job.all : 0;
         const left = share > 0.02 ? ` · about ${seconds((job.seconds / share) * (1 - share))} left` : "";
-        told.textContent = job.all > 0 ? `${percent(share)} · ${count(job.done)} of ${count(job.all)}${left}` : "…";
+        told.textContent = job.all > 0 ? `${percent(share)}${left}` : "…";
         await pause(wait, this.ctx.signal);
       }
     } catch (e) {
@@ -76,7 +76,7 @@ export class Job {
       this.done(job.result, job);
       return;
     }
-    this.idle(job.state === "failed" ? `failed: ${job.error ?? "no reason told"}` : `stopped after ${count(job.done)} of ${count(job.all)}`);
+    this.idle(job.state === "failed" ? `failed: ${job.error ?? "no reason told"}` : `stopped${job.all > 0 ? ` at ${percent(job.done / job.all)}` : ""}`);
     say(`${this.kind} ${job.state}`);
   }
 

@@ -37,9 +37,11 @@ class LoaderView {
       if (document.hidden) continue; // a loader that nobody watches may end
       try {
         this.take(await get("/api/loader", null, signal));
-        this.ctx.clearError();
+        if (this.lost) this.ctx.clearError(); // not that of a start which was refused
+        this.lost = false;
       } catch (e) {
         if (ended(e)) return;
+        this.lost = true;
         this.ctx.error(e);
       }
     }

@@ -1,6 +1,7 @@
 // The editor of a pipeline: a decoder and operations, each with its settings.
 
 import { clip, el, replace, say } from "./dom.js";
+import { dtype } from "./format.js";
 
 // Editor edits a list of {op, args}. ops are what /api/ops tells, changed is
 // called with the list after each change.
@@ -125,7 +126,7 @@ export class Editor {
   }
 
   body(step, op, i) {
-    return [op?.doc && el("p", { class: "hint doc", title: op.doc }, firstSentence(op.doc)),
+    return [op?.doc && el("p", { class: "hint doc", title: op.doc }, firstSentence(op.doc, step.op)),
       op?.params?.length > 0 && el("div", { class: "params" }, op.params.map((p) => this.param(step, p, i))),
       el("p", { class: "flaw", role: "alert", hidden: true })];
   }
@@ -157,7 +158,7 @@ export class Editor {
     const input = inputOf(p, value, take);
     input.id = id;
     input.dataset.param = p.name;
-    return el("label", { class: `param ${p.type}`, for: id, title: p.doc }, el("span", null, p.name), input);
+    return el("label", { class: `param ${p.type}${(p.count ?? 0) > 2 ? " long" : ""}`, for: id, title: p.doc }, el("span", null, p.name), input);
   }
 
   // blame shows an error at the operation that it is of, and at the setting.
@@ -185,9 +186,12 @@ export class Editor {
   }
 }
 
-function firstSentence(doc) {
-  const m = /^[\s\S]*?[.:](?=\s|$)/.exec(doc);
-  return clip(m ? m[0] : doc, 140);
+// firstSentence is a comment's, without the name that stands above it.
+function firstSentence(doc, name) {
+  const rest = doc.startsWith(`${name} `) ? doc.slice(name.length + 1) : doc;
+  const m = /^[\s\S]*?[.:](?=\s|$)/.exec(rest);
+  const text = m ? m[0].replace(/:$/, ".") : rest;
+  return clip(text.charAt(0).toUpperCase() + text.slice(1), 160);
 }
 
 // inputOf is the input that suits a parameter's type. take gets the value, or
@@ -197,7 +201,7 @@ function inputOf(p, value, take) {
     case "bool":
       return el("input", { type: "checkbox", checked: Boolean(value), onchange: (e) => take(e.target.checked) });
     case "enum": {
-      const list = el("select", { onchange: (e) => take(p.values[e.target.selectedIndex]) }, (p.values ?? []).map((v) => el("option", { selected: v === value }, String(v) || "–")));
+      const list = el("select", { onchange: (e) => take(p.values[e.target.selectedIndex]) }, (p.values ?? []).map((v) => el("option", { value: v, selected: v === value }, p.name === "DType" ? dtype(v) : v || "–")));
       return list;
     }
     case "int":

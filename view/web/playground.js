@@ -169,7 +169,7 @@ class Playground {
     this.flaw.hidden = placed;
     if (placed) this.editor.list.querySelector(".wrong")?.scrollIntoView({ block: "nearest" });
     else replace(this.flaw, e.message, e.hint && el("span", { class: "hint" }, ` ${e.hint}`));
-    replace(this.outcome, el("span", { class: "flaw" }, "This pipeline does not run."), el("span", { class: "hint" }, " The pictures are those of the last one that did."));
+    replace(this.outcome, el("span", { class: "flaw" }, "This pipeline does not run."), this.tiles[0].drawn && el("span", { class: "hint" }, " The pictures are those of the last one that did."));
   }
 
   async proof(tile, seed, pipeline, signal) {
@@ -203,7 +203,7 @@ class Playground {
     const t = this.tiles[i];
     const dialog = el("dialog", { class: "proof-dialog", "aria-label": `seed ${t.seed}` },
       el("header", null, el("h2", null, `Seed ${t.seed}`), el("button", { type: "button", class: "quiet", autofocus: true, onclick: () => dialog.close() }, "Close")),
-      el("div", { class: "proof-large" }, el("img", { src: t.img.src, alt: t.img.alt, class: "coarse" }), drawnTable(t.drawn)));
+      el("div", { class: "proof-large" }, el("img", { src: t.img.src, alt: t.img.alt, class: t.img.naturalWidth <= 128 ? "coarse" : null }), drawnTable(t.drawn)));
     dialog.addEventListener("click", (e) => e.target === dialog && dialog.close());
     dialog.addEventListener("close", () => { dialog.remove(); t.frame.focus(); });
     this.ctx.signal.addEventListener("abort", () => dialog.close());

@@ -31,6 +31,7 @@ export function startQuery() {
     el("p", null, "All terms must hold. Press Enter to search; large datasets are read piece by piece, and you can stop."),
     el("dl", null, terms.map(([text, what]) => el("div", null,
       el("dt", null, el("button", { type: "button", class: "term", onclick: take(text) }, text)), el("dd", null, what)))));
+  window.addEventListener("resize", () => box.matches(":popover-open") && box.hidePopover());
   box.addEventListener("toggle", (e) => {
     if (e.newState !== "open") return;
     // Below the field: anchors in style sheets are not everywhere yet.

@@ -68,7 +68,7 @@ function strip(sample, image) {
   const frames = [...(sample.neighbours ?? [])];
   if (!frames.some((f) => f.index === sample.index)) frames.push({ index: sample.index, class: sample.class, key: sample.key });
   frames.sort((a, b) => a.index - b.index);
-  return el("nav", { class: "strip", "aria-label": "Neighbours" }, el("ol", null, frames.map((f) => {
+  return el("nav", { class: field ? "strip" : "strip bare", "aria-label": "Neighbours" }, el("ol", null, frames.map((f) => {
     const here = f.index === sample.index;
     const img = field && el("img", { class: small ? "coarse" : null, alt: "", loading: "lazy", decoding: "async", src: imageAddress(f.index, field, 192) });
     img && img.addEventListener("error", () => img.replaceWith(el("span", { class: "damaged" }, "damaged")), { once: true });
@@ -76,7 +76,7 @@ function strip(sample, image) {
       href: `#/sample/${f.index}`, "aria-current": here ? "true" : null, dataset: { neighbour: f.index },
       "aria-label": `sample ${f.index}${f.class ? `, ${clip(f.class, 60)}` : ""}${here ? ", this one" : ""}`,
       title: clip([f.key, f.class].filter(Boolean).join(" · "), 200) || null,
-    }, img || el("span", { class: "blank" }, clip(f.class ?? f.key ?? "·", 24)), el("span", { class: "frame" }, count(f.index))));
+    }, img || ((f.class || f.key) && el("span", { class: "blank" }, clip(f.class || f.key, 24))), el("span", { class: "frame" }, count(f.index))));
   })));
 }
 

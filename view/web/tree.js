@@ -106,7 +106,7 @@ export function treeView(node, name) {
 }
 
 function branch(key, node, depth) {
-  const label = key === null ? null : el("span", { class: typeof key === "number" ? "at" : "member" }, clip(key, 200));
+  const label = key === null ? null : el("span", { class: typeof key === "number" ? "at" : "member" }, el("bdi", null, clip(key, 200)));
   if (node.kind !== "object" && node.kind !== "array") return el("div", { class: "leaf" }, label, leaf(node));
   const [open, close] = node.kind === "object" ? "{}" : "[]";
   if (!node.items.length) return el("div", { class: "leaf" }, label, el("span", { class: "punct" }, open + close));
@@ -139,7 +139,9 @@ function fillTree(body, node, depth) {
 function leaf(node) {
   if (node.kind !== "string") return el("span", { class: node.kind }, node.value);
   const long = node.value.length > 2000;
-  const text = el("span", { class: "string" }, `"${long ? node.value.slice(0, 2000) + "…" : node.value}"`);
-  if (!long) return text;
-  return [text, el("button", { type: "button", class: "quiet", onclick: (e) => { text.textContent = `"${node.value}"`; e.target.remove(); } }, "all of it")];
+  // Apart from its quotes: what turns the direction of text must not turn them.
+  const text = el("bdi", null, long ? node.value.slice(0, 2000) + "…" : node.value);
+  const quoted = el("span", { class: "string" }, '"', text, '"');
+  if (!long) return quoted;
+  return [quoted, el("button", { type: "button", class: "quiet", onclick: (e) => { text.textContent = node.value; e.target.remove(); } }, "all of it")];
 }
