@@ -299,6 +299,17 @@ func (w *window) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
+// Lend lends what the cache does.
+func (w *window) Lend(off, n int64) (b []byte, done func(), err error) {
+	l, ok := w.cache.(interface {
+		Lend(off, n int64) ([]byte, func(), error)
+	})
+	if !ok || off < 0 || n < 0 || n > w.size || off > w.size-n {
+		return nil, nil, nil
+	}
+	return l.Lend(w.base+off, n)
+}
+
 // Distant says what the cache does.
 func (w *window) Distant() bool {
 	d, ok := w.cache.(loader.Distant)

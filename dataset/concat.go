@@ -235,6 +235,15 @@ func (c *Concat) Bytes(sample int, ptr uint64, size int64, buf []byte) ([]byte, 
 	return p.Bytes(i, ptr-p.base, size, buf)
 }
 
+// Lend asks a sample's member, see loader.Loaner.
+func (c *Concat) Lend(sample int, ptr uint64, size int64) (b []byte, done func(), err error) {
+	p, i, err := c.find(sample)
+	if err != nil {
+		return nil, nil, err
+	}
+	return lend(p.Dataset, i, ptr-p.base, size)
+}
+
 // RegionSize asks a sample's member, see loader.Dataset.
 func (c *Concat) RegionSize(sample, field int, ptr uint64) (int64, error) {
 	p, i, err := c.find(sample)

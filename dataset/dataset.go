@@ -68,6 +68,14 @@ type part struct {
 	lends    bool
 }
 
+// lend asks a dataset that may be a loader.Loaner.
+func lend(ds Dataset, sample int, ptr uint64, size int64) (b []byte, done func(), err error) {
+	if l, ok := ds.(loader.Loaner); ok {
+		return l.Lend(sample, ptr, size)
+	}
+	return nil, nil, nil
+}
+
 // newPart looks at a member.
 func newPart(ds Dataset) (part, error) {
 	p := part{Dataset: ds, n: ds.Len(), fields: ds.Fields(), size: noPages}

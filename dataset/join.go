@@ -210,6 +210,12 @@ func (j *Join) Bytes(sample int, ptr uint64, size int64, buf []byte) ([]byte, er
 	return p.Bytes(sample, ptr-p.base, size, buf)
 }
 
+// Lend asks the dataset that ptr belongs to, see loader.Loaner.
+func (j *Join) Lend(sample int, ptr uint64, size int64) (b []byte, done func(), err error) {
+	p := &j.parts[partAt(j.parts, ptr)]
+	return lend(p.Dataset, sample, ptr-p.base, size)
+}
+
 // RegionSize asks the field's dataset, see loader.Dataset.
 func (j *Join) RegionSize(sample, field int, ptr uint64) (int64, error) {
 	if field < 0 || field >= len(j.fields) {

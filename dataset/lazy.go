@@ -376,6 +376,15 @@ func (m *shard) Bytes(sample int, ptr uint64, size int64, buf []byte) ([]byte, e
 	return f.Bytes(sample, ptr, size, buf)
 }
 
+// Lend asks the file, see loader.Loaner.
+func (m *shard) Lend(sample int, ptr uint64, size int64) (b []byte, done func(), err error) {
+	f, err := m.get()
+	if err != nil {
+		return nil, nil, err
+	}
+	return f.Lend(sample, ptr, size)
+}
+
 // RegionSize asks the file, see loader.Dataset.
 func (m *shard) RegionSize(sample, field int, ptr uint64) (int64, error) {
 	f, err := m.get()

@@ -124,6 +124,15 @@ func (s *Subset) Bytes(sample int, ptr uint64, size int64, buf []byte) ([]byte, 
 	return s.Dataset.Bytes(i, ptr, size, buf)
 }
 
+// Lend asks the dataset, see loader.Loaner.
+func (s *Subset) Lend(sample int, ptr uint64, size int64) (b []byte, done func(), err error) {
+	i, err := s.find(sample)
+	if err != nil {
+		return nil, nil, err
+	}
+	return lend(s.Dataset, i, ptr, size)
+}
+
 // RegionSize asks the dataset, see loader.Dataset.
 func (s *Subset) RegionSize(sample, field int, ptr uint64) (int64, error) {
 	i, err := s.find(sample)

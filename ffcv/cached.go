@@ -10,9 +10,10 @@ import (
 
 // CacheSource reads the size bytes of r, which must be safe for concurrent use,
 // through a cache that takes at most memory bytes, read ahead what WillNeed
-// announced. Nothing can be borrowed. The Source owns r from then on: Close
-// closes it, if it is an io.Closer, and waits for reads in progress. After an
-// error r stays the caller's.
+// announced. Nothing can be borrowed; where all of the file has room File.Lend lends
+// what was read. The Source owns r from then on: Close closes it, if it is an
+// io.Closer, and waits for reads in progress and for what is lent. After an error r
+// stays the caller's.
 func CacheSource(name string, r io.ReaderAt, size, memory int64) (Source, error) {
 	return newCache(name, r, size, pagecache.Options{Budget: memory})
 }

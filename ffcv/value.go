@@ -256,6 +256,28 @@ func (f *File) Bytes(sample int, ptr uint64, size int64, buf []byte) ([]byte, er
 	return b, err
 }
 
+// lender is the ability of a Source that reads through a cache to lend what lies in
+// it, as pagecache.Cache does.
+type lender interface {
+	Lend(off, n int64) (b []byte, done func(), err error)
+}
+
+// Lend returns what Bytes does as it lies in the memory that the file is read
+// through, which it waits for, to be read only, until done is called, once; Close
+// waits for that. A nil done without an error lends nothing: then Bytes reads it.
+func (f *File) Lend(sample int, ptr uint64, size int64) (b []byte, done func(), err error) {
+	l, ok := f.src.(lender)
+	if !ok || size <= 0 || f.inPages(sample, ptr, size) != nil {
+		return nil, nil, nil
+	}
+	if b, done, err = l.Lend(int64(ptr), size); err != nil {
+		e := f.flaw(int64(ptr), "read 0 of %d bytes of data page %d", size, ptr/uint64(f.header.PageSize))
+		e.Sample, e.Err = sample, err
+		return nil, nil, e
+	}
+	return b, done, nil
+}
+
 // inPages checks that a region lies inside the data pages, or is empty.
 func (f *File) inPages(sample int, ptr uint64, size int64) error {
 	if size == 0 || size > 0 && ptr >= uint64(f.pages) && ptr <= uint64(f.data) && size <= f.data-int64(ptr) {

@@ -150,7 +150,7 @@ func (f *flaky) ReadAt(p []byte, off int64) (int, error) {
 
 func (f *flaky) Close() error { f.closed.Store(true); return nil }
 
-func openFlaky(t *testing.T, f *flaky) *ffcv.File {
+func openFlaky(t *testing.T, f *flaky, memory int64) *ffcv.File {
 	t.Helper()
 	b, err := os.ReadFile(cachedPath(t))
 	if err != nil {
@@ -158,7 +158,7 @@ func openFlaky(t *testing.T, f *flaky) *ffcv.File {
 	}
 	f.ReaderAt = bytes.NewReader(b)
 	f.from.Store(math.MaxInt64)
-	src, err := ffcv.CacheSource("flaky", f, int64(len(b)), 2<<20)
+	src, err := ffcv.CacheSource("flaky", f, int64(len(b)), memory)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,10 +173,10 @@ func openFlaky(t *testing.T, f *flaky) *ffcv.File {
 // the bytes, with the place; the batches before it come.
 func TestCacheFaults(t *testing.T) {
 	for _, cause := range []error{errors.New("bad sector"), nil} {
-		for _, workers := range []int{1, 3} {
+		for workers, memory := range map[int]int64{1: 2 << 20, 2: 32 << 20, 3: 2 << 20, 4: 32 << 20} { // of the larger values are lent
 			settle := leak.Watch(t)
 			r := &flaky{err: cause}
-			f := openFlaky(t, r)
+			f := openFlaky(t, r, memory)
 			l := newLoader(t, f, &loader.Options{BatchSize: 8, Workers: workers})
 			const bad = 43
 			row, err := f.Metadata(bad)
@@ -303,7 +303,7 @@ func endEpoch(t *testing.T, l *loader.Loader, end string, most int) (err error) 
 func TestCacheBlocks(t *testing.T) {
 	settle := leak.Watch(t)
 	r := &flaky{}
-	f := openFlaky(t, r)
+	f := openFlaky(t, r, 2<<20)
 	l := newLoader(t, f, &loader.Options{BatchSize: 8, Workers: 2})
 	r.gate = make(chan struct{})
 	r.from.Store(5 << 20)

@@ -169,7 +169,7 @@ import (
 // methods are called by many goroutines at once.
 //
 // The pointers of all samples are offsets in one file. Optional abilities are
-// found by type assertion: Lender, Pager, Marker, Identifier, Keyer, Cacher,
+// found by type assertion: Lender, Loaner, Pager, Marker, Identifier, Keyer, Cacher,
 // Budgeter, RowHinter, MarksHinter, ScanHinter and Distant, and of datasets made of
 // others (package dataset) Tabler, Locator and PointerLocator.
 type Dataset interface {

@@ -116,6 +116,7 @@ func (w *worker) unpack(f *flight, o *output, lo, hi int) (int, error) {
 		if err := o.packed.Unpack(row[:size:size], member, data); err != nil {
 			return pos, err
 		}
+		w.giveBack()
 		clear(row[size:])
 		n := int(size)
 		if o.text && n > 0 && row[n-1] == 0 {

@@ -27,6 +27,7 @@ type plan struct {
 	rowSize  int
 	table    []byte   // all metadata rows, when the dataset lends them as one
 	lends    bool     // all bytes
+	loaner   Loaner   // nil: it lends nothing else
 	reads    bool     // rows are read for each batch: some output needs them whole
 	columns  []column // where fixed-size values are gathered from; of a dataset that doesn't lend only the offsets count
 	columnOf []int    // by field
@@ -72,6 +73,14 @@ type plan struct {
 // slices, however long.
 type Lender interface {
 	Borrow(off, n int64) ([]byte, bool)
+}
+
+// Loaner is the ability of a Dataset that reads through a cache in memory to lend a
+// value as it lies there, instead of copying it: Lend waits for the bytes that Bytes
+// would return, which are read only, and valid until done is called, once. A nil done
+// without an error lends nothing: then Bytes reads it. *ffcv.File has it.
+type Loaner interface {
+	Lend(sample int, ptr uint64, size int64) (b []byte, done func(), err error)
 }
 
 func newPlan(ds Dataset, opts *Options) (p *plan, err error) {
@@ -171,6 +180,9 @@ func (p *plan) openRows() error {
 	}
 	if l, ok := p.ds.(Lender); ok {
 		_, p.lends = l.Borrow(0, 1)
+	}
+	if !p.lends {
+		p.loaner, _ = p.ds.(Loaner)
 	}
 	if t, ok := p.ds.(Tabler); ok {
 		if list, ok := t.Tables(); ok && p.lends {

@@ -53,6 +53,7 @@ func (w *worker) together(f *flight, group []int, lo, hi int) (int, error) {
 		if err := w.sampleViews(f, group, pos); err != nil {
 			return pos, err
 		}
+		w.giveBack()
 		if pos == next {
 			next += w.meter.end(first)
 		}

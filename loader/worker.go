@@ -36,6 +36,7 @@ type worker struct {
 	temp       [3][]byte // of pipelines; temp[0] is unused
 	wide       *memory   // of outputs with a tail; nil: not needed
 	bufs       [][]byte  // what a dataset that doesn't lend reads into
+	loans      []func()  // what of the dataset's memory is lent for this sample, to give it back
 	verifyBuf  []byte    // the same, for what is compared with checksums
 	data       [][]byte
 	regions    []fields.Region
@@ -138,6 +139,7 @@ func (w *worker) try(f *flight, out, lo, hi int) (pos int, err error) {
 	w.at, w.out = -1, out
 	finished := false
 	defer func() {
+		w.giveBack()
 		if finished {
 			return
 		}
@@ -238,6 +240,7 @@ func (w *worker) each(f *flight, o *output, lo, hi int) (int, error) {
 		if err := w.sample(f, o, pos, dst); err != nil {
 			return pos, err
 		}
+		w.giveBack()
 		if pos == next {
 			next += w.meter.end(w.out)
 		}
@@ -389,6 +392,15 @@ func (w *worker) obtain(k, id int, ptr uint64, size int64) ([]byte, error) {
 	if w.plan.lends {
 		return w.plan.ds.Bytes(id, ptr, size, nil)
 	}
+	if w.plan.loaner != nil {
+		b, done, err := w.plan.loaner.Lend(id, ptr, size)
+		if done != nil {
+			w.loans = append(w.loans, done)
+		}
+		if done != nil || err != nil {
+			return b, err
+		}
+	}
 	for len(w.bufs) <= k {
 		w.bufs = append(w.bufs, nil)
 	}
@@ -399,4 +411,13 @@ func (w *worker) obtain(k, id int, ptr uint64, size int64) ([]byte, error) {
 		w.bufs[k] = make([]byte, size+size/4)
 	}
 	return w.plan.ds.Bytes(id, ptr, size, w.bufs[k])
+}
+
+// giveBack ends the loans of the sample that is done.
+func (w *worker) giveBack() {
+	for i, done := range w.loans {
+		done()
+		w.loans[i] = nil
+	}
+	w.loans = w.loans[:0]
 }

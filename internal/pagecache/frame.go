@@ -82,6 +82,12 @@ func (c *Cache) head(b int64) *int32 {
 
 // find returns the frame of a block, none for none.
 func (c *Cache) find(b int64) int32 {
+	if c.isWhole() {
+		if uint64(b) < uint64(len(c.frames)) && c.frames[b].state != vacant {
+			return int32(b)
+		}
+		return none
+	}
 	i := *c.head(b)
 	for i != none && c.frames[i].block != b {
 		i = c.frames[i].chain
@@ -92,6 +98,10 @@ func (c *Cache) find(b int64) int32 {
 // take makes a frame the one of block b, which has none: it is in no list, and
 // to be read. It returns none when all frames are needed.
 func (c *Cache) take(b int64) int32 {
+	if c.isWhole() {
+		c.give(int32(b), b)
+		return int32(b)
+	}
 	i := c.lists[empty].tail
 	if i == none {
 		i = c.lists[spent].tail
@@ -108,6 +118,9 @@ func (c *Cache) take(b int64) int32 {
 
 // takeSpare is take of what is empty or used up.
 func (c *Cache) takeSpare(b int64) int32 {
+	if c.isWhole() {
+		return c.take(b)
+	}
 	i := c.lists[empty].tail
 	if i == none {
 		i = c.lists[spent].tail
@@ -126,9 +139,11 @@ func (c *Cache) give(i int32, b int64) {
 		c.evicted(f.used >= c.valid(f.block))
 		c.forget(i)
 	}
-	h := c.head(b)
-	f.block, f.chain, f.used, f.state = b, *h, 0, queued
-	*h = i
+	f.block, f.used, f.state = b, 0, queued
+	if !c.isWhole() {
+		h := c.head(b)
+		f.chain, *h = *h, i
+	}
 }
 
 // drop makes a frame that is in no list empty.
@@ -141,11 +156,13 @@ func (c *Cache) drop(i int32) {
 // forget takes a frame's block out of the table.
 func (c *Cache) forget(i int32) {
 	f := &c.frames[i]
-	at := c.head(f.block)
-	for *at != i {
-		at = &c.frames[*at].chain
+	if !c.isWhole() {
+		at := c.head(f.block)
+		for *at != i {
+			at = &c.frames[*at].chain
+		}
+		*at = f.chain
 	}
-	*at = f.chain
 	f.block, f.chain, f.state = -1, none, vacant
 }
 

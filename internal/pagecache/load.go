@@ -218,7 +218,12 @@ func (c *Cache) loaded(i int32, err error) {
 		return
 	}
 	c.stats.Ahead++
-	c.frames[i].state = ready
+	c.came(i)
+	c.file(i)
+}
+
+// file puts a frame that came, and of which nothing was used, into its list.
+func (c *Cache) file(i int32) {
 	if c.frames[i].hinted {
 		c.pushBack(soon, i)
 	} else {

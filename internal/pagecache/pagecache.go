@@ -16,6 +16,9 @@
 // needed soon give way to nobody. For a value smaller than a block the neighbours
 // are read too, so long as what gives way has been used up. Where no frame can be had a read goes past the
 // cache, into the caller's buffer, and so does a long one that nobody announced.
+//
+// Where the file has room as a whole nothing gives way, and its bytes can be lent as
+// they lie in memory instead of being copied (Lend).
 package pagecache
 
 import (
@@ -115,6 +118,7 @@ type Cache struct {
 	evictions, usedUp int
 	stats             Stats
 	spare             []*load
+	whole             whole
 	running           sync.WaitGroup // readers
 }
 
@@ -159,7 +163,8 @@ func New(r io.ReaderAt, size int64, opts Options) (*Cache, error) {
 	if n < minFrames {
 		return nil, fmt.Errorf("page cache: a budget of %d bytes, want at least %d", opts.Budget, minFrames*each)
 	}
-	if all := (size + block - 1) / block; n > all {
+	all := (size + block - 1) / block
+	if n > all {
 		n = max(all, minFrames)
 	}
 	n = min(n, math.MaxInt32/2)
@@ -170,10 +175,6 @@ func New(r io.ReaderAt, size int64, opts Options) (*Cache, error) {
 	mmap.Huge(arena)
 	c.arena, c.limit, c.stale = arena, int(n-n/4), 2*n*block
 	c.settled.L = &c.mu
-	c.heads = make([]int32, 1<<bits.Len64(uint64(n-1)))
-	for i := range c.heads {
-		c.heads[i] = none
-	}
 	for i := range c.lists {
 		c.lists[i] = list{head: none, tail: none}
 	}
@@ -181,6 +182,14 @@ func New(r io.ReaderAt, size int64, opts Options) (*Cache, error) {
 	for i := len(c.frames) - 1; i >= 0; i-- {
 		c.frames[i] = frame{block: -1, chain: none}
 		c.pushBack(empty, int32(i)) // frame 0 is taken first
+	}
+	if n >= all {
+		c.setWhole(all)
+	} else {
+		c.heads = make([]int32, 1<<bits.Len64(uint64(n-1)))
+		for i := range c.heads {
+			c.heads[i] = none
+		}
 	}
 	if c.vec = fileVector(r, opts.Direct); c.far {
 		c.vec = farVector{c}
@@ -220,7 +229,9 @@ func (c *Cache) Distant() bool { return c.far }
 func (c *Cache) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.stats
+	s := c.stats
+	s.Hits += c.whole.hits.Load()
+	return s
 }
 
 // WillNeed announces ranges of bytes that will be read soon, each once. It does
@@ -254,7 +265,7 @@ func (c *Cache) startReaders(n int) {
 func (c *Cache) WillScan() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.scan = c.far && c.run > 1 && int64(len(c.frames)) >= (c.size+c.block-1)/c.block
+	c.scan = c.far && c.run > 1 && c.isWhole()
 }
 
 // scanAround is how many blocks are read together then.
@@ -268,6 +279,9 @@ func (c *Cache) announce(r Range) int {
 		return 0
 	}
 	first, last := r.Off>>c.shift, (r.Off+min(r.Len, c.size-r.Off)-1)>>c.shift
+	if c.isWhole() && c.areThere(first, last) {
+		return 0
+	}
 	before := c.lists[queue].tail
 	switch {
 	case c.scan:
@@ -432,11 +446,7 @@ func (c *Cache) some(p []byte, off int64) (int, error) {
 	for !c.closed {
 		i := c.find(first)
 		if i == none {
-			n := 1
-			for first+int64(n) <= last && c.find(first+int64(n)) == none {
-				n++
-			}
-			return c.miss(run[:n], p, off)
+			return c.miss(run[:c.missing(first, last)], p, off)
 		}
 		switch c.frames[i].state {
 		case ready:
@@ -444,21 +454,38 @@ func (c *Cache) some(p []byte, off int64) (int, error) {
 			c.stats.Hits += int64(n)
 			return c.copyOut(run[:n], p, off), nil
 		case queued: // nobody has come to it: read it here
-			n := 0
-			for b := first; i != none && c.frames[i].state == queued; i = c.find(b) {
-				c.unlist(i)
-				c.setHinted(i, false)
-				run[n] = i
-				if n, b = n+1, b+1; b > last {
-					break
-				}
-			}
-			return c.fill(run[:n], p, off)
+			return c.fill(c.unqueue(&run, first, last), p, off)
 		}
 		c.stats.Waits++
 		c.settled.Wait()
 	}
 	return 0, fs.ErrClosed
+}
+
+// missing is how many of the blocks from first on are nowhere, of which first is one.
+func (c *Cache) missing(first, last int64) int {
+	n := 1
+	for first+int64(n) <= last && c.find(first+int64(n)) == none {
+		n++
+	}
+	return n
+}
+
+// unqueue takes the blocks from first on that are queued, of which first is one, for
+// the caller to read.
+func (c *Cache) unqueue(run *[runFrames]int32, first, last int64) []int32 {
+	n := 0
+	for b := first; b <= last; b++ {
+		i := c.find(b)
+		if i == none || c.frames[i].state != queued {
+			break
+		}
+		c.unlist(i)
+		c.setHinted(i, false)
+		run[n] = i
+		n++
+	}
+	return run[:n]
 }
 
 // miss reads len(run) blocks that are nowhere: into frames, or past them.
@@ -506,7 +533,7 @@ func (c *Cache) fill(run []int32, p []byte, off int64) (int, error) {
 		return c.past(p[:min(int64(len(p)), (off>>c.shift+int64(len(run)))<<c.shift-off)], off)
 	}
 	for _, i := range run {
-		c.frames[i].state = ready
+		c.came(i)
 		c.frames[i].pins = 1
 	}
 	c.settled.Broadcast()
@@ -597,6 +624,7 @@ func (c *Cache) Close() error {
 	c.mu.Lock()
 	was := c.closed
 	c.closed = true
+	c.whole.ended.Store(true)
 	c.dropQueue()
 	c.settled.Broadcast()
 	c.mu.Unlock()
@@ -609,7 +637,7 @@ func (c *Cache) Close() error {
 	}
 	c.running.Wait()
 	c.mu.Lock()
-	for c.busy > 0 {
+	for c.busy > 0 || c.whole.lent.Load() > 0 {
 		c.settled.Wait()
 	}
 	if c.vec != nil {
