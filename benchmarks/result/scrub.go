@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // absolute is a path from a root, ~ or a drive on, where a word begins. What
@@ -31,7 +32,7 @@ func Scrub(text string) string {
 
 // identity returns what may name this machine or its user. Names that are
 // everybody's tell nothing, and stay.
-func identity() map[string]string {
+var identity = sync.OnceValue(func() map[string]string {
 	names := map[string]string{}
 	if host, err := os.Hostname(); err == nil {
 		names[host] = "HOST"
@@ -48,7 +49,7 @@ func identity() map[string]string {
 		return len(name) < 3 || slices.Contains([]string{"root", "user", "localhost", "linux", "ubuntu", "debian", "runner", "home"}, name)
 	})
 	return names
-}
+})
 
 // replaceWord replaces name where no letter or digit is beside it.
 func replaceWord(text, name, made string) string {
