@@ -36,6 +36,9 @@ func (p *page) preface() {
 	loads := load(f)
 	if loads.N > 0 {
 		fmt.Fprintf(p, "The machine's load in the minute before a run was %.1f (%.1f to %.1f).\n", loads.Median, loads.Min, loads.Max)
+		if loads.Median > float64(f.Machine.Processors) {
+			p.WriteString("That is other work too: times on the wall are longer than they would be, and CPU times and their ratios are what to look at.\n")
+		}
 	}
 	fmt.Fprintf(p, `
 Every run is a process of its own. A round has one run of each system, one after another, in every other round the other way round. Figures are medians

@@ -113,6 +113,16 @@ func TestPage(t *testing.T) {
 			t.Errorf("line %d: %s", i+1, line)
 		}
 	}
+	if strings.Contains(page, "other work too") {
+		t.Error("a load of 0.5 is called too much")
+	}
+	busy := measured(2)
+	for i := range busy.Runs {
+		busy.Runs[i].Load = 5
+	}
+	if !strings.Contains(string(render(t, busy)[report.Page]), "other work too") {
+		t.Error("nothing is said of a load of 5 on 2 processors")
+	}
 	if many := string(render(t, measured(result.Enough))[report.Page]); !strings.Contains(many, "…3.00, 95 %)") {
 		t.Errorf("no interval of %d rounds:\n%s", result.Enough, many)
 	}
