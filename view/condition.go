@@ -20,19 +20,20 @@ const mostSearched = 16 << 20
 
 // condition is a term of a query, bound to a dataset.
 type condition struct {
-	cost int // what asking takes: 0 the metadata row, 1 the allocation table or the names, 2 data
+	cost int // what asking takes, in steps of some ten times
 	holds
+	reads []int // the fields whose bytes it looks at
 }
 
 // holds says whether a condition holds for a sample. An error is of the sample,
 // which then is left out and counted.
 type holds func(p *probe) (bool, error)
 
-// Costs of conditions.
+// Costs of conditions: what they look at.
 const (
-	costRow = iota
-	costTable
-	costData
+	costRow   = iota // the metadata row
+	costTable        // the allocation table, or the names
+	costData         // values
 )
 
 // search is a query bound to a dataset.
@@ -52,6 +53,9 @@ type probe struct {
 	row    []byte
 	v      value
 	texts  []text // by field, of this sample
+
+	rows   []byte // memory for rows that are not borrowed
+	ranges []ffcv.Range
 }
 
 // text is the JSON of a field of a sample, read at most once.
@@ -73,6 +77,45 @@ func (p *probe) member(k int) []byte {
 func (p *probe) at(k int) (*value, error) {
 	p.v = value{f: p.f, sample: p.sample, k: k, d: &p.s.fields[k], regions: p.v.regions[:0]}
 	return &p.v, p.v.look(p.row)
+}
+
+// announce tells a dataset that is far away which values of n samples from lo on
+// are looked at next, and how many bytes of each: they come together then, and not
+// one after another.
+func (p *probe) announce(list []int, most int64, rows []byte, width, lo, n int) {
+	p.ranges = p.ranges[:0]
+	for i := range n {
+		p.sample, p.row = lo+i, rows[i*width:][:width:width]
+		for _, k := range list {
+			v, err := p.at(k)
+			if err != nil {
+				continue
+			}
+			for _, g := range v.regions {
+				if g.Ptr <= math.MaxInt64 && g.Size > 0 {
+					p.ranges = append(p.ranges, ffcv.Range{Off: int64(g.Ptr), Len: min(g.Size, most)})
+				}
+			}
+		}
+	}
+	p.f.ds.WillNeed(p.ranges)
+}
+
+// reads are the fields whose bytes a search looks at; of a search for all samples
+// those of which a gallery shows the beginning.
+func (q *search) reads() (list []int, most int64) {
+	if len(q.list) == 0 {
+		for k := range q.s.fields {
+			if kind := q.s.kindOf(k); kind == kindBytes || kind == kindJSON {
+				list = append(list, k)
+			}
+		}
+		return list, sniffed
+	}
+	for _, c := range q.list {
+		list = append(list, c.reads...)
+	}
+	return list, mostSearched
 }
 
 // raw is a field's bytes, if they are not too many to be looked through.
@@ -225,7 +268,7 @@ func (s *Server) labelled(c clause) (condition, error) {
 	if s.label < 0 {
 		return condition{}, queryError(c.At, "no field says the samples' labels; it would be the only int field, or be called label")
 	}
-	return condition{costRow, func(p *probe) (bool, error) { return integer(p.member(s.label)) == n, nil }}, nil
+	return condition{cost: costRow, holds: func(p *probe) (bool, error) { return integer(p.member(s.label)) == n, nil }}, nil
 }
 
 // classed is class:dog and class:terrier*, of any case.
@@ -245,7 +288,7 @@ func (s *Server) classed(c clause) (condition, error) {
 // ofClass holds for the samples whose class has a name that fits.
 func (s *Server) ofClass(fits func(name string) bool) condition {
 	set := s.classesThat(fits)
-	return condition{costRow, func(p *probe) (bool, error) { return set.has(integer(p.member(s.label))), nil }}
+	return condition{cost: costRow, holds: func(p *probe) (bool, error) { return set.has(integer(p.member(s.label))), nil }}
 }
 
 // labels is a set of labels that have names.
@@ -270,7 +313,7 @@ func (s *Server) keyed(c clause) (condition, error) {
 		return condition{}, queryError(c.At, "the samples have no keys")
 	}
 	n := newNeedle(c.Value)
-	return condition{costTable, func(p *probe) (bool, error) {
+	return condition{cost: costTable, holds: func(p *probe) (bool, error) {
 		key, err := p.key()
 		return n.in([]byte(key)), err
 	}}, nil
@@ -299,7 +342,7 @@ func (s *Server) word(text string) condition {
 	if len(texts) > 0 {
 		cost = costData
 	}
-	return condition{cost, func(p *probe) (bool, error) {
+	return condition{cost: cost, reads: texts, holds: func(p *probe) (bool, error) {
 		if s.label >= 0 && set.has(integer(p.member(s.label))) {
 			return true, nil
 		}
@@ -398,7 +441,7 @@ func (s *Server) compare(c clause, k int, rest string) (condition, error) {
 		return numberCondition(c, d, k)
 	case c.Op == "~" && s.kindOf(k) == kindBytes:
 		n := newNeedle(c.Value)
-		return condition{costData, func(p *probe) (bool, error) {
+		return condition{cost: costData, reads: []int{k}, holds: func(p *probe) (bool, error) {
 			b, err := p.raw(k)
 			return err == nil && n.in(b), err
 		}}, nil
@@ -417,12 +460,12 @@ func numberCondition(c clause, d *ffcv.Field, k int) (condition, error) {
 		return condition{}, queryError(c.At, "%s%s%s: expected a number", c.Name, c.Op, c.Value)
 	}
 	if d.Type == fields.TypeFloat {
-		return condition{costRow, func(p *probe) (bool, error) { return ordered(c.Op, float(p.member(k)), x), nil }}, nil
+		return condition{cost: costRow, holds: func(p *probe) (bool, error) { return ordered(c.Op, float(p.member(k)), x), nil }}, nil
 	}
 	if n, err := strconv.ParseInt(c.Value, 10, 64); err == nil {
-		return condition{costRow, func(p *probe) (bool, error) { return compared(c.Op, order(integer(p.member(k)), n)), nil }}, nil
+		return condition{cost: costRow, holds: func(p *probe) (bool, error) { return compared(c.Op, order(integer(p.member(k)), n)), nil }}, nil
 	}
-	return condition{costRow, func(p *probe) (bool, error) { return ordered(c.Op, float64(integer(p.member(k))), x), nil }}, nil
+	return condition{cost: costRow, holds: func(p *probe) (bool, error) { return ordered(c.Op, float64(integer(p.member(k))), x), nil }}, nil
 }
 
 func order[T int64 | float64](a, b T) int {
@@ -498,7 +541,7 @@ func jsonCondition(c clause, k int, rest string) condition {
 		}
 		return false
 	}
-	return condition{costData, func(p *probe) (bool, error) {
+	return condition{cost: costData, reads: []int{k}, holds: func(p *probe) (bool, error) {
 		v, err := p.json(k)
 		return err == nil && inside(v, path, leaf), err
 	}}
@@ -546,7 +589,7 @@ func (s *Server) measure(c clause, what string, fits func(k int) bool) (conditio
 		if !ok {
 			return condition{}, queryError(c.At, "%s%s%s: expected a size such as 1000, 64KB or 1.5MiB", c.Name, c.Op, c.Value)
 		}
-		return condition{costTable, func(p *probe) (bool, error) {
+		return condition{cost: costTable, holds: func(p *probe) (bool, error) {
 			n := int64(0)
 			for _, k := range list {
 				v, err := p.at(k)
@@ -567,7 +610,7 @@ func (s *Server) measure(c clause, what string, fits func(k int) bool) (conditio
 	case len(list) == 0:
 		return condition{}, queryError(c.At, "no field has pictures")
 	}
-	return condition{costRow, func(p *probe) (bool, error) {
+	return condition{cost: costRow, holds: func(p *probe) (bool, error) {
 		for _, k := range list {
 			width, height, err := s.pictureSize(k, p.member(k))
 			if err != nil {

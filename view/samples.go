@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/loader"
 )
 
 var _ = register((*Server).samplesRoutes)
@@ -22,6 +23,10 @@ const (
 	usualItems = 60
 	mostPart   = 120 // characters that a caption has of a field
 )
+
+// atOnce is how many samples' values are asked for together of a dataset that is far
+// away.
+const atOnce = 32
 
 // scanFor is how long a request looks for samples before it answers with what it
 // has found.
@@ -163,9 +168,20 @@ func (s *Server) stretch(w *walk, p *probe, size int, until time.Time, a *sample
 	if w.step < 0 {
 		lo, hi = max(w.next-size+1, p.f.first, w.q.lo), w.next+1
 	}
-	rows, err := p.f.ds.Rows(lo-p.f.first, hi-lo, nil)
+	rows, err := p.f.ds.Rows(lo-p.f.first, hi-lo, p.rows)
 	if err != nil {
 		return err
+	}
+	if l, ok := p.f.ds.(loader.Lender); ok {
+		if _, lends := l.Borrow(0, 1); !lends {
+			p.rows = rows[:0] // read, not borrowed: the next ones go there too
+		}
+	}
+	far, _ := p.f.ds.(loader.Distant)
+	if far == nil || !far.Distant() {
+		far = nil
+	} else if hinter, ok := p.f.ds.(loader.RowHinter); ok && len(w.q.list) == 0 {
+		hinter.WillNeedRows(span(lo-p.f.first, hi-p.f.first), true)
 	}
 	if hi == lo || len(rows)%(hi-lo) != 0 {
 		return errorf(http.StatusInternalServerError, "%s: %d bytes of metadata for %d samples", p.f.name, len(rows), hi-lo)
@@ -175,6 +191,11 @@ func (s *Server) stretch(w *walk, p *probe, size int, until time.Time, a *sample
 	for ; w.next >= lo && w.next < hi && len(a.Items) < w.most; w.next += w.step {
 		if dear && time.Now().After(until) {
 			return nil
+		}
+		if k := w.next - lo; far != nil && w.step > 0 && k%atOnce == 0 {
+			if list, most := w.q.reads(); len(list) > 0 {
+				p.announce(list, most, rows[k*width:], width, w.next-p.f.first, min(atOnce, hi-w.next))
+			}
 		}
 		a.Scanned++
 		p.index, p.sample = w.next, w.next-p.f.first
@@ -197,6 +218,15 @@ func (s *Server) stretch(w *walk, p *probe, size int, until time.Time, a *sample
 		}
 	}
 	return nil
+}
+
+// span is lo to hi-1.
+func span(lo, hi int) []int {
+	list := make([]int, hi-lo)
+	for i := range list {
+		list[i] = lo + i
+	}
+	return list
 }
 
 // item is a sample in short. What can't be read of it is left out.

@@ -3,9 +3,12 @@ package view_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +19,7 @@ import (
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/ffcvtest"
+	"github.com/betongo/betongo/store"
 	"github.com/betongo/betongo/view"
 )
 
@@ -445,5 +449,90 @@ func TestHostile(t *testing.T) {
 	w = s.do(s.request("/api/sample/0/image?field=" + url.QueryEscape("<nothing>")))
 	if w.Code != 404 || strings.Contains(w.Body.String(), "<nothing>") {
 		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// TestHuge: pages and searches of 10^8 samples take no longer than those of few,
+// and no more memory.
+func TestHuge(t *testing.T) {
+	const n = 100_000_000
+	f, err := ffcv.New(newHuge(t, n, 0), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	s := serve(t, f, nil)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for _, start := range []int{0, n / 3, n - 200} {
+		begin := time.Now()
+		got := answer[found](s, fmt.Sprintf("/api/samples?count=200&start=%d", start))
+		if !slices.Equal(got.indices(), span(start, start+200)) || got.Items[199].Image.Bytes < 1000 {
+			t.Errorf("from %d: %d samples", start, len(got.Items))
+		}
+		if took := time.Since(begin); took > time.Second {
+			t.Errorf("from %d: %v", start, took)
+		}
+	}
+	got := answer[sample](s, fmt.Sprintf("/api/sample/%d", n-1))
+	if got.Label != float64((n-1)%1000) || len(got.Neighbours) != 5 {
+		t.Errorf("%+v", got)
+	}
+	for _, q := range []string{"label:-1", "width>9999", "bytes>1GB", "index:50000000- label:-1"} {
+		begin := time.Now()
+		a := answer[found](s, "/api/samples?q="+url.QueryEscape(q))
+		if took := time.Since(begin); took > time.Second || a.Done || a.Cursor == nil || a.Scanned < 1000 || a.Scanned == n {
+			t.Errorf("%s: %v, %+v", q, took, a)
+		}
+		t.Logf("%s: %d samples a request", q, a.Scanned)
+	}
+	if a := answer[found](s, "/api/samples?q="+url.QueryEscape("index:99999990- label:999")); !slices.Equal(a.indices(), []int{n - 1}) || !a.Done {
+		t.Errorf("%+v", a)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 16<<20 {
+		t.Errorf("the server has %d bytes more", grown)
+	}
+}
+
+// TestFar: a dataset in an object store is asked for its values together.
+func TestFar(t *testing.T) {
+	path := richFile(t)
+	const wait = 20 * time.Millisecond
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(wait)
+		http.ServeFile(w, r, path)
+	}))
+	defer web.Close()
+	f, err := store.OpenFile(t.Context(), web.URL+"/rich.beton", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	s := serve(t, f, nil)
+	for _, test := range []struct {
+		path string
+		want []int
+	}{
+		{"/api/samples?count=200", span(0, richSamples)}, {"/api/samples?q=meta.camera.iso%3E4500", []int{46, 47}}, {"/api/samples?q=label:3+key:photo_01", []int{10, 17}},
+	} {
+		got, rounds, begin := []int{}, 0, time.Now()
+		for at := test.path; rounds < 40; rounds++ {
+			a := answer[found](s, at)
+			if got = append(got, a.indices()...); a.Done {
+				break
+			}
+			at = test.path + "&cursor=" + *a.Cursor
+		}
+		t.Logf("%s: %d requests, %v", test.path, rounds+1, time.Since(begin))
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%s: %v, want %v", test.path, got, test.want)
+		}
+	}
+	decoded(t, s, "/api/sample/40/image?side=64", "image/jpeg")
+	if got := answer[sample](s, "/api/sample/40"); got.Fields[0].Checksum != "ok" || strings.Contains(got.File.Name, "?") {
+		t.Errorf("%+v", got.Fields[0])
 	}
 }
