@@ -189,6 +189,8 @@ class Sheet {
   }
 
   add(items) {
+    // Words need less room than pictures.
+    if (!this.tiles.length) this.list.classList.toggle("plain", !items.some((i) => i.image));
     for (const item of items) {
       const cell = this.cell(item, this.tiles.length);
       this.list.append(cell);
@@ -206,7 +208,7 @@ class Sheet {
     const cell = el("li", { class: "cell" }, tile,
       el("div", { class: "edge" }, el("span", { class: "frame" }, count(item.index)),
         item.key && el("span", { class: "key", title: clip(item.key, 400) }, clip(item.key, 60)), chip));
-    const ratio = item.image ? item.image.width / item.image.height : 2;
+    const ratio = item.image ? item.image.width / item.image.height : 2.4;
     cell.style.setProperty("--ratio", String(Math.max(0.5, Math.min(ratio || 1, 2.6))));
     return cell;
   }
