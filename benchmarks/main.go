@@ -18,6 +18,10 @@
 // A run is a process. What counts of its time begins when it has started and
 // imported what it needs, and CPU time is that of all its processes. Round 1 of all
 // systems is done before round 2, in which the order is turned, and so on.
+//
+// All that is measured on Linux. On macOS there is no memory, and processes that
+// are still running are left out of the CPU time; on Windows there are only this
+// module's own programs.
 package main
 
 import (

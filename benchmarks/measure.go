@@ -32,7 +32,7 @@ func (f *flags) measure(e *env, install bool) error {
 	}
 	file := &result.File{Started: time.Now(), Machine: result.Here(), Command: append([]string{"go", "run", "./benchmarks"}, e.args...)}
 	file.Commit, file.Dirty = commit(e.ctx, module)
-	b := &peer.Bench{Root: module, Dir: f.Dir, Workers: f.Workers, Batch: f.Batch, Rows: f.Rows, Seconds: f.Seconds, Draws: 3000}
+	b := &peer.Bench{Root: module, Dir: f.Dir, Workers: f.Workers, Batch: f.Batch, Rows: f.Rows, Seconds: f.Seconds, Draws: 1000}
 	if err := b.Compile(e.ctx); err != nil {
 		return err
 	}

@@ -67,7 +67,7 @@ var Systems = []System{
 	{Name: "betongo (exact)", mode: "exact", store: "kept.beton", works: []work{
 		{Random, "full resolution, bit for bit as libjpeg and OpenCV's INTER_AREA; u8 HWC" + kept}}},
 	{Name: "betongo (no checkpoints)", mode: "plain", store: "plain.beton", write: []string{"--no-checkpoints"}, works: []work{
-		{Build, copied + ", with checksums"}, {Random, strings.Replace(fast8, ", from checkpoints", "", 1) + kept}}},
+		{Build, copied + ", with checksums"}, {Random, strings.Replace(fast8, ", from checkpoints", "", 1) + kept + "; makes checkpoints for later epochs"}}},
 	{Name: "betongo (500 px)", store: "500.beton", write: []string{"--max-resolution", "500", "--quality", "90", "--reencode", "always"}, works: []work{
 		{Build, recoded + ", with checkpoints"}, {Random, fast8 + shrunk}, {Float, fastFloat + shrunk}, {Center, fast8 + shrunk}}},
 	{Name: "betongo (500 px, exact)", mode: "exact", store: "500.beton", works: []work{
