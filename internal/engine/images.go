@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"math"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -85,6 +86,7 @@ func unknownField(do, name string, f loader.Dataset) error {
 func pictures(f loader.Dataset, field int, ids []int) (a imagesAnswer, pixels []byte, err error) {
 	a.Images = make([][4]int, len(ids))
 	at := make([]int, len(ids)+1)
+	announce(f, field, ids)
 	for i, id := range ids {
 		if id < 0 || id >= f.Len() {
 			return a, nil, optionf("images: sample %d, %s has %d", id, f.Name(), f.Len())
@@ -123,6 +125,54 @@ func pictures(f loader.Dataset, field int, ids []int) (a imagesAnswer, pixels []
 		}
 	}
 	return a, pixels, nil
+}
+
+// announce tells a dataset from afar which samples' pictures, and marks of them, are
+// about to be read, so that not each is waited for by itself. What is wrong with them
+// shows when they are read.
+func announce(f loader.Dataset, field int, ids []int) {
+	if d, ok := f.(loader.Distant); !ok || !d.Distant() || len(ids) < 2 {
+		return
+	}
+	if slices.ContainsFunc(ids, func(id int) bool { return id < 0 || id >= f.Len() }) {
+		return
+	}
+	if h, ok := f.(loader.RowHinter); ok {
+		h.WillNeedRows(ids, true)
+	}
+	h, marks := f.(loader.MarksHinter)
+	if marks {
+		h.WillNeedMarks(ids, field, false)
+	}
+	if list := rangesOf(f, field, ids); len(list) > 0 { // none at all would take back what was told
+		f.WillNeed(list)
+	}
+	if marks {
+		h.WillNeedMarks(ids, field, true)
+	}
+}
+
+// rangesOf is where values lie.
+func rangesOf(f loader.Dataset, field int, ids []int) (ranges []ffcv.Range) {
+	for _, id := range ids {
+		meta, err := memberOf(f, field, id)
+		if err != nil {
+			return ranges
+		}
+		list, err := f.Fields()[field].Field.Regions(nil, meta)
+		if err != nil {
+			continue
+		}
+		for _, r := range list {
+			if r.Size < 0 {
+				r.Size, err = f.RegionSize(id, field, r.Ptr)
+			}
+			if err == nil && r.Ptr <= math.MaxInt64 && r.Size > 0 {
+				ranges = append(ranges, ffcv.Range{Off: int64(r.Ptr), Len: r.Size})
+			}
+		}
+	}
+	return ranges
 }
 
 // memberOf reads what a sample's row has of a field.
