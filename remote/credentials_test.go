@@ -26,3 +26,18 @@ func TestGoogleCredentials(t *testing.T) {
 		}
 	}
 }
+
+// TestPasswordInURL: credentials are no part of a store's URL, and what somebody wrote
+// there is not shown.
+func TestPasswordInURL(t *testing.T) {
+	for _, url := range []string{"s3://me:secret@bucket/x.beton", "gs://secret@bucket/x.beton", "azblob://me:secret@bucket/*.beton"} {
+		_, openErr := remote.Open(t.Context(), url, nil)
+		_, createErr := remote.Create(t.Context(), url, nil, nil)
+		_, listErr := remote.List(t.Context(), url, nil)
+		for _, err := range []error{openErr, createErr, listErr} {
+			if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "credentials are no part") {
+				t.Errorf("%v", err)
+			}
+		}
+	}
+}

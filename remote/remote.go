@@ -162,6 +162,9 @@ func parse(raw string) (place, error) {
 		if bucket == "" {
 			return place{}, fmt.Errorf("%s://: no bucket; want %s://BUCKET/KEY", scheme, scheme)
 		}
+		if strings.Contains(bucket, "@") { // no store's buckets have one; what is before it may be a password
+			return place{}, fmt.Errorf("%s://…@…: no bucket has an '@'; credentials are no part of such a URL", scheme)
+		}
 		return place{scheme: scheme, bucket: bucket, key: key}, nil
 	case "http", "https":
 		u, err := url.Parse(raw)

@@ -288,6 +288,13 @@ func TestExpandShards(t *testing.T) {
 			t.Errorf("%q: got %q, %v, want an error that keeps quiet", names, got, err)
 		}
 	}
+	for name, want := range map[string]string{
+		"s3://me:secret@bucket/a@b": "s3://bucket/a@b", "gs://bucket/a@b": "gs://bucket/a@b", "a@b/c": "a@b/c", "https://me:secret@host/a@b?secret": "https://host/a@b",
+	} {
+		if got := shown(name); got != want {
+			t.Errorf("%q is shown as %q, want %q", name, got, want)
+		}
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := expandShards(ctx, []string{base + "a-*.tar"}, st); !errors.Is(err, context.Canceled) {

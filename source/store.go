@@ -39,11 +39,22 @@ func web(name string) bool {
 	return strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://")
 }
 
-// shown is a name as messages, and names of samples, have it: of a URL of the web
-// without what may be secret.
+// bare is the URL of an object without what somebody has written before an '@' where a
+// bucket stands: a password, which is no part of such a URL.
+func bare(name string) string {
+	scheme, rest, ok := strings.Cut(name, "://")
+	bucket, _, _ := strings.Cut(rest, "/")
+	if at := strings.LastIndexByte(bucket, '@'); ok && at >= 0 {
+		return scheme + "://" + rest[at+1:]
+	}
+	return name
+}
+
+// shown is a name as messages, and names of samples, have it: of a URL without what
+// may be secret.
 func shown(name string) string {
 	if !web(name) {
-		return name
+		return bare(name)
 	}
 	u, err := url.Parse(name)
 	if err != nil {

@@ -27,11 +27,22 @@ func localPath(p string) string {
 // could be listed.
 func web(p string) bool { return strings.HasPrefix(p, "http://") || strings.HasPrefix(p, "https://") }
 
-// Name is a path as messages show it: of a URL of the web without user, password
-// and query, which may hold a signature.
+// bare is the URL of an object without what somebody has written before an '@' where a
+// bucket stands: a password, which is no part of such a URL.
+func bare(p string) string {
+	scheme, rest, ok := strings.Cut(p, "://")
+	bucket, _, _ := strings.Cut(rest, "/")
+	if at := strings.LastIndexByte(bucket, '@'); ok && at >= 0 {
+		return scheme + "://" + rest[at+1:]
+	}
+	return p
+}
+
+// Name is a path as messages show it: a URL without user and password, of the web also
+// without its query, which may hold a signature.
 func Name(p string) string {
 	if !web(p) {
-		return p
+		return bare(p)
 	}
 	u, err := url.Parse(p)
 	if err != nil {

@@ -47,6 +47,9 @@ func TestPaths(t *testing.T) {
 		"https://me:secret@host/a.beton?X-Sig=secret#secret": "https://host/a.beton",
 		"https://host\x7f/?secret":                           "https://…",
 		"s3://bucket/a?b":                                    "s3://bucket/a?b",
+		"s3://me:secret@bucket/a@b":                          "s3://bucket/a@b",
+		"gs://bucket/a@b":                                    "gs://bucket/a@b",
+		"a@b/c":                                              "a@b/c",
 		"a?b":                                                "a?b",
 	} {
 		if got := store.Name(path); got != want {
