@@ -154,7 +154,7 @@ func (f *File) MarksRange(field, lo, n int) (Range, error) { return f.marksRange
 // themselves. The second reads where they lie, and waits for what of that has not
 // come yet; it leaves out what Marks would find damaged.
 func (f *File) WillNeedMarks(samples []int, field int, found bool) {
-	if field < 0 || field >= len(f.fields) {
+	if field < 0 || field >= len(f.fields) || !hears(f.src) {
 		return
 	}
 	s, err := f.marksSection(field)

@@ -329,6 +329,9 @@ func (f *File) WillNeedRows(samples []int, sizes bool) {
 		f.scatter(s, samples)
 		return
 	}
+	if !hears(f.src) {
+		return
+	}
 	h := takeHint()
 	defer h.tell(f.src)
 	for _, s := range samples {
@@ -340,6 +343,12 @@ func (f *File) WillNeedRows(samples []int, sizes bool) {
 			h.add(int64(f.header.AllocTable)+int64(s)*n, n)
 		}
 	}
+}
+
+// hears says whether a source makes something of WillNeed.
+func hears(src Source) bool {
+	_, deaf := src.(*readerSource)
+	return !deaf
 }
 
 // hint is what a source is about to be told, kept so that nothing is allocated.
