@@ -39,6 +39,7 @@ function head(a) {
 function figures(a) {
   const facts = [["min", a.min], ["max", a.max], ["mean", a.mean], ["std", a.std]].filter(([, v]) => v !== null && v !== undefined);
   if (a.nan) facts.push(["nan", a.nan]);
+  if (a.sampled) facts.push(["of", "some elements"]);
   return facts.length > 0 && el("dl", { class: "figures" }, facts.map(([k, v]) => el("div", null, el("dt", null, k), el("dd", null, short(v)))));
 }
 

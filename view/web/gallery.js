@@ -97,6 +97,7 @@ class Sheet {
     trail.cursors[this.page - 1] = this.cursor;
     this.from = this.cursor;
     this.scanned = 0;
+    this.skipped = 0;
     this.drawn = false;
     try {
       await this.continue();
@@ -126,6 +127,7 @@ class Sheet {
       const want = this.perPage - this.tiles.length;
       const answer = await get("/api/samples", { q: this.q, cursor: this.from, count: want }, ctx.signal);
       this.scanned += answer.scanned ?? 0;
+      this.skipped += answer.skipped ?? 0;
       this.total = answer.total ?? null;
       this.add(answer.items);
       this.from = answer.cursor;
@@ -147,6 +149,7 @@ class Sheet {
     this.drawPager(`page ${this.page} · ${found}`);
     replace(this.status, el("span", null, el("code", { class: "asked" }, clip(this.q, 120))),
       el("span", null, this.running ? "searching, " : this.done ? "searched to the end, " : "", `${count(this.scanned)} samples looked at`),
+      this.skipped > 0 && el("span", { class: "flaw" }, `${count(this.skipped)} could not be read`),
       el("a", { href: "#/" }, "Clear the search"));
     const stopped = !this.running && !this.done && !full;
     replace(this.more,
@@ -302,6 +305,7 @@ function label(item) {
 
 // face is what of a sample can be seen at a glance.
 function face(item, sheet) {
+  if (item.error) return el("span", { class: "damaged" }, el("b", null, "damaged"), clip(item.error, 120));
   if (item.image) {
     const side = sheet.side * (devicePixelRatio > 1.4 && sheet.side < 512 ? 2 : 1);
     const img = el("img", { class: Math.max(item.image.width, item.image.height) <= 64 ? "coarse" : null, loading: "lazy", decoding: "async", alt: "", src: imageAddress(item.index, item.image.field, side) });

@@ -57,6 +57,7 @@ function heading(sample, to, ctx) {
     el("p", { class: "names" },
       sample.key && el("span", { class: "key" }, sample.key),
       sample.class && el("a", { class: "chip", href: classHash(sample.class) }, clip(sample.class, 120)),
+      sample.quarantine && el("span", { class: "mark bad", title: "Loaders that are given the quarantine pass over it" }, "in quarantine"),
       has && el("a", { class: "chip plain", href: searchHash(`label:${sample.label}`) }, `label ${sample.label}`),
       sample.file && (ctx.dataset.files?.length ?? 1) > 1 && el("span", { class: "hint" }, `number ${count(sample.file.index)} of ${sample.file.name}`)));
 }
