@@ -19,6 +19,7 @@ import (
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/internal/term"
+	"github.com/betongo/betongo/internal/usage"
 	"github.com/betongo/betongo/loader"
 	"github.com/betongo/betongo/rgb"
 	"github.com/betongo/betongo/transform"
@@ -180,6 +181,9 @@ var answers = bufio.NewReader(os.Stdin)
 
 // clock has the harness read its clocks, and waits until it has.
 func clock(mark map[string]any) {
+	if used, err := usage.CPU(); err == nil {
+		mark["cpu"] = used.Seconds()
+	}
 	say(mark)
 	answers.ReadString('\n')
 }
