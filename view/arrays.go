@@ -79,7 +79,7 @@ func (s *Server) showArray(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	k, err := s.fieldNamed(r, "arrays", func(k int) bool { return s.kindOf(k) == kindArray })
+	k, err := s.fieldNamed(r, "arrays", kindArray)
 	if err != nil {
 		return err
 	}
@@ -97,6 +97,11 @@ func (s *Server) showArray(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	free, err := s.room(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	defer free()
 	data, err := v.content()
 	if err != nil {
 		return err

@@ -56,25 +56,28 @@ func namesOf(list []ffcv.Field) []string {
 	return names
 }
 
-// fieldNamed returns the field that a request names, which is among those that
-// fit; without a name the first that fits.
-func (s *Server) fieldNamed(r *http.Request, what string, fits func(k int) bool) (int, error) {
-	name, given := "", r.URL.Query().Has("field")
-	if given {
-		name = r.URL.Query().Get("field")
-	}
-	for k := range s.fields {
-		if (!given || s.names[k] == name) && fits(k) {
-			return k, nil
+// fieldNamed returns the field that a request names, which is of one of the kinds;
+// without a name the first one of the first kind that there is.
+func (s *Server) fieldNamed(r *http.Request, what string, kinds ...string) (int, error) {
+	if !r.URL.Query().Has("field") {
+		for _, kind := range kinds {
+			for k := range s.fields {
+				if s.kindOf(k) == kind {
+					return k, nil
+				}
+			}
 		}
-	}
-	if !given {
 		return 0, errorf(http.StatusNotFound, "no field has %s", what)
 	}
-	if slices.Contains(s.names, name) {
+	name := r.URL.Query().Get("field")
+	k := slices.Index(s.names, name)
+	switch {
+	case k < 0:
+		return 0, errorf(http.StatusNotFound, "no field %q; there are %s", name, strings.Join(s.names, ", "))
+	case !slices.Contains(kinds, s.kindOf(k)):
 		return 0, errorf(http.StatusNotFound, "field %q has no %s", name, what)
 	}
-	return 0, errorf(http.StatusNotFound, "no field %q; there are %s", name, strings.Join(s.names, ", "))
+	return k, nil
 }
 
 // className returns the name of a label; "" where it has none.

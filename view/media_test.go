@@ -3,12 +3,14 @@ package view_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"image"
 	_ "image/jpeg"
-	_ "image/png"
+	"image/png"
 	"net/http"
 	"os"
 	"runtime"
@@ -502,25 +504,48 @@ func TestConcurrent(t *testing.T) {
 	all.Wait()
 }
 
-// TestLargePicture: a picture that would take too much memory is refused, with
-// what helps.
+// TestLargePicture: a large picture is drawn small; one that would take too much
+// memory is refused, with what helps, whoever says how large it is.
 func TestLargePicture(t *testing.T) {
-	side := 16_000
-	if testing.Short() {
-		t.Skip("768 MB of pixels")
+	const width, height = 16_000, 1_000
+	b, err := rgb.EncodeJPEG(nil, rgb.Image{Width: width, Height: height, Pix: make([]byte, 3*width*height)}, 50)
+	if err != nil {
+		t.Fatal(err)
 	}
-	line := make([]byte, 3*side)
-	path := ffcvtest.Write(t, []ffcv.FieldSpec{{Name: "image", Field: fields.RGBImage{Mode: fields.ModeJPEG}}}, 1, func(int) []any {
-		img := rgb.Image{Width: side, Height: side / 16, Pix: bytes.Repeat(line, side/16)}
-		b, err := rgb.EncodeJPEG(nil, img, 50)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return []any{b}
+	// A PNG that says it is of 40,000 x 40,000 pixels.
+	var bomb bytes.Buffer
+	if err := png.Encode(&bomb, image.NewGray(image.Rect(0, 0, 1, 1))); err != nil {
+		t.Fatal(err)
+	}
+	head := bomb.Bytes()
+	binary.BigEndian.PutUint32(head[16:], 40_000)
+	binary.BigEndian.PutUint32(head[20:], 40_000)
+	binary.BigEndian.PutUint32(head[29:], crc32.ChecksumIEEE(head[12:29]))
+	path := ffcvtest.Write(t, []ffcv.FieldSpec{{Name: "image", Field: fields.RGBImage{}}, {Name: "file", Field: fields.Bytes{}}}, 2, func(int) []any {
+		return []any{b, head}
 	}, &ffcv.Options{PageSize: ffcv.MinPageSize})
-	s := serve(t, ffcvtest.Map(t, path, nil), nil)
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := ffcv.New(ffcvtest.Lend(file), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	row, err := f.Metadata(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	row[1], row[2], row[3], row[4] = 0xff, 0xff, 0xff, 0xff
+	s := serve(t, f, nil)
 	if box := decoded(t, s, "/api/sample/0/image?side=320", "image/jpeg").Bounds(); box.Dx() != 320 || box.Dy() != 20 {
 		t.Errorf("%v", box)
+	}
+	for _, path := range []string{"/api/sample/1/image?side=320", "/api/sample/1/image", "/api/sample/0/image?field=file&side=10", "/api/sample/0/image?field=file"} {
+		if a := s.refused(path, 422); strings.Contains(path, "image?field=file") == false && (a["hint"] == nil || !strings.Contains(a["error"].(string), "more than")) {
+			t.Errorf("%s: %v", path, a)
+		}
 	}
 }
 

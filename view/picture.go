@@ -27,6 +27,7 @@ const (
 	mostSmall   = 2048      // pixels of a side, of a picture that is made smaller
 	quality     = 85        // of the JPEGs that are made
 	mostDrawing = 768 << 20 // bytes, of all pictures that are being drawn
+	mostFile    = 64 << 20  // bytes of a picture that lies as a file in a field of bytes
 	mostKept    = 32 << 20  // bytes that a brush may have grown to, and be used again
 )
 
@@ -80,10 +81,7 @@ func (s *Server) showPicture(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	k, err := s.fieldNamed(r, "pictures", func(k int) bool {
-		kind := s.kindOf(k)
-		return kind == kindImage || kind == kindBytes
-	})
+	k, err := s.fieldNamed(r, "pictures", kindImage, kindBytes)
 	if err != nil {
 		return err
 	}
@@ -152,12 +150,19 @@ func (s *Server) draw(r *http.Request, i, k, side int) (p picture, err error) {
 			return b.shown(b.raster, side)
 		})
 	}
-	data, err := v.content()
+	head, err := v.head(sniffed)
 	if err != nil {
 		return p, err
 	}
-	if pictureType(data[:min(len(data), sniffed)]) == "" {
+	if pictureType(head) == "" {
 		return p, errorf(http.StatusUnprocessableEntity, "field %q of sample %d is no picture", s.names[k], i)
+	}
+	if n, err := v.plainSize(); err != nil || n > mostFile {
+		return p, cmp.Or(err, tooLarge("field %q of sample %d: a picture's file of %d MiB", s.names[k], i, n>>20))
+	}
+	data, err := v.content()
+	if err != nil {
+		return p, err
 	}
 	f, width, height, _, err := rgb.ScanImage(data)
 	if err != nil {
@@ -185,9 +190,7 @@ func cost(e rgb.Encoded) int64 {
 // paint has a brush make a picture, when there is memory for it.
 func (s *Server) paint(r *http.Request, v *value, cost int64, do func(b *brush) (picture, error)) (picture, error) {
 	if cost > mostDrawing {
-		return picture{}, &statusError{status: http.StatusUnprocessableEntity,
-			text: fmt.Sprintf("field %q of sample %d: the picture takes some %d MiB to draw, more than the %d that a page may take", v.d.Name, v.sample, cost>>20, mostDrawing>>20),
-			hint: "'ffcv sample' writes it as a file"}
+		return picture{}, tooLarge("field %q of sample %d: the picture takes some %d MiB to draw, more than the %d that a page may take", v.d.Name, v.sample, cost>>20, mostDrawing>>20)
 	}
 	if err := s.drawing.Acquire(r.Context(), cost); err != nil {
 		return picture{}, err
@@ -199,6 +202,13 @@ func (s *Server) paint(r *http.Request, v *value, cost int64, do func(b *brush) 
 		brushes.Put(b) // one that has drawn a large picture is large
 	}
 	return p, v.flaw(err)
+}
+
+// tooLarge is the error of a picture that is not drawn here.
+func tooLarge(format string, args ...any) error {
+	e := errorf(http.StatusUnprocessableEntity, format, args...)
+	e.hint = "'ffcv sample' writes it as a file"
+	return e
 }
 
 // fit returns the size of a picture within side x side pixels: no larger than it

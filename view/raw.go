@@ -43,7 +43,7 @@ func (s *Server) valueNamed(r *http.Request) (i, k int, v *value, err error) {
 	if i, err = s.sampleNamed(r); err != nil {
 		return 0, 0, nil, err
 	}
-	if k, err = s.fieldNamed(r, "values", func(int) bool { return true }); err != nil {
+	if k, err = s.fieldNamed(r, "values", allKinds...); err != nil {
 		return 0, 0, nil, err
 	}
 	v, err = s.find(i, k)
@@ -57,6 +57,11 @@ func (s *Server) showBytes(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	done, err := s.room(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	defer done()
 	c, err := v.reader()
 	if err != nil {
 		return err
@@ -144,6 +149,11 @@ func (s *Server) showText(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	done, err := s.room(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	defer done()
 	c, err := v.reader()
 	if err != nil {
 		return err

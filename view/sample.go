@@ -39,8 +39,9 @@ type sampleAnswer struct {
 }
 
 type sampleFile struct {
-	Name  string `json:"name"`
-	Index int    `json:"index"`
+	Name   string `json:"name"`
+	Number int    `json:"number"` // among the dataset's files, as /api/pages takes it
+	Index  int    `json:"index"`  // of the sample there
 }
 
 type neighbour struct {
@@ -71,7 +72,7 @@ func (s *Server) showSample(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	f := s.fileOf(i)
-	a := sampleAnswer{Index: i, File: sampleFile{f.name, i - f.first}, Pages: []int64{}, Neighbours: []neighbour{},
+	a := sampleAnswer{Index: i, File: sampleFile{f.name, s.number(f), i - f.first}, Pages: []int64{}, Neighbours: []neighbour{},
 		Quarantine: slices.Contains(s.opts.Quarantine, i)}
 	if l, ok := f.ds.(loader.Locator); ok && len(s.fields) > 0 {
 		a.File.Name, a.File.Index = l.Locate(i-f.first, 0)
@@ -161,10 +162,11 @@ func (s *Server) stored(i, k int) storedField {
 	return a
 }
 
-// checksum compares a value, and its row of metadata, with the file's checksums.
+// checksum compares a value, and its row of metadata, with the file's checksums, if
+// it has some and the value isn't too large to be read whole for a look.
 func checksum(v *value) (string, error) {
 	c, ok := v.f.ds.(loader.Verifier)
-	if !ok || c.Verifiable() != nil {
+	if !ok || v.size() > mostUnpacked || c.Verifiable() != nil {
 		return "none", nil
 	}
 	if _, err := c.VerifyValue(v.sample, v.k, nil); err != nil {

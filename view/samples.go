@@ -172,10 +172,8 @@ func (s *Server) stretch(w *walk, p *probe, size int, until time.Time, a *sample
 	if err != nil {
 		return err
 	}
-	if l, ok := p.f.ds.(loader.Lender); ok {
-		if _, lends := l.Borrow(0, 1); !lends {
-			p.rows = rows[:0] // read, not borrowed: the next ones go there too
-		}
+	if !p.f.lends() {
+		p.rows = rows[:0] // read, not borrowed: the next ones go there too
 	}
 	far, _ := p.f.ds.(loader.Distant)
 	if far == nil || !far.Distant() {

@@ -166,6 +166,11 @@ func (s *Server) fileOf(sample int) *file {
 	return &s.files[k]
 }
 
+// number is which of the dataset's files one is.
+func (s *Server) number(f *file) int {
+	return slices.IndexFunc(s.files, func(other file) bool { return other.first == f.first && other.n == f.n })
+}
+
 // open returns a file as itself, and what ends its use: the dataset's own where
 // that has it open.
 func (s *Server) open(ctx context.Context, f *file) (*ffcv.File, func() error, error) {

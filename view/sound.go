@@ -74,10 +74,7 @@ func (s *Server) showSound(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	k, err := s.fieldNamed(r, "sound", func(k int) bool {
-		kind := s.kindOf(k)
-		return kind == kindAudio || kind == kindBytes
-	})
+	k, err := s.fieldNamed(r, "sound", kindAudio, kindBytes)
 	if err != nil {
 		return err
 	}
@@ -85,6 +82,11 @@ func (s *Server) showSound(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	done, err := s.room(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	defer done()
 	c, err := v.reader()
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/mmap"
+	"github.com/betongo/betongo/loader"
 )
 
 // mostUnpacked bounds a compressed value that is unpacked to be shown.
@@ -167,6 +169,33 @@ func (v *value) content() ([]byte, error) {
 	return dst, v.flaw(p.Unpack(dst, v.meta, [][]byte{stored}))
 }
 
+// lends says whether the file's bytes are in memory, so that none are copied.
+func (f *file) lends() bool {
+	l, ok := f.ds.(loader.Lender)
+	if !ok {
+		return false
+	}
+	_, ok = l.Borrow(0, 1)
+	return ok
+}
+
+// room waits until there is memory for a value's content, where that has to be
+// unpacked or read; the function returned says that it is needed no more.
+func (s *Server) room(ctx context.Context, v *value) (done func(), err error) {
+	if _, packed := v.packed(); !packed && v.f.lends() {
+		return func() {}, nil
+	}
+	n, err := v.plainSize()
+	if err != nil {
+		return nil, err
+	}
+	n = min(n+v.size(), mostDrawing) // what is larger has all room for itself
+	if err := s.drawing.Acquire(ctx, n); err != nil {
+		return nil, err
+	}
+	return func() { s.drawing.Release(n) }, nil
+}
+
 // head returns up to n of the content's first bytes.
 func (v *value) head(n int64) ([]byte, error) {
 	all, err := v.plainSize()
@@ -268,6 +297,9 @@ const (
 	kindAudio  = "audio"
 	kindCustom = "custom" // of which only the metadata are known
 )
+
+// allKinds are the kinds of fields, those that a page shows first of all in front.
+var allKinds = []string{kindImage, kindAudio, kindJSON, kindArray, kindBytes, kindLabel, kindNumber, kindCustom}
 
 // kindOf tells a field's kind by its type. What lies in bytes only they tell.
 func (s *Server) kindOf(k int) string {
