@@ -138,5 +138,5 @@ func around(v float64) []float64 {
 	if v-0.5 < v && v+0.5 > v {
 		return []float64{v - 0.5, v + 0.5}
 	}
-	return []float64{math.Nextafter(v, math.Inf(-1)), math.Nextafter(v, math.Inf(1))}
+	return []float64{math.Nextafter(v, -math.MaxFloat64), math.Nextafter(v, math.MaxFloat64)}
 }
