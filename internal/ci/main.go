@@ -5,7 +5,9 @@
 //	go run ./internal/ci -quick    formatting, vet, build and tests for this system
 //	go run ./internal/ci -full     each fuzz target for a minute, tests in their full size under the
 //	                               race detector and with the lowest Go, nothing left out of modules
-//	                               inside with very many dependencies
+//	                               inside with very many dependencies, more rounds of the soak test,
+//	                               the systems that the benchmarks compare with, and the real FFCV
+//	                               over files of every kind (some 12 GB, and an hour or two)
 //
 // Tests that talk to a real S3 server have a step of their own, "object stores",
 // which builds the server from source, and run with Python's other ones. Those that

@@ -62,6 +62,9 @@ func plan(m *moduleInfo, inside []*moduleInfo, fuzzTime time.Duration, quick boo
 	long = append(long, step{"object stores", func(ctx context.Context) error { return m.objectStores(ctx, inside) }})
 	long = append(long, step{"viewer in a browser", func(ctx context.Context) error { return inBrowser(ctx, inside) }})
 	long = append(long, arraysPlan(m)...)
+	if m.whole {
+		long = append(long, longPlan(m)...)
+	}
 	long = append(long, pythonPlan(m)...)
 	for _, n := range inside {
 		soon, late := nestedPlan(n, fuzzTime)
