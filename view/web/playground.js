@@ -68,7 +68,7 @@ class Playground {
   draw() {
     const { ctx } = this;
     replace(ctx.root, el("div", { class: "playground" },
-      el("section", { class: "recipe", "aria-label": "Pipeline" }, el("h2", { class: "hush" }, "Augment"), this.chooser(), this.presetChoice(), this.editor.node, this.flaw),
+      el("section", { class: "recipe", "aria-label": "Pipeline" }, el("h2", { class: "hush" }, "Augment"), this.chooser(), this.presetChoice(), this.flaw, this.editor.node),
       el("section", { class: "proofs", "aria-label": "Results" },
         el("div", { class: "map-head" }, this.outcome, this.seedBar()),
         el("ol", { class: "seeds" }, this.tiles.map((t) => t.node)), this.codes())));
@@ -240,6 +240,9 @@ async function copy(pre, button) {
   setTimeout(() => { button.textContent = "Copy"; }, 1500);
 }
 
+// told are what a summary has said already, or leaves to the larger view.
+const told = new Set(["x", "y", "w", "h", "width", "height", "flip", "crop", "box", "applied", "order"]);
+
 // summary is what was drawn in a line.
 function summary(drawn) {
   if (!drawn) return "";
@@ -248,8 +251,9 @@ function summary(drawn) {
   if (drawn.flip) parts.push("flipped");
   if (box) parts.push(`${short(box.w)} × ${short(box.h)} at ${short(box.x)}, ${short(box.y)}`);
   for (const s of drawn.steps ?? []) {
+    if (s.drawn?.applied === false) continue;
     for (const [k, v] of Object.entries(s.drawn ?? {})) {
-      if (["x", "y", "w", "h", "width", "height", "flip", "crop", "box"].includes(k) || v === false) continue;
+      if (told.has(k) || v === false) continue;
       parts.push(v === true ? k : `${k} ${plain(v)}`);
     }
   }
