@@ -404,12 +404,12 @@ func (p *tab) await(what, function string, args ...any) {
 			break
 		}
 	}
-	p.t.Fatalf("waited for %s; %v\nthe page shows: %.2000s", what, last, p.shown())
+	p.t.Fatalf("waited for %s; %v\nthe page shows: %.1200s", what, last, p.shown())
 }
 
-// shown is the page's text.
+// shown is the page's text, what it complains of first.
 func (p *tab) shown() (s string) {
-	if err := p.eval(&s, `() => location.href + "\n" + document.body.innerText`); err != nil {
+	if err := p.eval(&s, `() => [location.href, ...["#error", "#view", "body"].map(s => document.querySelector(s)?.innerText)].join("\n")`); err != nil {
 		return err.Error()
 	}
 	return s

@@ -104,11 +104,15 @@ func TestBrowserLong(t *testing.T) {
 	p.hash("#/sample/0")
 	p.ready("sample")
 	p.await("the text's beginning", `() => (`+field+`)("text").querySelector("pre").textContent.length > 60_000`)
-	for p.truth(`() => { const b = [...(` + field + `)("text").querySelectorAll("button")].find(b => b.innerText === "More"); b?.click(); return Boolean(b) }`) {
-		n := p.number(`() => (` + field + `)("text").querySelector("pre").textContent.length`)
-		p.await("more of it", `(n) => (`+field+`)("text").querySelector("pre").textContent.length > n || ![...(`+field+`)("text").querySelectorAll("button")].some(b => b.innerText === "More")`, n)
+	more := `() => [...(` + field + `)("text").querySelectorAll("button")].find(b => b.innerText === "More")`
+	length := `() => (` + field + `)("text").querySelector("pre").textContent.length`
+	for p.truth(`() => Boolean((` + more + `)())`) {
+		n := p.number(length)
+		p.do(`() => (` + more + `)()?.click()`)
+		p.await("more of it", `(n) => (`+length+`)() > n`, n)
 	}
-	if n := p.number(`() => (` + field + `)("text").querySelector("pre").textContent.length`); n != 320_000 {
+	p.await("the end of it", `() => !(`+more+`)()`)
+	if n := p.number(length); n != 320_000 {
 		t.Errorf("all of the text is %v characters, want 320,000", n)
 	}
 	p.do(`() => [...(` + field + `)("json").querySelectorAll("button")].find(b => b.innerText.startsWith("Show all"))?.click()`)
