@@ -253,7 +253,7 @@ function summary(drawn) {
   for (const s of drawn.steps ?? []) {
     if (s.drawn?.applied === false) continue;
     for (const [k, v] of Object.entries(s.drawn ?? {})) {
-      if (told.has(k) || v === false) continue;
+      if (told.has(k) || v === false || v?.length === 0) continue;
       parts.push(v === true ? k : `${k} ${plain(v)}`);
     }
   }
