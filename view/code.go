@@ -15,9 +15,6 @@ import (
 	"github.com/betongo/betongo/transform"
 )
 
-// mostNamed is how many files a program names one by one.
-const mostNamed = 8
-
 // code writes a pipeline as programs in Go and in Python, which load what the
 // playground shows. notes tell what they do otherwise.
 func (s *Server) code(p *pipeline, field int, seed uint64) (golang, python string, notes []string) {
@@ -29,10 +26,14 @@ func (s *Server) code(p *pipeline, field int, seed uint64) (golang, python strin
 	return golang, python, append(notes, more...)
 }
 
-// paths are the dataset's files as a program opens them; an index by its name.
+// paths are what a program opens: the dataset's files, or the one pattern or index
+// that they came of.
 func (s *Server) paths() (list []string) {
-	if c, ok := s.ds.(*dataset.Concat); ok && (len(s.files) > mostNamed || c.Name() != "" && dataset.IsIndex(c.Name())) {
-		return []string{store.Name(c.Name())}
+	if _, ok := s.ds.(*dataset.Concat); ok {
+		name := s.ds.Name()
+		if pattern, ok := strings.CutSuffix(name, fmt.Sprintf(" (%d files)", len(s.files))); ok || dataset.IsIndex(store.Base(name)) {
+			return []string{store.Name(pattern)}
+		}
 	}
 	for _, f := range s.files {
 		list = append(list, store.Name(f.name))

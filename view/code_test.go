@@ -12,12 +12,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/betongo/betongo/dataset"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/ffcvtest"
 	"github.com/betongo/betongo/internal/op"
 	"github.com/betongo/betongo/loader"
 	"github.com/betongo/betongo/rgb"
+	"github.com/betongo/betongo/store"
 	"github.com/betongo/betongo/view"
 )
 
@@ -249,6 +251,59 @@ func TestCodeNames(t *testing.T) {
 		c.Stdin = strings.NewReader(got.Python)
 		if out, err := c.CombinedOutput(); err != nil {
 			t.Errorf("%v: %s\n%s", err, out, got.Python)
+		}
+	}
+}
+
+// TestCodePaths: a program opens what the viewer was given: a file, several, a pattern
+// or an index.
+func TestCodePaths(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a.beton", "b.beton"} {
+		if err := os.Rename(photoFile(t), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, b := filepath.Join(dir, "a.beton"), filepath.Join(dir, "b.beton")
+	var files []*ffcv.File
+	for _, path := range []string{a, b} {
+		files = append(files, ffcvtest.Map(t, path, nil))
+	}
+	x, err := dataset.NewIndex(files, []string{"a.beton", "b.beton"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := filepath.Join(dir, "all.json")
+	text, err := x.Marshal()
+	if err == nil {
+		err = os.WriteFile(index, text, 0o666)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		open       []string
+		golang, py string
+		note       bool
+	}{
+		{[]string{a}, fmt.Sprintf("ffcv.Open(%q, nil)", a), fmt.Sprintf("    %q,\n", a), false},
+		{[]string{a, b}, fmt.Sprintf("store.Open(context.Background(), []string{%q, %q}, nil)", a, b), fmt.Sprintf("    %q,\n", a), true},
+		{[]string{filepath.Join(dir, "*.beton")}, fmt.Sprintf("[]string{%q}", filepath.Join(dir, "*.beton")), fmt.Sprintf("    %q,\n", filepath.Join(dir, "*.beton")), false},
+		{[]string{index}, fmt.Sprintf("[]string{%q}", index), fmt.Sprintf("    %q,\n", index), false},
+	} {
+		ds, err := store.Open(t.Context(), test.open, nil)
+		if test.open[0] == index { // which is the dataset's name there alone
+			ds, err = dataset.Open(test.open, nil)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ask(t, ds).code(`[{"op":"CenterCrop"}]`, 0)
+		if !strings.Contains(got.Go, test.golang) || !strings.Contains(got.Python, test.py) || (len(got.Notes) > 0) != test.note {
+			t.Errorf("%q: %q\n%s\n%s", test.open, got.Notes, got.Go, got.Python)
+		}
+		if err := ds.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }
