@@ -332,10 +332,10 @@ func (p *tab) visit(address string) {
 	p.run(chromedp.Navigate(address))
 }
 
-// hash goes to a view by the address's hash.
+// hash goes to a view by the address's hash, also to the one that is shown.
 func (p *tab) hash(hash string) {
 	p.t.Helper()
-	p.do(`(hash) => { document.querySelector("#view").dataset.ready = "false"; location.hash = hash }`, hash)
+	p.do(`(hash) => { document.querySelector("#view").dataset.ready = "false"; if (location.hash === hash) window.dispatchEvent(new HashChangeEvent("hashchange")); else location.hash = hash }`, hash)
 }
 
 // eval runs a function of JavaScript in the page with arguments, and reads its
