@@ -10,11 +10,11 @@ import (
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/internal/advice"
 	"github.com/betongo/betongo/internal/complete"
 	"github.com/betongo/betongo/internal/mmap"
 	"github.com/betongo/betongo/internal/storeflag"
 	"github.com/betongo/betongo/internal/term"
-	"github.com/betongo/betongo/remote"
 	"github.com/betongo/betongo/store"
 )
 
@@ -82,7 +82,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return term.Fail(stderr, prog, answer(stdout, args[1:]))
 	}
 	var g grammar
-	k, code := term.Parse(prog, description, &g, args, stdout, stderr, manual())
+	pages := manual()
+	k, code := term.Parse(prog, description, &g, args, stdout, stderr, pages)
 	if k == nil {
 		return code
 	}
@@ -94,7 +95,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		err = errors.New("interrupted")
 	}
-	return term.Fail(stderr, prog, err)
+	return term.Fail(stderr, prog, pages.Advised(k, advice.Of(err)))
 }
 
 // fileFlags name the file that a verb reads.
@@ -161,7 +162,7 @@ func (f *customFlags) open(e *env, path string) (*ffcv.File, error) {
 		return nil, err
 	}
 	file, err := store.OpenFile(e.ctx, path, opts)
-	return file, suggestStore(err)
+	return file, err
 }
 
 func (f *customFlags) openWhole(e *env, path string) (*ffcv.File, error) {
@@ -195,12 +196,4 @@ func onlyLocal(flag, path, instead string) error {
 		return nil
 	}
 	return term.WithHint(term.Usagef("%s: %s is an object, which can't be changed in its place", flag, store.Name(path)), instead)
-}
-
-// suggestStore says what may help where an object store says no.
-func suggestStore(err error) error {
-	if errors.Is(err, remote.ErrDenied) && term.Hint(err) == "" {
-		return term.WithHint(err, "credentials come from where the store's own tools look for them (docs/remote.md); --anonymous asks without")
-	}
-	return err
 }

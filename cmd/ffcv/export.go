@@ -195,7 +195,7 @@ func ranged(ds export.Dataset, r splice.Range) (export.Dataset, error) {
 
 // advise adds what may help.
 func (c *exportCommand) advise(err error) error {
-	err = suggestVerifyIts(suggestStore(err))
+	err = suggestVerifyIts(err)
 	var sample *export.SampleError
 	switch {
 	case term.Hint(err) != "":

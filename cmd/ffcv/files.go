@@ -48,7 +48,7 @@ func (f *filesFlags) openWhole(e *env) (opened, error) {
 	}
 	list, err := store.Expand(e.ctx, f.Files, opts)
 	if err != nil {
-		return nil, suggestStore(err)
+		return nil, err
 	}
 	if len(list) == 1 && !dataset.IsIndex(store.Base(list[0])) {
 		file, err := f.customFlags.openWhole(e, list[0])
@@ -62,7 +62,7 @@ func (f *filesFlags) openWhole(e *env) (opened, error) {
 		err = term.WithHint(err, "say what its metadata is with --custom 'NAME=DTYPE', DTYPE a NumPy dtype such as |u1 or <i8")
 	}
 	if err != nil {
-		return nil, suggestStore(err)
+		return nil, err
 	}
 	return c, nil
 }
@@ -82,7 +82,7 @@ func (f *customFlags) fetch(e *env, path string) (string, error) {
 	}
 	c, err := store.Fetch(e.ctx, path, opts)
 	if err != nil {
-		return "", suggestStore(err)
+		return "", err
 	}
 	e.later(c.Close)
 	return c.Path, nil
@@ -94,7 +94,7 @@ func (f *customFlags) files(e *env, paths []string) ([]string, error) {
 		return nil, err
 	}
 	list, err := store.Files(e.ctx, paths, opts)
-	return list, suggestStore(err)
+	return list, err
 }
 
 // suggestVerifyIts points from a flaw to the command that finds all of its

@@ -134,7 +134,7 @@ func (c *splitCommand) writeLists(e *env, paths []string, lists []any, samples f
 			err = term.WithHint(fmt.Errorf("%s: file already exists", store.Name(path)), "--force replaces an existing file")
 		}
 		if err != nil {
-			return suggestStore(err)
+			return err
 		}
 	}
 	enc := json.NewEncoder(e.stdout)
@@ -145,7 +145,7 @@ func (c *splitCommand) writeLists(e *env, paths []string, lists []any, samples f
 			return err
 		}
 		if err := store.WriteFile(e.ctx, path, append(b, '\n'), c.Force, opts); err != nil {
-			return suggestStore(err)
+			return err
 		}
 		n := samples(k)
 		if c.JSON {

@@ -56,13 +56,13 @@ func (c *marksCommand) Run(e *env) error {
 	}
 	out, err := store.Create(e.ctx, c.Output, true, opts)
 	if err != nil {
-		return suggestStore(err)
+		return err
 	}
 	defer out.Close()
 	stats, err := f.WriteMarks(e.ctx, out.Path, &ffcv.MarksOptions{Workers: c.Workers, Progress: progress.Set})
 	progress.Clear()
 	if err == nil && stats.Bytes > 0 {
-		err = suggestStore(out.Commit(e.ctx))
+		err = out.Commit(e.ctx)
 	}
 	if err != nil {
 		return suggestVerify(err, f.Name())

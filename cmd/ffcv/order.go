@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -81,7 +82,11 @@ func (f *orderFlags) check() error {
 		name = to
 	}
 	if !slices.Contains(orders, name) {
-		return fmt.Errorf("--order: %q; expected one of %s", f.Order, strings.Join(orders, ", "))
+		text := fmt.Sprintf("--order: %q; expected one of %s", f.Order, strings.Join(orders, ", "))
+		if near := term.Near(name, orders); near != "" {
+			text += fmt.Sprintf("; did you mean %s?", near)
+		}
+		return errors.New(text)
 	}
 	f.Order = name
 	return nil

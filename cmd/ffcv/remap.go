@@ -79,7 +79,7 @@ func (c *remapCommand) mapping(e *env, f *ffcv.File, classes []string) (label.Ma
 			}
 			b, err := store.ReadFile(e.ctx, text, opts)
 			if err != nil {
-				return label.Mapping{}, fmt.Errorf("--map: %w", suggestStore(err))
+				return label.Mapping{}, fmt.Errorf("--map: %w", err)
 			}
 			text, where = string(b), store.Name(text)
 		}

@@ -90,7 +90,7 @@ func (c *repairCommand) Run(e *env) error {
 	s.progress.Clear()
 	for _, t := range s.targets {
 		if err == nil {
-			err = suggestStore(t.Commit(e.ctx))
+			err = t.Commit(e.ctx)
 		}
 	}
 	if err != nil {
@@ -169,7 +169,7 @@ func (c *repairCommand) list(e *env, r *splice.RepairReport) error {
 	if err != nil {
 		return err
 	}
-	return suggestStore(store.WriteFile(e.ctx, c.Quarantine, b.Bytes(), c.Force, opts))
+	return store.WriteFile(e.ctx, c.Quarantine, b.Bytes(), c.Force, opts)
 }
 
 func (c *repairCommand) print(e *env, r *splice.RepairReport) error {

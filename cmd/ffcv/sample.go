@@ -102,12 +102,11 @@ func (c *sampleCommand) choose(f *ffcv.File) (list []int, err error) {
 		}
 		return list, nil
 	}
+	if err := knownFields(f.Name(), f.Fields(), c.Fields); err != nil {
+		return nil, err
+	}
 	for _, name := range c.Fields {
-		k := f.FieldIndex(name)
-		if k < 0 {
-			return nil, fmt.Errorf("%s: no field %q; it has %s", f.Name(), name, fieldNames(f.Fields()))
-		}
-		list = append(list, k)
+		list = append(list, f.FieldIndex(name))
 	}
 	return list, nil
 }
@@ -159,7 +158,7 @@ func (c *sampleCommand) put(e *env, f *ffcv.File, id, k int, several bool) error
 		return err
 	}
 	if err := store.WriteFile(e.ctx, path, b, c.Force, opts); err != nil {
-		return adviseSplice(suggestStore(err))
+		return adviseSplice(err)
 	}
 	if c.JSON {
 		return sampleField{Field: fieldName(d.Name), File: store.Name(path), Bytes: int64(len(b))}.print(e)

@@ -67,7 +67,7 @@ func (f *customFlags) output(s *splicing, paths ...string) ([]string, error) {
 	for k, path := range paths {
 		t, err := store.Create(s.e.ctx, path, s.opts.Overwrite, opts)
 		if err != nil {
-			return nil, adviseSplice(suggestStore(err))
+			return nil, adviseSplice(err)
 		}
 		s.e.later(t.Close)
 		s.targets, local[k] = append(s.targets, t), t.Path
@@ -108,7 +108,7 @@ func (s *splicing) end(err error, paths []string, stats ...ffcv.Stats) error {
 	s.progress.Clear()
 	for _, t := range s.targets {
 		if err == nil {
-			err = suggestStore(t.Commit(s.e.ctx))
+			err = t.Commit(s.e.ctx)
 		}
 	}
 	if err != nil {
@@ -167,7 +167,7 @@ func checkOutputs(outputs, inputs []string) error {
 		}
 		if store.IsURL(path) {
 			if slices.Contains(inputs, path) {
-				return fmt.Errorf("output %s: is the file that is read", store.Name(path))
+				return errSame(path)
 			}
 			continue
 		}
@@ -180,11 +180,16 @@ func checkOutputs(outputs, inputs []string) error {
 		}
 		for _, in := range inputs {
 			if info, err := os.Stat(in); err == nil && os.SameFile(out, info) {
-				return fmt.Errorf("output %s: is the file that is read", path)
+				return errSame(path)
 			}
 		}
 	}
 	return nil
+}
+
+// errSame says that a file would be read and written.
+func errSame(path string) error {
+	return term.WithHint(fmt.Errorf("output %s: is the file that is read", store.Name(path)), "name another one; it can take the old one's place afterwards")
 }
 
 // labelField finds the field of labels: the one of that name, else the Int
@@ -213,6 +218,25 @@ func labelField(f *ffcv.File, name string) (int, error) {
 	}
 	return 0, term.WithHint(fmt.Errorf("%s: %d int fields, none of them named \"label\"; it has %s", f.Name(), len(ints), fieldNames(list)),
 		"--label-field NAME says which field has the labels")
+}
+
+// knownFields checks that names are those of fields.
+func knownFields(file string, list []ffcv.Field, names []string) error {
+	for _, name := range names {
+		if slices.ContainsFunc(list, func(d ffcv.Field) bool { return d.Name == name }) {
+			continue
+		}
+		err := fmt.Errorf("%s: no field %q; it has %s", file, name, fieldNames(list))
+		var all []string
+		for _, d := range list {
+			all = append(all, d.Name)
+		}
+		if near := term.Near(name, all); near != "" {
+			err = term.WithHint(err, fmt.Sprintf("did you mean %s?", term.Name(near)))
+		}
+		return err
+	}
+	return nil
 }
 
 // fieldNames lists the fields of a file.

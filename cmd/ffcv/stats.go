@@ -62,6 +62,9 @@ func (c *statsCommand) Run(e *env) error {
 		return suggestVerifyIts(err)
 	}
 	defer f.Close()
+	if err := knownFields(f.Name(), f.Fields(), c.Fields); err != nil {
+		return err
+	}
 	progress := term.NewProgress(e.stderr, prog, "samples", -1)
 	opts := &stats.Options{
 		Fields: c.Fields, Samples: c.Samples, NoDuplicates: c.NoDuplicates, Near: c.Near, Distance: c.Distance,
@@ -76,7 +79,7 @@ func (c *statsCommand) Run(e *env) error {
 		r.Overlap, err = c.overlap(e, f, opts)
 	}
 	if err != nil {
-		return suggestStore(err)
+		return err
 	}
 	r.Seconds = time.Since(start).Seconds()
 	if c.JSON {

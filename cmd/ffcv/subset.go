@@ -162,8 +162,11 @@ func labels(f *ffcv.File, classes []string) ([]int64, error) {
 				if known == nil {
 					return nil, fmt.Errorf("--class: %q; %s has no class names, expected the number of a label", name, f.Name())
 				}
-				return nil, term.WithHint(fmt.Errorf("--class: %q is none of the %d classes of %s", name, len(known), f.Name()),
-					fmt.Sprintf("'ffcv info --json %s' lists them", f.Name()))
+				hint := fmt.Sprintf("'ffcv info --json %s' lists them", f.Name())
+				if near := term.Near(name, known); near != "" {
+					hint = fmt.Sprintf("did you mean %s? %s", term.Name(near), hint)
+				}
+				return nil, term.WithHint(fmt.Errorf("--class: %q is none of the %d classes of %s", name, len(known), f.Name()), hint)
 			}
 		}
 		list = append(list, at)

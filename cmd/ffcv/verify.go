@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/betongo/betongo/ffcv"
+	"github.com/betongo/betongo/internal/advice"
 	"github.com/betongo/betongo/internal/term"
 	"github.com/betongo/betongo/store"
 )
@@ -67,8 +68,10 @@ func (c *verifyCommand) Run(e *env) error {
 		return err
 	}
 	flaws, unsound, unread := 0, 0, 0
+	var last error // that a file does not open
 	for _, path := range list {
-		n, err := c.verify(e, path)
+		n, closed, err := c.verify(e, path)
+		last = errors.Join(last, closed)
 		if err != nil {
 			if len(list) == 1 || e.ctx.Err() != nil {
 				return err
@@ -84,16 +87,24 @@ func (c *verifyCommand) Run(e *env) error {
 	case unsound+unread == 0:
 		return nil
 	case len(list) == 1:
-		return fmt.Errorf("%s: %s", store.Name(list[0]), counted(flaws, "flaw"))
+		return term.WithHint(fmt.Errorf("%s: %s", store.Name(list[0]), counted(flaws, "flaw")), c.hint(list[0], advice.Of(last)))
 	case unread == 0:
 		return fmt.Errorf("%s in %d of %s", counted(flaws, "flaw"), unsound, counted(len(list), "file"))
 	}
 	return fmt.Errorf("%s in %d of %s; %d could not be read through", counted(flaws, "flaw"), unsound, counted(len(list), "file"), unread)
 }
 
+// hint is what helps a file with flaws, which may not open at all.
+func (c *verifyCommand) hint(path string, closed error) string {
+	if h := term.Hint(closed); h != "" {
+		return h
+	}
+	return fmt.Sprintf("'ffcv repair %s -o OUT' writes the samples that are whole", store.Name(path))
+}
+
 // verify reads one file, prints its flaws, or that it is sound, and returns how
-// many there are.
-func (c *verifyCommand) verify(e *env, path string) (flaws int, err error) {
+// many there are, and why it doesn't open.
+func (c *verifyCommand) verify(e *env, path string) (flaws int, closed, err error) {
 	out := bufio.NewWriter(e.stdout)
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
@@ -109,7 +120,7 @@ func (c *verifyCommand) verify(e *env, path string) (flaws int, err error) {
 	line := fileLine{File: name}
 	start := time.Now()
 	f, err := c.customFlags.openWhole(e, path)
-	if err == nil {
+	if closed = err; err == nil {
 		defer f.Close()
 		sums, sumsErr := f.Sums()
 		line.Samples, line.Checksums = known(f.Len()), sums != nil && sumsErr == nil
@@ -121,7 +132,7 @@ func (c *verifyCommand) verify(e *env, path string) (flaws int, err error) {
 	}
 	var flaw *ffcv.FormatError
 	if err != nil && !errors.As(err, &flaw) {
-		return flaws, errors.Join(err, out.Flush())
+		return flaws, closed, errors.Join(err, out.Flush())
 	}
 	if err != nil && flaws == 0 { // so broken that it does not open
 		report(flaw)
@@ -142,7 +153,7 @@ func (c *verifyCommand) verify(e *env, path string) (flaws int, err error) {
 		fmt.Fprintf(out, "%s: sound, %s, %s entries in the allocation table, %s\n",
 			name, counted(f.Len(), "sample"), term.FormatCount(f.NumEntries()), sums)
 	}
-	return flaws, out.Flush()
+	return flaws, closed, out.Flush()
 }
 
 // counted is so many of something.

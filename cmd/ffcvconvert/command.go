@@ -12,11 +12,11 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/convert"
+	"github.com/betongo/betongo/internal/advice"
 	"github.com/betongo/betongo/internal/complete"
 	"github.com/betongo/betongo/internal/mmap"
 	"github.com/betongo/betongo/internal/storeflag"
 	"github.com/betongo/betongo/internal/term"
-	"github.com/betongo/betongo/remote"
 )
 
 const prog = "ffcvconvert"
@@ -208,13 +208,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			return term.Fail(stderr, prog, err)
 		}
 	}
-	k, code := term.Parse(prog, description, &g, args, stdout, stderr, manual())
+	pages := manual()
+	k, code := term.Parse(prog, description, &g, args, stdout, stderr, pages)
 	if k == nil {
 		return code
 	}
 	j := job{g: &g, stdout: stdout, stderr: stderr}
 	err := mmap.Guard(func() error { return j.do(ctx) })
-	return term.Fail(stderr, prog, advise(err))
+	return term.Fail(stderr, prog, pages.Advised(k, advice.Of(advise(err))))
 }
 
 // advise adds what the person at the terminal may do.
@@ -247,8 +248,6 @@ func advise(err error) error {
 		return term.WithHint(err, "--skip leaves such arrays out; --array chooses others")
 	case strings.Contains(err.Error(), "OpenOptions.Fill"): // an error of Arrow's rooms, which have no type for it
 		return term.WithHint(err, "--fill VALUE stands for what is missing; --array chooses other columns")
-	case errors.Is(err, remote.ErrDenied):
-		return term.WithHint(err, "credentials come from where the store's own tools look for them (docs/remote.md); --anonymous asks without")
 	case errors.Is(err, fs.ErrExist):
 		return term.WithHint(err, "--force replaces it")
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/betongo/betongo/build"
 	"github.com/betongo/betongo/internal/complete"
 	"github.com/betongo/betongo/internal/mmap"
@@ -205,7 +207,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == complete.Ask {
 		return term.Fail(stderr, prog, answer(stdout, args[1:]))
 	}
-	k, code := term.Parse(prog, description, &g, args, stdout, stderr, manual())
+	pages := manual()
+	k, code := term.Parse(prog, description, &g, args, stdout, stderr, pages)
 	if k == nil {
 		return code
 	}
@@ -218,5 +221,23 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 	}
 	err := mmap.Guard(func() error { return chosen.run(ctx, streams{stdout, stderr}) })
-	return term.Fail(stderr, prog, err)
+	return term.Fail(stderr, prog, pages.Advised(k, adviseSource(err, k.Selected().Name, firstArgument(k))))
+}
+
+// firstArgument is the first path that a command was given.
+func firstArgument(k *kong.Context) string {
+	for _, p := range k.Path {
+		if p.Positional == nil {
+			continue
+		}
+		switch v := p.Positional.Target.Interface().(type) {
+		case string:
+			return v
+		case []string:
+			if len(v) > 0 {
+				return v[0]
+			}
+		}
+	}
+	return ""
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/betongo/betongo/alloc"
@@ -69,6 +71,10 @@ func (j *job) do(ctx context.Context, from sourceFlags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
+	if r.Folder != nil && areParts(d.Classes) {
+		term.Say(j.err, prog, "warning", fmt.Sprintf("the classes are %s: if these are parts of a dataset, pack each for itself: '%s folder %s -o %s.beton'",
+			strings.Join(d.Classes, ", "), prog, store.Join(r.Folder.Dir, d.Classes[0]), d.Classes[0]))
+	}
 	j.progress = term.NewProgress(j.err, prog, d.Unit+"s", int64(d.Len()))
 	written, err := r.Write(ctx, d, j.output.Output, j.options(d, st))
 	j.progress.Clear()
@@ -76,6 +82,18 @@ func (j *job) do(ctx context.Context, from sourceFlags) (err error) {
 		return err
 	}
 	return j.print(j.report(d, written, time.Since(start)))
+}
+
+// areParts says whether classes have the names of parts of a dataset: the folder
+// above the one that was meant was given.
+func areParts(classes []string) bool {
+	parts := []string{"train", "training", "val", "valid", "validation", "test", "testing", "eval", "dev"}
+	for _, name := range classes {
+		if !slices.Contains(parts, strings.ToLower(name)) {
+			return false
+		}
+	}
+	return len(classes) > 0
 }
 
 // openSource opens a recipe's source. A field that doesn't suit the kind of source

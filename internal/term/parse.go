@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -95,6 +96,24 @@ func (p *Pages) hint(prog string, args []string, err error) string {
 	if errors.As(err, &parse) && parse.Context != nil && parse.Context.Selected() != nil {
 		name = parse.Context.Selected().Path()
 	}
+	return p.commandHint(prog, name)
+}
+
+// Advised adds to an error of wrong usage that has no hint the one that Parse
+// would give for the command of k.
+func (p *Pages) Advised(k *kong.Context, err error) error {
+	var u *usageError
+	if !errors.As(err, &u) || Hint(err) != "" {
+		return err
+	}
+	path := ""
+	if s := k.Selected(); s != nil {
+		path = s.Path()
+	}
+	return WithHint(err, p.commandHint(k.Model.Name, path))
+}
+
+func (p *Pages) commandHint(prog, name string) string {
 	hint := "run '" + strings.TrimSpace(prog+" "+name) + " --help' for what it takes"
 	if m := p.Manuals[name]; name != "" && len(m.Examples) > 0 {
 		hint += ", or begin with: " + m.Examples[0].Command
@@ -102,9 +121,27 @@ func (p *Pages) hint(prog string, args []string, err error) string {
 	return hint
 }
 
+// What the parser says of a value.
+var (
+	ofEnum   = regexp.MustCompile(`^(--[^ ]+|<[^ ]+>) must be one of (.*) but got "(.*)"$`)
+	ofNumber = regexp.MustCompile(`^(--[^ ]+|<[^ ]+>): expected a valid \d+ bit (int|uint|float) but got (.*)$`)
+)
+
 // plainer is an error of the parser in the words of the help, where a file is
 // FILE.
 func plainer(err error) error {
+	if m := ofEnum.FindStringSubmatch(err.Error()); m != nil {
+		names := strings.Split(strings.ReplaceAll(m[2], `"`, ""), ",")
+		text := fmt.Sprintf("%s: %q; expected one of %s", m[1], m[3], strings.Join(names, ", "))
+		if near := Near(m[3], names); near != "" {
+			text += fmt.Sprintf("; did you mean %s?", near)
+		}
+		return replaced{err, text}
+	}
+	if m := ofNumber.FindStringSubmatch(err.Error()); m != nil {
+		what := map[string]string{"int": "a whole number", "uint": "a whole number, 0 or more", "float": "a number"}[m[2]]
+		return replaced{err, fmt.Sprintf("%s: %s; expected %s", m[1], m[3], what)}
+	}
 	name, ok := strings.CutPrefix(err.Error(), `expected "<`)
 	var parse *kong.ParseError
 	if !ok || !errors.As(err, &parse) || parse.Context == nil || parse.Context.Selected() == nil {
@@ -120,6 +157,15 @@ func plainer(err error) error {
 	}
 	return err
 }
+
+// replaced is an error with another text.
+type replaced struct {
+	error
+	text string
+}
+
+func (r replaced) Error() string { return r.text }
+func (r replaced) Unwrap() error { return r.error }
 
 // FirstSentence is a text up to the first full stop with a space behind it.
 func FirstSentence(text string) string {
