@@ -80,7 +80,8 @@ var rooms = []room{
 	{"internal/storeflag", 7, []string{"store", "remote", "ffcv", "internal/term"}},
 	{"convert", 7, []string{"*"}}, // joins all formats, .beton among them
 	{"internal/term", 4, nil},
-	{"internal/complete", 4, nil},                      // what may stand at a shell's cursor
+	{"internal/complete", 4, nil}, // what may stand at a shell's cursor
+	{"internal/advice", 7, []string{"ffcv", "remote", "rgb", "internal/term", "internal/regular"}},
 	{"internal/clitest", 5, []string{"internal/term"}}, // for tests
 	{"internal/usage", 0, nil},
 	{"internal/scripttest", 3, []string{"array", "array/npy"}},
