@@ -41,7 +41,11 @@ func (m *moduleInfo) withBrowser(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		env = []string{"BETONGO_ARTEFACTS=" + filepath.Join(cache, "betongo-ci", "viewer")}
+		dir := filepath.Join(cache, "betongo-ci", "viewer")
+		if err := os.RemoveAll(dir); err != nil { // of an earlier run
+			return err
+		}
+		env = []string{"BETONGO_ARTEFACTS=" + dir}
 	}
 	args := slices.Concat([]string{"test", "-count=1", "-timeout", "10m", "-v", "-run", "^" + browserTests}, m.browser)
 	out, err := m.output(ctx, env, "go", args...)
