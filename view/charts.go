@@ -328,10 +328,8 @@ func (t *tallies) countLabels(ctx context.Context) error {
 	for f := range s.files {
 		file := &s.files[f]
 		d := file.field(s.label)
-		if l, ok := file.ds.(loader.Lender); !ok && file.n > 0 {
+		if !near(file.ds) {
 			return nil
-		} else if _, ok := l.Borrow(0, 1); !ok && file.n > 0 {
-			return nil // far away
 		}
 		for lo := 0; lo < file.n; lo += chunk {
 			if ctx.Err() != nil {
@@ -350,6 +348,15 @@ func (t *tallies) countLabels(ctx context.Context) error {
 	}
 	t.labels = all
 	return nil
+}
+
+// near says whether a dataset's bytes are at hand, and needn't be read.
+func near(ds loader.Dataset) bool {
+	l, ok := ds.(loader.Lender)
+	if ok {
+		_, ok = l.Borrow(0, 1)
+	}
+	return ok
 }
 
 // answer makes charts of what was added up.

@@ -103,7 +103,7 @@ func shown(v any) error {
 	name := reflect.TypeOf(v).Name()
 	switch v.(type) {
 	case loader.Raw:
-		return errors.New("Raw gives a picture's bytes as they are stored, which a sample's page shows")
+		return fmt.Errorf("%s gives a picture's bytes as they are stored, which a sample's page shows", name)
 	case loader.RasterFollower, loader.ArrayFollower:
 		return fmt.Errorf("%s lays a value out as another output's picture lies, and the playground has one output", name)
 	}
