@@ -2,13 +2,10 @@ package view
 
 import (
 	"bytes"
-	"encoding/json"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
@@ -364,69 +361,6 @@ func (s *Server) word(text string) condition {
 	}}
 }
 
-// needle is a text that is looked for in others, whatever the case of letters.
-type needle struct {
-	lower   string
-	ascii   bool
-	escaped *needle // as JSON may spell it; nil: no other way
-}
-
-func newNeedle(text string) *needle {
-	n := &needle{lower: strings.ToLower(text)}
-	n.ascii = !strings.ContainsFunc(n.lower, func(r rune) bool { return r >= utf8.RuneSelf })
-	if spelled, err := fields.AppendJSON(nil, text); err == nil && string(spelled) != `"`+text+`"` {
-		n.escaped = &needle{lower: strings.ToLower(string(spelled[1 : len(spelled)-1])), ascii: true}
-	}
-	return n
-}
-
-// in says whether b contains the text.
-func (n *needle) in(b []byte) bool {
-	if !n.ascii {
-		return strings.Contains(strings.ToLower(string(b)), n.lower)
-	}
-	if n.lower == "" {
-		return true
-	}
-	lower, upper := n.lower[0], n.lower[0]
-	if lower >= 'a' && lower <= 'z' {
-		upper -= 'a' - 'A'
-	}
-	for len(b) >= len(n.lower) {
-		at := bytes.IndexByte(b[:len(b)-len(n.lower)+1], lower)
-		if upper != lower {
-			end := len(b) - len(n.lower) + 1
-			if at >= 0 {
-				end = at
-			}
-			if first := bytes.IndexByte(b[:end], upper); first >= 0 {
-				at = first
-			}
-		}
-		if at < 0 {
-			return false
-		}
-		if n.begins(b[at:]) {
-			return true
-		}
-		b = b[at+1:]
-	}
-	return false
-}
-
-func (n *needle) begins(b []byte) bool {
-	for i := range len(n.lower) {
-		c := b[i]
-		if c >= 'A' && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		if c != n.lower[i] {
-			return false
-		}
-	}
-	return true
-}
-
 // compare is a condition on a field, or on what lies inside it.
 func (s *Server) compare(c clause, k int, rest string) (condition, error) {
 	d := &s.fields[k]
@@ -503,143 +437,4 @@ func ordered(op string, a, b float64) bool {
 		return op == "=" && same || op == "!=" && !same
 	}
 	return compared(op, order(a, b))
-}
-
-// jsonCondition compares what lies at a path inside JSON: a list on the way holds
-// if one of its elements does.
-func jsonCondition(c clause, k int, rest string) condition {
-	var path []string
-	if rest != "" {
-		path = strings.Split(rest, ".")
-	}
-	n := newNeedle(c.Value)
-	x, err := strconv.ParseFloat(c.Value, 64)
-	isNumber := err == nil && !c.Quoted
-	whole, err := strconv.ParseInt(c.Value, 10, 64)
-	isWhole := err == nil && !c.Quoted
-	leaf := func(v any) bool {
-		switch v := v.(type) {
-		case string:
-			if c.Op == "~" {
-				return n.in([]byte(v))
-			}
-			return compared(c.Op, strings.Compare(v, c.Value))
-		case int64:
-			if isWhole && c.Op != "~" {
-				return compared(c.Op, order(v, whole))
-			}
-			return isNumber && c.Op != "~" && ordered(c.Op, float64(v), x)
-		case float64:
-			return isNumber && c.Op != "~" && ordered(c.Op, v, x)
-		case json.Number:
-			f, err := v.Float64()
-			return err == nil && isNumber && c.Op != "~" && ordered(c.Op, f, x)
-		case bool:
-			return !c.Quoted && (c.Op == "=" || c.Op == "!=") && compared(c.Op, strings.Compare(strconv.FormatBool(v), c.Value))
-		case nil:
-			return !c.Quoted && (c.Op == "=" || c.Op == "!=") && compared(c.Op, strings.Compare("null", c.Value))
-		}
-		return false
-	}
-	return condition{cost: costData, reads: []int{k}, holds: func(p *probe) (bool, error) {
-		v, err := p.json(k)
-		return err == nil && inside(v, path, leaf), err
-	}}
-}
-
-// inside says whether something at a path holds.
-func inside(v any, path []string, leaf func(any) bool) bool {
-	if list, ok := v.([]any); ok {
-		if len(path) > 0 {
-			if i, err := strconv.Atoi(path[0]); err == nil {
-				return i >= 0 && i < len(list) && inside(list[i], path[1:], leaf)
-			}
-		}
-		return slices.ContainsFunc(list, func(e any) bool { return inside(e, path, leaf) })
-	}
-	if len(path) == 0 {
-		return leaf(v)
-	}
-	object, ok := v.(map[string]any)
-	if !ok {
-		return false
-	}
-	for n := len(path); n > 0; n-- { // a key may have dots
-		if e, ok := object[strings.Join(path[:n], ".")]; ok {
-			return inside(e, path[n:], leaf)
-		}
-	}
-	return false
-}
-
-// measure compares the width or height of a picture, or how many bytes are
-// stored: of a field that fits, the bytes of all of them.
-func (s *Server) measure(c clause, what string, fits func(k int) bool) (condition, error) {
-	if c.Op == "~" {
-		return condition{}, queryError(c.At, "%q is a number; ~ is for text", c.Name)
-	}
-	var list []int
-	for k := range s.fields {
-		if fits(k) && (what == "bytes" || s.kindOf(k) == kindImage) {
-			list = append(list, k)
-		}
-	}
-	if what == "bytes" {
-		x, ok := parseSize(c.Value)
-		if !ok {
-			return condition{}, queryError(c.At, "%s%s%s: expected a size such as 1000, 64KB or 1.5MiB", c.Name, c.Op, c.Value)
-		}
-		return condition{cost: costTable, holds: func(p *probe) (bool, error) {
-			n := int64(0)
-			for _, k := range list {
-				v, err := p.at(k)
-				if err != nil {
-					return false, err
-				}
-				n += v.size()
-			}
-			return ordered(c.Op, float64(n), x), nil
-		}}, nil
-	}
-	x, err := strconv.ParseFloat(c.Value, 64)
-	switch {
-	case what != "width" && what != "height":
-		return condition{}, queryError(c.At, "a picture has width, height and bytes, no %q", what)
-	case err != nil:
-		return condition{}, queryError(c.At, "%s%s%s: expected a number", c.Name, c.Op, c.Value)
-	case len(list) == 0:
-		return condition{}, queryError(c.At, "no field has pictures")
-	}
-	return condition{cost: costRow, holds: func(p *probe) (bool, error) {
-		for _, k := range list {
-			width, height, err := s.pictureSize(k, p.member(k))
-			if err != nil {
-				return false, err
-			}
-			side := width
-			if what == "height" {
-				side = height
-			}
-			if ordered(c.Op, float64(side), x) {
-				return true, nil
-			}
-		}
-		return false, nil
-	}}, nil
-}
-
-// parseSize reads a number of bytes: 1000, 64k, 1.5MB (of 1000), 2GiB (of 1024).
-func parseSize(text string) (float64, bool) {
-	digits := strings.TrimRightFunc(text, unicode.IsLetter)
-	x, err := strconv.ParseFloat(digits, 64)
-	if err != nil || !(x >= 0) || math.IsInf(x, 0) {
-		return 0, false
-	}
-	unit := strings.ToLower(text[len(digits):])
-	if unit == "" || unit == "b" {
-		return x, true
-	}
-	power := strings.IndexByte("kmgt", unit[0]) + 1
-	base, ok := map[string]float64{"": 1000, "b": 1000, "i": 1024, "ib": 1024}[unit[1:]]
-	return x * math.Pow(base, float64(power)), ok && power > 0
 }
