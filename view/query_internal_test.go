@@ -157,3 +157,14 @@ func TestLRU(t *testing.T) {
 		t.Errorf("%d bytes of %d in %d and %d", l.bytes, l.most, l.order.Len(), len(l.byKey))
 	}
 }
+
+func TestUnescaped(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain": "plain", `\u00e4`: "ä", `a\u00e4b\u20ac`: "aäb€", `\ud83d\ude42!`: "🙂!", `\ud83d`: `\ud83d`, `\ud83dx`: `\ud83dx`, `\ud83d\u0041`: `\ud83d\u0041`, `\u0000\u001b[2J`: `\u0000\u001b[2J`,
+		`\\u00e4`: `\\u00e4`, `\n\u00e4`: `\nä`, `\u12`: `\u12`, `\uzzzz`: `\uzzzz`, `\u00e4\`: `ä\`, `\u202e`: `\u202e`, `\u00E4"\u0022`: `ä""`,
+	} {
+		if got := unescaped(text); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/betongo/betongo/fields"
@@ -295,9 +297,57 @@ func (s *Server) glance(it *item, p *probe, k int) (caption string, err error) {
 		if !ok && kind == kindBytes {
 			return "", nil
 		}
+		if kind == kindJSON {
+			text = unescaped(text)
+		}
 		return shorten(strings.ToValidUTF8(text, "\ufffd"), mostPart), nil
 	}
 	return "", nil
+}
+
+// unescaped is JSON in which letters stand as such where they are spelled \u00e4, for
+// people to read: it need be no JSON any more.
+func unescaped(text string) string {
+	if !strings.Contains(text, `\u`) {
+		return text
+	}
+	var b strings.Builder
+	for text != "" {
+		at := strings.IndexByte(text, '\\')
+		if at < 0 || at+1 == len(text) {
+			break
+		}
+		b.WriteString(text[:at])
+		text = text[at:]
+		n, r := 2, spelled(text)
+		switch second := spelled(text[min(6, len(text)):]); {
+		case r < 0:
+		case utf16.IsSurrogate(r) && second >= 0:
+			n, r = 12, utf16.DecodeRune(r, second)
+		default:
+			n = 6
+		}
+		if r < ' ' || r == unicode.ReplacementChar || !unicode.IsPrint(r) {
+			b.WriteString(text[:n])
+		} else {
+			b.WriteRune(r)
+		}
+		text = text[n:]
+	}
+	b.WriteString(text)
+	return b.String()
+}
+
+// spelled is the number of a \u00e4 that text begins with, -1 without one.
+func spelled(text string) rune {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return -1
+	}
+	n, err := strconv.ParseUint(text[2:6], 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(n)
 }
 
 // shorten cuts a text to n characters, and its white space to single spaces.
