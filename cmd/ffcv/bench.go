@@ -117,7 +117,10 @@ func (c *benchCommand) Run(e *env) error {
 		r.Memory = b.CacheBudget()
 	}
 	warn := func(msg string) { term.Say(e.stderr, prog, "warning", msg) }
-	if err := c.load(e.ctx, f, &r, warn); err != nil {
+	progress := term.NewProgress(e.stderr, prog, "samples", int64(c.Epochs)*int64(f.Len()))
+	err = c.load(e.ctx, f, &r, warn, func(done int) { progress.Set(int64(done), int64(c.Epochs)*int64(f.Len())) })
+	progress.Clear()
+	if err != nil {
 		return c.suggest(err)
 	}
 	if s, ok := f.(interface {
@@ -139,7 +142,7 @@ func (c *benchCommand) Run(e *env) error {
 var filters = map[string]rgb.Filter{"area": rgb.Area, "bilinear": rgb.Bilinear}
 
 // load runs the epochs.
-func (c *benchCommand) load(ctx context.Context, f loader.Dataset, r *benchResult, warn func(string)) error {
+func (c *benchCommand) load(ctx context.Context, f loader.Dataset, r *benchResult, warn func(string), told func(done int)) error {
 	outputs, err := pipeline(f, c.Pipeline, c.shape())
 	if err != nil {
 		return err
@@ -174,7 +177,8 @@ func (c *benchCommand) load(ctx context.Context, f loader.Dataset, r *benchResul
 			return err
 		}
 		before := c.meter.Stats()
-		epoch, first, err := runEpoch(ctx, l, n)
+		done := r.loaded()
+		epoch, first, err := runEpoch(ctx, l, n, func(samples int) { told(done + samples) })
 		if err != nil {
 			return err
 		}
@@ -213,8 +217,17 @@ func (c *benchCommand) chill() error {
 	return err
 }
 
-// runEpoch loads one epoch; first is when its first batch came.
-func runEpoch(ctx context.Context, l *loader.Loader, n int) (epoch benchEpoch, first time.Time, err error) {
+// loaded is how many samples the epochs had.
+func (r *benchResult) loaded() (n int) {
+	for _, e := range r.Epochs {
+		n += e.Samples
+	}
+	return n
+}
+
+// runEpoch loads one epoch; first is when its first batch came. After each it calls
+// told with the samples so far.
+func runEpoch(ctx context.Context, l *loader.Loader, n int, told func(samples int)) (epoch benchEpoch, first time.Time, err error) {
 	cpu, err := usage.CPU()
 	if err != nil {
 		return epoch, first, err
@@ -231,6 +244,7 @@ func runEpoch(ctx context.Context, l *loader.Loader, n int) (epoch benchEpoch, f
 		epoch.Batches++
 		epoch.Samples += b.Len()
 		b.Release()
+		told(epoch.Samples)
 	}
 	epoch.Wall = time.Since(start).Seconds()
 	after, err := usage.CPU()

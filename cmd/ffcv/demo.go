@@ -180,7 +180,7 @@ func (d *demo) load(ctx context.Context, atLeast time.Duration) error {
 	}
 	start := time.Now()
 	for ; d.epochs == 0 || d.wall < atLeast; d.epochs++ {
-		epoch, _, err := runEpoch(ctx, l, d.epochs)
+		epoch, _, err := runEpoch(ctx, l, d.epochs, func(int) {})
 		if err != nil {
 			return err
 		}

@@ -80,18 +80,25 @@ func (c *diffCommand) diff(e *env) (*splice.DiffReport, error) {
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
 	left := c.Limit
-	r, err := splice.Diff(e.ctx, files[0], files[1], &splice.DiffOptions{ByKey: c.ByKey, Report: func(d splice.Difference) {
+	watch, err := c.reading(e, files...)
+	if err != nil {
+		return nil, err
+	}
+	defer watch.end()
+	r, err := splice.Diff(e.ctx, watch.Files[0], watch.Files[1], &splice.DiffOptions{ByKey: c.ByKey, Report: func(d splice.Difference) {
 		switch left--; {
 		case c.Limit > 0 && left < 0:
 		case c.JSON:
 			_ = enc.Encode(newDiffLine(&d)) // out keeps its error
 		default:
+			watch.progress.Clear()
 			fmt.Fprintln(out, term.Text(d.String()))
 		}
 	}})
 	if err != nil {
 		return nil, errors.Join(suggestVerifyIts(err), out.Flush())
 	}
+	watch.end()
 	switch more := r.Differences - int64(c.Limit); {
 	case c.JSON:
 		_ = enc.Encode(diffEnd{r.Differences == 0, r.Differences, r.Samples, r.Differing, r.OnlyA, r.OnlyB})

@@ -13,7 +13,7 @@
 //	ffcv sample train.beton 17 -o pictures
 //	ffcv verify train.beton
 //	ffcv bench train.beton --pipeline rrc224 --order random
-//	ffcv replay train.beton --sample 7 --epoch 3 --seed 1 --out pictures
+//	ffcv replay train.beton --sample 7 --epoch 3 --seed 1 -o pictures
 //	ffcv epoch train.beton --order keyed --seed 1 --state state.json --json
 //	ffcv seal train.beton
 //	ffcv repair damaged.beton -o clean.beton

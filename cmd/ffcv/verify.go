@@ -124,11 +124,7 @@ func (c *verifyCommand) verify(e *env, path string) (flaws int, closed, err erro
 		defer f.Close()
 		sums, sumsErr := f.Sums()
 		line.Samples, line.Checksums = known(f.Len()), sums != nil && sumsErr == nil
-		if c.Decode {
-			err = f.Verify(e.ctx, report)
-		} else {
-			err = f.VerifySums(e.ctx, report)
-		}
+		err = c.read(e, f, report)
 	}
 	var flaw *ffcv.FormatError
 	if err != nil && !errors.As(err, &flaw) {
@@ -154,6 +150,23 @@ func (c *verifyCommand) verify(e *env, path string) (flaws int, closed, err erro
 			name, counted(f.Len(), "sample"), term.FormatCount(f.NumEntries()), sums)
 	}
 	return flaws, closed, out.Flush()
+}
+
+// read goes through a file that opens.
+func (c *verifyCommand) read(e *env, f *ffcv.File, report func(*ffcv.FormatError)) error {
+	r, err := c.reading(e, f)
+	if err != nil {
+		return err
+	}
+	defer r.end()
+	told := func(flaw *ffcv.FormatError) {
+		r.progress.Clear()
+		report(flaw)
+	}
+	if c.Decode {
+		return r.Files[0].Verify(e.ctx, told)
+	}
+	return r.Files[0].VerifySums(e.ctx, told)
 }
 
 // counted is so many of something.
