@@ -13,6 +13,7 @@ import (
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/loader"
+	"io"
 )
 
 // write writes a file of one field.
@@ -141,4 +142,115 @@ func ExampleMixture() {
 	// sample 3: label 3
 	// sample 4: label 4
 	// sample 4: label 4
+}
+
+// Files that are open already, one after another, and of them all some that follow
+// each other.
+func ExampleNewConcat() {
+	dir := shards()
+	defer os.RemoveAll(dir)
+	var members []dataset.Dataset
+	for _, name := range []string{"train-1.beton", "train-0.beton"} {
+		f, err := ffcv.Open(filepath.Join(dir, name), nil)
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer f.Close()
+		members = append(members, f)
+	}
+	all, err := dataset.NewConcat(members...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	some, err := dataset.NewRange(all, 1, 4)
+	if err != nil {
+		log.Fatal(err)
+	}
+	print(some, loader.Sequential, "label")
+	// Output:
+	// sample 0: label 4
+	// sample 1: label 0
+	// sample 2: label 1
+}
+
+// Names that a program has from elsewhere are no patterns, whatever is in them.
+func ExampleOpenFiles() {
+	dir := shards()
+	defer os.RemoveAll(dir)
+	list := []string{filepath.Join(dir, "train-0.beton"), filepath.Join(dir, "train-1.beton")}
+	train, err := dataset.OpenFiles("train", list, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer train.Close()
+	fmt.Println(train.Name(), train.Len(), train.Bounds())
+	// Output: train 5 [0 3 5]
+}
+
+// An index stands for its files, which are opened when something of them is first
+// needed.
+func ExampleNewIndex() {
+	dir := shards()
+	defer os.RemoveAll(dir)
+	var files []*ffcv.File
+	names := []string{"train-0.beton", "train-1.beton"}
+	for _, name := range names {
+		f, err := ffcv.Open(filepath.Join(dir, name), nil)
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer f.Close()
+		files = append(files, f)
+	}
+	x, err := dataset.NewIndex(files, names)
+	if err != nil {
+		log.Fatal(err)
+	}
+	b, err := x.Marshal() // into train.json, beside the files
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	x, err = dataset.ParseIndex(b)
+	if err != nil {
+		log.Fatal(err)
+	}
+	train, err := dataset.OpenIndex(x, dir, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer train.Close()
+	fmt.Println(len(x.Shards), "files of", train.Len(), "samples")
+	// Output: 2 files of 5 samples
+}
+
+// Files are read through memory of a bounded size, from wherever an io.ReaderAt
+// reads.
+func ExampleNewCache() {
+	dir := shards()
+	defer os.RemoveAll(dir)
+	var list []dataset.CacheFile
+	for _, name := range []string{"train-0.beton", "train-1.beton"} {
+		path := filepath.Join(dir, name)
+		info, err := os.Stat(path)
+		if err != nil {
+			log.Fatal(err)
+		}
+		list = append(list, dataset.CacheFile{Name: name, Size: info.Size(), Open: func(context.Context) (io.ReaderAt, error) {
+			return os.Open(path)
+		}})
+	}
+	cache, err := dataset.NewCache(16<<20, list, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cache.Close()
+	f, err := cache.Open(1, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	print(f, loader.Sequential, "label")
+	// Output:
+	// sample 0: label 3
+	// sample 1: label 4
 }

@@ -8,12 +8,15 @@ import (
 	"os"
 	"path/filepath"
 
+	"encoding/json"
+	"errors"
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/loader"
 	"github.com/betongo/betongo/rgb"
 	"github.com/betongo/betongo/transform"
+	"io/fs"
 )
 
 // photos writes a dataset of n small pictures with labels and captions and
@@ -324,4 +327,108 @@ func ExampleOutput_follow() {
 	// |u1 (1, 40, 40, 1) lies as the image: true
 	// |u1 (1, 40, 40, 1) lies as the image: true
 	// |u1 (1, 40, 40, 1) lies as the image: true
+}
+
+// A training keeps in a file how far it has come, and goes on from there when it is
+// started again.
+func ExampleReadState() {
+	f, remove := photos(6)
+	defer remove()
+	dir, err := os.MkdirTemp("", "state")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "state.json")
+	opts := &loader.Options{Order: loader.Keyed, Seed: 1, BatchSize: 2, Outputs: []loader.Output{{Name: "image", Disabled: true}}}
+
+	train := func() {
+		var l *loader.Loader
+		state, err := loader.ReadState(path)
+		if errors.Is(err, fs.ErrNotExist) { // it begins
+			l, err = loader.New(f, opts)
+		} else if err == nil {
+			l, err = loader.Resume(f, opts, state)
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer l.Close()
+		for b, err := range l.Epoch(context.Background(), 0) {
+			if err != nil {
+				log.Fatal(err)
+			}
+			fmt.Print(b.Samples())
+			b.Release()
+			state, err := l.State()
+			if err != nil {
+				log.Fatal(err)
+			}
+			if err := state.Save(path); err != nil {
+				log.Fatal(err)
+			}
+			if state.Batches == 1 {
+				break // the machine is wanted elsewhere
+			}
+		}
+		fmt.Println()
+	}
+	train()
+	train()
+	// Output:
+	// [1 5]
+	// [4 3][2 0]
+}
+
+// Another process sees in a file how the loader is doing.
+func ExampleReadSnapshot() {
+	f, remove := photos(6)
+	defer remove()
+	dir, err := os.MkdirTemp("", "stats")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "stats.json")
+
+	l, err := loader.New(f, &loader.Options{BatchSize: 2, StatsFile: path, Outputs: []loader.Output{{Name: "image", Disabled: true}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	for b, err := range l.Epoch(context.Background(), 0) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		b.Release()
+	}
+
+	s, err := loader.ReadSnapshot(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(s.Batches, "batches of", s.Samples, "samples;", s.Total.Samples, "loaded")
+	// Output: 3 batches of 6 samples; 6 loaded
+}
+
+// A snapshot that came over the network.
+func ExampleParseSnapshot() {
+	f, remove := photos(6)
+	defer remove()
+	l, err := loader.New(f, &loader.Options{BatchSize: 2, Outputs: []loader.Output{{Name: "image", Disabled: true}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	b, err := json.Marshal(l.Snapshot())
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	s, err := loader.ParseSnapshot(b)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(s.Batches, "batches,", s.Total.Samples, "samples loaded")
+	// Output: 3 batches, 0 samples loaded
 }

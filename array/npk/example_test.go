@@ -55,3 +55,37 @@ func Example() {
 	// Output:
 	// x <f4 (3, 2) [1 1 2 2 3 3] <nil>
 }
+
+func ExampleCreate() {
+	dir, err := os.MkdirTemp("", "npk")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "b.npk")
+
+	w, err := npk.Create(path, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer w.Abort()
+	x, err := array.Of([]float32{0, 1, 2, 3}, 2, 2)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := errors.Join(w.Put("x", x.Strided()), w.Put("last", x.Row(1).Strided()), w.Close()); err != nil {
+		log.Fatal(err)
+	}
+
+	f, err := npk.Open(path, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer f.Close()
+	for _, m := range f.Members() {
+		fmt.Println(m.Name, m.Spec)
+	}
+	// Output:
+	// x <f4 (2, 2)
+	// last <f4 (2,)
+}

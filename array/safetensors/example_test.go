@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"errors"
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/safetensors"
 )
@@ -43,4 +44,59 @@ func Example() {
 	// fc.bias <f4 (2,)
 	// fc.weight <f4 (2, 2)
 	// [3 4]
+}
+
+// A tensor larger than memory is written row by row, and its header read alone.
+func ExampleCreate() {
+	dir, err := os.MkdirTemp("", "safetensors")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "embedding.safetensors")
+
+	w, err := safetensors.Create(path, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer w.Abort()
+	rows, err := w.Add(array.Member{Name: "embedding", Spec: array.Spec{DType: array.Float32, Shape: []int{3, 2}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for i := range 3 {
+		row, err := array.Of([]float32{float32(i), float32(i) / 2}, 1, 2)
+		if err != nil {
+			log.Fatal(err)
+		}
+		if err := rows.Write(row); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if err := errors.Join(rows.Close(), w.Close()); err != nil {
+		log.Fatal(err)
+	}
+
+	h, err := safetensors.ReadHeader(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, t := range h.Tensors {
+		fmt.Println(t.Name, t.DType, t.Shape, t.End-t.Begin, "bytes")
+	}
+	// Output: embedding F32 [3 2] 24 bytes
+}
+
+// The header of a file that is in memory.
+func ExampleParse() {
+	b, err := os.ReadFile("../../testdata/formats/safetensors/all.safetensors")
+	if err != nil {
+		log.Fatal(err)
+	}
+	h, err := safetensors.Parse(b)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(h.Tensors), h.Metadata)
+	// Output: 8 map[format:pt who:conv]
 }
