@@ -263,10 +263,11 @@ func (s *shards) Close() error {
 	for i := range s.list {
 		m := &s.list[i]
 		m.mu.Lock()
-		if f := m.file.Swap(nil); f != nil {
+		f := m.file.Swap(nil)
+		m.mu.Unlock()
+		if f != nil { // without the lock: it waits for what is lent to somebody who may come to get
 			errs = append(errs, f.Close())
 		}
-		m.mu.Unlock()
 	}
 	return errors.Join(errs...)
 }

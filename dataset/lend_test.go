@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/betongo/betongo/dataset"
 	"github.com/betongo/betongo/ffcv"
@@ -95,4 +96,71 @@ func checkLent(t *testing.T, name string, ds dataset.Dataset, lends bool) {
 	if n > 0 != lends {
 		t.Errorf("%s: %d values were lent", name, n)
 	}
+}
+
+// TestLendCloseShard: a dataset whose files have a cache each can be closed while a
+// value of one is lent to somebody who then needs more of that file.
+func TestLendCloseShard(t *testing.T) {
+	x, base, _ := indexed(t, 5, 3)
+	c, err := dataset.OpenIndex(x, base, &dataset.Options{Open: func(path string) (*ffcv.File, error) {
+		return ffcv.Open(path, &ffcv.OpenOptions{Memory: 64 << 20})
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := borrowSome(t, c)
+	closed, refused := make(chan error, 1), make(chan error, 1)
+	go func() { closed <- c.Close() }()
+	go func() { // ends when Close has begun
+		for {
+			if _, err := c.Rows(0, 1, nil); err != nil {
+				refused <- err
+				return
+			}
+		}
+	}()
+	select {
+	case <-refused:
+	case <-time.After(20 * time.Second):
+		t.Fatal("Close waits for what is lent, and who has it for Close")
+	}
+	select {
+	case <-closed:
+		t.Error("Close did not wait for what is lent")
+	case <-time.After(10 * time.Millisecond):
+	}
+	done()
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+}
+
+// borrowSome borrows a value of sample 0.
+func borrowSome(t *testing.T, ds dataset.Dataset) (done func()) {
+	t.Helper()
+	row, err := ds.Rows(0, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, d := range ds.Fields() {
+		regions, err := d.Field.Regions(nil, row[d.Offset:d.Offset+d.Size])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range regions {
+			if r.Size < 0 {
+				if r.Size, err = ds.RegionSize(0, k, r.Ptr); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, done, err := ds.(loader.Loaner).Lend(0, r.Ptr, r.Size); err != nil || done != nil {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return done
+			}
+		}
+	}
+	t.Fatal("nothing is lent")
+	return nil
 }

@@ -78,7 +78,8 @@ type Lender interface {
 // Loaner is the ability of a Dataset that reads through a cache in memory to lend a
 // value as it lies there, instead of copying it: Lend waits for the bytes that Bytes
 // would return, which are read only, and valid until done is called, once. A nil done
-// without an error lends nothing: then Bytes reads it. *ffcv.File has it.
+// without an error lends nothing: then Bytes reads it. *ffcv.File has it. A type that
+// embeds such a dataset and has Bytes of its own needs Lend of its own too.
 type Loaner interface {
 	Lend(sample int, ptr uint64, size int64) (b []byte, done func(), err error)
 }

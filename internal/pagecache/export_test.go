@@ -2,6 +2,9 @@ package pagecache
 
 import "fmt"
 
+// Memory is where the blocks lie.
+func (c *Cache) Memory() []byte { return c.arena }
+
 // Invariants checks the bookkeeping of a cache that nobody uses.
 func (c *Cache) Invariants() error {
 	c.mu.Lock()

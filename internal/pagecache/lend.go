@@ -14,6 +14,7 @@ type whole struct {
 	there []atomic.Uint64 // a bit for each block that came; nil: not all has room
 	lent  atomic.Int64    // loans that were not given back
 	ended atomic.Bool     // Close has begun
+	huge  bool            // the memory may be laid out in huge pages
 	hits  atomic.Int64    // blocks that were lent at once
 	back  func()          // ends a loan
 }
@@ -106,10 +107,13 @@ func (c *Cache) bringAll(first, last int64) (bool, error) {
 			if err := c.bring(run[:n]); err != nil {
 				return failed(err)
 			}
+			b += int64(n)
 		case c.frames[i].state == queued:
-			if err := c.bring(c.unqueue(&run, b, min(last, b+int64(c.run)-1))); err != nil {
+			mine := c.unqueue(&run, b, min(last, b+int64(c.run)-1))
+			if err := c.bring(mine); err != nil {
 				return failed(err)
 			}
+			b += int64(len(mine))
 		case c.frames[i].state == ready:
 			c.stats.Hits++
 			b++

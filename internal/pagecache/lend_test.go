@@ -67,8 +67,12 @@ func TestLendNot(t *testing.T) {
 		}
 	}
 	lent(t, whole, data, 50, 2*block)() // short: read into frames
-	if s := whole.Stats(); s.Misses != 3 || s.Bytes != 3*block {
+	if s := whole.Stats(); s.Misses != 3 || s.Hits != 0 || s.Bytes != 3*block {
 		t.Errorf("%+v", s)
+	}
+	lent(t, whole, data, 50, 3*block)() // a fourth block
+	if s := whole.Stats(); s.Misses != 4 || s.Hits != 3 || s.Bytes != 4*block {
+		t.Errorf("then %+v", s)
 	}
 }
 

@@ -172,7 +172,6 @@ func New(r io.ReaderAt, size int64, opts Options) (*Cache, error) {
 	if err != nil {
 		return nil, fmt.Errorf("page cache: %w", err)
 	}
-	mmap.Huge(arena)
 	c.arena, c.limit, c.stale = arena, int(n-n/4), 2*n*block
 	c.settled.L = &c.mu
 	for i := range c.lists {
@@ -186,6 +185,7 @@ func New(r io.ReaderAt, size int64, opts Options) (*Cache, error) {
 	if n >= all {
 		c.setWhole(all)
 	} else {
+		mmap.Huge(arena)
 		c.heads = make([]int32, 1<<bits.Len64(uint64(n-1)))
 		for i := range c.heads {
 			c.heads[i] = none
@@ -261,11 +261,17 @@ func (c *Cache) startReaders(n int) {
 
 // WillScan tells that most of the file will be read, in whatever order. From afar,
 // and where all of it has room, neighbours of what is announced are then read along:
-// a few long reads instead of one for each value.
+// a few long reads instead of one for each value. The memory is laid out in huge pages
+// only then, where each block has its place: of a file that is read here and there
+// each block would take one.
 func (c *Cache) WillScan() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.scan = c.far && c.run > 1 && c.isWhole()
+	if c.isWhole() && !c.whole.huge && !c.closed {
+		c.whole.huge = true
+		mmap.Huge(c.arena)
+	}
 }
 
 // scanAround is how many blocks are read together then.
