@@ -176,7 +176,7 @@ func (c *shardCommand) print(s streams, p *build.Plan, r *build.Receipt, built b
 		return printJSON(s, shardReport{r.Shard, path, r.Samples, r.Size, r.SHA256, skips(r.Skipped), built, took.Seconds()})
 	}
 	for _, k := range r.Skipped {
-		fmt.Fprintf(s.err, "%s: skipped: %s: %s\n", prog, term.Name(k.Path), k.Reason)
+		term.Say(s.err, prog, "skipped", term.Name(k.Path)+": "+k.Reason)
 	}
 	how := fmt.Sprintf("in %.1f s", took.Seconds())
 	if !built {

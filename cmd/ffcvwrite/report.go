@@ -95,10 +95,10 @@ const leftOutShown = 20
 func (j *job) print(r report) error {
 	for i, s := range r.LeftOut {
 		if i == leftOutShown && !j.output.JSON {
-			fmt.Fprintf(j.err, "%s: left out: %s more (--json lists all)\n", prog, term.FormatCount(int64(len(r.LeftOut)-i)))
+			term.Say(j.err, prog, "left out", term.FormatCount(int64(len(r.LeftOut)-i))+" more (--json lists all)")
 		}
 		if i < leftOutShown {
-			fmt.Fprintf(j.err, "%s: left out: %s: %s\n", prog, term.Name(s.Path), s.Reason)
+			term.Say(j.err, prog, "left out", term.Name(s.Path)+": "+s.Reason)
 		}
 	}
 	for _, s := range r.Skipped {
@@ -106,7 +106,7 @@ func (j *job) print(r report) error {
 		if path != "" {
 			path = term.Name(path) + ": "
 		}
-		fmt.Fprintf(j.err, "%s: skipped: %s%s\n", prog, path, s.Reason)
+		term.Say(j.err, prog, "skipped", path+s.Reason)
 	}
 	if r.Images != nil {
 		j.printNotes(r.Images)

@@ -88,16 +88,17 @@ func Fail(w io.Writer, prog string, err error) int {
 	return ExitCode(err)
 }
 
-// Say prints "prog: kind: text", as Fail does; kind is "hint", "note" or
-// "warning". Under --quiet only warnings are printed.
+// Say prints "prog: kind: text", as Fail does; kind is "hint", "note", "left out"
+// (what is no sample), "skipped" (a sample that was to be there) or "warning". Under
+// --quiet only the last two are printed.
 func Say(w io.Writer, prog, kind, text string) {
-	if !isQuiet(w) || kind == "warning" {
+	if !isQuiet(w) || kind == "warning" || kind == "skipped" {
 		line(w, prog, kind, text)
 	}
 }
 
 // kindStyles are what the kinds of lines look like on a terminal.
-var kindStyles = map[string]style{"error": red, "warning": yellow, "hint": cyan, "note": bold}
+var kindStyles = map[string]style{"error": red, "warning": yellow, "hint": cyan, "note": bold, "left out": bold, "skipped": yellow}
 
 // line keeps a text of several lines readable by indenting all but the first.
 func line(w io.Writer, prog, kind, text string) {
