@@ -30,7 +30,7 @@ func TestGoogleCredentials(t *testing.T) {
 // TestPasswordInURL: credentials are no part of a store's URL, and what somebody wrote
 // there is not shown.
 func TestPasswordInURL(t *testing.T) {
-	for _, url := range []string{"s3://me:secret@bucket/x.beton", "gs://secret@bucket/x.beton", "azblob://me:secret@bucket/*.beton"} {
+	for _, url := range []string{"s3://me:secret@bucket/x.beton", "gs://secret@bucket/x.beton", "azblob://me:secret@bucket/*.beton", "s3://me:a/secret@bucket/x.beton"} {
 		_, openErr := remote.Open(t.Context(), url, nil)
 		_, createErr := remote.Create(t.Context(), url, nil, nil)
 		_, listErr := remote.List(t.Context(), url, nil)

@@ -162,7 +162,9 @@ func parse(raw string) (place, error) {
 		if bucket == "" {
 			return place{}, fmt.Errorf("%s://: no bucket; want %s://BUCKET/KEY", scheme, scheme)
 		}
-		if strings.Contains(bucket, "@") { // no store's buckets have one; what is before it may be a password
+		// No store's buckets have an '@'; what is before it may be a password. One with
+		// a '/' leaves a ':' in the bucket, which is in none but an ARN.
+		if strings.Contains(bucket, "@") || strings.Contains(bucket, ":") && !strings.HasPrefix(bucket, "arn:") && strings.Contains(key, "@") {
 			return place{}, fmt.Errorf("%s://…@…: no bucket has an '@'; credentials are no part of such a URL", scheme)
 		}
 		return place{scheme: scheme, bucket: bucket, key: key}, nil

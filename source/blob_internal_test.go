@@ -289,7 +289,7 @@ func TestExpandShards(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"s3://me:secret@bucket/a@b": "s3://bucket/a@b", "gs://bucket/a@b": "gs://bucket/a@b", "a@b/c": "a@b/c", "https://me:secret@host/a@b?secret": "https://host/a@b",
+		"s3://me:secret@bucket/a@b": "s3://bucket/a@b", "s3://me:a/secret@bucket/b": "s3://bucket/b", "gs://bucket/a@b": "gs://bucket/a@b", "a@b/c": "a@b/c", "https://me:secret@host/a@b?secret": "https://host/a@b",
 	} {
 		if got := shown(name); got != want {
 			t.Errorf("%q is shown as %q, want %q", name, got, want)

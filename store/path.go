@@ -28,11 +28,16 @@ func localPath(p string) string {
 func web(p string) bool { return strings.HasPrefix(p, "http://") || strings.HasPrefix(p, "https://") }
 
 // bare is the URL of an object without what somebody has written before an '@' where a
-// bucket stands: a password, which is no part of such a URL.
+// bucket stands: a password, which is no part of such a URL. One with a '/' in it
+// ends the bucket, in which there is a ':' then as in none but an ARN.
 func bare(p string) string {
 	scheme, rest, ok := strings.Cut(p, "://")
 	bucket, _, _ := strings.Cut(rest, "/")
-	if at := strings.LastIndexByte(bucket, '@'); ok && at >= 0 {
+	at := strings.LastIndexByte(bucket, '@')
+	if at < 0 && strings.Contains(bucket, ":") && !strings.HasPrefix(bucket, "arn:") {
+		at = strings.LastIndexByte(rest, '@')
+	}
+	if ok && at >= 0 {
 		return scheme + "://" + rest[at+1:]
 	}
 	return p

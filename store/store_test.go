@@ -48,6 +48,8 @@ func TestPaths(t *testing.T) {
 		"https://host\x7f/?secret":                           "https://…",
 		"s3://bucket/a?b":                                    "s3://bucket/a?b",
 		"s3://me:secret@bucket/a@b":                          "s3://bucket/a@b",
+		"s3://me:a/secret@bucket/b":                          "s3://bucket/b",
+		"s3://arn:aws:s3:x:1:accesspoint:y/a@b":              "s3://arn:aws:s3:x:1:accesspoint:y/a@b",
 		"gs://bucket/a@b":                                    "gs://bucket/a@b",
 		"a@b/c":                                              "a@b/c",
 		"a?b":                                                "a?b",
