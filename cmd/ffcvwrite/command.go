@@ -129,10 +129,10 @@ type imageFlags struct {
 	Reencode            string  `default:"auto" placeholder:"auto|always" help:"auto (the default) keeps a JPEG's bytes whenever it needs no resizing; always encodes every image."`
 	Orient              bool    `help:"Turn images as their EXIF orientation says; without it the orientation is ignored, as by torchvision."`
 	Strip               bool    `help:"Drop the metadata of JPEGs that are kept as they are: EXIF with its orientation, GPS place and preview, XMP, colour profiles, comments. The pixels stay the same."`
-	SmartThreshold      int     `default:"0" placeholder:"BYTES" help:"In smart mode: images of more bytes of pixels are stored as jpg; 0 stores all raw."`
+	SmartThreshold      int     `default:"0" placeholder:"BYTES" help:"Images of more bytes of pixels are stored as jpg in smart mode; 0 stores all raw."`
 	NoCheckpoints       bool    `help:"Write no checkpoints of JPEGs. They take a hundredth of the JPEGs' size, and crops are decoded faster from them."`
 	MaxPixels           int     `default:"0" placeholder:"N" help:"Refuse images of more than N pixels, before they are decoded; 0 is the most there can be, 268435456."`
-	CompressProbability float64 `default:"0.5" placeholder:"P" help:"In proportion mode: the share of images stored as jpg (default 0.5)."`
+	CompressProbability float64 `default:"0.5" placeholder:"P" help:"The share of images stored as jpg in proportion mode (default 0.5)."`
 }
 
 // image returns what the flags say. Of numbers whose zero is a default elsewhere

@@ -17,10 +17,10 @@ import (
 // estimateFlags are those of --estimate.
 type estimateFlags struct {
 	Estimate        bool      `help:"Write nothing: tell from some samples what the file will take, its size, the time to build it, and the processor time to load it, as asked and in five other ways to store images."`
-	EstimateSamples int       `default:"200" placeholder:"N" help:"With --estimate: how many samples to look at (default 200)."`
-	Disk            term.Size `placeholder:"SIZE" help:"With --estimate: room that there is for the file, such as 500GiB (default: what is free where it would go)."`
-	Cores           int       `default:"0" placeholder:"N" help:"With --estimate: processors that will load it (default: this machine's)."`
-	ImagesPerSecond float64   `default:"0" placeholder:"N" help:"With --estimate: how many images a second the training takes (default: as many as can be had)."`
+	EstimateSamples int       `default:"200" placeholder:"N" help:"How many samples --estimate looks at (default 200)."`
+	Disk            term.Size `placeholder:"SIZE" help:"Room that --estimate takes for granted, such as 500GiB (default: what is free where it would go)."`
+	Cores           int       `default:"0" placeholder:"N" help:"Processors that will load the file that --estimate is of (default: this machine's)."`
+	ImagesPerSecond float64   `default:"0" placeholder:"N" help:"How many images a second the training takes that --estimate is for (default: as many as can be had)."`
 }
 
 func (f *estimateFlags) valid() error {

@@ -95,7 +95,10 @@ func (p *Program) rows(t *testing.T) map[string]row {
 
 // meaning is what help begins with: its first sentence, up to a colon.
 func meaning(help string) string {
-	text, _, _ := strings.Cut(term.FirstSentence(help), ": ")
+	text := term.FirstSentence(help)
+	if before, _, ok := strings.Cut(text, ": "); ok && strings.Count(before, "(") == strings.Count(before, ")") {
+		text = before
+	}
 	return strings.TrimSuffix(text, ".") + "."
 }
 
