@@ -1,9 +1,14 @@
 package loader_test
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"os"
 	"runtime"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -126,4 +131,91 @@ func TestLendClose(t *testing.T) {
 		}
 	}
 	t.Errorf("%d batches without an error", n)
+}
+
+// TestLendWays: whatever values are loaded by, views of one picture, packed values and
+// arrays, in batches that are asked for, epochs that are left and samples that are
+// passed over: they come as those that are not lent, and all are given back.
+func TestLendWays(t *testing.T) {
+	photos, err := os.ReadFile(photoFile(t, true).Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := errors.New("bad")
+	fails := opFunc(func(b []byte, rng *rand.Rand) error {
+		if rng.IntN(3) == 0 {
+			return bad
+		}
+		return nil
+	})
+	for name, c := range map[string]struct {
+		data []byte
+		opts loader.Options
+	}{
+		"views":  {photos, loader.Options{Outputs: crops(64, 32)}},
+		"packed": {packedFile(t, 60), loader.Options{}},
+		"ragged": {packedFile(t, 60), loader.Options{Outputs: []loader.Output{{Name: "text_lz4", Ragged: true}, {Name: "doc_lz4"}}}},
+		"passed": {packedFile(t, 60), loader.Options{OnError: loader.Skip, Outputs: []loader.Output{{Name: "words", Ops: []any{fails}}, {Name: "words_lz4", Ops: []any{fails}}}}},
+	} {
+		settle := leak.Watch(t)
+		files := make([]*lending, 2)
+		for i, memory := range []int64{int64(len(c.data)) + 4<<20, 256 << 10} {
+			src, err := ffcv.CacheSource(name, bytes.NewReader(c.data), int64(len(c.data)), memory)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, err := ffcv.New(src, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files[i] = &lending{File: f}
+		}
+		opts := c.opts
+		opts.BatchSize, opts.Workers, opts.Seed = 7, 2, 5
+		var made [2][]string
+		for i, f := range files {
+			l := newLoader(t, f, &opts)
+			for b, err := range l.Epoch(t.Context(), 0) {
+				if err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				made[i] = append(made[i], contents(b))
+				b.Release()
+			}
+			for b, err := range l.Epoch(t.Context(), 1) {
+				if err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				b.Release()
+				break
+			}
+			b, err := l.Get(t.Context(), 0, []int{f.Len() - 1, 0, 3, 3})
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			made[i] = append(made[i], contents(b))
+			b.Release()
+			if n := f.out.Load(); n != 0 || f.all.Load() > 0 != (i == 0) {
+				t.Errorf("%s: %d values were lent, %d not given back", name, f.all.Load(), n)
+			}
+			if err := errors.Join(l.Close(), f.Close()); err != nil {
+				t.Error(err)
+			}
+		}
+		if !slices.Equal(made[0], made[1]) {
+			t.Errorf("%s: lent values come otherwise than those that are copied", name)
+		}
+		settle()
+	}
+}
+
+// contents are a batch's samples and values.
+func contents(b *loader.Batch) string {
+	var s strings.Builder
+	fmt.Fprint(&s, b.Samples())
+	for _, c := range b.Outputs() {
+		fmt.Fprint(&s, c.Lengths)
+		s.Write(c.Data)
+	}
+	return s.String()
 }
