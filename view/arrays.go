@@ -97,7 +97,7 @@ func (s *Server) showArray(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	free, err := s.room(r.Context(), v)
+	free, err := s.room(r.Context(), v, true)
 	if err != nil {
 		return err
 	}

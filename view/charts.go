@@ -369,7 +369,7 @@ func (t *tallies) answer(read int) *chartsAnswer {
 	}
 	for k := range t.fields {
 		f := &t.fields[k]
-		name := t.s.fields[k].Name
+		name := t.s.names[k]
 		c := fieldChart{Name: name, TotalBytes: f.total, Bytes: f.bytes.histogram()}
 		if f.kind == kindImage {
 			c.Bytes = nil // it stands with the pictures
@@ -392,7 +392,7 @@ func (t *tallies) answer(read int) *chartsAnswer {
 
 // answer lists the labels.
 func (l *labelTally) answer(s *Server) *labelsChart {
-	c := &labelsChart{Field: s.fields[s.label].Name, Counts: []labelCount{}, Distinct: len(l.counts), More: l.others > 0, Samples: l.n, Whole: l.whole}
+	c := &labelsChart{Field: s.names[s.label], Counts: []labelCount{}, Distinct: len(l.counts), More: l.others > 0, Samples: l.n, Whole: l.whole}
 	type pair struct{ label, n int64 }
 	list := make([]pair, 0, len(l.counts))
 	for v, n := range l.counts {
@@ -401,21 +401,13 @@ func (l *labelTally) answer(s *Server) *labelsChart {
 		c.Entropy -= p * math.Log2(p)
 	}
 	slices.SortFunc(list, func(a, b pair) int { return cmp.Or(cmp.Compare(b.n, a.n), cmp.Compare(a.label, b.label)) })
-	var names []string
-	if of, ok := s.ds.(interface{ Classes() []string }); ok {
-		names = of.Classes()
-	}
 	c.Others = l.others
 	for k, p := range list {
 		if k >= mostLabels {
 			c.Others += p.n
 			continue
 		}
-		one := labelCount{Label: wholeNumber(p.label), Count: p.n}
-		if p.label >= 0 && p.label < int64(len(names)) {
-			one.Class = names[p.label]
-		}
-		c.Counts = append(c.Counts, one)
+		c.Counts = append(c.Counts, labelCount{Label: wholeNumber(p.label), Class: s.className(p.label), Count: p.n})
 	}
 	return c
 }

@@ -149,11 +149,9 @@ func (p *picker) add(s *Server, k int, to *pixelTally, i int) error {
 		}
 		to.add(p.image.Pix, 3, 1)
 	case fields.Image:
-		data := make([][]byte, len(v.regions))
-		for r, g := range v.regions {
-			if data[r], err = v.f.ds.Bytes(v.sample, g.Ptr, g.Size, nil); err != nil {
-				return err
-			}
+		data, err := v.parts()
+		if err != nil {
+			return err
 		}
 		if err := of.DecodeRaster(&p.raster, v.meta, data); err != nil {
 			return err

@@ -56,6 +56,15 @@ func namesOf(list []ffcv.Field) []string {
 	return names
 }
 
+// shownName is what a page calls the first field of a name in the file.
+func (s *Server) shownName(name string) string {
+	k := slices.IndexFunc(s.fields, func(f ffcv.Field) bool { return f.Name == name })
+	if k < 0 {
+		return name
+	}
+	return s.names[k]
+}
+
 // fieldNamed returns the field that a request names, which is of one of the kinds;
 // without a name the first one of the first kind that there is.
 func (s *Server) fieldNamed(r *http.Request, what string, kinds ...string) (int, error) {

@@ -210,9 +210,10 @@ func orderNames() (names []string) {
 // ownOutputs has the field that is asked for, through its pipeline, and of the
 // others those of small values of one size: a page's loader is about pictures.
 func (s *Server) ownOutputs(q *ownSettings) ([]loader.Output, error) {
-	chosen := slices.IndexFunc(s.fields, func(f ffcv.Field) bool {
-		return q.Field == f.Name || q.Field == "" && f.Type == fields.TypeRGBImage
-	})
+	chosen := slices.Index(s.names, q.Field)
+	if q.Field == "" {
+		chosen = slices.IndexFunc(s.fields, func(f ffcv.Field) bool { return f.Type == fields.TypeRGBImage })
+	}
 	if chosen < 0 && q.Field != "" {
 		return nil, badRequest("there is no field %.80q", q.Field)
 	}

@@ -20,6 +20,7 @@ const (
 	mostRead    = 1 << 17 // samples of a file that are all read for its map
 	drawnRows   = 1 << 17 // samples that are drawn for the map of a larger file without order
 	bucketDraw  = 16      // samples that are drawn for a bucket
+	mostWriters = 32      // processes that fill pages of a file at a time
 	mapTime     = 250 * time.Millisecond
 )
 
@@ -92,6 +93,7 @@ type layout struct {
 	number   int
 	base     int // the number of its first sample in the dataset
 	fields   []ffcv.Field
+	names    []string // of the fields, as a page knows them
 	pageSize int64
 	first    int64 // page
 	pages    int64
@@ -111,6 +113,7 @@ type fieldSpan struct {
 
 func newLayout(f *ffcv.File, number, base int) *layout {
 	l := &layout{f: f, number: number, base: base, fields: f.Fields(), pageSize: int64(f.Header().PageSize), deadline: time.Now().Add(mapTime)}
+	l.names = namesOf(l.fields)
 	first, n := f.Pages()
 	l.first, l.pages = first/l.pageSize, n
 	_, l.lends = f.Borrow(0, 1)
@@ -243,7 +246,7 @@ type pageAnswer struct {
 	Values []pageValue `json:"values"`
 	Count  int         `json:"count"`
 	Cut    bool        `json:"cut"`     // there are more than are listed
-	Part   bool        `json:"partial"` // the file is too large to find all of them: it has no order
+	Part   bool        `json:"partial"` // there may be more: the file is too large to look at all samples
 }
 
 // pageValue is a value in it; one of several pages may begin before.
@@ -283,53 +286,75 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, a)
 }
 
-// inPage finds the values of a page.
+// side is one of the two ways from where a page's samples are looked for.
+type side struct {
+	at, step int // the next sample, and 1 or -1
+	idle     int // samples in a row that had nothing in the page
+}
+
+// inPage finds the values of a page. Where samples lie in order it looks on both sides
+// of the first that should be there: a value of several pages begins in one before, and
+// a writer of several processes, each of which fills pages of its own, keeps the order
+// only on the whole.
 func (l *layout) inPage(ctx context.Context, a *pageAnswer) error {
-	n := l.f.Len()
-	lo, sorted := 0, false
+	n, lo, most := l.f.Len(), 0, math.MaxInt
 	if n > mostRead {
-		var err error
-		if sorted, err = l.ordered(ctx); err != nil {
-			return err
-		}
-	}
-	if sorted {
-		var err error
-		if lo, err = l.search(0, n, a.Offset); err != nil {
-			return err
-		}
-		lo = max(0, lo-1) // a value of several pages may begin before this one
-	}
-	for i := lo; i < n; i++ {
-		if i%256 == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if n > mostRead && i%256 == 255 && l.late() {
-			a.Part = true
-			break
-		}
-		spans, err := l.sample(i)
+		sorted, err := l.ordered(ctx)
 		if err != nil {
 			return err
 		}
-		behind := sorted && len(spans) > 0
-		for _, v := range spans {
-			behind = behind && v.off >= a.Offset+l.pageSize
-			part := min(v.off+v.size, a.Offset+l.pageSize) - max(v.off, a.Offset)
-			if part <= 0 {
-				continue
+		if sorted {
+			if lo, err = l.search(0, n, a.Offset); err != nil {
+				return err
 			}
-			a.Used += part
-			if a.Count++; len(a.Values) <= 4*mostValues {
-				a.Values = append(a.Values, pageValue{l.base + i, l.fields[v.field].Name, v.off, v.size})
-			}
+			most = int(min(mostWriters*(int64(n)/l.pages+1), mostRead/2))
 		}
-		if behind {
+	}
+	sides := [2]side{{at: lo, step: 1}, {at: lo - 1, step: -1}}
+	open := func(s *side) bool { return s.at >= 0 && s.at < n && s.idle < most }
+	for k := 0; open(&sides[0]) || open(&sides[1]); k++ {
+		if k%256 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if n > mostRead && k%256 == 255 && l.late() {
+			a.Part = true
 			break
 		}
+		s := &sides[k%2]
+		if !open(s) {
+			continue
+		}
+		found, err := l.addTo(a, s.at)
+		if err != nil {
+			return err
+		}
+		if s.idle++; found {
+			s.idle = 0
+		}
+		s.at += s.step
 	}
 	a.Used = min(a.Used, l.pageSize) // values that overlap are damage
 	return nil
+}
+
+// addTo adds to a page what a sample has in it, and says whether it has something.
+func (l *layout) addTo(a *pageAnswer, i int) (found bool, err error) {
+	spans, err := l.sample(i)
+	if err != nil {
+		return false, err
+	}
+	for _, v := range spans {
+		part := min(v.off+v.size, a.Offset+l.pageSize) - max(v.off, a.Offset)
+		if part <= 0 {
+			continue
+		}
+		found = true
+		a.Used += part
+		if a.Count++; len(a.Values) <= 4*mostValues {
+			a.Values = append(a.Values, pageValue{l.base + i, l.names[v.field], v.off, v.size})
+		}
+	}
+	return found, nil
 }
 
 // search is the first of the samples lo to hi-1, which lie in order, whose values

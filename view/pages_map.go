@@ -277,10 +277,7 @@ func (m *pageMap) answer() pagesAnswer {
 	l := m.l
 	a := pagesAnswer{
 		File: l.number, Name: l.f.Name(), PageSize: l.pageSize, Pages: l.pages, FirstData: l.first,
-		Fields: []string{}, Buckets: m.buckets, Broken: l.broken, Meta: l.meta(),
-	}
-	for k := range l.fields {
-		a.Fields = append(a.Fields, l.fields[k].Name)
+		Fields: append([]string{}, l.names...), Buckets: m.buckets, Broken: l.broken, Meta: l.meta(),
 	}
 	for b := range m.buckets {
 		k := &m.buckets[b]

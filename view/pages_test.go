@@ -237,6 +237,8 @@ type huge struct {
 	perPage, pageN int64
 	table          int64
 	mixed          int64 // odd; 0: none
+	first          int64 // bytes of the first sample's picture, 0: as the others'
+	lanes          int64 // pages that are filled at the same time, as by so many processes; 0: one
 }
 
 const hugeSlot = 8000
@@ -266,8 +268,14 @@ func newHuge(t testing.TB, n, mixed int64) *huge {
 
 func (h *huge) at(i int64) (ptr, size int64) {
 	size = 4000 + i*2654435761%3000
+	if i == 0 && h.first > 0 {
+		size = h.first
+	}
 	if h.mixed != 0 {
 		i = i * h.mixed % h.n
+	}
+	if block := h.perPage * h.lanes; block > 0 {
+		i = i/block*block + i%block%h.lanes*h.perPage + i%block/h.lanes
 	}
 	return h.pages + i/h.perPage*int64(ffcv.DefaultPageSize) + i%h.perPage*hugeSlot, size
 }
@@ -362,6 +370,25 @@ func TestPagesHuge(t *testing.T) {
 		}
 		if time.Since(began) > 3*time.Second {
 			t.Errorf("a page took %v", time.Since(began))
+		}
+	}
+}
+
+// TestPageOfSeveralWriters: a page's values are found where processes have filled pages
+// side by side, so that samples lie in order only on the whole.
+func TestPageOfSeveralWriters(t *testing.T) {
+	h := newHuge(t, 600_000, 0)
+	h.lanes = 8
+	f, err := ffcv.New(h, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := ask(t, f)
+	for _, at := range []int64{0, 1, 13, 290, 291} {
+		var page pageTold
+		a.get(fmt.Sprintf("/api/page/%d", h.pages/int64(ffcv.DefaultPageSize)+at), &page)
+		if int64(page.Count) != h.perPage && !page.Partial || int64(page.Count) < h.perPage/8 {
+			t.Errorf("page %d: %d values, partial %v; want %d", page.Page, page.Count, page.Partial, h.perPage)
 		}
 	}
 }

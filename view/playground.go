@@ -174,10 +174,10 @@ func (s *Server) playField(name string) (int, error) {
 		if !isPicture(s.fields[k].Type, s.fields[k].Field) {
 			continue
 		}
-		if name == "" || name == s.fields[k].Name {
+		if name == "" || name == s.names[k] {
 			return k, nil
 		}
-		list = append(list, strconv.Quote(s.fields[k].Name))
+		list = append(list, strconv.Quote(s.names[k]))
 	}
 	if len(list) == 0 {
 		return 0, errorf(http.StatusUnprocessableEntity, "%s has no field of pictures", s.ds.Name())
@@ -284,7 +284,7 @@ func (s *Server) playground(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a := playAnswer{Field: s.fields[field].Name, Shape: played.shape, DType: played.dtype, Fused: played.fused}
+	a := playAnswer{Field: s.names[field], Shape: played.shape, DType: played.dtype, Fused: played.fused}
 	a.Go, a.Python, a.Notes = s.code(p, field, q.Seed)
 	return writeJSON(w, a)
 }

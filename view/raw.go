@@ -57,7 +57,7 @@ func (s *Server) showBytes(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	done, err := s.room(r.Context(), v)
+	done, err := s.room(r.Context(), v, false)
 	if err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func (s *Server) showText(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	done, err := s.room(r.Context(), v)
+	done, err := s.room(r.Context(), v, false)
 	if err != nil {
 		return err
 	}

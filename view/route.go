@@ -1,12 +1,14 @@
 package view
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/internal/mmap"
@@ -36,11 +38,22 @@ func register(part func(*Server) []route) struct{} {
 }
 
 // answer makes an http.Handler of a route's. Memory faults and panics are errors
-// too.
+// too. Close ends the request's context.
 func (s *Server) answer(handler func(w http.ResponseWriter, r *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.begin() {
+			fail(w, errorf(http.StatusServiceUnavailable, "the server is being stopped"))
+			return
+		}
+		defer s.work.Done()
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer context.AfterFunc(s.ctx, func() {
+			cancel()
+			http.NewResponseController(w).SetWriteDeadline(time.Now()) // for browsers that don't read on; it need not be possible
+		})()
 		t := &tracked{ResponseWriter: w}
-		err := guarded(func() error { return handler(t, r) })
+		err := guarded(func() error { return handler(t, r.WithContext(ctx)) })
 		switch {
 		case err == nil:
 		case t.begun: // too late to say so otherwise: the browser sees a cut answer

@@ -166,7 +166,7 @@ func (s *Server) stored(i, k int) storedField {
 // it has some and the value isn't too large to be read whole for a look.
 func checksum(v *value) (string, error) {
 	c, ok := v.f.ds.(loader.Verifier)
-	if !ok || v.size() > mostUnpacked || c.Verifiable() != nil {
+	if !ok || v.size() > mostUnpacked || v.size() > mostSummed && !v.f.lends() || c.Verifiable() != nil {
 		return "none", nil
 	}
 	if _, err := c.VerifyValue(v.sample, v.k, nil); err != nil {

@@ -2,6 +2,8 @@ package view
 
 import (
 	"crypto/subtle"
+	"fmt"
+	"html"
 	"mime"
 	"net"
 	"net/http"
@@ -69,8 +71,21 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request, query url.Values)
 	query.Del("token")
 	to := url.URL{Path: "/" + strings.TrimLeft(r.URL.Path, `/\`), RawQuery: query.Encode()}
 	http.SetCookie(w, &http.Cookie{Name: cookieName(r), Value: s.opts.Token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	if r.Header.Get("Sec-Fetch-Site") == "cross-site" {
+		goOn(w, to.String())
+		return
+	}
 	w.Header().Set("Location", to.String())
 	w.WriteHeader(http.StatusSeeOther)
+}
+
+// goOn is a page that leads to another at once: whoever followed a link on some
+// other site, a notebook's or a chat's, comes without a strict cookie until a page
+// of ours has sent them, and a redirection counts for the site that began it.
+func goOn(w http.ResponseWriter, to string) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	to = html.EscapeString(to)
+	fmt.Fprintf(w, `<!doctype html><meta http-equiv="refresh" content="0;url=%s"><title>ffcv view</title><a href="%s">Go on</a>`+"\n", to, to)
 }
 
 // cookieName is of the port, as the browser sees it: cookies are not told apart

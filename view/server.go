@@ -82,7 +82,8 @@ type Server struct {
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
-	work   sync.WaitGroup // what runs beside requests
+	ending sync.Mutex     // so that no request begins while Close waits
+	work   sync.WaitGroup // requests, and what runs beside them
 }
 
 // file is one of a dataset's files.
@@ -211,18 +212,32 @@ func newToken() string {
 	return hex.EncodeToString(b[:])
 }
 
-// Handler answers requests. After Close it is not to be used.
+// Handler answers requests. After Close it refuses them.
 func (s *Server) Handler() http.Handler { return s.secure(s.mux) }
 
-// Close stops the jobs that run and waits for them.
+// Close stops the jobs that run and the requests that are being answered, and waits
+// for them: nothing looks at the dataset any more.
 func (s *Server) Close() error {
+	s.ending.Lock()
 	s.cancel()
+	s.ending.Unlock()
 	s.work.Wait()
 	return nil
 }
 
-// spawn runs do beside the requests. Its context ends with Close, which waits for
-// it; a memory fault in it is an error of done.
+// begin counts a request, which Close then waits for; false after Close.
+func (s *Server) begin() bool {
+	s.ending.Lock()
+	defer s.ending.Unlock()
+	if s.ctx.Err() != nil {
+		return false
+	}
+	s.work.Add(1)
+	return true
+}
+
+// spawn runs do beside the request that asks for it. Its context ends with Close,
+// which waits for it; a memory fault in it is an error of done.
 func (s *Server) spawn(do func(ctx context.Context) error, done func(error)) {
 	s.work.Add(1)
 	go func() {

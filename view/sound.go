@@ -82,7 +82,7 @@ func (s *Server) showSound(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	done, err := s.room(r.Context(), v)
+	done, err := s.room(r.Context(), v, false)
 	if err != nil {
 		return err
 	}

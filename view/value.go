@@ -16,8 +16,10 @@ import (
 	"github.com/betongo/betongo/loader"
 )
 
-// mostUnpacked bounds a compressed value that is unpacked to be shown.
-const mostUnpacked = 256 << 20
+const (
+	mostUnpacked = 256 << 20 // bytes of a value that has to be unpacked, or read, to be shown
+	mostSummed   = 8 << 20   // of a value that is read for its checksum alone
+)
 
 // value is one value of the dataset: where it lies, and what the metadata say of
 // it.
@@ -122,8 +124,20 @@ func (v *value) bytes(off, n int64) ([]byte, error) {
 	if off < 0 || off > g.Size || n > g.Size-off || g.Ptr > math.MaxInt64-uint64(off) {
 		return nil, v.flaw(fmt.Errorf("bytes %d to %d of %d", off, off+n, g.Size))
 	}
+	if err := v.fits(n); err != nil {
+		return nil, err
+	}
 	b, err := v.f.ds.Bytes(v.sample, g.Ptr+uint64(off), n, nil)
 	return b, v.flaw(err)
+}
+
+// fits says why n of the value's bytes are too many to be had in memory, where they
+// aren't there already.
+func (v *value) fits(n int64) error {
+	if n <= mostUnpacked || v.f.lends() {
+		return nil
+	}
+	return tooLarge("field %q of sample %d: %d bytes would have to be read; %d are the most that is", v.d.Name, v.sample, n, mostUnpacked)
 }
 
 // packed returns the field's ability to unpack its values, if they are compressed.
@@ -180,9 +194,9 @@ func (f *file) lends() bool {
 }
 
 // room waits until there is memory for a value's content, where that has to be
-// unpacked or read; the function returned says that it is needed no more.
-func (s *Server) room(ctx context.Context, v *value) (done func(), err error) {
-	if _, packed := v.packed(); !packed && v.f.lends() {
+// unpacked or, as a whole, read; the function returned says that it is needed no more.
+func (s *Server) room(ctx context.Context, v *value, whole bool) (done func(), err error) {
+	if _, packed := v.packed(); !packed && (!whole || v.f.lends()) {
 		return func() {}, nil
 	}
 	n, err := v.plainSize()
@@ -215,6 +229,9 @@ func (v *value) head(n int64) ([]byte, error) {
 // parts returns the bytes of all of the value's regions, as they are stored:
 // what its field decodes.
 func (v *value) parts() ([][]byte, error) {
+	if err := v.fits(v.size()); err != nil {
+		return nil, err
+	}
 	data := make([][]byte, len(v.regions))
 	for r, g := range v.regions {
 		b, err := v.f.ds.Bytes(v.sample, g.Ptr, g.Size, nil)

@@ -227,19 +227,19 @@ func (s *Server) survey(ctx context.Context, j *job) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		a.take(report)
+		a.take(report, s.shownName)
 	}
 	a.Seconds = time.Since(began).Seconds()
 	return a, nil
 }
 
-// take takes over what a survey knows better.
-func (a *chartsAnswer) take(r *stats.Report) {
+// take takes over what a survey knows better; shown is how a page calls a field.
+func (a *chartsAnswer) take(r *stats.Report, shown func(name string) string) {
 	a.Broken = max(a.Broken, brokenSamples(r))
 	for i := range r.Fields {
-		f := &r.Fields[i]
+		f, name := &r.Fields[i], shown(r.Fields[i].Name)
 		for k := range a.Images {
-			if v := &a.Images[k]; v.Field == f.Name && f.Image != nil {
+			if v := &a.Images[k]; v.Field == name && f.Image != nil {
 				v.Mean, v.Std, v.Pixels, v.Pictures = nil, nil, 0, f.Values
 				for _, c := range f.Image.Channels {
 					v.Mean, v.Std, v.Pixels = append(v.Mean, c.MeanUnit), append(v.Std, c.StdUnit), c.Pixels
@@ -247,7 +247,7 @@ func (a *chartsAnswer) take(r *stats.Report) {
 			}
 		}
 		for k := range a.Fields {
-			if v := &a.Fields[k]; v.Name == f.Name && f.Array != nil && f.Array.All != nil {
+			if v := &a.Fields[k]; v.Name == name && f.Array != nil && f.Array.All != nil {
 				v.Min, v.Max = realNumber(float64(f.Array.All.Min)), realNumber(float64(f.Array.All.Max))
 				v.Mean, v.Std = realNumber(float64(f.Array.All.Mean)), realNumber(float64(f.Array.All.Std))
 				v.NaN, v.Inf = f.Array.NaN, f.Array.PosInf+f.Array.NegInf

@@ -22,7 +22,7 @@ export function pagePanel(page, map, names, at) {
       el("span", { class: "steps" }, step("←", page.page - 1, at, map), step("→", page.page + 1, at, map))),
     bytes(page, map, hue),
     page.cut && el("p", { class: "hint" }, `The first ${count(values.length)} values are shown.`),
-    page.partial && el("p", { class: "hint" }, "The file is large and its samples lie in no order: there may be more values here than were found."),
+    page.partial && el("p", { class: "hint" }, "The file is large, and its samples need not lie in order: there may be more values here than were found."),
     values.length > 0 && el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "values in the page" }, el("table", { class: "values" },
       el("thead", null, el("tr", null, ["sample", "field", "offset in page", "bytes"].map((h) => el("th", { scope: "col" }, h)))), rows)), more);
 }
