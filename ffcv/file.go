@@ -24,7 +24,8 @@ type OpenOptions struct {
 	// way as long as the system's cache can hold most of it. Above 0 the file is
 	// read through a cache that takes at most so many bytes, read ahead by what
 	// a loader tells: for files larger than memory. Every byte is copied once
-	// more then, and the rows of the metadata are read for each batch. Any order
+	// more then, but for the values of a file that has room as a whole (Lend), and
+	// the rows of the metadata are read for each batch. Any order
 	// and any budget above some 200 KiB works; best is one of several batches.
 	// Samples of less than 16 KiB want an order that stays in a part of the file
 	// which fits, such as Sequential, BlockShuffle or PageShuffle: otherwise 16
@@ -344,7 +345,7 @@ func (f *File) read(off, n int64, buf []byte) ([]byte, error) {
 }
 
 // Close closes the source. It is idempotent. Everything that was borrowed from
-// the file ends with it.
+// the file ends with it; what is lent (Lend) it waits for.
 func (f *File) Close() error { return f.src.Close() }
 
 // Name returns the name of the source, such as the path given to Open.

@@ -264,7 +264,7 @@ type lender interface {
 
 // Lend returns what Bytes does as it lies in the memory that the file is read
 // through, which it waits for, to be read only, until done is called, once; Close
-// waits for that. A nil done without an error lends nothing: then Bytes reads it.
+// waits for that, and so is not called by who has something. A nil done without an error lends nothing: then Bytes reads it.
 func (f *File) Lend(sample int, ptr uint64, size int64) (b []byte, done func(), err error) {
 	l, ok := f.src.(lender)
 	if !ok || size <= 0 || f.inPages(sample, ptr, size) != nil {
