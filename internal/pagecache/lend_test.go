@@ -209,3 +209,57 @@ func TestLendAllocations(t *testing.T) {
 		t.Errorf("%.2f allocations a loan", n)
 	}
 }
+
+// TestLendCloseBusy: Close may come at any time, to those who borrow, read and
+// announce: nothing is gone before it was given back, and Close ends.
+func TestLendCloseBusy(t *testing.T) {
+	data := content(300 * block)
+	for round := range 30 {
+		settle := leak.Watch(t)
+		f := &far{faulty: faulty{data: data}, reads: 4, wait: 20 * time.Microsecond}
+		c, err := pagecache.New(inPieces{far: f}, int64(len(data)), pagecache.Options{Budget: 400 * (block + 64), BlockSize: block})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wait sync.WaitGroup
+		for seed := range 6 {
+			wait.Add(1)
+			go func() { // ends when the cache is closed
+				defer wait.Done()
+				r := rand.New(rand.NewPCG(uint64(round), uint64(seed)))
+				p := make([]byte, 3*block)
+				for {
+					n := 1 + r.IntN(3*block)
+					off := r.IntN(len(data) - n)
+					if r.IntN(2) == 0 {
+						need(c, int64(off), int64(n))
+					}
+					if r.IntN(4) == 0 {
+						if _, err := c.ReadAt(p[:n], int64(off)); err != nil {
+							return
+						}
+					}
+					b, done, err := c.Lend(int64(off), int64(n))
+					if err != nil {
+						if !errors.Is(err, fs.ErrClosed) {
+							t.Error(err)
+						}
+						return
+					}
+					if done != nil {
+						if !bytes.Equal(b, data[off:off+n]) {
+							t.Errorf("other bytes at %d", off)
+						}
+						done()
+					}
+				}
+			}()
+		}
+		time.Sleep(time.Duration(round) * 100 * time.Microsecond)
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		wait.Wait()
+		settle()
+	}
+}
