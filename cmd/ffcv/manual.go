@@ -13,6 +13,7 @@ Begin:
 Look at a file:
   ffcv info train.beton                           fields, classes, number of samples
   ffcv dump train.beton --range 0:10              the samples
+  ffcv view train.beton                           all of it, in the browser
   ffcv sample train.beton 17 -o pictures          a sample as files to open
   ffcv stats train.beton                          classes, sizes, what comes twice
 
