@@ -97,7 +97,7 @@ func (s *Server) showArray(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	free, err := s.room(r.Context(), v, true)
+	free, err := s.room(r.Context(), v)
 	if err != nil {
 		return err
 	}
@@ -243,8 +243,10 @@ func part(n, k, parts int) int {
 // heat is a slice of two dimensions as cells, each the mean of its elements.
 func (e *elements) heat(at, rows, cols int) *heat {
 	h := &heat{Rows: min(rows, mostCells), Cols: min(cols, mostCells)}
-	// Of very many elements some are enough for a cell.
+	// Of very many elements some are enough for a cell: of its rows every so many-th, and
+	// of each a run of elements.
 	stepRow := max(1, rows*min(cols, mostMeasured)/mostMeasured)
+	run := mostMeasured/max(h.Rows, (rows+stepRow-1)/stepRow)/h.Cols + 1
 	buf := make([]float64, min(cols, 1<<16))
 	sums, counts := make([]float64, h.Cols), make([]int, h.Cols)
 	for r := range h.Rows {
@@ -253,7 +255,7 @@ func (e *elements) heat(at, rows, cols int) *heat {
 		for row := part(rows, r, h.Rows); row < part(rows, r+1, h.Rows); row += stepRow {
 			for c := range h.Cols {
 				from, to := part(cols, c, h.Cols), part(cols, c+1, h.Cols)
-				to = from + min(to-from, mostMeasured/h.Cols)
+				to = from + min(to-from, run)
 				for ; from < to; from += len(buf) {
 					for _, x := range e.block(buf[:0], at+row*cols+from, min(len(buf), to-from)) {
 						sums[c] += x

@@ -2,12 +2,15 @@ package view_test
 
 import (
 	"bytes"
+	"context"
+	"encoding/binary"
 	"io"
 	"net/url"
 	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
@@ -86,5 +89,36 @@ func TestStrangeNames(t *testing.T) {
 	r.Header.Set("Content-Type", "application/json")
 	if w := s.do(r); w.Code != 200 || !strings.Contains(w.Body.String(), `"running":true`) {
 		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// TestRoomIsGivenBack: values that can't be unpacked, and say that they are large, take
+// no room for ever.
+func TestRoomIsGivenBack(t *testing.T) {
+	const size = 12345
+	path := ffcvtest.Write(t, []ffcv.FieldSpec{{Name: "note", Field: fields.LZ4{Of: fields.Bytes{}}}}, 1, func(int) []any { return []any{make([]byte, size)} }, nil)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := b[ffcv.HeaderSize+ffcv.DescriptorSize:]
+	at := bytes.Index(row[:100], binary.LittleEndian.AppendUint32(nil, size))
+	if at < 0 {
+		t.Fatal("the size isn't in the metadata")
+	}
+	binary.LittleEndian.PutUint32(row[at:], 200<<20)
+	f, err := ffcv.New(ffcvtest.Lend(b), &ffcv.OpenOptions{Custom: map[string]fields.Field{"note": fields.LZ4{Of: fields.Bytes{}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, f, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for range 6 { // there is room for three
+		for _, what := range []string{"bytes", "text"} {
+			if w := s.do(s.request("/api/sample/0/" + what).WithContext(ctx)); w.Code != 422 || ctx.Err() != nil {
+				t.Fatalf("%s: %d %.200s", what, w.Code, w.Body)
+			}
+		}
 	}
 }

@@ -57,15 +57,11 @@ func (s *Server) showBytes(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	done, err := s.room(r.Context(), v, false)
+	c, done, err := s.reader(r.Context(), v)
 	if err != nil {
 		return err
 	}
 	defer done()
-	c, err := v.reader()
-	if err != nil {
-		return err
-	}
 	head, err := v.head(sniffed)
 	if err != nil {
 		return err
@@ -149,15 +145,11 @@ func (s *Server) showText(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	done, err := s.room(r.Context(), v, false)
+	c, done, err := s.reader(r.Context(), v)
 	if err != nil {
 		return err
 	}
 	defer done()
-	c, err := v.reader()
-	if err != nil {
-		return err
-	}
 	off, err := number(r, "offset", 0, 0, c.size)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -82,15 +83,11 @@ func (s *Server) showSound(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	done, err := s.room(r.Context(), v, false)
+	c, done, err := s.reader(r.Context(), v)
 	if err != nil {
 		return err
 	}
 	defer done()
-	c, err := v.reader()
-	if err != nil {
-		return err
-	}
 	kind := ""
 	if s.kindOf(k) == kindAudio {
 		kind, c.before = wrapped(v.meta, c.size)
@@ -147,17 +144,29 @@ type content struct {
 // piece is how much is read of a value at a time.
 const piece = 256 << 10
 
-// reader reads the value's content.
-func (v *value) reader() (*content, error) {
+// reader reads a value's content. What has to be unpacked for that is in memory until
+// done is called; the rest comes piece by piece.
+func (s *Server) reader(ctx context.Context, v *value) (c *content, done func(), err error) {
 	n, err := v.plainSize()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	c := &content{v: v, size: n}
-	if _, ok := v.packed(); ok || len(v.regions) == 0 {
-		c.whole, err = v.content()
+	c = &content{v: v, size: n}
+	if _, packed := v.packed(); !packed && len(v.regions) > 0 {
+		return c, func() {}, nil
 	}
-	return c, err
+	if done, err = s.room(ctx, v); err != nil {
+		return nil, nil, err
+	}
+	ready := false
+	defer func() {
+		if !ready { // it failed, perhaps by a fault of memory
+			done()
+		}
+	}()
+	c.whole, err = v.content()
+	ready = err == nil
+	return c, done, err
 }
 
 // Read is io.Reader. A memory fault is an error here: who reads may be in the

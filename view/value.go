@@ -194,9 +194,9 @@ func (f *file) lends() bool {
 }
 
 // room waits until there is memory for a value's content, where that has to be
-// unpacked or, as a whole, read; the function returned says that it is needed no more.
-func (s *Server) room(ctx context.Context, v *value, whole bool) (done func(), err error) {
-	if _, packed := v.packed(); !packed && (!whole || v.f.lends()) {
+// unpacked or read; the function returned says that it is needed no more.
+func (s *Server) room(ctx context.Context, v *value) (done func(), err error) {
+	if _, packed := v.packed(); !packed && v.f.lends() {
 		return func() {}, nil
 	}
 	n, err := v.plainSize()

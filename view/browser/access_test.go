@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -120,6 +121,26 @@ func TestBrowserAccess(t *testing.T) {
 		if p := a.header.Get("Content-Security-Policy"); !strings.Contains(p, "default-src 'none'") || strings.Contains(p, "unsafe") {
 			t.Errorf("%s: the policy is %q", test.name, p)
 		}
+	}
+}
+
+// TestBrowserLink: a link on a page of another site, a notebook's say, lets in, and
+// the token doesn't stay in the address.
+func TestBrowserLink(t *testing.T) {
+	t.Parallel()
+	v := serve(t, photoFile(t))
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprintf(w, `<!doctype html><link rel="icon" href="data:,"><a id="link" href="%s">the viewer</a>`, v.url)
+	}))
+	defer other.Close()
+	p := v.blank(t)
+	p.allow("request to elsewhere: http://localhost")
+	p.visit(strings.Replace(other.URL, "127.0.0.1", "localhost", 1))
+	p.click("#link")
+	p.ready("gallery")
+	if u := p.text(`() => location.href`); !strings.HasPrefix(u, v.origin+"/") || strings.Contains(u, "token") {
+		t.Errorf("at %s", u)
 	}
 }
 

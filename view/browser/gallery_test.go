@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chromedp/chromedp"
 )
 
 // tiles are the indices of the samples that are shown.
@@ -107,4 +109,28 @@ func TestBrowserMillion(t *testing.T) {
 	}
 	p.hash("#/sample/777777")
 	p.ready("sample")
+}
+
+// TestBrowserSearchReloaded: a later page of a search stays what it is when it is
+// loaded anew, and its way back leads to what comes before.
+func TestBrowserSearchReloaded(t *testing.T) {
+	t.Parallel()
+	p := serve(t, photoFile(t)).open(t)
+	p.do(`() => localStorage.setItem("sheet", "large")`)
+	p.hash("#/?q=" + "index%3A0-99")
+	p.ready("gallery")
+	for _, first := range []string{"30", "60"} {
+		p.click("#next")
+		p.await("the page from "+first, `(n) => document.querySelector(".tile")?.dataset.index === n`, first)
+		p.ready("gallery")
+	}
+	p.run(chromedp.Reload())
+	p.ready("gallery")
+	if list := p.list(tiles); len(list) == 0 || list[0] != "60" {
+		t.Errorf("loaded anew: %v", list)
+	}
+	p.click("#previous")
+	p.await("the first page", `() => document.querySelector(".tile")?.dataset.index === "0" && document.body.textContent.includes("page 1")`)
+	p.hash("#/?q=index%3A0-99&page=3")
+	p.await("the first page of a page without a place", `() => document.body.textContent.includes("page 1 ")`)
 }

@@ -115,7 +115,7 @@ function heatMap(a) {
   const whole = (a.shape ?? []).slice(-2);
   const coarse = whole.length === 2 && (whole[0] > rows || whole[1] > cols);
   return el("figure", { class: "heat" }, canvas,
-    el("figcaption", null, el("span", null, short(low)), scale(), el("span", null, short(high)), told, coarse && el("span", { class: "hint" }, ` means over squares of ${whole.join(" × ")}`)));
+    el("figcaption", null, el("span", null, short(low)), scale(), el("span", null, short(high)), told, coarse && el("span", { class: "hint" }, ` each cell is a mean of about ${Math.ceil(whole[0] / rows)} × ${Math.ceil(whole[1] / cols)} elements`)));
 }
 
 function scale() {

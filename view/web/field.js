@@ -64,7 +64,7 @@ function stored(ctx, sample, field) {
   const facts = [];
   const add = (name, text) => text !== null && text !== undefined && facts.push(el("div", null, el("dt", null, name), el("dd", null, text)));
   add("size", field.size !== null && field.size !== undefined && `${size(field.size)} (${count(field.size)} bytes)`);
-  add("page", field.page !== null && field.page !== undefined && field.page >= 0 && el("a", { href: pageHash(sample, field.page, ctx.dataset) }, count(field.page)));
+  add("page", field.page !== null && field.page !== undefined && field.page >= 0 && el("a", { href: pageHash(sample, field.page) }, count(field.page)));
   add("offset", field.offset !== null && field.offset !== undefined && field.offset > 0 && `${count(field.offset)} (0x${Number(field.offset).toString(16)})`);
   for (const [k, v] of Object.entries(field.metadata ?? {})) add(k, clip(typeof v === "object" ? JSON.stringify(v) : v, 200));
   const shown = facts.filter((f) => f.querySelector("dd").textContent !== "false");

@@ -43,6 +43,7 @@ class Sheet {
     this.start = Math.max(0, Math.min(Number.parseInt(ctx.params.get("start") ?? "0", 10) || 0, Math.max(0, ctx.dataset.samples - 1)));
     this.page = Math.max(1, Number.parseInt(ctx.params.get("page") ?? "1", 10) || 1);
     this.cursor = ctx.params.get("cursor");
+    if (!this.cursor) this.page = 1; // where a later one begins is not known
     this.tiles = [];
     this.current = 0;
     this.list = el("ul", { class: `sheet ${this.size}`, "aria-label": "Samples" });
@@ -144,7 +145,9 @@ class Sheet {
   progress() {
     const full = this.tiles.length >= this.perPage;
     this.next = full && !this.done ? () => this.goPage(this.page + 1, this.from) : null;
-    this.previous = this.page > 1 ? () => this.goPage(this.page - 1, trail.cursors[this.page - 2] ?? null) : null;
+    // After a reload the way here is forgotten: the first page is known in any case.
+    const before = trail.cursors[this.page - 2];
+    this.previous = this.page > 1 ? () => this.goPage(before ? this.page - 1 : 1, before) : null;
     const found = this.total !== null ? `${count(this.total)} found` : `${count(this.tiles.length)}${this.done && this.page === 1 ? " found" : " on this page"}`;
     this.drawPager(`page ${this.page} · ${found}`);
     replace(this.status, el("span", null, el("code", { class: "asked" }, clip(this.q, 120))),

@@ -16,7 +16,7 @@ function quoted(text) {
 }
 
 // pageHash is the address of a page of the file that has the sample.
-export function pageHash(sample, page, dataset) {
-  const file = (dataset.files ?? []).findIndex((f) => f.name === sample.file?.name);
+export function pageHash(sample, page) {
+  const file = sample.file?.number ?? 0;
   return `#/pages?${file > 0 ? `file=${file}&` : ""}page=${page}`;
 }

@@ -23,7 +23,7 @@ export async function show(ctx) {
   const page = el("div", { class: `sample${stage ? "" : " wordy"}` },
     strip(sample, images[0]),
     stage?.node,
-    el("div", { class: "facts" }, heading(sample, to, ctx), sample.fields.map((f) => fieldSection(ctx, sample, f)), place(sample, ctx)));
+    el("div", { class: "facts" }, heading(sample, to, ctx), sample.fields.map((f) => fieldSection(ctx, sample, f)), place(sample)));
   replace(ctx.root, page);
   stage?.fit();
   ctx.keys({
@@ -81,12 +81,12 @@ function strip(sample, image) {
   })));
 }
 
-function place(sample, ctx) {
+function place(sample) {
   const stored = sample.fields.reduce((sum, f) => sum + (f.size ?? 0), 0);
   const pages = sample.pages ?? [];
   const box = el("p", { class: "place hint" }, `${size(stored)} stored outside the table`);
   if (pages.length) {
-    append(box, [" · ", pages.length > 1 ? "pages " : "page ", pages.slice(0, 20).map((p, i) => [i > 0 && ", ", el("a", { href: pageHash(sample, p, ctx.dataset) }, count(p))])]);
+    append(box, [" · ", pages.length > 1 ? "pages " : "page ", pages.slice(0, 20).map((p, i) => [i > 0 && ", ", el("a", { href: pageHash(sample, p) }, count(p))])]);
   }
   return box;
 }
