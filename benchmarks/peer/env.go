@@ -128,13 +128,13 @@ func (s *SetUp) make(ctx context.Context, e *env) (string, error) {
 		return "", err
 	}
 	if s.Never {
-		module := e.module
-		if e.name == "base" || e.name == "pillow" || e.name == "torch" {
-			if err := imports(ctx, base, "numpy", module); err == nil {
+		switch e.name {
+		case "base", "pillow", "torch": // the system's Python may do for these
+			if imports(ctx, base, "numpy", e.module) == nil {
 				return base, nil
 			}
 		}
-		return "", fmt.Errorf("not set up: %s can't import %s, and nothing is installed now", base, module)
+		return "", fmt.Errorf("the environment %s is not set up, and nothing is installed now", e.name)
 	}
 	if words := strings.Fields(e.check); len(words) > 0 && exec.CommandContext(ctx, words[0], words[1:]...).Run() != nil {
 		return "", fmt.Errorf("needs %s: %q fails", e.need, e.check)
