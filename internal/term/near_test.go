@@ -25,9 +25,7 @@ func TestNear(t *testing.T) {
 		{"Größe", "große größe", "größe"},
 	} {
 		var names []string
-		for _, n := range splitWords(tt.names) {
-			names = append(names, n)
-		}
+		names = append(names, splitWords(tt.names)...)
 		if got := term.Near(tt.word, names); got != tt.want {
 			t.Errorf("Near(%q, %q) = %q, want %q", tt.word, tt.names, got, tt.want)
 		}
