@@ -24,9 +24,7 @@ func TestNear(t *testing.T) {
 		{"a", "", ""},
 		{"Größe", "große größe", "größe"},
 	} {
-		var names []string
-		names = append(names, splitWords(tt.names)...)
-		if got := term.Near(tt.word, names); got != tt.want {
+		if got := term.Near(tt.word, splitWords(tt.names)); got != tt.want {
 			t.Errorf("Near(%q, %q) = %q, want %q", tt.word, tt.names, got, tt.want)
 		}
 	}
