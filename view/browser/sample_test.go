@@ -117,3 +117,20 @@ func TestBrowserDamaged(t *testing.T) {
 	p.hash("#/playground?sample=8")
 	p.await("16 pictures of a sound one", seeds16)
 }
+
+// TestBrowserTallWindow: what a tall and narrow window has left over stands below all
+// of a sample, not between its parts.
+func TestBrowserTallWindow(t *testing.T) {
+	t.Parallel()
+	p := serve(t, photoFile(t)).open(t)
+	p.size(500, 2400)
+	p.hash("#/sample/5")
+	p.ready("sample")
+	p.await("the picture", `() => document.querySelector(".mat img").naturalWidth > 0`)
+	if h := p.number(`() => document.querySelector(".strip").getBoundingClientRect().height`); h > 150 {
+		t.Errorf("the film strip is %v pixels high", h)
+	}
+	if gap := p.number(`() => document.querySelector(".facts").getBoundingClientRect().top - document.querySelector(".stage").getBoundingClientRect().bottom`); gap > 2 {
+		t.Errorf("%v pixels between the picture and what is told of it", gap)
+	}
+}
