@@ -93,8 +93,9 @@ func (s *Server) showSample(w http.ResponseWriter, r *http.Request) error {
 			a.Neighbours = append(a.Neighbours, other)
 		}
 	}
+	left := int64(mostUnpacked)
 	for k := range s.fields {
-		one := s.stored(i, k)
+		one := s.stored(i, k, &left)
 		if one.Page != nil && !slices.Contains(a.Pages, *one.Page) {
 			a.Pages = append(a.Pages, *one.Page)
 		}
@@ -132,8 +133,9 @@ func (s *Server) named(i int) (n neighbour, label any) {
 	return n, label
 }
 
-// stored tells all of a value. What is wrong with it is a part of that.
-func (s *Server) stored(i, k int) storedField {
+// stored tells all of a value. What is wrong with it is a part of that. left is how many
+// bytes may yet be read for checksums, of all values.
+func (s *Server) stored(i, k int, left *int64) storedField {
 	a := storedField{Name: s.names[k], Type: s.typeName(k), Kind: s.kindOf(k), Metadata: map[string]any{}, Checksum: "none"}
 	err := guarded(func() error {
 		v, err := s.find(i, k)
@@ -150,7 +152,7 @@ func (s *Server) stored(i, k int) storedField {
 			}
 		}
 		s.explain(&a, v)
-		if a.Checksum, err = checksum(v); err != nil {
+		if a.Checksum, err = checksum(v, left); err != nil {
 			return err
 		}
 		a.Kind = s.kind(v)
@@ -163,12 +165,14 @@ func (s *Server) stored(i, k int) storedField {
 }
 
 // checksum compares a value, and its row of metadata, with the file's checksums, if
-// it has some and the value isn't too large to be read whole for a look.
-func checksum(v *value) (string, error) {
+// it has some and the value isn't too large to be read whole for a look: left is how
+// much may be read, of which it takes its part.
+func checksum(v *value, left *int64) (string, error) {
 	c, ok := v.f.ds.(loader.Verifier)
-	if !ok || v.size() > mostUnpacked || v.size() > mostSummed && !v.f.lends() || c.Verifiable() != nil {
+	if !ok || v.size() > *left || v.size() > mostSummed && !v.f.lends() || c.Verifiable() != nil {
 		return "none", nil
 	}
+	*left -= v.size()
 	if _, err := c.VerifyValue(v.sample, v.k, nil); err != nil {
 		return "bad", v.flaw(err)
 	}
