@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -11,6 +12,7 @@ import (
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
+	"github.com/betongo/betongo/rgb"
 )
 
 // TestBrowserEmpty: no samples, and nothing to complain of.
@@ -148,4 +150,19 @@ func TestBrowserFiles(t *testing.T) {
 	p.ready("verify")
 	p.click("#start-verify")
 	p.await("no flaw", `() => document.querySelector('[data-flaws="0"]')`)
+}
+
+// TestBrowserGray: pictures of one channel have charts of no others.
+func TestBrowserGray(t *testing.T) {
+	t.Parallel()
+	gray := rgb.Raster{Width: 8, Height: 8, Channels: 1, Depth: 1, Pix: bytes.Repeat([]byte{51}, 64)}
+	path := create(t, filepath.Join(t.TempDir(), "gray.beton"), []ffcv.FieldSpec{{Name: "mask", Field: fields.Image{}}}, 4, func(int) ffcv.Sample {
+		return ffcv.Sample{Values: []any{gray}}
+	}, nil)
+	p := serve(t, path).open(t)
+	p.hash("#/charts")
+	p.ready("charts")
+	if s := p.text(`() => document.querySelector('[data-chart="channels"]').innerText`); !strings.Contains(s, "gray") || !strings.Contains(s, "0.2000") || strings.Contains(s, "red") || strings.Contains(s, "blue") {
+		t.Errorf("channels of one: %q", s)
+	}
 }

@@ -85,10 +85,13 @@ function ofImage(image, prefix, suffix) {
   return list;
 }
 
-// channels are mean and standard deviation of red, green and blue on one scale,
+// channelNames are the channels of pictures, by how many they have.
+const channelNames = [[], ["gray"], ["gray", "alpha"], ["red", "green", "blue"], ["red", "green", "blue", "alpha"]];
+
+// channels are mean and standard deviation of the channels on one scale, of colours
 // with the numbers that a Normalize wants.
 function channels(image, prefix, suffix) {
-  const names = ["red", "green", "blue"];
+  const names = channelNames[image.mean.length] ?? image.mean.map((_, i) => `channel ${i}`);
   const rows = names.map((name, i) => {
     const mean = finite(image.mean[i]) ?? 0;
     const std = finite(image.std[i]) ?? 0;
@@ -103,7 +106,7 @@ function channels(image, prefix, suffix) {
   return figure({
     name: "channels" + suffix, title: `${prefix}Mean and deviation by channel`, note: pixels ? `of ${count(pixels)} pixels` : "0 is black, 1 full",
     chart: el("div", null, el("ol", { class: "channels" }, rows),
-      el("p", { class: "code-line" }, el("code", null, `mean ${list(image.mean, 255)}  std ${list(image.std, 255)}`), el("span", { class: "hint" }, " in 0 – 255, as Normalize takes them"))),
+      names.length === 3 && el("p", { class: "code-line" }, el("code", null, `mean ${list(image.mean, 255)}  std ${list(image.std, 255)}`), el("span", { class: "hint" }, " in 0 – 255, as Normalize takes them"))),
     head: ["channel", "mean", "std", "mean × 255", "std × 255"],
     rows: () => names.map((n, i) => [n, ...[image.mean[i], image.std[i]].map((v) => short(v)), ...[image.mean[i], image.std[i]].map((v) => short(v * 255))]),
   });

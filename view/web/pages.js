@@ -39,12 +39,12 @@ class PageMap {
     this.where = el("p", { class: "line" });
     this.legend = el("div", { class: "legend" });
     this.canvas = el("canvas", { id: "pagemap", tabindex: "0", role: "application", "aria-roledescription": "page map", "aria-label": "Page map: arrows move, Enter looks into a page" });
-    this.names = ctx.dataset.fields.map((f) => f.name);
   }
 
   async load(from, to) {
     const data = await get("/api/pages", { buckets: mostBuckets, from, to, file: this.file }, this.ctx.signal);
     this.data = data;
+    this.names = data.fields ?? [];
     this.buckets = data.buckets ?? [];
     this.whole = from === null;
     this.cursor = 0;
