@@ -24,6 +24,7 @@ const (
 	mostItems  = 200
 	usualItems = 60
 	mostPart   = 120 // characters that a caption has of a field
+	mostParts  = 8   // fields that a caption is of
 )
 
 // atOnce is how many samples' values are asked for together of a dataset that is far
@@ -252,6 +253,7 @@ func (s *Server) item(p *probe) item {
 			it.Fields[s.names[k]] = wholeNumber(integer(p.member(k)))
 		case d.Type == fields.TypeFloat:
 			it.Fields[s.names[k]] = realNumber(float(p.member(k)))
+		case len(captions) == mostParts && s.kindOf(k) == kindJSON: // it may have to be unpacked
 		default:
 			text := ""
 			err := guarded(func() (err error) {
@@ -261,7 +263,7 @@ func (s *Server) item(p *probe) item {
 			if err != nil && it.Error == "" {
 				it.Error = err.Error()
 			}
-			if text != "" {
+			if text != "" && len(captions) < mostParts {
 				captions = append(captions, text)
 			}
 		}

@@ -536,3 +536,24 @@ func TestFar(t *testing.T) {
 		t.Errorf("%+v", got.Fields[0])
 	}
 }
+
+// TestManyTexts: a caption is of a few fields, however many there are, and the others
+// aren't read for it; a picture is found behind them.
+func TestManyTexts(t *testing.T) {
+	var specs []ffcv.FieldSpec
+	for k := range 40 {
+		specs = append(specs, ffcv.FieldSpec{Name: fmt.Sprintf("text%d", k), Field: fields.LZ4{Of: fields.JSON{}}})
+	}
+	specs = append(specs, ffcv.FieldSpec{Name: "picture", Field: fields.Bytes{}})
+	path := ffcvtest.Write(t, specs, 1, func(int) []any {
+		var values []any
+		for k := range 40 {
+			values = append(values, fields.JSONText(fmt.Sprintf(`"value %d"`, k)))
+		}
+		return append(values, onePicture())
+	}, nil)
+	a := answer[found](serve(t, ffcvtest.Map(t, path, nil), nil), "/api/samples")
+	if it := a.Items[0]; !strings.HasPrefix(it.Caption, `"value 0" · "value 1"`) || strings.Contains(it.Caption, "value 8") || it.Image == nil || it.Image.Field != "picture" {
+		t.Errorf("%+v", it)
+	}
+}
