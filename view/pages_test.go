@@ -16,6 +16,7 @@ import (
 	"github.com/betongo/betongo/ffcv"
 	"github.com/betongo/betongo/fields"
 	"github.com/betongo/betongo/internal/ffcvtest"
+	"github.com/betongo/betongo/internal/race"
 )
 
 // pagesTold is what GET /api/pages tells.
@@ -386,7 +387,13 @@ func TestPageOfSeveralWriters(t *testing.T) {
 	a := ask(t, f)
 	for _, at := range []int64{0, 1, 13, 290, 291} {
 		var page pageTold
-		a.get(fmt.Sprintf("/api/page/%d", h.pages/int64(ffcv.DefaultPageSize)+at), &page)
+		for try := 0; try == 0 || page.Partial && try < 5; try++ { // a request looks for a quarter of a second
+			page = pageTold{}
+			a.get(fmt.Sprintf("/api/page/%d", h.pages/int64(ffcv.DefaultPageSize)+at), &page)
+		}
+		if page.Partial && race.Enabled {
+			continue // in which it gets a tenth as far
+		}
 		if int64(page.Count) != h.perPage && !page.Partial || int64(page.Count) < h.perPage/8 {
 			t.Errorf("page %d: %d values, partial %v; want %d", page.Page, page.Count, page.Partial, h.perPage)
 		}

@@ -47,7 +47,8 @@ func TestS3Scripts(t *testing.T) {
 
 func scripts(t *testing.T, dir string, vars []string) {
 	testscript.Run(t, testscript.Params{
-		Dir: dir,
+		Dir:       dir,
+		Condition: scripttest.Condition,
 		Setup: func(e *testscript.Env) error {
 			photos, err := filepath.Abs("../../testdata/photos")
 			e.Setenv("PHOTOS", photos)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/betongo/betongo/internal/race"
 	"github.com/betongo/betongo/internal/term"
 )
 
@@ -82,6 +83,9 @@ type World struct {
 // Examples runs every example of every --help, each in a folder of its own: those
 // with a bucket if there is one, else the others.
 func (p *Program) Examples(t *testing.T, w *World) {
+	if race.Enabled {
+		t.Skip("what the commands do side by side the scripts have run: these take a process each")
+	}
 	for _, path := range slices.Sorted(maps.Keys(p.Pages.Manuals)) {
 		for i, e := range p.Pages.Manuals[path].Examples {
 			remote := strings.Contains(e.Command, "s3://bucket/")

@@ -82,9 +82,9 @@ var rooms = []room{
 	{"internal/term", 4, nil},
 	{"internal/complete", 4, nil}, // what may stand at a shell's cursor
 	{"internal/advice", 7, []string{"ffcv", "remote", "rgb", "internal/term", "internal/regular"}},
-	{"internal/clitest", 5, []string{"internal/term"}}, // for tests
+	{"internal/clitest", 5, []string{"internal/term", "internal/race"}}, // for tests
 	{"internal/usage", 0, nil},
-	{"internal/scripttest", 3, []string{"array", "array/npy"}},
+	{"internal/scripttest", 3, []string{"array", "array/npy", "internal/race"}},
 	{"internal/ffcvtest", 4, []string{"ffcv", "fields", "rgb", "testdata/ffcv"}},
 	{"internal/engine", 6, []string{"alloc", "array", "dataset", "ffcv", "fields", "loader", "rgb", "splice", "transform", "internal/aside", "internal/bypass", "internal/hash", "internal/memory", "internal/mmap", "internal/op", "internal/regular"}}, // no stores: it is to stay small
 	{"internal/engine/program", 8, []string{"internal/engine"}}, // the main function of two commands

@@ -17,6 +17,7 @@ import (
 
 	"github.com/betongo/betongo/array"
 	"github.com/betongo/betongo/array/npy"
+	"github.com/betongo/betongo/internal/race"
 )
 
 // Command is what a word of a script does; neg is that a "!" stands before it.
@@ -36,10 +37,13 @@ func Commands(own map[string]Command) map[string]Command {
 func Inherited() []string { return []string{"GORACE=" + os.Getenv("GORACE")} }
 
 // Condition answers [root], that the test runs as the system's administrator, who
-// may write anywhere.
+// may write anywhere, and [race], that it runs under the race detector.
 func Condition(cond string) (bool, error) {
-	if cond == "root" {
+	switch cond {
+	case "root":
 		return os.Getuid() == 0, nil
+	case "race":
+		return race.Enabled, nil
 	}
 	return false, fmt.Errorf("unknown condition %q", cond)
 }

@@ -53,6 +53,9 @@ func NewProgress(w io.Writer, prog, unit string, total int64) *Progress {
 			progressbar.OptionThrottle(100*time.Millisecond),
 			progressbar.OptionClearOnFinish(),
 			progressbar.OptionFullWidth(),
+			// No goroutine of the bar's own, which nobody could wait for, while the
+			// total is unknown.
+			progressbar.OptionSetSpinnerChangeInterval(0),
 		)
 	}
 	return p
